@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import { idZ } from './ids.ts';
+
+/** Longest time limit or delay: a year. Numbers are milliseconds. */
+export const MAX_DURATION_MS = 31_536_000_000;
+export const MAX_STEPS = 20_000;
+export const MAX_MAP_ITEMS = 10_000;
+
+const durationMsZ = z.int().min(1).max(MAX_DURATION_MS);
+/** CEL source text. Parsed, cost-limited and checked for unknown names by the compiler. */
+const expressionZ = z.string().min(1).max(4096);
+
+export const retryPolicyZ = z.strictObject({
+  maxAttempts: z.int().min(1).max(1000).optional(),
+  initialMs: z.int().min(0).max(MAX_DURATION_MS).optional(),
+  factor: z.number().min(1).max(100).optional(),
+  maxMs: z.int().min(0).max(MAX_DURATION_MS).optional(),
+  jitter: z.enum(['full', 'none']).optional(),
+  maxElapsedMs: durationMsZ.optional(),
+});
+export type RetryPolicyInput = z.infer<typeof retryPolicyZ>;
+
+/** Defaults of a retry policy; a step's own fields win over the workflow's, which win over these. */
+export const DEFAULT_RETRY_POLICY = {
+  maxAttempts: 3,
+  initialMs: 200,
+  factor: 2,
+  maxMs: 30_000,
+  jitter: 'full',
+  maxElapsedMs: 86_400_000,
+} as const satisfies Required<RetryPolicyInput>;
+
+export const timeoutsZ = z.strictObject({
+  /** From ready until an attempt starts. */
+  queuedMs: durationMsZ.optional(),
+  /** One attempt. Default 300000. */
+  attemptMs: durationMsZ.optional(),
+  /** Between two heartbeats of an attempt. */
+  heartbeatMs: durationMsZ.optional(),
+  /** From the first ready until settled, over all attempts. */
+  totalMs: durationMsZ.optional(),
+});
+export type Timeouts = z.infer<typeof timeoutsZ>;
+export const DEFAULT_ATTEMPT_MS = 300_000;
+
+const common = {
+  title: z.string().max(512).optional(),
+  needs: z.array(idZ).max(MAX_STEPS).optional(),
+  join: z.enum(['all', 'any', 'settled']).optional(),
+  when: expressionZ.optional(),
+};
+const work = {
+  input: z.json().optional(),
+  retry: retryPolicyZ.optional(),
+  timeouts: timeoutsZ.optional(),
+  breaker: idZ.optional(),
+  queue: idZ.optional(),
+  compensate: idZ.optional(),
+  /** Tools the handler may use: `ctx.tool(name)` refuses others. Absent: no restriction. */
+  toolAllowlist: z.array(idZ).max(1000).optional(),
+  /** Declared cost, counted against `budget.costUSD`. */
+  costUSD: z.number().min(0).max(1e9).optional(),
+};
+
+export const httpRequestZ = z.strictObject({
+  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']).optional(),
+  url: z.string().min(1).max(8192),
+  headers: z.record(z.string().max(256), z.string().max(8192)).optional(),
+  body: z.json().optional(),
+});
+
+const taskStepZ = z.strictObject({ kind: z.literal('task'), use: idZ, ...common, ...work });
+const agentStepZ = z.strictObject({ kind: z.literal('agent'), capability: idZ, ...common, ...work });
+const httpStepZ = z.strictObject({ kind: z.literal('http'), request: httpRequestZ, ...common, ...work });
+const delayStepZ = z.strictObject({
+  kind: z.literal('delay'),
+  forMs: z.int().min(0).max(MAX_DURATION_MS),
+  ...common,
+});
+const branchStepZ = z.strictObject({
+  kind: z.literal('branch'),
+  cases: z.array(z.strictObject({ when: expressionZ, to: idZ })).max(1000),
+  otherwise: idZ.optional(),
+  ...common,
+});
+const eachZ = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('task'), use: idZ, title: common.title, ...work }),
+  z.strictObject({ kind: z.literal('agent'), capability: idZ, title: common.title, ...work }),
+  z.strictObject({ kind: z.literal('http'), request: httpRequestZ, title: common.title, ...work }),
+]);
+const mapStepZ = z.strictObject({
+  kind: z.literal('map'),
+  /** CEL that gives the list. */
+  over: expressionZ,
+  /** Name of the item in the expressions of `each`; `index` is always there. Default `item`. */
+  as: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
+    .optional(),
+  /** Items that run at once. Default 10. */
+  concurrency: z.int().min(1).max(MAX_MAP_ITEMS).optional(),
+  each: eachZ,
+  tolerate: z.strictObject({ failures: z.int().min(0).max(MAX_MAP_ITEMS) }).optional(),
+  ...common,
+});
+
+export const stepZ = z.discriminatedUnion('kind', [
+  taskStepZ,
+  agentStepZ,
+  httpStepZ,
+  delayStepZ,
+  branchStepZ,
+  mapStepZ,
+]);
+export type StepDefinition = z.infer<typeof stepZ>;
+export type MapEachDefinition = z.infer<typeof eachZ>;
+export type HttpRequestDefinition = z.infer<typeof httpRequestZ>;
+
+export const STEP_KINDS = ['task', 'agent', 'http', 'delay', 'branch', 'map'] as const;
+export type StepKind = (typeof STEP_KINDS)[number];
+
+/** The form of a workflow definition. What it means (references, cycles, expressions) is checked by the compiler. */
+export const definitionZ = z.strictObject({
+  flotilla: z.literal(1),
+  name: idZ,
+  version: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+(?:[-+][A-Za-z0-9.-]{1,64})?$/, 'expected a version such as 1.0.0')
+    .optional(),
+  title: z.string().max(512).optional(),
+  description: z.string().max(10_000).optional(),
+  /** JSON Schema of the run's input. */
+  input: z.record(z.string(), z.json()).optional(),
+  timeoutMs: durationMsZ.optional(),
+  /** Default true. */
+  failFast: z.boolean().optional(),
+  retry: retryPolicyZ.optional(),
+  timeouts: timeoutsZ.optional(),
+  budget: z
+    .strictObject({
+      wallClockMs: durationMsZ.optional(),
+      maxSteps: z.int().min(1).optional(),
+      costUSD: z.number().min(0).optional(),
+    })
+    .optional(),
+  steps: z.record(idZ, stepZ),
+  output: z.json().optional(),
+  metadata: z.record(z.string(), z.json()).optional(),
+});
+export type WorkflowDefinition = z.infer<typeof definitionZ>;

@@ -1,0 +1,105 @@
+/**
+ * Every error code Flotilla answers with, its HTTP status and what it means.
+ * docs/reference/errors.md is generated from this table.
+ */
+export const ERROR_CODES = {
+  // Input
+  VALIDATION_FAILED: { status: 400, title: 'The request does not have the expected form' },
+  MALFORMED_JSON: { status: 400, title: 'The body is not JSON' },
+  JSON_TOO_DEEP: { status: 400, title: 'The JSON is nested deeper than the limit' },
+  JSON_FORBIDDEN_KEY: { status: 400, title: 'The JSON has a key that is never accepted, such as __proto__' },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body, an input or an output is larger than the limit' },
+  DEFINITION_INVALID: { status: 422, title: 'The workflow definition has problems' },
+  INPUT_INVALID: { status: 422, title: 'The input does not satisfy the schema of the workflow' },
+  // State
+  RUN_NOT_FOUND: { status: 404, title: 'There is no such run' },
+  WORKFLOW_NOT_FOUND: { status: 404, title: 'There is no such workflow' },
+  ROUTE_NOT_FOUND: { status: 404, title: 'There is no such resource' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'The resource does not take this method' },
+  IDEMPOTENCY_CONFLICT: { status: 409, title: 'The idempotency key or run id was used with another body' },
+  WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
+  RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
+  // Access
+  UNAUTHORIZED: { status: 401, title: 'A valid API key is needed' },
+  FORBIDDEN: { status: 403, title: 'The API key may not do this' },
+  // Load and storage
+  OVERLOADED: { status: 503, title: 'Too much is waiting; try again later' },
+  REDIS_UNAVAILABLE: { status: 503, title: 'Redis cannot be reached or does not accept writes now' },
+  STORAGE_FULL: { status: 503, title: 'Redis is full; nothing was stored' },
+  DURABILITY_UNAVAILABLE: { status: 503, title: 'The asked durability could not be reached' },
+  DURABILITY_UNSUPPORTED: { status: 422, title: 'This Redis cannot give the asked durability' },
+  DEADLINE_EXCEEDED: { status: 504, title: 'The call did not end before its deadline' },
+  INTERNAL: { status: 500, title: 'Something went wrong inside Flotilla' },
+  // Start-up
+  CONFIG_INVALID: { status: 500, title: 'The configuration has problems' },
+  REDIS_URL_INVALID: { status: 500, title: 'The Redis URL cannot be used' },
+  REDIS_TOO_OLD: { status: 500, title: 'Redis is older than 7.0' },
+  REDIS_EVICTS: { status: 500, title: 'Redis may evict keys: maxmemory-policy must be noeviction' },
+  REDIS_VOLATILE: { status: 500, title: 'Redis keeps nothing over a restart: AOF is off' },
+  PARTITION_MISMATCH: { status: 500, title: 'The deployment was created with another partition count' },
+  DATA_LOSS: { status: 503, title: 'Redis has lost the data of this deployment' },
+  PORT_IN_USE: { status: 500, title: 'The port is in use' },
+  // Steps
+  TIMEOUT: { status: 500, title: 'The step or run exceeded one of its time limits' },
+  CANCELLED: { status: 500, title: 'The attempt was cancelled' },
+  DRAINING: { status: 503, title: 'The worker is draining; the step goes to another' },
+  EXPRESSION_FAILED: { status: 500, title: 'An expression of the definition could not be evaluated' },
+  STEP_INPUT_INVALID: { status: 500, title: 'The input of the step does not satisfy the schema of its handler' },
+  STEP_OUTPUT_INVALID: {
+    status: 500,
+    title: 'The output of the step cannot be stored or breaks the schema of its handler',
+  },
+  HANDLER_NOT_FOUND: { status: 500, title: 'No worker has the handler' },
+  TOOL_NOT_ALLOWED: { status: 500, title: 'The step used a tool outside its allowlist' },
+  MAP_NOT_A_LIST: { status: 500, title: 'A map step was given something other than a list' },
+  MAP_TOO_LARGE: { status: 500, title: 'A map step was given more items than the limit' },
+  MAP_ITEMS_FAILED: { status: 500, title: 'More items of the map failed than it tolerates' },
+  STEP_FAILED: { status: 500, title: 'The handler failed without a code of its own' },
+  WORKER_LOST: { status: 500, title: 'The worker that made the attempt died or lost its lease' },
+  CRASH_LIMIT: { status: 500, title: 'The step ended its worker too often and is quarantined' },
+  DATA_CORRUPTION: { status: 500, title: 'A checkpoint does not match its checksum' },
+  BUDGET_EXCEEDED: { status: 500, title: 'The run exceeded its budget' },
+  HTTP_STEP_FAILED: { status: 500, title: 'The server of an http step answered with an error' },
+  HTTP_TARGET_REFUSED: { status: 500, title: 'The address of an http step is not allowed' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** One of several problems of one input. `path` is a JSON pointer into what was given. */
+export interface Problem {
+  code: string;
+  path: string;
+  message: string;
+  /** A warning does not refuse the input. Default: error. */
+  severity?: 'error' | 'warning';
+}
+
+export interface FlotillaErrorOptions {
+  problems?: readonly Problem[];
+  /** When trying again can help: after how many milliseconds. */
+  retryAfterMs?: number;
+  /** True when the call may or may not have taken effect. */
+  ambiguous?: boolean;
+  cause?: unknown;
+}
+
+/** The error that every part throws and the HTTP API turns into a problem document. */
+export class FlotillaError extends Error {
+  readonly code: ErrorCode;
+  readonly problems: readonly Problem[];
+  readonly retryAfterMs: number | undefined;
+  readonly ambiguous: boolean;
+
+  constructor(code: ErrorCode, message: string, options: FlotillaErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'FlotillaError';
+    this.code = code;
+    this.problems = options.problems ?? [];
+    this.retryAfterMs = options.retryAfterMs;
+    this.ambiguous = options.ambiguous ?? false;
+  }
+}
+
+export function isFlotillaError(value: unknown): value is FlotillaError {
+  return value instanceof FlotillaError;
+}

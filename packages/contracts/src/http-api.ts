@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { idZ } from './ids.ts';
+import { RUN_STATUSES } from './states.ts';
+import { agentViewZ, checkpointViewZ, durabilityZ, historyEventZ, runViewZ, stepViewZ } from './views.ts';
+
+/** Bodies and answers of the HTTP API. Routes and statuses are in docs/reference/http-api.md. */
+export const startRunZ = z.strictObject({
+  workflow: idZ.optional(),
+  /** A definition or a legacy document; its form is checked by the compiler so that all problems are told at once. */
+  definition: z.record(z.string(), z.unknown()).optional(),
+  input: z.json().optional(),
+  /** Any text up to 256 characters; the same key and body give the same run. */
+  idempotencyKey: z.string().min(1).max(256).optional(),
+  runId: idZ.optional(),
+  tags: z.array(idZ).max(20).optional(),
+  durability: durabilityZ.optional(),
+});
+export type StartRun = z.infer<typeof startRunZ>;
+
+export const runStartedZ = z.object({
+  runId: z.string(),
+  status: z.enum(RUN_STATUSES),
+  deduplicated: z.boolean(),
+  durability: durabilityZ,
+  /** For example handlers that no worker has now. */
+  warnings: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })).optional(),
+});
+export type RunStarted = z.infer<typeof runStartedZ>;
+
+export const MAX_BATCH_RUNS = 1000;
+export const startRunsZ = z.strictObject({ runs: z.array(startRunZ).min(1).max(MAX_BATCH_RUNS) });
+
+/** RFC 9457 problem document. */
+export const problemDocumentZ = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  code: z.string(),
+  detail: z.string(),
+  instance: z.string().optional(),
+  retryAfterMs: z.number().optional(),
+  problems: z
+    .array(
+      z.object({
+        code: z.string(),
+        path: z.string(),
+        message: z.string(),
+        severity: z.enum(['error', 'warning']).optional(),
+      }),
+    )
+    .optional(),
+});
+export type ProblemDocument = z.infer<typeof problemDocumentZ>;
+
+/** One entry of a batch answer: either `started` or `problem`, in the order of the request. */
+export const runsStartedZ = z.object({
+  runs: z.array(z.union([runStartedZ, z.object({ error: problemDocumentZ })])),
+});
+export type RunsStarted = z.infer<typeof runsStartedZ>;
+
+export const listRunsQueryZ = z.strictObject({
+  workflow: idZ.optional(),
+  status: z.enum(RUN_STATUSES).optional(),
+  tag: idZ.optional(),
+  cursor: z.string().max(1024).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+});
+export type ListRunsQuery = z.infer<typeof listRunsQueryZ>;
+
+export const runListZ = z.object({ runs: z.array(runViewZ), cursor: z.string().optional() });
+export type RunList = z.infer<typeof runListZ>;
+export const stepListZ = z.object({ steps: z.array(stepViewZ), cursor: z.string().optional() });
+export type StepList = z.infer<typeof stepListZ>;
+export const historyPageZ = z.object({ events: z.array(historyEventZ), next: z.number() });
+export type HistoryPage = z.infer<typeof historyPageZ>;
+export const checkpointListZ = z.object({ checkpoints: z.array(checkpointViewZ), cursor: z.string().optional() });
+export type CheckpointList = z.infer<typeof checkpointListZ>;
+export const agentListZ = z.object({ agents: z.array(agentViewZ) });
+export type AgentList = z.infer<typeof agentListZ>;
+
+export const cancelReceiptZ = z.object({
+  status: z.enum(RUN_STATUSES),
+  receipt: z.object({
+    runId: z.string(),
+    requestedAt: z.number(),
+    endedAt: z.number().optional(),
+    /** Attempts that were running and have been ended, as step ids. */
+    stoppedSteps: z.array(z.string()),
+    /** What had not ended when the answer was due. */
+    pending: z.array(z.string()),
+    /** True when the run had ended before the request; `status` says how. */
+    alreadyEnded: z.boolean(),
+  }),
+});
+export type CancelReceipt = z.infer<typeof cancelReceiptZ>;
+
+export const workflowViewZ = z.object({
+  name: z.string(),
+  version: z.string().optional(),
+  definitionHash: z.string(),
+  registeredAt: z.number(),
+  definition: z.json().optional(),
+});
+export type WorkflowView = z.infer<typeof workflowViewZ>;
+export const workflowListZ = z.object({ workflows: z.array(workflowViewZ), cursor: z.string().optional() });
+export const workflowRegisteredZ = workflowViewZ.extend({
+  created: z.boolean(),
+  warnings: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })).optional(),
+});

@@ -1,0 +1,75 @@
+/** The states that runs, steps and attempts are in, as users see them. engine/transitions says how they follow. */
+export const RUN_STATUSES = [
+  'pending',
+  'running',
+  'paused',
+  'cancelling',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'timed-out',
+] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export const TERMINAL_RUN_STATUSES = ['succeeded', 'failed', 'cancelled', 'timed-out'] as const;
+export type TerminalRunStatus = (typeof TERMINAL_RUN_STATUSES)[number];
+
+export function isTerminalRunStatus(status: RunStatus): status is TerminalRunStatus {
+  return (TERMINAL_RUN_STATUSES as readonly string[]).includes(status);
+}
+
+export const STEP_STATUSES = [
+  'waiting',
+  'ready',
+  'running',
+  'backing-off',
+  'parked',
+  'succeeded',
+  'failed',
+  'skipped',
+  'cancelled',
+  'quarantined',
+] as const;
+export type StepStatus = (typeof STEP_STATUSES)[number];
+
+export const SETTLED_STEP_STATUSES = ['succeeded', 'failed', 'skipped', 'cancelled', 'quarantined'] as const;
+export type SettledStepStatus = (typeof SETTLED_STEP_STATUSES)[number];
+
+export function isSettledStepStatus(status: StepStatus): status is SettledStepStatus {
+  return (SETTLED_STEP_STATUSES as readonly string[]).includes(status);
+}
+
+export const ATTEMPT_ENDS = ['succeeded', 'failed', 'timed-out', 'lost', 'cancelled', 'rejected'] as const;
+export type AttemptEnd = (typeof ATTEMPT_ENDS)[number];
+
+export const EVENT_TYPES = [
+  'run-created',
+  'step-ready',
+  'attempt-started',
+  'attempt-succeeded',
+  'attempt-failed',
+  'attempt-timed-out',
+  'attempt-lost',
+  'attempt-rejected',
+  'attempt-cancelled',
+  'retry-scheduled',
+  'step-parked',
+  'step-succeeded',
+  'step-failed',
+  'step-skipped',
+  'step-cancelled',
+  'step-quarantined',
+  'checkpoint-saved',
+  'checkpoint-corrupt',
+  'cancel-requested',
+  'run-paused',
+  'run-resumed',
+  'cleanup-started',
+  'cleanup-succeeded',
+  'cleanup-failed',
+  'run-succeeded',
+  'run-failed',
+  'run-cancelled',
+  'run-timed-out',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];

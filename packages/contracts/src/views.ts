@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
+
+/** Why something failed: `type` is the class of error that decide-retry worked with. */
+export const stepErrorZ = z.object({
+  type: z.string(),
+  code: z.string(),
+  message: z.string(),
+});
+export type StepError = z.infer<typeof stepErrorZ>;
+
+export const durabilityZ = z.enum(['fast', 'replicated', 'fsynced']);
+export type Durability = z.infer<typeof durabilityZ>;
+
+/** Times are milliseconds since 1970 on Redis' clock. */
+export const runViewZ = z.object({
+  runId: z.string(),
+  workflow: z.string(),
+  version: z.string().optional(),
+  definitionHash: z.string(),
+  status: z.enum(RUN_STATUSES),
+  createdAt: z.number(),
+  endedAt: z.number().optional(),
+  input: z.json().optional(),
+  output: z.json().optional(),
+  error: stepErrorZ.extend({ stepId: z.string().optional() }).optional(),
+  tags: z.array(z.string()),
+  counts: z.object({ steps: z.number(), settled: z.number().optional(), running: z.number() }).optional(),
+});
+export type RunView = z.infer<typeof runViewZ>;
+
+export const stepViewZ = z.object({
+  stepId: z.string(),
+  title: z.string().optional(),
+  kind: z.string(),
+  status: z.enum(STEP_STATUSES),
+  /** Attempts charged: failures plus the current or successful one. Lost ones are counted in `lost`. */
+  attempts: z.number(),
+  lost: z.number().optional(),
+  startedAt: z.number().optional(),
+  endedAt: z.number().optional(),
+  worker: z.string().optional(),
+  needs: z.array(z.string()).optional(),
+  output: z.json().optional(),
+  error: stepErrorZ.optional(),
+  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler` … */
+  reason: z.string().optional(),
+  /** Next try of a backing-off step. */
+  nextAttemptAt: z.number().optional(),
+});
+export type StepView = z.infer<typeof stepViewZ>;
+
+export const historyEventZ = z.object({
+  /** Index in the history, from 0, without gaps. */
+  seq: z.number(),
+  at: z.number(),
+  type: z.enum(EVENT_TYPES),
+  stepId: z.string().optional(),
+  attempt: z.number().optional(),
+  attemptId: z.string().optional(),
+  fence: z.number().optional(),
+  worker: z.string().optional(),
+  data: z.record(z.string(), z.json()).optional(),
+});
+export type HistoryEvent = z.infer<typeof historyEventZ>;
+
+export const checkpointViewZ = z.object({
+  version: z.number(),
+  runId: z.string(),
+  stepId: z.string(),
+  seq: z.number(),
+  fence: z.number(),
+  ts: z.number(),
+  previous: z.string(),
+  checksum: z.string(),
+  verified: z.boolean(),
+});
+export type CheckpointView = z.infer<typeof checkpointViewZ>;
+
+export const agentViewZ = z.object({
+  agentId: z.string(),
+  workerId: z.string(),
+  host: z.string(),
+  pid: z.number(),
+  status: z.enum(['healthy', 'draining', 'lost']),
+  version: z.string(),
+  capabilities: z.array(z.string()),
+  queues: z.array(z.string()),
+  handlers: z.array(z.string()),
+  load: z.object({ running: z.number(), slots: z.number(), loopLagMs: z.number() }),
+  startedAt: z.number(),
+  lastSeenAt: z.number(),
+});
+export type AgentView = z.infer<typeof agentViewZ>;
