@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface EventuallyOptions {
+  /** Default 5000. */
+  timeoutMs?: number;
+  /** Pause between two checks. Default 10. */
+  intervalMs?: number;
+  /** What was waited for, for the error. */
+  message?: string;
+}
+
+/**
+ * Repeats `check` until it returns something other than false, null or undefined, and returns that.
+ * A check that throws (a failed `expect`, say) is repeated as well; when the time is over its last error is the cause.
+ */
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  { timeoutMs = 5000, intervalMs = 10, message = 'the condition' }: EventuallyOptions = {},
+): Promise<Exclude<T, false | null | undefined>> {
+  const startedMs = performance.now();
+  let lastError: unknown;
+  for (;;) {
+    try {
+      const value = await check();
+      if (value !== false && value !== null && value !== undefined) {
+        return value as Exclude<T, false | null | undefined>;
+      }
+      lastError = undefined;
+    } catch (error) {
+      lastError = error;
+    }
+    if (performance.now() - startedMs >= timeoutMs) {
+      const why = lastError instanceof Error ? `: ${lastError.message}` : '';
+      throw new Error(`waited ${timeoutMs} ms for ${message}${why}`, { cause: lastError });
+    }
+    await delay(intervalMs);
+  }
+}
+
+/** Rejects when `promise` has not settled after `timeoutMs`. The promise itself goes on. */
+export async function within<T>(promise: Promise<T>, timeoutMs: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms for ${message}`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
