@@ -1,17 +1,19 @@
-const source = ['@flotilla/source', 'node', 'import', 'default'];
 const shared = {
   testEnvironment: 'node',
-  testEnvironmentOptions: { customExportConditions: source },
+  // The source condition first: tests run the .ts files of every package, so no build is needed to test.
+  testEnvironmentOptions: { customExportConditions: ['@flotilla/source', 'node', 'import', 'default'] },
   extensionsToTreatAsEsm: ['.ts'],
   transform: {}, // Jest strips the types itself
-  modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/.flotilla/'],
+  modulePathIgnorePatterns: ['/(packages|apps)/[^/]+/dist/', '/\\.flotilla/'],
 };
 
 export default {
-  globalSetup: '<rootDir>/packages/testing/src/jest-global-setup.ts',
-  globalTeardown: '<rootDir>/packages/testing/src/jest-global-teardown.ts',
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/packages/*/src/**/*.test.ts', '<rootDir>/apps/*/src/**/*.test.ts'] },
-    { ...shared, displayName: 'integration', testMatch: ['<rootDir>/tests/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['**/packages/*/src/**/*.test.ts', '**/apps/*/src/**/*.test.ts', '**/infra/**/*.test.mjs'],
+    },
+    { ...shared, displayName: 'integration', testMatch: ['**/tests/**/*.test.ts'] },
   ],
 };
