@@ -16,12 +16,16 @@ export const ERROR_CODES = {
   WORKFLOW_NOT_FOUND: { status: 404, title: 'There is no such workflow' },
   ROUTE_NOT_FOUND: { status: 404, title: 'There is no such resource' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The resource does not take this method' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body is not declared as application/json' },
+  BAD_HTTP: { status: 400, title: 'The request is not HTTP that the server accepts' },
+  REQUEST_TOO_SLOW: { status: 408, title: 'The request did not arrive completely in time' },
   IDEMPOTENCY_CONFLICT: { status: 409, title: 'The idempotency key or run id was used with another body' },
   WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
   // Access
   UNAUTHORIZED: { status: 401, title: 'A valid API key is needed' },
-  FORBIDDEN: { status: 403, title: 'The API key may not do this' },
+  FORBIDDEN: { status: 403, title: 'The caller may not do this' },
+  HOST_REFUSED: { status: 421, title: 'The Host header names a host that this server does not serve' },
   // Load and storage
   OVERLOADED: { status: 503, title: 'Too much is waiting; try again later' },
   REDIS_UNAVAILABLE: { status: 503, title: 'Redis cannot be reached or does not accept writes now' },
@@ -30,6 +34,9 @@ export const ERROR_CODES = {
   DURABILITY_UNSUPPORTED: { status: 422, title: 'This Redis cannot give the asked durability' },
   DEADLINE_EXCEEDED: { status: 504, title: 'The call did not end before its deadline' },
   INTERNAL: { status: 500, title: 'Something went wrong inside Flotilla' },
+  // Made by the client, never sent by a server
+  SCHEDULER_UNREACHABLE: { status: 503, title: 'No scheduler answers at the URL' },
+  CALL_ABORTED: { status: 499, title: 'The caller gave the call up' },
   // Start-up
   CONFIG_INVALID: { status: 500, title: 'The configuration has problems' },
   REDIS_URL_INVALID: { status: 500, title: 'The Redis URL cannot be used' },

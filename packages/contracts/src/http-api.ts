@@ -39,6 +39,8 @@ export const problemDocumentZ = z.object({
   detail: z.string(),
   instance: z.string().optional(),
   retryAfterMs: z.number().optional(),
+  /** True when the call may or may not have taken effect. */
+  ambiguous: z.boolean().optional(),
   problems: z
     .array(
       z.object({
