@@ -1,1 +1,16 @@
-export {};
+export { type BuiltInOptions, builtInHandlers } from './built-in/index.ts';
+export {
+  type AgentHandler,
+  type AgentOptions,
+  agentUse,
+  defineAgent,
+  defineStep,
+  type Handler,
+  isHandler,
+  type StepHandler,
+  type StepOptions,
+} from './define-step.ts';
+export { defineWorkflow, type WorkflowEach, type WorkflowOptions, type WorkflowStep } from './define-workflow.ts';
+export { handlersOf } from './handlers-of.ts';
+export type { StepCheckpoint, StepContext, StepLogger } from './step-context.ts';
+export { StepFailure, type StepFailureOptions } from './step-failure.ts';

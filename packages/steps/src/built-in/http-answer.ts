@@ -1,0 +1,67 @@
+import type { Json } from '@flotilla/contracts';
+import { StepFailure } from '../step-failure.ts';
+
+/** Longest answer body that is taken: an output may not be larger either. */
+export const MAX_BODY_BYTES = 262_144;
+
+/** Header names in lower case; several values of one name are joined by a comma. */
+export type AnswerHeaders = Record<string, string>;
+
+/**
+ * Reads a body up to the limit; an unending one is cut off, not collected.
+ * @throws StepFailure `PAYLOAD_TOO_LARGE`, not retryable.
+ */
+export async function readBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_BODY_BYTES) {
+      const message = `the answer is larger than ${MAX_BODY_BYTES} bytes`;
+      throw new StepFailure(message, { code: 'PAYLOAD_TOO_LARGE', retryable: false });
+    }
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+/** JSON when the answer says so, else text; null when there is nothing. */
+export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
+  if (body.byteLength === 0) return null;
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw unreadable(`the answer is encoded as ${encoding}, which was not asked for`);
+  }
+  const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
+  const text = decoderFor(parameters).decode(body);
+  if (!/^application\/(?:[\w.+-]+\+)?json$/.test(type.trim())) return text;
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw unreadable('the answer says it is JSON and is not', error);
+  }
+}
+
+/** `Retry-After` in milliseconds: seconds, or a date, which is measured against the answer's own clock when it has one. */
+export function retryAfterMsOf(headers: AnswerHeaders, nowMs: number): number | undefined {
+  const value = headers['retry-after']?.trim();
+  if (value === undefined || value === '') return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  if (Number.isNaN(at)) return undefined;
+  const serverNow = Date.parse(headers['date'] ?? '');
+  return Math.max(0, at - (Number.isNaN(serverNow) ? nowMs : serverNow));
+}
+
+function decoderFor(parameters: readonly string[]): { decode(body: Uint8Array): string } {
+  const charset = parameters.map((parameter) => /^\s*charset="?([\w-]+)"?\s*$/.exec(parameter)?.[1]).find(Boolean);
+  try {
+    return new TextDecoder(charset ?? 'utf-8');
+  } catch (error) {
+    throw unreadable(`the answer has the unknown charset ${charset}`, error);
+  }
+}
+
+function unreadable(message: string, cause?: unknown): StepFailure {
+  return new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false, cause });
+}

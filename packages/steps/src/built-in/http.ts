@@ -1,0 +1,213 @@
+import { httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
+import { Agent, request } from 'undici';
+import { z } from 'zod';
+import { defineStep, type StepHandler } from '../define-step.ts';
+import { StepFailure } from '../step-failure.ts';
+import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from './address-guard.ts';
+import { type AnswerHeaders, decodeBody, readBody, retryAfterMsOf } from './http-answer.ts';
+
+/** The whole exchange, redirects and body included, when the input has no `timeoutMs`. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_REDIRECTS = 3;
+const REDIRECT_STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** Set by the transport; from an author they could split or redirect the request. */
+const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'te', 'trailer', 'expect'],
+  ...['proxy-authorization', 'proxy-connection', 'accept-encoding'],
+]);
+/** Not told to another origin that a redirect names. */
+const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
+
+const inputZ = httpRequestZ
+  .extend({ timeoutMs: z.int().min(1).max(MAX_DURATION_MS).optional() })
+  .refine(({ method = 'GET', body }) => body === undefined || (method !== 'GET' && method !== 'HEAD'), {
+    error: 'GET and HEAD carry no body',
+    path: ['body'],
+  })
+  .superRefine(({ headers = {} }, context) => {
+    for (const name of Object.keys(headers)) {
+      if (!FORBIDDEN_HEADERS.has(name.toLowerCase())) continue;
+      context.addIssue({ code: 'custom', path: ['headers', name], message: `the header ${name} cannot be set` });
+    }
+  });
+
+const outputZ = z.strictObject({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.json() });
+
+export interface HttpHandlerOptions {
+  allow: AllowList;
+  /** Default: the system's resolver. */
+  lookup?: Lookup;
+  /** Milliseconds since 1970, for `Retry-After` dates of servers that send no `Date`. */
+  nowMs: () => number;
+}
+
+/** One request of the exchange; a redirect makes the next. */
+interface Hop {
+  method: NonNullable<z.output<typeof inputZ>['method']>;
+  url: URL;
+  headers: Record<string, string>;
+  body: string | undefined;
+}
+
+interface Answer {
+  status: number;
+  headers: AnswerHeaders;
+  body: Uint8Array;
+}
+
+/**
+ * `flotilla.http`: makes a request and returns `{ status, headers, body }`. Only public addresses are connected to. An
+ * answer that is not 2xx fails the attempt with `HTTP_STEP_FAILED`, its status and `Retry-After`.
+ */
+export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions): StepHandler {
+  return defineStep({
+    name: 'flotilla.http',
+    input: inputZ,
+    output: outputZ,
+    run: async (input, { signal, idempotencyKey }) => {
+      const timeout = AbortSignal.timeout(Math.min(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, 2_147_483_647));
+      const hop = firstHop(input, idempotencyKey);
+      try {
+        const answer = await follow(hop, AbortSignal.any([signal, timeout]), (url) => checkTarget(url, allow, lookup));
+        return toOutput(hop, answer, nowMs());
+      } catch (error) {
+        signal.throwIfAborted();
+        if (timeout.aborted) throw new StepFailure(`${named(hop)} timed out`, { code: 'ETIMEDOUT', cause: error });
+        throw toFailure(hop, error);
+      }
+    },
+  });
+}
+
+function firstHop(input: z.output<typeof inputZ>, idempotencyKey: string): Hop {
+  const url = URL.parse(input.url);
+  if (url === null) throw new StepFailure('the url is not a URL', { code: 'STEP_INPUT_INVALID', retryable: false });
+  const own = Object.entries(input.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const { body } = input;
+  const contentType = typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json';
+  const headers = {
+    'user-agent': 'flotilla',
+    'accept-encoding': 'identity',
+    'idempotency-key': idempotencyKey,
+    ...(body === undefined ? {} : { 'content-type': contentType }),
+    ...Object.fromEntries(own),
+  };
+  const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+  return { method: input.method ?? 'GET', url, headers, body: text };
+}
+
+async function follow(
+  first: Hop,
+  signal: AbortSignal,
+  check: (url: URL) => Promise<readonly CheckedAddress[]>,
+): Promise<Answer> {
+  let hop = first;
+  for (let redirects = 0; ; redirects += 1) {
+    const addresses = await abortable(check(hop.url), signal);
+    const answer = await exchange(hop, addresses, signal);
+    const location = answer.headers['location'];
+    if (!REDIRECT_STATUSES.has(answer.status) || location === undefined) return answer;
+    if (redirects === MAX_REDIRECTS) {
+      const message = `${named(first)} was redirected more than ${MAX_REDIRECTS} times`;
+      throw new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false });
+    }
+    hop = redirected(hop, answer.status, location);
+  }
+}
+
+/** One request over a connection of its own, which goes to one of the addresses that were checked and no other. */
+async function exchange(hop: Hop, addresses: readonly CheckedAddress[], signal: AbortSignal): Promise<Answer> {
+  const dispatcher = new Agent({
+    connect: {
+      lookup: (_hostname, options, callback) => {
+        if (options.all === true) callback(null, [...addresses]);
+        else callback(null, addresses[0]!.address, addresses[0]!.family);
+      },
+    },
+  });
+  try {
+    const { method, url, headers, body } = hop;
+    const answer = await request(url.href, {
+      method,
+      headers,
+      signal,
+      dispatcher,
+      ...(body === undefined ? {} : { body }),
+    });
+    const flat: AnswerHeaders = {};
+    for (const [name, value] of Object.entries(answer.headers)) {
+      if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+    }
+    return { status: answer.statusCode, headers: flat, body: await readBody(answer.body) };
+  } finally {
+    // Nothing is pooled: the next request of the name must be checked anew.
+    await dispatcher.destroy();
+  }
+}
+
+function redirected(hop: Hop, status: number, location: string): Hop {
+  const url = URL.parse(location, hop.url.href);
+  if (url === null) {
+    throw new StepFailure(`${named(hop)} was redirected to something that is not a URL`, {
+      code: 'HTTP_STEP_FAILED',
+      retryable: false,
+    });
+  }
+  const toGet = status === 303 ? hop.method !== 'HEAD' : (status === 301 || status === 302) && hop.method === 'POST';
+  const headers = Object.fromEntries(
+    Object.entries(hop.headers).filter(
+      ([name]) =>
+        !(toGet && name.startsWith('content-')) && !(url.origin !== hop.url.origin && CREDENTIAL_HEADERS.has(name)),
+    ),
+  );
+  return { method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body };
+}
+
+function toOutput(hop: Hop, { status, headers, body }: Answer, nowMs: number) {
+  if (status < 200 || status > 299) {
+    const retryAfterMs = retryAfterMsOf(headers, nowMs);
+    throw new StepFailure(`${named(hop)} answered ${status}`, {
+      code: 'HTTP_STEP_FAILED',
+      status,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  return { status, headers, body: decodeBody(body, headers) as Json };
+}
+
+/** Connection errors keep their system code, by which they are classified; undici's own codes get the nearest one. */
+function toFailure(hop: Hop, error: unknown): StepFailure {
+  if (error instanceof StepFailure) return error;
+  const code = systemCodeOf(error);
+  const why = error instanceof Error && error.message !== '' ? error.message : code;
+  return new StepFailure(`${named(hop)} failed: ${why}`, { code, cause: error });
+}
+
+function systemCodeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+    return 'ETIMEDOUT';
+  }
+  if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'ECONNRESET';
+  return typeof code === 'string' && /^E[A-Z]/.test(code) ? code : 'HTTP_STEP_FAILED';
+}
+
+/** For messages: without the query, which may hold a secret. */
+function named({ method, url }: Hop): string {
+  return `${method} ${url.origin}${url.pathname.slice(0, 200)}`;
+}
+
+/** Looking up a name cannot be aborted; waiting for it can. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,46 @@
+import type { Json } from '@flotilla/contracts';
+
+/** What a handler logs with. Fields come first, as in pino; run, step and attempt are added to every line. */
+export interface StepLogger {
+  debug(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+/** Progress inside a step that survives the attempt: what one attempt saved, the next one loads. */
+export interface StepCheckpoint {
+  /**
+   * Resolves when the state is stored. Rejects when it is not JSON within the limits (`STEP_OUTPUT_INVALID`), and when
+   * this attempt has been superseded by another: stop then.
+   */
+  save(state: Json): Promise<void>;
+  /** The last saved state of this step, whichever attempt saved it; undefined when there is none. */
+  load(): Promise<Json | undefined>;
+}
+
+/** What a handler is given beside its input. One context belongs to one attempt. */
+export interface StepContext {
+  readonly runId: string;
+  /** In a map the instance, such as `notify[3]`. */
+  readonly stepId: string;
+  /** From 1. Attempts that were lost with their worker do not count. */
+  readonly attempt: number;
+  /** `run/step`: the same for every attempt of this step. Hand it to whatever has effects, so that it can deduplicate. */
+  readonly idempotencyKey: string;
+  /** Grows with each claim of the step. A store that keeps the highest one it has seen can refuse a late writer. */
+  readonly fence: number;
+  /** Aborts when the run is cancelled, a time limit is over, the worker drains or the lease is lost. `reason` says which. */
+  readonly signal: AbortSignal;
+  readonly logger: StepLogger;
+  readonly checkpoint: StepCheckpoint;
+  /** Proof of progress, for steps with `timeouts.heartbeatMs`. Cheap; the progress given last is the one shown. */
+  heartbeat(progress?: Json): void;
+  /** Runs when the attempt has ended, whatever its end, in reverse order of registration. An error in it is logged. */
+  onCleanup(cleanup: () => void | Promise<void>): void;
+  /**
+   * Says that a tool is about to be used.
+   * @throws FlotillaError `TOOL_NOT_ALLOWED` when the step has a `toolAllowlist` without it.
+   */
+  tool(name: string): void;
+}
