@@ -1,1 +1,10 @@
-export {};
+export * from './agent-registry.ts';
+export * from './checkpoint.ts';
+export type { CreatedRun, CreateRun } from './create-runs.ts';
+export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
+export * from './plan-shape.ts';
+export * from './run-id.ts';
+export * from './state.ts';
+export * from './step-header.ts';
+export { DEFAULT_LEASE_DURATION_MS } from './transition-batch.ts';
+export * from './transitions.ts';

@@ -1,0 +1,110 @@
+-- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
+-- named, claims that for it in the same breath.
+-- Args: runId, step key, fence, attemptId, worker, output, checkpoint (ts|seq|checksum|previous), total timer (1|0),
+--       end step (1|0), may continue (1|0), wants input (1|0), parent key or '', next item's attemptId, its attemptMs,
+--       failFast (1|0), edges (count, 7 each), count, step keys to read…
+-- Reply: {'committed'} or {'continued', key, fence, now, failures, crashes, first, input, item, header, output, …}
+--      | {'rejected', reason}
+T['commit'] = function(tag, a)
+  local id, key, fence, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local parent = ARGV[a + 11]
+  local edges = a + 15
+  local fields = { 's' .. key, parent == '' and 'u' or 's' .. parent, ARGV[a + 10] == '1' and 'i' or 'u' }
+  local edgeCount = edgeFields(edges, fields)
+  local sources = edges + 1 + edgeCount * EDGE_SIZE
+  local firstSource = #fields + 1
+  for index = 1, tonumber(ARGV[sources]) do
+    fields[#fields + 1] = 's' .. ARGV[sources + index]
+    fields[#fields + 1] = 'o' .. ARGV[sources + index]
+  end
+  -- Headers of the candidates to continue with: a repeated commit finds there what it claimed the first time.
+  local firstCandidate = #fields + 1
+  for index = 0, edgeCount - 1 do
+    local candidate = ARGV[edges + 1 + index * EDGE_SIZE + 4]
+    fields[#fields + 1] = candidate == '' and 'u' or 's' .. candidate
+  end
+  local run = openRun(tag, id, fields)
+  if not run then return { 'rejected', 'gone' } end
+
+  local function continued(nextKey, nextFence, failures, crashes, first, item)
+    local reply = { 'continued', nextKey, integer(nextFence), integer(now), failures, crashes, integer(first),
+      ARGV[a + 10] == '1' and run[3] or '', item or '' }
+    for index = firstSource, firstCandidate - 1 do reply[#reply + 1] = run[index] or '' end
+    return reply
+  end
+
+  local header = run[1] and parts(run[1])
+  if header and header[1] == 'S' and header[4] == fence and header[5] == attemptId then
+    for index = 0, edgeCount - 1 do
+      local at = edges + 1 + index * EDGE_SIZE
+      local candidate = ARGV[at + 4] ~= '' and run[firstCandidate + index] and parts(run[firstCandidate + index])
+      if candidate and candidate[1] == 'R' and candidate[5] == ARGV[at + 5] then
+        return continued(ARGV[at + 4], candidate[4], candidate[2], candidate[3], candidate[7])
+      end
+    end
+    return { 'committed' }
+  end
+  if not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
+  local map = parent ~= '' and run[2] and parts(run[2])
+  if parent ~= '' and (not map or map[1] ~= 'M') then
+    -- The map has settled without this item: its attempt ends, its result is not used.
+    run.live = run.live - 1
+    put(run, 'l', integer(run.live))
+    put(run, 's' .. key, table.concat({ 'X', header[2], header[3], header[4], header[5], header[6], header[7], header[8],
+      integer(run.at), 'map-settled' }, '|'))
+    event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId }, '|'))
+    finishWhenDone(run)
+    writeRun(run)
+    endLease(run, header, key)
+    return { 'rejected', 'map-settled' }
+  end
+
+  put(run, 's' .. key, table.concat({ 'S', header[2], header[3], header[4], header[5], header[6], header[7], header[8],
+    integer(run.at), ARGV[a + 6] }, '|'))
+  put(run, 'o' .. key, ARGV[a + 5])
+  event(run, table.concat({ K.eventAttemptSucceeded, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId }, '|'))
+  event(run, K.eventStepSucceeded .. '|' .. run.at .. '|' .. key)
+  if ARGV[a + 7] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+
+  local mayContinue = ARGV[a + 9] == '1' and (run.status == 'r' or run.status == 'n')
+  local nextKey, nextAttemptId, nextAttemptMs, item
+  local fired = {}
+  if parent == '' then
+    fired = settleStep(run, edges, 4, ARGV[a + 8])
+  else
+    local outcome, nextItem = countItem(run, parent, map, true)
+    if outcome == 'succeeded' then
+      fired = settleStep(run, edges, 4, ARGV[a + 8])
+    elseif outcome == 'next' then
+      local itemKey = parent .. '.' .. nextItem
+      if mayContinue and ARGV[a + 12] ~= '' then
+        nextKey, nextAttemptId, nextAttemptMs = itemKey, ARGV[a + 12], ARGV[a + 13]
+        item = call('HGET', run.key, 'i' .. itemKey)
+      else
+        send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. itemKey)
+      end
+    end
+  end
+  if run.status ~= 'e' then
+    if #fired == 1 and mayContinue and not nextKey and fired[1].key ~= '' then
+      nextKey, nextAttemptId, nextAttemptMs = fired[1].key, fired[1].attemptId, fired[1].attemptMs
+      announceReady(run, fired[1].group)
+    else
+      for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
+    end
+  end
+
+  if nextKey then
+    local head = header[9]
+    local nextFence, failures, crashes, first = startAttempt(run, nextKey, nextAttemptId, worker, nil, nextAttemptMs, head)
+    put(run, 'c' .. head, nextKey)
+    writeRun(run)
+    return continued(nextKey, nextFence, failures, crashes, first, item)
+  end
+  run.live = run.live - 1
+  put(run, 'l', integer(run.live))
+  finishWhenDone(run)
+  writeRun(run)
+  endLease(run, header, key)
+  return { 'committed' }
+end

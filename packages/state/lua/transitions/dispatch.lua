@@ -1,0 +1,34 @@
+-- The relay's side of the outbox.
+
+-- Args: stream entry ids, count; then count × (timer letter, step key, runId, in ms). Acknowledges the entries and keeps
+-- what has been handed to BullMQ in the due index, so that a lost hint is handed out again. A timer that is there stays.
+T['dispatched'] = function(tag, a, count)
+  local acknowledged = tonumber(ARGV[a])
+  if acknowledged > 0 then
+    local ids = {}
+    for index = 1, acknowledged do ids[index] = ARGV[a + index] end
+    call('XACK', tag .. K.outbox, K.relayGroup, unpack(ids))
+    call('XDEL', tag .. K.outbox, unpack(ids))
+  end
+  local add, index = { 'ZADD', tag .. K.due, 'NX' }, acknowledged + 1
+  while index < count do
+    add[#add + 1] = integer(now + tonumber(ARGV[a + index + 3]))
+    add[#add + 1] = ARGV[a + index] .. '|' .. ARGV[a + index + 1] .. '|' .. ARGV[a + index + 2]
+    if #add > 4000 then
+      call(unpack(add))
+      add = { 'ZADD', tag .. K.due, 'NX' }
+    end
+    index = index + 4
+  end
+  if #add > 3 then call(unpack(add)) end
+  return { 'ok' }
+end
+
+-- Puts ready steps back into the outbox (a worker that has no slot for them, a hint that was lost).
+-- Args: count × (runId, definitionHash, step key)
+T['hand-back'] = function(tag, a, count)
+  for index = 0, count - 1, 3 do
+    send(tag, 'S|' .. ARGV[a + index] .. '|' .. ARGV[a + index + 1] .. '|' .. ARGV[a + index + 2])
+  end
+  return { 'ok' }
+end

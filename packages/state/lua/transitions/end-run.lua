@@ -1,0 +1,95 @@
+-- Transitions of the run as a whole.
+
+-- Args: runId, reason (JSON data of the event). Reply: {'cancelling'|'ended'|'already-cancelling', status, now} | {'gone'}
+T['cancel-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], {})
+  if not run then return { 'gone' } end
+  if isTerminal(run.status) then return { 'ended', run.status, integer(now) } end
+  if run.status == 'e' then return { 'already-cancelling', 'e', integer(now) } end
+  event(run, K.eventCancelRequested .. '|' .. run.at .. '||||||' .. ARGV[a + 1])
+  beginEnding(run, 'c', ARGV[a + 1])
+  finishWhenDone(run)
+  writeRun(run)
+  return { 'cancelling', run.status, integer(now) }
+end
+
+-- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
+T['time-out-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], {})
+  unschedule(tag .. K.due, 'r||' .. ARGV[a])
+  if not run or not isActive(run.status) then return { 'ended' } end
+  beginEnding(run, 't', ARGV[a + 1])
+  finishWhenDone(run)
+  writeRun(run)
+  return { 'ending' }
+end
+
+-- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
+T['pause-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], {})
+  if not run then return { 'gone' } end
+  if run.status == 'p' then return { 'paused' } end
+  if run.status ~= 'n' and run.status ~= 'r' then return { 'refused', run.status } end
+  put(run, 'u', 'p')
+  event(run, K.eventRunPaused .. '|' .. run.at)
+  writeRun(run)
+  return { 'paused' }
+end
+
+-- Steps that were refused while the run was paused go back to the outbox. Args: runId.
+T['resume-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], {})
+  if not run then return { 'gone' } end
+  if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
+  if run.status ~= 'p' then return { 'refused', run.status } end
+  put(run, 'u', 'r')
+  event(run, K.eventRunResumed .. '|' .. run.at)
+  writeRun(run)
+  local held = call('SMEMBERS', tag .. K.paused .. run.id)
+  for index = 1, #held do send(tag, 'S|' .. run.id .. '|' .. run.definition .. '|' .. held[index]) end
+  call('DEL', tag .. K.paused .. run.id)
+  return { 'resumed' }
+end
+
+-- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
+T['finish-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], {})
+  if not run or not isActive(run.status) or run.endPending ~= 0 or run.live > 0 then return { 'refused' } end
+  if ARGV[a + 1] == 'S' then
+    put(run, 'o', ARGV[a + 2])
+    finish(run, 'S')
+  else
+    put(run, 'f', ARGV[a + 2])
+    finish(run, 'F', ARGV[a + 2])
+  end
+  writeRun(run)
+  return { 'finished' }
+end
+
+-- Takes the timers of a run that has ended away. Args: runId, step keys…
+T['sweep-run'] = function(tag, a, count)
+  for index = 1, count - 1 do
+    for timer in string.gmatch('qbdwtp', '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. ARGV[a]) end
+  end
+  call('DEL', tag .. K.paused .. ARGV[a])
+  return { 'swept' }
+end
+
+-- Args: runId. Reply: {'pruned'} | {'refused'}
+T['prune-run'] = function(tag, a)
+  local id = ARGV[a]
+  local key = tag .. K.run .. id
+  local values = call('HMGET', key, 'u', 'd', 'w', 't')
+  if values[1] and not isTerminal(values[1]) then return { 'refused' } end
+  unschedule(tag .. K.ended, id)
+  unschedule(tag .. K.runs, id)
+  if not values[1] then return { 'pruned' } end
+  unschedule(tag .. K.byWorkflow .. values[3], id)
+  if values[4] then
+    for _, label in ipairs(cjson.decode(values[4])) do unschedule(tag .. K.byTag .. label, id) end
+  end
+  call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id)
+  local definitionKey = tag .. K.definition .. values[2]
+  if call('HINCRBY', definitionKey, 'runs', -1) <= 0 then call('UNLINK', definitionKey) end
+  return { 'pruned' }
+end

@@ -1,0 +1,91 @@
+-- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good.
+-- Args: runId, step key, fence and attemptId ('' and '': the scheduler ends the step whatever it does now), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
+--       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
+--       final state (F failed, Q quarantined), edges of a failure (count, 7 each); map items: edges of a success, too,
+--       because a tolerated failure can be what completes the map
+-- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
+T['fail'] = function(tag, a)
+  local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local delay, parent, edges = ARGV[a + 6], ARGV[a + 10], a + 13
+  local fields = { 's' .. key, parent == '' and 'u' or 's' .. parent }
+  local edgeCount = edgeFields(edges, fields)
+  local run = openRun(tag, id, fields)
+  if not run then return { 'rejected', 'gone' } end
+  local header = run[1] and parts(run[1])
+  -- Without a fence the scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
+  local forced = fence == ''
+  local running = header ~= nil and header[1] == 'R'
+  if forced then
+    if header and not string.find('YPBR', header[1], 1, true) then return { 'rejected', 'settled' } end
+    header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
+    fence, attemptId = header[4], header[5]
+  elseif header and header[4] == fence and header[5] == attemptId then
+    if header[1] == 'B' then return { 'retry', integer(run.created + tonumber(header[10])) } end
+    if header[1] == 'F' or header[1] == 'Q' then return { 'failed' } end
+    if header[1] == 'X' then return { 'cancelled' } end
+  end
+  if not forced and not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
+
+  local failures = tonumber(header[2])
+  if running then
+    if ARGV[a + 4] ~= K.eventAttemptLost then failures = failures + 1 end
+    run.live = run.live - 1
+    put(run, 'l', integer(run.live))
+    event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
+    if forced then announce(K.channelAborts, id) end
+  end
+  local tail = { header[3], fence, attemptId, header[6], header[7], header[8], integer(run.at) }
+  local function headerOf(state, extra)
+    return state .. '|' .. failures .. '|' .. table.concat(tail, '|') .. (extra and '|' .. extra or '')
+  end
+  put(run, 'o' .. key, ARGV[a + 5])
+  local reply
+  if not isActive(run.status) then
+    -- The run is ending: no retry, and the failure is not what ends it.
+    put(run, 's' .. key, headerOf('X', 'run-ending'))
+    reply = { 'cancelled' }
+  elseif delay ~= '' then
+    local at = run.at + tonumber(delay)
+    put(run, 's' .. key, headerOf('B', integer(at)))
+    event(run, K.eventRetryScheduled .. '|' .. run.at .. '|' .. key .. '|' .. (failures + 1) .. '||||{"delayMs":' .. delay .. '}')
+    schedule(tag .. K.due, 'b|' .. key .. '|' .. id, now + tonumber(delay))
+    reply = { 'retry', integer(run.created + at) }
+  else
+    reply = { 'failed' }
+    put(run, 's' .. key, headerOf(ARGV[a + 12]))
+    event(run, (ARGV[a + 12] == 'Q' and K.eventStepQuarantined or K.eventStepFailed)
+      .. '|' .. run.at .. '|' .. key .. '|||||' .. ARGV[a + 5])
+    if ARGV[a + 9] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+    if not running then
+      for timer in string.gmatch('wbpq', '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
+    end
+    local settles = parent == '' and edges
+    if parent ~= '' then
+      local map = run[2] and parts(run[2])
+      if map and map[1] == 'M' then
+        local outcome, nextItem = countItem(run, parent, map, false)
+        if outcome == 'next' then send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. parent .. '.' .. nextItem) end
+        if outcome == 'failed' then
+          put(run, 'o' .. parent, ARGV[a + 11])
+          event(run, K.eventStepFailed .. '|' .. run.at .. '|' .. parent .. '|||||' .. ARGV[a + 11])
+          failRun(run, ARGV[a + 7], ARGV[a + 11])
+          settles = edges
+        elseif outcome == 'succeeded' then
+          settles = edges + 1 + edgeCount * EDGE_SIZE
+        end
+      end
+    else
+      failRun(run, ARGV[a + 7], ARGV[a + 11])
+    end
+    if settles then
+      local fired = settleStep(run, settles, 3, ARGV[a + 8])
+      if run.status ~= 'e' then
+        for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
+      end
+    end
+  end
+  finishWhenDone(run)
+  writeRun(run)
+  if running then endLease(run, header, key) end
+  return reply
+end

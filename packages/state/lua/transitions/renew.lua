@@ -1,0 +1,16 @@
+-- A worker's lease: one renewal for all its attempts in this partition.
+
+-- Args: worker, cancels seen until (score). Reply: {now, run ids that are ending since then…}
+T['renew'] = function(tag, a)
+  schedule(tag .. K.workers, ARGV[a], now + LEASE_MS)
+  local reply = { integer(now) }
+  local ending = call('ZRANGEBYSCORE', tag .. K.cancels, ARGV[a + 1], '+inf', 'LIMIT', 0, 1000)
+  for index = 1, #ending do reply[index + 1] = ending[index] end
+  return reply
+end
+
+-- A clean exit: nothing is held any more. Args: worker.
+T['leave'] = function(tag, a)
+  unschedule(tag .. K.workers, ARGV[a])
+  return { 'left' }
+end

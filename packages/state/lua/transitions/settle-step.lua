@@ -1,0 +1,50 @@
+-- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
+
+-- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
+local function settleStep(run, a, firstValue, isEndStep)
+  local fired = countDown(run, a, firstValue)
+  if isEndStep == '1' then
+    run.endPending = run.endPending - 1
+    put(run, 'E', integer(run.endPending))
+  end
+  return fired
+end
+
+-- A final failure: with failFast the run begins to end, else it is remembered for the run's end.
+local function failRun(run, failFast, data)
+  if run.ending then return end
+  if failFast == '1' then
+    beginEnding(run, 'f', data)
+  elseif not run.failed then
+    run.failed = data
+    put(run, 'f', data)
+  end
+end
+
+-- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started.
+-- Counts a settled item. Returns 'next' and the item's number when another may start, 'succeeded' or 'failed' when the
+-- map has settled by it, or 'more'.
+local function countItem(run, parentKey, map, succeeded)
+  local items, nextItem = tonumber(map[2]), tonumber(map[3])
+  local ok, failed = tonumber(map[4]), tonumber(map[5])
+  if succeeded then ok = ok + 1 else failed = failed + 1 end
+  local outcome, item = 'more', nil
+  if failed > tonumber(map[7]) then
+    outcome = 'failed'
+  elseif ok + failed == items then
+    outcome = 'succeeded'
+  elseif nextItem < items and isActive(run.status) then
+    outcome, item = 'next', nextItem
+    nextItem = nextItem + 1
+  end
+  if outcome == 'succeeded' then
+    -- V: a succeeded map; its output is its items' outputs, which readers put together.
+    put(run, 's' .. parentKey, table.concat({ 'V', items, failed, map[8], integer(run.at) }, '|'))
+    event(run, K.eventStepSucceeded .. '|' .. run.at .. '|' .. parentKey)
+  elseif outcome == 'failed' then
+    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at) }, '|'))
+  else
+    put(run, 's' .. parentKey, table.concat({ 'M', items, nextItem, ok, failed, map[6], map[7], map[8] }, '|'))
+  end
+  return outcome, item
+end

@@ -1,0 +1,41 @@
+-- Settles a step that no attempt settles: a branch, a delay whose time has come, an empty map, a skip, a failure that the
+-- scheduler found before any attempt (an expression, a map that is not a list).
+-- Args: runId, step key, state (S F K Q), detail (S: checkpoint parts; K: reason), output or error (JSON) or '',
+--       allowed states it may be in now (letters; '-' for none yet), failFast, end step, timers to end (letters of w t d b p
+--       q), run error (JSON) or '', edges (count, 7 each)
+-- Reply: {'settled'} | {'refused', state|gone|cancelled}
+local SETTLE_EVENT = { S = K.eventStepSucceeded, F = K.eventStepFailed, K = K.eventStepSkipped, Q = K.eventStepQuarantined }
+T['settle'] = function(tag, a)
+  local id, key, state, detail, body = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local edges = a + 10
+  local fields = { 's' .. key }
+  edgeFields(edges, fields)
+  local run = openRun(tag, id, fields)
+  if not run then return { 'refused', 'gone' } end
+  local header = run[1] and parts(run[1])
+  local current = header and header[1] or '-'
+  for timer in string.gmatch(ARGV[a + 8], '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
+  if run.status == 'e' or isTerminal(run.status) then return { 'refused', 'cancelled' } end
+  if not string.find(ARGV[a + 5], current, 1, true) then return { 'refused', current } end
+  local started = header and header[8] and header[8] ~= '' and header[8] or integer(run.at)
+  local failures = header and tonumber(header[2]) or 0
+  put(run, 's' .. key, table.concat({ state, failures, header and header[3] or 0, header and header[4] or '',
+    '', '', header and header[7] or integer(run.at), started, integer(run.at), detail }, '|'))
+  if body ~= '' then put(run, 'o' .. key, body) end
+  local line = SETTLE_EVENT[state] .. '|' .. run.at .. '|' .. key
+  if state == 'K' then
+    line = line .. '|||||{"reason":"' .. detail .. '"}'
+  elseif state ~= 'S' then
+    line = line .. '|||||' .. body
+  end
+  event(run, line)
+  if run.status == 'n' then run.status = 'r' put(run, 'u', 'r') end
+  if state == 'F' or state == 'Q' then failRun(run, ARGV[a + 6], ARGV[a + 9]) end
+  local fired = settleStep(run, edges, 2, ARGV[a + 7])
+  if run.status ~= 'e' then
+    for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
+  end
+  finishWhenDone(run)
+  writeRun(run)
+  return { 'settled' }
+end

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { FlotillaError } from '@flotilla/contracts';
+
+/** Version of the envelope below. */
+export const CHECKPOINT_VERSION = 1;
+
+/**
+ * The envelope of a checkpoint: `{ version, runId, stepId, seq, fence, state, ts, previous, checksum }`. The checksum is
+ * SHA-256 (base64url) over the RFC 8785 canonical form of the others. `previous` chains along the needs: the checksum of
+ * the one checkpoint that was read for the step's input, or the digest of several in step order, or '' when none was.
+ */
+export interface CheckpointEnvelope {
+  runId: string;
+  stepId: string;
+  /** 1 and up inside a step; the committed result has the highest. */
+  seq: number;
+  fence: number;
+  /** RFC 8785 canonical JSON of the state: exactly the stored bytes. */
+  stateJson: string;
+  /** Milliseconds on Redis' clock. */
+  ts: number;
+  previous: string;
+}
+
+/** The envelope's checksum. The keys stand in canonical order, so that no serializer is needed on the hot path. */
+export function checkpointChecksum(envelope: CheckpointEnvelope): string {
+  const canonical =
+    `{"fence":${envelope.fence},"previous":"${envelope.previous}","runId":"${envelope.runId}","seq":${envelope.seq},` +
+    `"state":${envelope.stateJson},"stepId":"${envelope.stepId}","ts":${envelope.ts},"version":${CHECKPOINT_VERSION}}`;
+  return createHash('sha256').update(canonical).digest('base64url');
+}
+
+/** Throws DATA_CORRUPTION when the checksum is absent or does not match: such a checkpoint is never used (G12). */
+export function verifyCheckpoint(envelope: CheckpointEnvelope, checksum: string | undefined): void {
+  if (checksum && checkpointChecksum(envelope) === checksum) return;
+  throw new FlotillaError(
+    'DATA_CORRUPTION',
+    `the checkpoint of step ${envelope.stepId} in run ${envelope.runId} does not match its checksum`,
+  );
+}
+
+/** `previous` of a step whose input was made from checkpoints with these checksums, in step order. */
+export function chainChecksums(checksums: readonly string[]): string {
+  const known = checksums.filter((checksum) => checksum !== '');
+  if (known.length <= 1) return known[0] ?? '';
+  return createHash('sha256').update(known.join('\n')).digest('base64url');
+}

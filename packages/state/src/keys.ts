@@ -1,0 +1,78 @@
+/**
+ * Every key of run state. A *tag* is `{<namespace>:<partition>}`: all keys of one partition share a Redis Cluster slot,
+ * so that one script may touch them. The suffixes are handed to the Lua transitions as constants (`K`), and are built
+ * nowhere else.
+ *
+ * | suffix      | type   | lives                       | holds |
+ * |-------------|--------|-----------------------------|-------|
+ * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c` |
+ * | `h:<run>`   | LIST   | until pruned                | its history; index = seq |
+ * | `p:<run>`   | SET    | while paused                | step keys that were refused while the run was paused |
+ * | `d:<hash>`  | HASH   | while runs refer to it      | `text` of a definition, `runs` that are pinned to it |
+ * | `i:<hash>`  | STRING | its TTL                     | idempotency record `runId|bodyHash` |
+ * | `out`       | STREAM | entries until acknowledged  | outbox; consumer group `relay` |
+ * | `due`       | ZSET   | entries until handled       | `letter|step key|run` by the time it is due |
+ * | `lease`     | ZSET   | entries while in flight     | `run|chain head` by the time to look whether its worker lives |
+ * | `workers`   | ZSET   | entries until left          | worker by the end of its lease |
+ * | `reclaim`   | HASH   | for ever                    | when leases were last looked at; suspended until |
+ * | `cancels`   | ZSET   | entries while runs end      | runs that are ending, by when that began |
+ * | `runs`      | ZSET   | entries until pruned        | all runs by creation |
+ * | `active`    | ZSET   | entries until ended         | runs that have not ended, by creation |
+ * | `ended`     | ZSET   | entries until pruned        | ended runs by end |
+ * | `w:<name>`  | ZSET   | entries until pruned        | runs of a workflow by creation |
+ * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
+ *
+ * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`.
+ */
+export const KEY_SUFFIXES = {
+  run: 'r:',
+  history: 'h:',
+  paused: 'p:',
+  definition: 'd:',
+  idempotency: 'i:',
+  outbox: 'out',
+  due: 'due',
+  lease: 'lease',
+  workers: 'workers',
+  reclaim: 'reclaim',
+  cancels: 'cancels',
+  runs: 'runs',
+  active: 'active',
+  ended: 'ended',
+  byWorkflow: 'w:',
+  byTag: 't:',
+} as const;
+
+export type KeySuffix = keyof typeof KEY_SUFFIXES;
+
+/** Consumer group of every outbox. */
+export const RELAY_GROUP = 'relay';
+
+/** Pub/sub channels, behind the namespace: hints only, they may be lost. */
+export const CHANNELS = { ended: ':ended', aborts: ':aborts' } as const;
+
+/** `{fl:07}:` of a partition; key suffixes follow it. */
+export function partitionTag(namespace: string, partition: number): string {
+  return `{${namespace}:${String(partition).padStart(2, '0')}}:`;
+}
+
+export function stateKey(tag: string, suffix: KeySuffix, id = ''): string {
+  return tag + KEY_SUFFIXES[suffix] + id;
+}
+
+/** Keys that belong to the deployment, not to a partition. */
+export function deploymentKeys(namespace: string) {
+  const tag = `{${namespace}}:`;
+  return {
+    /** HASH worker id -> record (JSON). */
+    agents: `${tag}agents`,
+    /** ZSET worker id by last sign of life (Redis ms). */
+    agentsSeen: `${tag}agents:seen`,
+    /** HASH workflow name -> latest version or content hash; see workflow-registry. */
+    workflows: `${tag}workflows`,
+    /** HASH `name@version` -> registration (JSON). */
+    workflowVersions: `${tag}workflows:versions`,
+    /** HASH `queue/handler` -> recent step duration in ms. */
+    durations: `${tag}durations`,
+  } as const;
+}

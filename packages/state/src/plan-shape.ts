@@ -1,0 +1,47 @@
+import type { WorkflowDefinition } from '@flotilla/contracts';
+
+/** What state needs to know of a plan to name things; the engine's Plan satisfies it. State knows no rules. */
+export interface PlanShape {
+  hash: string;
+  definition: WorkflowDefinition;
+  steps: readonly PlanShapeStep[];
+  stepIndex: ReadonlyMap<string, number>;
+  groups: readonly { members: readonly number[] }[];
+  entryGroup: number | undefined;
+  endSteps: number;
+  timeoutMs: number | undefined;
+  output: object | undefined;
+}
+
+export interface PlanShapeStep {
+  index: number;
+  id: string;
+  title: string | undefined;
+  kind: string;
+  needs: readonly number[];
+}
+
+/** Turns stored definition text into a plan; memoised by content. Throws when the stored text does not compile. */
+export type CompilePlan<P extends PlanShape> = (definitionText: string) => P;
+
+/** `3` of a step, `3.7` of the eighth item of map step 3. */
+export type StepKey = string;
+
+export interface ParsedStepKey {
+  step: number;
+  item: number | undefined;
+}
+
+export function parseStepKey(key: StepKey): ParsedStepKey {
+  const dot = key.indexOf('.');
+  return dot < 0
+    ? { step: Number(key), item: undefined }
+    : { step: Number(key.slice(0, dot)), item: Number(key.slice(dot + 1)) };
+}
+
+/** The id users see: `notify`, `notify[3]`. */
+export function stepIdOf(plan: PlanShape, key: StepKey): string {
+  const { step, item } = parseStepKey(key);
+  const id = plan.steps[step]?.id ?? `#${key}`;
+  return item === undefined ? id : `${id}[${item}]`;
+}

@@ -1,0 +1,206 @@
+import {
+  type CheckpointView,
+  FlotillaError,
+  type Json,
+  type StepError,
+  type StepStatus,
+  type StepView,
+} from '@flotilla/contracts';
+import { CHECKPOINT_VERSION, checkpointChecksum } from './checkpoint.ts';
+import { stateKey } from './keys.ts';
+import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
+import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
+import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
+
+/** Where a page of steps goes on: a step of the definition, or an item of a map step. */
+interface Position {
+  step: number;
+  item: number | undefined;
+}
+
+export interface StepPageDependencies extends ReadDependencies {
+  plan: PlanShape;
+}
+
+interface RunBasics {
+  status: string;
+  createdAt: number;
+}
+
+async function readBasics(dependencies: ReadDependencies, runId: string): Promise<RunBasics & { key: string }> {
+  const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
+  const [status, created] = await dependencies.client.hmget(key, 'u', 'c');
+  if (status == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  return { key, status, createdAt: Number(created) };
+}
+
+/** Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins. */
+export async function listSteps(
+  dependencies: StepPageDependencies,
+  runId: string,
+  page: { cursor?: string | undefined; limit: number },
+): Promise<{ steps: StepView[]; cursor?: string }> {
+  const { plan, client } = dependencies;
+  const run = await readBasics(dependencies, runId);
+  const steps: StepView[] = [];
+  let position = parsePosition(page.cursor);
+  while (position.step < plan.steps.length && steps.length < page.limit) {
+    const keys = pageKeys(plan, position, page.limit - steps.length);
+    const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+    let next: Position = position;
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index]!;
+      const step = plan.steps[next.step]!;
+      const header = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
+      steps.push(stepView(plan, step, next.item, header, values[index * 2 + 1] ?? null, run, key));
+      next = following(next, header);
+      // A map's items come next: they need keys of their own.
+      if (next.item !== undefined && next.item === 0) break;
+    }
+    // Items: go on until the map's items are through.
+    position = next;
+    if (position.item !== undefined) {
+      const items = await readItems(dependencies, run, plan, position, page.limit - steps.length);
+      steps.push(...items.steps);
+      position = items.next;
+    }
+  }
+  return position.step < plan.steps.length ? { steps, cursor: `${position.step}.${position.item ?? ''}` } : { steps };
+}
+
+function pageKeys(plan: PlanShape, position: Position, limit: number): StepKey[] {
+  if (position.item !== undefined) return [];
+  const last = Math.min(plan.steps.length, position.step + limit);
+  return Array.from({ length: last - position.step }, (_, index) => String(position.step + index));
+}
+
+function following(position: Position, header: StepHeader | undefined): Position {
+  if (header?.map !== undefined && header.map.next > 0) return { step: position.step, item: 0 };
+  return { step: position.step + 1, item: undefined };
+}
+
+async function readItems(
+  { client }: ReadDependencies,
+  run: RunBasics & { key: string },
+  plan: PlanShape,
+  position: Position,
+  limit: number,
+): Promise<{ steps: StepView[]; next: Position }> {
+  const step = plan.steps[position.step]!;
+  const parent = await client.hget(run.key, `s${step.index}`);
+  const header = parent == null ? undefined : parseStepHeader(parent, run.createdAt);
+  const count = header?.map?.next ?? 0;
+  const first = position.item ?? 0;
+  const last = Math.min(count, first + limit);
+  const steps: StepView[] = [];
+  if (last > first) {
+    const keys = Array.from({ length: last - first }, (_, index) => `${step.index}.${first + index}`);
+    const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+    keys.forEach((key, index) => {
+      const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
+      steps.push(stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key));
+    });
+  }
+  const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };
+  return { steps, next };
+}
+
+function parsePosition(cursor: string | undefined): Position {
+  if (cursor === undefined) return { step: 0, item: undefined };
+  const match = /^(\d{1,6})\.(\d{0,6})$/.exec(cursor);
+  if (match === null) throw invalidCursor();
+  return { step: Number(match[1]), item: match[2] === '' ? undefined : Number(match[2]) };
+}
+
+const ENDING = new Set(['S', 'F', 'C', 'T']);
+
+function stepView(
+  plan: PlanShape,
+  step: PlanShapeStep,
+  item: number | undefined,
+  header: StepHeader | undefined,
+  body: string | null,
+  run: RunBasics,
+  _key: StepKey,
+): StepView {
+  const view: StepView = {
+    stepId: item === undefined ? step.id : `${step.id}[${item}]`,
+    kind: step.kind,
+    status: statusOf(header, run, item),
+    attempts: header === undefined ? 0 : attemptsOf(header),
+  };
+  if (step.title !== undefined) view.title = step.title;
+  if (item === undefined && step.needs.length > 0 && step.needs.length <= 100) {
+    view.needs = step.needs.map((need) => plan.steps[need]!.id);
+  }
+  if (header === undefined) {
+    if (view.status === 'cancelled') view.reason = 'run-ended';
+    return view;
+  }
+  if (header.crashes > 0) view.lost = header.crashes;
+  if (header.startedAt !== undefined && header.state !== 'K') view.startedAt = header.startedAt;
+  if (header.endedAt !== undefined && view.status !== 'ready' && view.status !== 'backing-off')
+    view.endedAt = header.endedAt;
+  if (header.worker !== '') view.worker = header.worker;
+  if (header.reason) view.reason = header.reason;
+  if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
+  if (body !== null) {
+    const isError = header.state === 'F' || header.state === 'Q' || header.state === 'B' || header.state === 'X';
+    if (isError) view.error = JSON.parse(body) as StepError;
+    else if (header.state === 'S') view.output = JSON.parse(body) as Json;
+  }
+  return view;
+}
+
+/** A step of a run that is ending or has ended and has not settled itself is cancelled: nobody writes that down. */
+function statusOf(header: StepHeader | undefined, run: RunBasics, item: number | undefined): StepStatus {
+  const status: StepStatus =
+    header === undefined ? (item === undefined ? 'waiting' : 'ready') : HEADER_STATUS[header.state];
+  const settled = status === 'succeeded' || status === 'failed' || status === 'skipped' || status === 'quarantined';
+  if (ENDING.has(run.status) && !settled) return 'cancelled';
+  if (run.status === 'e' && !settled && status !== 'running') return 'cancelled';
+  return status;
+}
+
+/** Attempts charged: failures, and the one that runs or has succeeded. */
+function attemptsOf(header: StepHeader): number {
+  if (header.state === 'R' || (header.state === 'S' && header.attemptId !== '')) return header.failures + 1;
+  return header.failures;
+}
+
+/** The committed checkpoints of a run's steps, each verified now. */
+export async function listCheckpoints(
+  dependencies: StepPageDependencies,
+  runId: string,
+  page: { cursor?: string | undefined; limit: number },
+): Promise<{ checkpoints: CheckpointView[]; cursor?: string }> {
+  const { plan, client } = dependencies;
+  const run = await readBasics(dependencies, runId);
+  const first = parsePosition(page.cursor === undefined ? undefined : page.cursor).step;
+  const last = Math.min(plan.steps.length, first + page.limit);
+  const keys = Array.from({ length: last - first }, (_, index) => first + index);
+  if (keys.length === 0) return { checkpoints: [] };
+  const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+  const checkpoints: CheckpointView[] = [];
+  keys.forEach((key, index) => {
+    const stored = values[index * 2];
+    if (stored == null) return;
+    const header = parseStepHeader(stored, run.createdAt);
+    if (header.checkpoint === undefined) return;
+    const { ts, seq, checksum, previous } = header.checkpoint;
+    const stepId = plan.steps[key]!.id;
+    const fence = header.fence ?? run.createdAt;
+    const computed = checkpointChecksum({
+      runId,
+      stepId,
+      seq,
+      fence,
+      stateJson: values[index * 2 + 1] ?? '',
+      ts,
+      previous,
+    });
+    const verified = computed === checksum;
+    checkpoints.push({ version: CHECKPOINT_VERSION, runId, stepId, seq, fence, ts, previous, checksum, verified });
+  });
+  return last < plan.steps.length ? { checkpoints, cursor: `${last}.` } : { checkpoints };
+}

@@ -1,0 +1,241 @@
+import type {
+  AgentView,
+  CheckpointView,
+  HistoryEvent,
+  Problem,
+  RunStatus,
+  RunView,
+  StepView,
+  WorkflowView,
+} from '@flotilla/contracts';
+import { FlotillaError } from '@flotilla/contracts';
+import type { RedisClient } from '@flotilla/redis';
+import { LRUCache } from 'lru-cache';
+import { listAgents } from './agent-registry.ts';
+import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
+import { createDurableClient, type RunClient } from './durability.ts';
+import { CHANNELS, stateKey } from './keys.ts';
+import type { CompilePlan, PlanShape } from './plan-shape.ts';
+import { readHistory } from './read-history.ts';
+import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
+import { listCheckpoints, listSteps } from './read-steps.ts';
+import { runStatusOf } from './run-record.ts';
+import { TransitionBatch } from './transition-batch.ts';
+import { Transitions } from './transitions.ts';
+import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
+
+export interface StateOptions<P extends PlanShape> {
+  client: RedisClient;
+  namespace: string;
+  /** Fixed when the deployment is created; the start-up guard checks it. */
+  partitions: number;
+  /** Turns stored definition text into a plan. */
+  compile: CompilePlan<P>;
+  leaseDurationMs?: number;
+  /** How long a finished piece of work is tried to be committed through a Redis outage. Default 120000. */
+  progressDeadlineMs?: number;
+  /** How long a submission is tried. Default 4000. */
+  admissionDeadlineMs?: number;
+  /** Default 8 days. */
+  idempotencyTtlMs?: number;
+  /** Connection for submissions that wait for replicas or disks; default: `client`. */
+  durableClient?: RedisClient;
+}
+
+const PLAN_CACHE_SIZE = 500;
+
+/** Run state as the apps see it: the only way to write it, and typed ways to read it. */
+export class State<P extends PlanShape> {
+  readonly namespace: string;
+  readonly partitions: number;
+  readonly tags: readonly string[];
+  readonly client: RedisClient;
+  readonly transitions: Transitions;
+  readonly #admission: TransitionBatch;
+  readonly #durable: RunClient;
+  readonly #options: StateOptions<P>;
+  readonly #plans = new LRUCache<string, P>({ max: PLAN_CACHE_SIZE });
+
+  constructor(options: StateOptions<P>) {
+    const { client, namespace, partitions, leaseDurationMs } = options;
+    this.#options = options;
+    this.client = client;
+    this.namespace = namespace;
+    this.partitions = partitions;
+    this.tags = allTags(namespace, partitions);
+    const lease = leaseDurationMs === undefined ? {} : { leaseDurationMs };
+    const progressDeadlineMs = options.progressDeadlineMs ?? 120_000;
+    this.transitions = new Transitions(
+      new TransitionBatch({ client, namespace, kind: 'progress', deadlineMs: progressDeadlineMs, ...lease }),
+    );
+    this.#admission = new TransitionBatch({
+      client,
+      namespace,
+      kind: 'admission',
+      deadlineMs: options.admissionDeadlineMs ?? 4000,
+      ...lease,
+    });
+    this.#durable = createDurableClient(options.durableClient ?? client, `{${namespace}}:durability-marker`);
+  }
+
+  tagOf(runId: string): string {
+    return tagOfRun(this, runId);
+  }
+
+  async createRun(request: CreateRun): Promise<CreatedRun> {
+    return createRun(
+      {
+        batch: this.#admission,
+        namespace: this.namespace,
+        partitions: this.partitions,
+        idempotencyTtlMs: this.#options.idempotencyTtlMs ?? 691_200_000,
+        durable: this.#durable,
+      },
+      request,
+    );
+  }
+
+  /** Each for itself; they share script calls because they are asked for together. */
+  async createRuns(requests: readonly CreateRun[]): Promise<(CreatedRun | FlotillaError)[]> {
+    return Promise.all(
+      requests.map((request) =>
+        this.createRun(request).catch((error: unknown) => {
+          if (error instanceof FlotillaError) return error;
+          throw error;
+        }),
+      ),
+    );
+  }
+
+  async cancelRun(
+    runId: string,
+    reason?: string,
+  ): Promise<{ status: RunStatus; alreadyEnded: boolean; requestedAt: number }> {
+    const error = { type: 'cancelled', code: 'CANCELLED', message: reason ?? 'cancelled by request' };
+    const { reply, status, now } = await this.transitions.cancelRun(this.tagOf(runId), runId, JSON.stringify(error));
+    return { status: runStatusOf(status), alreadyEnded: reply === 'ended', requestedAt: now };
+  }
+
+  async pauseRun(runId: string): Promise<{ status: RunStatus }> {
+    await this.transitions.pauseOrResume('pause-run', this.tagOf(runId), runId);
+    return { status: 'paused' };
+  }
+
+  async resumeRun(runId: string): Promise<{ status: RunStatus }> {
+    await this.transitions.pauseOrResume('resume-run', this.tagOf(runId), runId);
+    return { status: 'running' };
+  }
+
+  readRun(runId: string): Promise<RunView | undefined> {
+    return readRun(this, runId);
+  }
+
+  listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {
+    return listRuns(this, query);
+  }
+
+  async listSteps(
+    runId: string,
+    page: { cursor?: string | undefined; limit: number },
+  ): Promise<{ steps: StepView[]; cursor?: string }> {
+    return listSteps({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, page);
+  }
+
+  async listCheckpoints(
+    runId: string,
+    page: { cursor?: string | undefined; limit: number },
+  ): Promise<{ checkpoints: CheckpointView[]; cursor?: string }> {
+    return listCheckpoints({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, page);
+  }
+
+  async readHistory(
+    runId: string,
+    page: { after: number; limit: number },
+  ): Promise<{ events: HistoryEvent[]; next: number }> {
+    const { definitionHash, createdAt } = await this.#runBasics(runId);
+    const plan = await this.readPlan(this.tagOf(runId), definitionHash);
+    return readHistory({ ...this.#reads(), plan }, runId, createdAt, page);
+  }
+
+  listAgents(): Promise<AgentView[]> {
+    return listAgents(this.client, this.namespace);
+  }
+
+  registerWorkflow(plan: P): Promise<{ view: WorkflowView; created: boolean }> {
+    return registerWorkflow(this.client, this.namespace, plan);
+  }
+
+  readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined> {
+    return readWorkflow(this.client, this.namespace, name, version);
+  }
+
+  listWorkflows(page: {
+    cursor?: string | undefined;
+    limit: number;
+  }): Promise<{ workflows: WorkflowView[]; cursor?: string }> {
+    return listWorkflows(this.client, this.namespace, page);
+  }
+
+  /** The plan that runs of this definition are pinned to. DATA_CORRUPTION when it is gone or does not compile. */
+  async readPlan(tag: string, definitionHash: string): Promise<P> {
+    const cached = this.#plans.get(definitionHash);
+    if (cached !== undefined) return cached;
+    const text = await this.client.hget(stateKey(tag, 'definition', definitionHash), 'text');
+    if (text == null) {
+      throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is gone`);
+    }
+    const plan = this.#options.compile(text);
+    this.#plans.set(definitionHash, plan);
+    return plan;
+  }
+
+  /** Remembers a plan that was just compiled, so that it need not be read back. */
+  rememberPlan(plan: P): void {
+    this.#plans.set(plan.hash, plan);
+  }
+
+  async health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }> {
+    const started = performance.now();
+    try {
+      await this.client.ping();
+      return { ok: true, problems: [], latencyMs: performance.now() - started };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const latencyMs = performance.now() - started;
+      return { ok: false, problems: [{ code: 'REDIS_UNAVAILABLE', path: '', message }], latencyMs };
+    }
+  }
+
+  #reads() {
+    return { client: this.client, namespace: this.namespace, partitions: this.partitions };
+  }
+
+  async #runBasics(runId: string): Promise<{ definitionHash: string; createdAt: number }> {
+    const [hash, created] = await this.client.hmget(stateKey(this.tagOf(runId), 'run', runId), 'd', 'c');
+    if (hash == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    return { definitionHash: hash, createdAt: Number(created) };
+  }
+
+  async #planOfRun(runId: string): Promise<P> {
+    return this.readPlan(this.tagOf(runId), (await this.#runBasics(runId)).definitionHash);
+  }
+}
+
+export type RunHint = 'ended' | 'aborts';
+
+/**
+ * Listens to hints of a kind: ids of runs that ended, or that began to end. Hints may be lost; who needs to be sure polls.
+ * `subscriber` is a connection of its own.
+ */
+export async function listenForHints(
+  subscriber: RedisClient,
+  namespace: string,
+  kind: RunHint,
+  listener: (runId: string) => void,
+): Promise<void> {
+  const channel = namespace + CHANNELS[kind];
+  subscriber.on('message', (from: string, runId: string) => {
+    if (from === channel) listener(runId);
+  });
+  await subscriber.subscribe(channel);
+}

@@ -1,0 +1,113 @@
+import { FlotillaError } from '@flotilla/contracts';
+import { defineScript, isCluster, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
+import { transitionScript } from './lua-source.ts';
+
+/** At most this many transitions a call: 0.6 ms of Redis at about 10 us each. */
+const MAX_GROUP = 64;
+const CALLS_IN_FLIGHT = 2;
+
+export type TransitionReply = readonly string[];
+type Argument = string | number;
+
+interface Waiting {
+  tag: string;
+  name: string;
+  args: readonly Argument[];
+  resolve: (reply: TransitionReply) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Lane {
+  waiting: Waiting[];
+  inFlight: number;
+  scheduled: boolean;
+}
+
+export interface TransitionBatchOptions {
+  client: RedisClient;
+  namespace: string;
+  /** Lease of a worker. Default 10000. */
+  leaseDurationMs?: number;
+  /** `admission` scripts are refused by a Redis over its memory limit, `progress` ones are not. */
+  kind: 'progress' | 'admission';
+  /** How long a call is tried again through a Redis outage. Every transition may be repeated without harm. */
+  deadlineMs: number;
+}
+
+export const DEFAULT_LEASE_DURATION_MS = 10_000;
+
+/**
+ * Group commit: gathers a process's transitions and applies them in few script calls. While a call is under way others
+ * gather; under no load a group is one transition and nothing waits. Each transition is answered for itself.
+ *
+ * One lane a script call's slot: a standalone Redis takes transitions of all partitions in one call, a Cluster one lane a
+ * partition.
+ */
+export class TransitionBatch {
+  readonly #options: TransitionBatchOptions;
+  readonly #script;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #perPartition: boolean;
+  readonly #head: [string, string];
+
+  constructor(options: TransitionBatchOptions) {
+    this.#options = options;
+    this.#script = defineScript({ name: `apply-transitions-${options.kind}`, lua: transitionScript(options.kind) });
+    this.#perPartition = isCluster(options.client);
+    this.#head = [String(options.leaseDurationMs ?? DEFAULT_LEASE_DURATION_MS), options.namespace];
+  }
+
+  /** Applies one transition. Rejects with REDIS_UNAVAILABLE or STORAGE_FULL after the deadline, INTERNAL on a script error. */
+  apply(tag: string, name: string, args: readonly Argument[]): Promise<TransitionReply> {
+    return new Promise((resolve, reject) => {
+      const laneName = this.#perPartition ? tag : '';
+      let lane = this.#lanes.get(laneName);
+      if (lane === undefined) {
+        lane = { waiting: [], inFlight: 0, scheduled: false };
+        this.#lanes.set(laneName, lane);
+      }
+      lane.waiting.push({ tag, name, args, resolve, reject });
+      this.#schedule(lane);
+    });
+  }
+
+  #schedule(lane: Lane): void {
+    if (lane.scheduled || lane.inFlight >= CALLS_IN_FLIGHT || lane.waiting.length === 0) return;
+    lane.scheduled = true;
+    setImmediate(() => {
+      lane.scheduled = false;
+      const group = lane.waiting.splice(0, MAX_GROUP);
+      if (group.length === 0) return;
+      lane.inFlight += 1;
+      void this.#call(group).finally(() => {
+        lane.inFlight -= 1;
+        this.#schedule(lane);
+      });
+      this.#schedule(lane);
+    });
+  }
+
+  async #call(group: readonly Waiting[]): Promise<void> {
+    const args: Argument[] = [...this.#head];
+    for (const { tag, name, args: own } of group) {
+      args.push(name, tag, own.length);
+      for (const argument of own) args.push(argument);
+    }
+    try {
+      const replies = (await retryTransient(
+        () => runScript(this.#options.client, this.#script, [group[0]!.tag], args),
+        { deadlineMs: this.#options.deadlineMs },
+      )) as TransitionReply[];
+      group.forEach((waiting, index) => {
+        const reply = replies[index]!;
+        if (reply[0] === 'error') {
+          waiting.reject(new FlotillaError('INTERNAL', `transition ${waiting.name} failed: ${reply[1]}`));
+        } else {
+          waiting.resolve(reply);
+        }
+      });
+    } catch (error) {
+      for (const waiting of group) waiting.reject(error);
+    }
+  }
+}

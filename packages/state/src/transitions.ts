@@ -1,0 +1,476 @@
+import { type EventType, FlotillaError } from '@flotilla/contracts';
+import { EVENT_CODES } from './event-codes.ts';
+import type { StepKey } from './plan-shape.ts';
+import type { StoredCheckpoint } from './step-header.ts';
+import type { TransitionBatch, TransitionReply } from './transition-batch.ts';
+
+/** An edge out of the step that settles, and with whom to go on when it is what its group waited for. */
+export interface EdgeArgument {
+  group: number;
+  /** What settling adds to the group's counter. */
+  delta: number;
+  /** The counter's start value: the number of edges into the group. */
+  initial: number;
+  /** True for join `any`: it fires at the first success. */
+  any: boolean;
+  /** A lone member that this worker may go on with. */
+  next?: { key: StepKey; attemptId: string; attemptMs: number } | undefined;
+}
+
+export interface StepAddress {
+  tag: string;
+  runId: string;
+  key: StepKey;
+}
+
+export interface AttemptAddress extends StepAddress {
+  fence: number;
+  /** The run's creation: fences are stored as offsets from it. */
+  createdAt: number;
+  attemptId: string;
+}
+
+/** A stored header and output of a step that an attempt reads. */
+export interface StoredStep {
+  key: StepKey;
+  header: string;
+  output: string;
+}
+
+export interface ClaimedAttempt {
+  fence: number;
+  /** Redis' clock when the attempt was claimed. */
+  claimedAt: number;
+  createdAt: number;
+  failures: number;
+  crashes: number;
+  /** When the step's first attempt was claimed. */
+  firstAt: number;
+  /** JSON, when asked for. */
+  inputJson: string;
+  itemJson: string;
+  sources: StoredStep[];
+}
+
+export type ClaimRefusal = 'gone' | 'cancelled' | 'paused' | 'leased' | 'settled' | 'not-due';
+export type ClaimReply = { claimed: ClaimedAttempt } | { refused: ClaimRefusal };
+
+export interface ClaimArguments extends StepAddress {
+  attemptId: string;
+  worker: string;
+  group: number;
+  any: boolean;
+  initial: number;
+  attemptMs: number;
+  wantsInput: boolean;
+  /** Key of the map step, for items. */
+  parentKey?: StepKey | undefined;
+  hasQueuedTimer: boolean;
+  sources: readonly StepKey[];
+}
+
+export interface CommitArguments extends AttemptAddress {
+  worker: string;
+  outputJson: string;
+  checkpoint: StoredCheckpoint;
+  hasTotalTimer: boolean;
+  endStep: boolean;
+  mayContinue: boolean;
+  /** What a continued attempt reads. */
+  wantsInput: boolean;
+  sources: readonly StepKey[];
+  parentKey?: StepKey | undefined;
+  nextItem?: { attemptId: string; attemptMs: number } | undefined;
+  edges: readonly EdgeArgument[];
+}
+
+export type CommitReply =
+  | { outcome: 'committed' }
+  | { outcome: 'continued'; key: StepKey; attempt: ClaimedAttempt }
+  | { outcome: 'rejected'; reason: string };
+
+export interface FailArguments extends StepAddress {
+  /** Absent: the scheduler ends the step whatever it does now. */
+  attempt?: { fence: number; createdAt: number; attemptId: string } | undefined;
+  event: Extract<EventType, 'attempt-failed' | 'attempt-timed-out' | 'attempt-lost'>;
+  errorJson: string;
+  /** Absent: the step has failed for good. */
+  retryInMs?: number | undefined;
+  failFast: boolean;
+  endStep: boolean;
+  hasTotalTimer: boolean;
+  parentKey?: StepKey | undefined;
+  /** The run's error if this ends it. */
+  runErrorJson: string;
+  quarantine?: boolean;
+  edges: readonly EdgeArgument[];
+  /** Map items: what the map's success would count. */
+  successEdges?: readonly EdgeArgument[];
+}
+
+export type FailReply =
+  | { outcome: 'retry'; at: number }
+  | { outcome: 'failed' }
+  | { outcome: 'cancelled' }
+  | { outcome: 'rejected'; reason: string };
+
+export interface SettleArguments extends StepAddress {
+  state: 'succeeded' | 'failed' | 'skipped';
+  checkpoint?: StoredCheckpoint | undefined;
+  reason?: string | undefined;
+  /** Output or error. */
+  bodyJson?: string | undefined;
+  /** Header states it may be in now; `-` for none. */
+  from: string;
+  failFast: boolean;
+  endStep: boolean;
+  /** Timers to end, letters of the due index. */
+  timers: string;
+  runErrorJson?: string | undefined;
+  edges: readonly EdgeArgument[];
+}
+
+const flag = (value: boolean) => (value ? '1' : '0');
+
+/** The transitions as functions: arguments in, typed replies out. What each does is said in its Lua file. */
+export class Transitions {
+  readonly #batch: TransitionBatch;
+
+  constructor(batch: TransitionBatch) {
+    this.#batch = batch;
+  }
+
+  async claim(a: ClaimArguments): Promise<ClaimReply> {
+    const reply = await this.#batch.apply(a.tag, 'claim', [
+      a.runId,
+      a.key,
+      a.attemptId,
+      a.worker,
+      a.group,
+      a.any ? 'y' : 'a',
+      a.initial,
+      a.attemptMs,
+      flag(a.wantsInput),
+      a.parentKey ?? '',
+      a.hasQueuedTimer ? 'w' : '',
+      a.sources.length,
+      ...a.sources,
+    ]);
+    if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
+    const createdAt = Number(reply[3]);
+    return {
+      claimed: {
+        fence: createdAt + Number(reply[1]),
+        claimedAt: Number(reply[2]),
+        createdAt,
+        ...claimedRest(reply, 4, createdAt, a.sources),
+      },
+    };
+  }
+
+  async commit(a: CommitArguments): Promise<CommitReply> {
+    const { checkpoint } = a;
+    const reply = await this.#batch.apply(a.tag, 'commit', [
+      a.runId,
+      a.key,
+      a.fence - a.createdAt,
+      a.attemptId,
+      a.worker,
+      a.outputJson,
+      checkpointParts(checkpoint, a.createdAt),
+      flag(a.hasTotalTimer),
+      flag(a.endStep),
+      flag(a.mayContinue),
+      flag(a.wantsInput),
+      a.parentKey ?? '',
+      a.nextItem?.attemptId ?? '',
+      a.nextItem?.attemptMs ?? '',
+      '0',
+      ...edgeArguments(a.edges),
+      a.sources.length,
+      ...a.sources,
+    ]);
+    if (reply[0] === 'committed') return { outcome: 'committed' };
+    if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
+    return {
+      outcome: 'continued',
+      key: reply[1]!,
+      attempt: {
+        fence: a.createdAt + Number(reply[2]),
+        claimedAt: Number(reply[3]),
+        createdAt: a.createdAt,
+        ...claimedRest(reply, 4, a.createdAt, a.sources),
+      },
+    };
+  }
+
+  async fail(a: FailArguments): Promise<FailReply> {
+    const { attempt } = a;
+    const reply = await this.#batch.apply(a.tag, 'fail', [
+      a.runId,
+      a.key,
+      attempt === undefined ? '' : attempt.fence - attempt.createdAt,
+      attempt?.attemptId ?? '',
+      EVENT_CODES[a.event],
+      a.errorJson,
+      a.retryInMs ?? '',
+      flag(a.failFast),
+      flag(a.endStep),
+      flag(a.hasTotalTimer),
+      a.parentKey ?? '',
+      a.runErrorJson,
+      a.quarantine ? 'Q' : 'F',
+      ...edgeArguments(a.edges),
+      ...edgeArguments(a.successEdges ?? []),
+    ]);
+    if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
+    if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
+    return { outcome: reply[0] as 'failed' | 'cancelled' };
+  }
+
+  /** True when the step is ready for another worker; false when the run ends or the attempt was superseded. */
+  async release(a: AttemptAddress, reason: string): Promise<boolean> {
+    const reply = await this.#batch.apply(a.tag, 'release', [
+      a.runId,
+      a.key,
+      a.fence - a.createdAt,
+      a.attemptId,
+      reason,
+    ]);
+    return reply[0] === 'released';
+  }
+
+  async saveProgress(a: AttemptAddress, stateJson: string, checkpoint: StoredCheckpoint): Promise<boolean> {
+    const parts = checkpointParts(checkpoint, a.createdAt);
+    const fence = a.fence - a.createdAt;
+    const reply = await this.#batch.apply(a.tag, 'save-progress', [
+      a.runId,
+      a.key,
+      fence,
+      a.attemptId,
+      stateJson,
+      parts,
+    ]);
+    return reply[0] === 'saved';
+  }
+
+  /** The latest progress of an earlier attempt, unverified, or undefined. */
+  async loadProgress(a: AttemptAddress): Promise<{ checkpoint: StoredCheckpoint; stateJson: string } | undefined> {
+    const [stored] = await this.#batch.apply(a.tag, 'load-progress', [a.runId, a.key]);
+    if (!stored) return undefined;
+    const line = stored.indexOf('\n');
+    const [ts, seq, checksum, previous] = stored.slice(0, line).split('|');
+    return {
+      checkpoint: {
+        ts: a.createdAt + Number(ts),
+        seq: Number(seq),
+        checksum: checksum ?? '',
+        previous: previous ?? '',
+      },
+      stateJson: stored.slice(line + 1),
+    };
+  }
+
+  async reportCorruption(a: StepAddress, dataJson: string): Promise<void> {
+    await this.#batch.apply(a.tag, 'report-corruption', [a.runId, a.key, dataJson]);
+  }
+
+  /** Settled, or the state that refused it. */
+  async settle(a: SettleArguments & { createdAt: number }): Promise<'settled' | string> {
+    const reply = await this.#batch.apply(a.tag, 'settle', [
+      a.runId,
+      a.key,
+      { succeeded: 'S', failed: 'F', skipped: 'K' }[a.state],
+      a.checkpoint === undefined ? (a.reason ?? '') : checkpointParts(a.checkpoint, a.createdAt),
+      a.bodyJson ?? '',
+      a.from,
+      flag(a.failFast),
+      flag(a.endStep),
+      a.timers,
+      a.runErrorJson ?? '',
+      ...edgeArguments(a.edges),
+    ]);
+    return reply[0] === 'settled' ? 'settled' : reply[1]!;
+  }
+
+  async startDelay(a: StepAddress, forMs: number): Promise<void> {
+    await this.#batch.apply(a.tag, 'start-delay', [a.runId, a.key, forMs]);
+  }
+
+  /** `itemsJson` one JSON text an item. Reply: started, or the reason why not (`budget`, `cancelled`, a state). */
+  async startMap(
+    a: StepAddress,
+    itemsJson: readonly string[],
+    settings: { concurrency: number; toleratedFailures: number; maxSteps: number | undefined; definitionSteps: number },
+  ): Promise<'started' | string> {
+    const page = 500;
+    for (let first = 0; first < itemsJson.length; first += page) {
+      const reply = await this.#batch.apply(a.tag, 'stage-items', [
+        a.runId,
+        a.key,
+        first,
+        ...itemsJson.slice(first, first + page),
+      ]);
+      if (reply[0] !== 'staged') return reply[1]!;
+    }
+    const reply = await this.#batch.apply(a.tag, 'start-map', [
+      a.runId,
+      a.key,
+      itemsJson.length,
+      settings.concurrency,
+      settings.toleratedFailures,
+      settings.maxSteps ?? '',
+      settings.definitionSteps,
+    ]);
+    return reply[0] === 'started' ? 'started' : reply[1]!;
+  }
+
+  async park(a: StepAddress, reason: string, againInMs: number): Promise<void> {
+    await this.#batch.apply(a.tag, 'park', [a.runId, a.key, reason, againInMs]);
+  }
+
+  async cancelRun(
+    tag: string,
+    runId: string,
+    reasonJson: string,
+  ): Promise<{ reply: string; status: string; now: number }> {
+    const [reply, status, now] = await this.#batch.apply(tag, 'cancel-run', [runId, reasonJson]);
+    if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    return { reply: reply!, status: status!, now: Number(now) };
+  }
+
+  async timeOutRun(tag: string, runId: string, errorJson: string): Promise<void> {
+    await this.#batch.apply(tag, 'time-out-run', [runId, errorJson]);
+  }
+
+  async pauseOrResume(what: 'pause-run' | 'resume-run', tag: string, runId: string): Promise<void> {
+    const [reply, status] = await this.#batch.apply(tag, what, [runId]);
+    if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    if (reply === 'refused') {
+      throw new FlotillaError(
+        'RUN_NOT_ACTIVE',
+        `run ${runId} is ending or has ended (${status}); it cannot be paused or resumed`,
+      );
+    }
+  }
+
+  async finishRun(tag: string, runId: string, end: { outputJson: string } | { errorJson: string }): Promise<void> {
+    const args = 'outputJson' in end ? ['S', end.outputJson] : ['F', end.errorJson];
+    await this.#batch.apply(tag, 'finish-run', [runId, ...args]);
+  }
+
+  async sweepRun(tag: string, runId: string, keys: readonly StepKey[]): Promise<void> {
+    await this.#batch.apply(tag, 'sweep-run', [runId, ...keys]);
+  }
+
+  async pruneRun(tag: string, runId: string): Promise<boolean> {
+    return (await this.#batch.apply(tag, 'prune-run', [runId]))[0] === 'pruned';
+  }
+
+  /** Acknowledges outbox entries and keeps timers: letter, step key, run, in ms. */
+  async dispatched(tag: string, entryIds: readonly string[], timers: readonly (string | number)[]): Promise<void> {
+    await this.#batch.apply(tag, 'dispatched', [entryIds.length, ...entryIds, ...timers]);
+  }
+
+  async handBack(
+    tag: string,
+    steps: readonly { runId: string; definitionHash: string; key: StepKey }[],
+  ): Promise<void> {
+    await this.#batch.apply(
+      tag,
+      'hand-back',
+      steps.flatMap((step) => [step.runId, step.definitionHash, step.key]),
+    );
+  }
+
+  async takeDue(tag: string, limit: number): Promise<{ nextDueAt: number | undefined; taken: TakenTimer[] }> {
+    const reply = await this.#batch.apply(tag, 'take-due', [limit]);
+    const taken: TakenTimer[] = [];
+    for (let index = 1; index < reply.length; index += 2) {
+      const [letter, key, ...run] = reply[index]!.split('|');
+      taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt: Number(reply[index + 1]) });
+    }
+    return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), taken };
+  }
+
+  async recheck(a: StepAddress, againInMs: number, handOutAgain: boolean): Promise<'waiting' | 'done'> {
+    const [reply] = await this.#batch.apply(a.tag, 'recheck', [a.runId, a.key, againInMs, flag(handOutAgain)]);
+    return reply as 'waiting' | 'done';
+  }
+
+  async reclaim(
+    tag: string,
+    settings: { limit: number; pauseMs: number; suspensionMs: number; crashLimit: number },
+  ): Promise<{ lost: number; suspended: boolean; undecided: UndecidedAttempt[] }> {
+    const { limit, pauseMs, suspensionMs, crashLimit } = settings;
+    const reply = await this.#batch.apply(tag, 'reclaim', [limit, pauseMs, suspensionMs, crashLimit]);
+    const undecided: UndecidedAttempt[] = [];
+    for (let index = 2; index < reply.length; index += 6) {
+      const [why, key, runId, fenceOffset, attemptId, definitionHash] = reply.slice(index, index + 6) as string[];
+      undecided.push({
+        why: why as 'overdue' | 'crashes',
+        key: key!,
+        runId: runId!,
+        fenceOffset: Number(fenceOffset),
+        attemptId: attemptId!,
+        definitionHash: definitionHash!,
+      });
+    }
+    return { lost: Number(reply[0]), suspended: Number(reply[1]) === 1, undecided };
+  }
+
+  /** Renews a worker's lease in one partition; answers Redis' clock and the runs that began to end since `endingSince`. */
+  async renew(tag: string, worker: string, endingSince: number): Promise<{ now: number; ending: string[] }> {
+    const [now, ...ending] = await this.#batch.apply(tag, 'renew', [worker, endingSince]);
+    return { now: Number(now), ending };
+  }
+
+  async leave(tag: string, worker: string): Promise<void> {
+    await this.#batch.apply(tag, 'leave', [worker]);
+  }
+}
+
+/** q hint, d delay, w queued time, t total time, r run time. (b and p never reach a scheduler.) */
+export interface TakenTimer {
+  letter: string;
+  key: StepKey;
+  runId: string;
+  dueAt: number;
+}
+
+export interface UndecidedAttempt {
+  why: 'overdue' | 'crashes';
+  key: StepKey;
+  runId: string;
+  fenceOffset: number;
+  attemptId: string;
+  definitionHash: string;
+}
+
+function checkpointParts(checkpoint: StoredCheckpoint, createdAt: number): string {
+  return `${checkpoint.ts - createdAt}|${checkpoint.seq}|${checkpoint.checksum}|${checkpoint.previous}`;
+}
+
+function edgeArguments(edges: readonly EdgeArgument[]): (string | number)[] {
+  const args: (string | number)[] = [edges.length];
+  for (const { group, delta, initial, any, next } of edges) {
+    args.push(group, delta, initial, any ? 'y' : 'a', next?.key ?? '', next?.attemptId ?? '', next?.attemptMs ?? '');
+  }
+  return args;
+}
+
+/** What `claimed` and `continued` replies have in common, from `failures` on. */
+function claimedRest(reply: TransitionReply, from: number, createdAt: number, sources: readonly StepKey[]) {
+  return {
+    failures: Number(reply[from]),
+    crashes: Number(reply[from + 1]),
+    firstAt: createdAt + Number(reply[from + 2]),
+    inputJson: reply[from + 3] ?? '',
+    itemJson: reply[from + 4] ?? '',
+    sources: sources.map((key, index) => ({
+      key,
+      header: reply[from + 5 + index * 2] ?? '',
+      output: reply[from + 6 + index * 2] ?? '',
+    })),
+  };
+}
