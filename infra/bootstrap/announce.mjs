@@ -4,7 +4,7 @@
  */
 let stream = process.stderr;
 
-/** @param {NodeJS.WriteStream} target process.stdout or process.stderr */
+/** @param {{ write: (text: string) => boolean }} target process.stdout or process.stderr; tests give a silent one */
 export function announceOn(target) {
   stream = target;
 }

@@ -86,32 +86,27 @@ async function downloadServer(apt, folder) {
 }
 
 async function newestServer(apt) {
-  for (const name of serverPackages) {
-    const { stdout } = await apt.run('apt-cache', ['policy', name]);
-    const candidate = /Candidate: (\S+)/.exec(stdout)?.[1];
-    const version = candidate === undefined ? undefined : parseVersion(candidate);
-    if (version !== undefined && isAtLeast(version, oldestMajor)) return name;
-  }
-  return undefined;
+  const { stdout } = await apt.run('apt-cache', ['policy', ...serverPackages]);
+  const sections = stdout.split(/^(?=\S)/m);
+  return serverPackages.find((name) => {
+    const section = sections.find((text) => text.startsWith(`${name}:`)) ?? '';
+    const candidate = parseVersion(/Candidate: (\S+)/.exec(section)?.[1] ?? '');
+    return candidate !== undefined && isAtLeast(candidate, oldestMajor);
+  });
 }
 
 /** The packages of the program itself and every library below them, without the C library. */
 async function withLibraries(apt, server) {
+  const { stdout } = await apt.run('apt-cache', [
+    'depends',
+    '--recurse',
+    ...['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`),
+    server,
+  ]);
+  const dependencies = dependenciesOf(stdout);
   const wanted = new Set([server]);
-  for (let open = [server]; open.length > 0; ) {
-    const { stdout } = await apt.run('apt-cache', [
-      'depends',
-      '--no-recommends',
-      '--no-suggests',
-      '--no-conflicts',
-      '--no-breaks',
-      '--no-replaces',
-      '--no-enhances',
-      ...open,
-    ]);
-    open = dependenciesOf(stdout).filter((name) => isPartOfServer(name) && !wanted.has(name));
-    for (const name of open) wanted.add(name);
-    open = [...new Set(open)];
+  for (const name of wanted) {
+    for (const next of dependencies.get(name) ?? []) if (isPartOfServer(next)) wanted.add(next);
   }
   return [...wanted];
 }
@@ -121,30 +116,34 @@ function isPartOfServer(name) {
 }
 
 /**
- * Package names out of `apt-cache depends`: of alternatives (marked with a bar) the first, of a virtual package (in
- * angle brackets) its first provider.
+ * What each package needs, out of `apt-cache depends --recurse`: of alternatives (marked with a bar) the first, of a
+ * virtual package (in angle brackets) its first provider.
  * @param {string} text
+ * @returns {Map<string, string[]>}
  */
 export function dependenciesOf(text) {
-  const names = [];
+  const all = new Map();
+  let names = [];
   let inAlternatives = false;
   let needsProvider = false;
   for (const line of text.split('\n')) {
     const dependency = /^ (\|| ) ?(?:Pre)?Depends: (\S+)/.exec(line);
-    if (dependency !== null) {
-      const [, bar, name] = dependency;
+    if (/^\S/.test(line)) {
+      names = [];
+      all.set(line.trim(), names);
+      inAlternatives = false;
       needsProvider = false;
-      if (!inAlternatives) {
-        if (name.startsWith('<')) needsProvider = true;
-        else names.push(name);
-      }
+    } else if (dependency !== null) {
+      const [, bar, name] = dependency;
+      needsProvider = !inAlternatives && name.startsWith('<');
+      if (!inAlternatives && !needsProvider) names.push(name);
       inAlternatives = bar === '|';
     } else if (needsProvider && /^ {4}\S/.test(line)) {
       names.push(line.trim());
       needsProvider = false;
     }
   }
-  return names;
+  return all;
 }
 
 /** Every folder below `root` that holds a shared library. */
@@ -152,7 +151,7 @@ function libraryFolders(root) {
   const folders = [];
   const visit = (folder) => {
     const entries = readdirSync(folder, { withFileTypes: true });
-    if (entries.some((entry) => !entry.isDirectory() && /\.so(\.|$)/.test(entry.name))) folders.push(folder);
+    if (entries.some((entry) => !entry.isDirectory() && /^lib.*\.so(\.|$)/.test(entry.name))) folders.push(folder);
     for (const entry of entries) if (entry.isDirectory()) visit(join(folder, entry.name));
   };
   for (const top of ['lib', 'usr/lib']) {

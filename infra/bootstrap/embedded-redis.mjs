@@ -143,7 +143,7 @@ class Supervisor {
     try {
       await this.#launchOnFreePort();
     } catch (error) {
-      this.#watchdog.dismiss();
+      await this.#watchdog.dismiss();
       throw error;
     }
     const { version, origin } = this.#server;
@@ -195,7 +195,12 @@ class Supervisor {
       this.#watchdog.watch({ serverPid: child.pid });
       updateRecord(this.#data, { serverPid: child.pid, serverIdentity: processIdentity(child.pid), port: this.port });
     }
-    const outcome = await Promise.race([ended.then((how) => ({ how })), untilReady(this.port, this.#data)]);
+    const giveUp = new AbortController();
+    ended.then(() => giveUp.abort());
+    const outcome = await Promise.race([
+      ended.then((how) => ({ how })),
+      untilReady(this.port, this.#data, giveUp.signal),
+    ]);
     if (outcome?.how !== undefined) {
       this.#watchdog.watch({ serverPid: undefined });
       throw new SetupProblem([
@@ -246,7 +251,7 @@ class Supervisor {
     }, stopDeadlineMs);
     await this.#ended;
     clearTimeout(timer);
-    this.#watchdog.dismiss();
+    await this.#watchdog.dismiss();
     releaseRecord(this.#data);
   }
 }
@@ -269,9 +274,9 @@ function availableMemoryBytes() {
   return limit > 0 && limit < totalmem() ? limit : totalmem();
 }
 
-async function untilReady(port, data) {
+async function untilReady(port, data, giveUp) {
   const deadline = performance.now() + startDeadlineMs;
-  while (performance.now() < deadline) {
+  while (performance.now() < deadline && !giveUp.aborted) {
     // The data folder tells our server from a stranger's that was quicker to take the port.
     if ((await isOurs(port, data)) && (await answersPing(port))) return 'ready';
     await delay(pollMs);

@@ -28,16 +28,16 @@ const homebrewPrefixes = ['/opt/homebrew', '/usr/local', '/home/linuxbrew/.linux
 
 /**
  * Looks for a server program and fetches one into the project's tools folder when there is none.
- * @param {{ env?: NodeJS.ProcessEnv, tools?: string }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, tools?: string, prefixes?: readonly string[] }} [options]
  * @returns {Promise<RedisServer>}
  * @throws {SetupProblem} that says what to install
  */
-export async function findOrFetchRedis({ env = process.env, tools = toolsDir } = {}) {
-  const found = await findRedis({ env, tools });
+export async function findOrFetchRedis({ env = process.env, tools = toolsDir, prefixes = homebrewPrefixes } = {}) {
+  const found = await findRedis({ env, tools, prefixes });
   if (found !== undefined) return found;
   return exclusively('redis', async () => {
     const sources = [
-      () => findRedis({ env, tools, quiet: true }),
+      () => findRedis({ env, tools, prefixes, quiet: true }),
       () => unpacked(env, tools),
       () => homebrew(env),
       () => container(env, tools),

@@ -43,10 +43,17 @@ export class Watchdog {
     if ('serverPid' in processes) this.#tell(`server ${processes.serverPid ?? ''}`);
   }
 
-  /** Everything was stopped in order. */
-  dismiss() {
+  /** Everything was stopped in order. Returns when the shell has ended, so that it is not left as a zombie. */
+  async dismiss() {
+    const ended = new Promise((resolve) => {
+      this.#shell.once('exit', resolve);
+      this.#shell.once('error', resolve);
+    });
+    if (this.#shell.pid === undefined || this.#shell.exitCode !== null || this.#shell.signalCode !== null) return;
+    this.#shell.ref();
     this.#tell('dismiss');
     this.#shell.stdin.end();
+    await ended;
   }
 
   #tell(line) {
