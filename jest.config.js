@@ -8,11 +8,19 @@ const shared = {
 };
 
 export default {
+  // One Redis that all test files share; those that freeze, kill or reconfigure one start their own.
+  globalSetup: '<rootDir>/packages/testing/src/jest-global-setup.ts',
+  globalTeardown: '<rootDir>/packages/testing/src/jest-global-teardown.ts',
   projects: [
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['**/packages/*/src/**/*.test.ts', '**/apps/*/src/**/*.test.ts', '**/infra/**/*.test.mjs'],
+      testMatch: [
+        '**/packages/*/src/**/*.test.ts',
+        '**/apps/*/src/**/*.test.ts',
+        '**/examples/*/src/**/*.test.ts',
+        '**/infra/**/*.test.mjs',
+      ],
     },
     { ...shared, displayName: 'integration', testMatch: ['**/tests/**/*.test.ts'] },
   ],

@@ -40,7 +40,7 @@ describe('decodeBody', () => {
     ['x', { 'content-encoding': 'gzip' }],
   ])('refuses %j with %j', (body, headers) => {
     expect(() => decodeBody(Buffer.from(body), headers as Record<string, string>)).toThrow(
-      expect.objectContaining({ code: 'HTTP_STEP_FAILED', retryable: false }) as Error,
+      expect.objectContaining({ code: 'HTTP_STEP_FAILED', retryable: false }),
     );
   });
 });

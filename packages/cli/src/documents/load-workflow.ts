@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { findJsonProblem } from '@flotilla/contracts';
+import { CliProblem } from '../cli-problem.ts';
+import { parseJson } from './parse-json.ts';
+import { parseYaml } from './parse-yaml.ts';
+import { MAX_TEXT_BYTES, readTextFile } from './read-text-file.ts';
+
+const YAML_EXTENSIONS: ReadonlySet<string> = new Set(['.yaml', '.yml']);
+const MODULE_EXTENSIONS: ReadonlySet<string> = new Set(['.ts', '.mts', '.js', '.mjs']);
+const MAX_KEYS = 1_000_000;
+
+/** Whether an argument means a file, rather than the name of a workflow that the scheduler has. */
+export function meansFile(argument: string, cwd: string): boolean {
+  if (/[/\\]/.test(argument)) return true;
+  const extension = extname(argument).toLowerCase();
+  if (extension === '.json' || YAML_EXTENSIONS.has(extension) || MODULE_EXTENSIONS.has(extension)) return true;
+  return existsSync(resolve(cwd, argument));
+}
+
+/**
+ * The document in a file: YAML, JSON, or the default export of a TypeScript or JavaScript module. Whether it is a
+ * workflow is the compiler's to say.
+ * @throws CliProblem with what is wrong with the file.
+ */
+export async function loadWorkflow(file: string, cwd: string): Promise<unknown> {
+  const path = resolve(cwd, file);
+  const extension = extname(path).toLowerCase();
+  if (MODULE_EXTENSIONS.has(extension)) return bounded(await importDefault(path, file), file);
+  const text = await readTextFile(path, MAX_TEXT_BYTES);
+  // YAML is a superset of JSON, but its errors for JSON are not the ones that one expects.
+  const isJson = extension === '.json' || (!YAML_EXTENSIONS.has(extension) && /^\s*[[{]/.test(text));
+  return bounded(isJson ? parseJson(text, file) : parseYaml(text, file), file);
+}
+
+/** Only what cannot be looked at any further is refused here; the compiler says the rest with its paths. */
+function bounded(document: unknown, file: string): unknown {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    const what = Array.isArray(document) ? 'a list' : document === null ? 'null' : `a ${typeof document}`;
+    throw new CliProblem('DEFINITION_INVALID', `${file} holds ${what}, not a workflow`);
+  }
+  const problem = findJsonProblem(document, { maxDepth: 64, maxBytes: MAX_TEXT_BYTES, maxKeys: MAX_KEYS });
+  if (problem !== undefined) {
+    throw new CliProblem(problem.code, `${file} cannot be used`, { problems: [problem] });
+  }
+  return document;
+}
+
+async function importDefault(path: string, file: string): Promise<unknown> {
+  if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file}`);
+  let module: { default?: unknown };
+  try {
+    module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  } catch (error) {
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    throw new CliProblem('MODULE_FAILED', `${file} cannot be loaded: ${why}`, { cause: error });
+  }
+  if (module.default === undefined) {
+    throw new CliProblem('MODULE_FAILED', `${file} has no default export`, {
+      hint: 'export default defineWorkflow({ … })',
+    });
+  }
+  return module.default;
+}
