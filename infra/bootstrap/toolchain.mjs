@@ -33,7 +33,7 @@ export async function prepareToolchain() {
 }
 
 /** @param {string} version such as process.version */
-export function requireSupportedNode(version) {
+function requireSupportedNode(version) {
   const parsed = parseVersion(version);
   if (parsed === undefined || !isAtLeast(parsed, 20)) {
     throw new SetupProblem([
@@ -124,7 +124,7 @@ function manifestFiles() {
 }
 
 /** Folders of all workspace packages, as pnpm-workspace.yaml names them, relative to the project folder. */
-export function workspaceFolders() {
+function workspaceFolders() {
   const text = readFileSync(join(projectDir, 'pnpm-workspace.yaml'), 'utf8');
   const patterns = /^packages:\s*\[([^\]]*)\]/m.exec(text)?.[1]?.split(',') ?? blockList(text);
   const folders = [];
