@@ -5,6 +5,15 @@ import { spawn } from 'node:child_process';
  * it ends the command first, waits for it at most 30 s, and then ends Redis, which writes its file before it goes.
  */
 const script = `
+# A zombie, which a container's first process may never collect, does not live.
+lives() {
+  kill -0 "$1" 2>/dev/null || return 1
+  if [ -r "/proc/$1/stat" ]; then
+    read -r status 2>/dev/null < "/proc/$1/stat" || return 1
+    case "$status" in *") Z "*) return 1 ;; esac
+  fi
+  return 0
+}
 command= server=
 while read -r what pid; do
   case "$what" in
@@ -16,7 +25,7 @@ done
 if [ -n "$command" ]; then
   kill -TERM "$command" 2>/dev/null
   waited=0
-  while kill -0 "$command" 2>/dev/null && [ "$waited" -lt 30 ]; do
+  while lives "$command" && [ "$waited" -lt 30 ]; do
     sleep 1
     waited=$((waited + 1))
   done
