@@ -1,1 +1,15 @@
-export {};
+export { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+export type { CallOptions, ClientOptions, RetryOptions } from './client-options.ts';
+export {
+  type CancelOptions,
+  createClient,
+  type FlotillaClient,
+  type HistoryOptions,
+  type ListOptions,
+  type PageOptions,
+  type RegisteredWorkflow,
+} from './create-client.ts';
+export type { FollowOptions } from './follow-events.ts';
+export { newRunId } from './new-run-id.ts';
+export type { StartEntry, StartOptions, WorkflowReference } from './start-runs.ts';
+export type { WaitOptions } from './wait-for-run.ts';

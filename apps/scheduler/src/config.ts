@@ -1,0 +1,135 @@
+import { FlotillaError, type Problem } from '@flotilla/contracts';
+import { z } from 'zod';
+
+/** Every environment variable that the scheduler reads. docs/reference/configuration.md says the same to users. */
+const DAY_MS = 86_400_000;
+
+const wholeNumber = (minimum: number, maximum: number, standard: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum))
+    .prefault(String(standard));
+
+const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0');
+
+const apiKeyZ = z
+  .string()
+  .regex(/^[\x21-\x7e]*$/, 'expected keys of printable characters without spaces')
+  .min(16, 'expected keys of at least 16 characters')
+  .max(256);
+
+const environmentZ = z.object({
+  REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
+  FLOTILLA_HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9.:[\]-]{1,253}$/, 'expected a host name or an IP address')
+    .prefault('127.0.0.1'),
+  FLOTILLA_PORT: wholeNumber(0, 65_535, 7070),
+  /** Comma separated. */
+  FLOTILLA_API_KEYS: z
+    .string()
+    .transform((text) => text.split(',').flatMap((key) => (key.trim() === '' ? [] : [key.trim()])))
+    .pipe(z.array(apiKeyZ).max(1000))
+    .prefault(''),
+  FLOTILLA_NAMESPACE: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected 1 to 32 of a-z 0-9 - that begin with a letter')
+    .prefault('fl'),
+  FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
+  FLOTILLA_ALLOW_VOLATILE: flag,
+  FLOTILLA_RETENTION_MS: wholeNumber(1000, 3650 * DAY_MS, 7 * DAY_MS),
+  FLOTILLA_IDEMPOTENCY_TTL_MS: wholeNumber(1000, 3650 * DAY_MS, 8 * DAY_MS),
+  FLOTILLA_MAX_DEPTH: wholeNumber(1, 20_000, 1000),
+  FLOTILLA_MAX_BODY_BYTES: wholeNumber(1024, 64 * 1024 * 1024, 8 * 1024 * 1024),
+  FLOTILLA_MAX_INPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
+  FLOTILLA_MAX_IN_FLIGHT: wholeNumber(1, 100_000, 1000),
+  FLOTILLA_MAX_EVENT_STREAMS: wholeNumber(0, 100_000, 1000),
+  FLOTILLA_REQUEST_DEADLINE_MS: wholeNumber(100, 600_000, 10_000),
+  FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
+});
+
+export interface SchedulerConfig {
+  redisUrl: string;
+  host: string;
+  /** 0: any free port. */
+  port: number;
+  apiKeys: readonly string[];
+  namespace: string;
+  /** Counts when the deployment is created; afterwards it is checked. */
+  partitions: number;
+  allowVolatile: boolean;
+  /** How long an ended run stays readable. */
+  retentionMs: number;
+  /** How long a key gives the same run; not shorter than the retention. */
+  idempotencyTtlMs: number;
+  /** Longest chain of steps. */
+  maxDepth: number;
+  maxBodyBytes: number;
+  /** One run's input, as canonical JSON. */
+  maxInputBytes: number;
+  /** Requests that are worked on at once; more are refused with OVERLOADED. */
+  maxInFlight: number;
+  maxEventStreams: number;
+  /** For each call to state that a request makes. */
+  requestDeadlineMs: number;
+  logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
+}
+
+/** CONFIG_INVALID with one problem for each variable that is wrong; `path` is `/` and the variable's name. */
+export function readSchedulerConfig(environment: Readonly<Record<string, string | undefined>>): SchedulerConfig {
+  const parsed = environmentZ.safeParse(withoutEmpty(environment));
+  const problems: Problem[] = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(toProblem);
+  if (!parsed.success || problems.length > 0) {
+    const lines = problems.map((problem) => `  ${problem.path.slice(1)}: ${problem.message}`);
+    throw new FlotillaError('CONFIG_INVALID', `The configuration has problems:\n${lines.join('\n')}`, { problems });
+  }
+  const { data } = parsed;
+  return {
+    redisUrl: data.REDIS_URL,
+    host: data.FLOTILLA_HOST,
+    port: data.FLOTILLA_PORT,
+    apiKeys: data.FLOTILLA_API_KEYS,
+    namespace: data.FLOTILLA_NAMESPACE,
+    partitions: data.FLOTILLA_PARTITIONS,
+    allowVolatile: ['1', 'true', 'yes'].includes(data.FLOTILLA_ALLOW_VOLATILE),
+    retentionMs: data.FLOTILLA_RETENTION_MS,
+    idempotencyTtlMs: data.FLOTILLA_IDEMPOTENCY_TTL_MS,
+    maxDepth: data.FLOTILLA_MAX_DEPTH,
+    maxBodyBytes: data.FLOTILLA_MAX_BODY_BYTES,
+    maxInputBytes: data.FLOTILLA_MAX_INPUT_BYTES,
+    maxInFlight: data.FLOTILLA_MAX_IN_FLIGHT,
+    maxEventStreams: data.FLOTILLA_MAX_EVENT_STREAMS,
+    requestDeadlineMs: data.FLOTILLA_REQUEST_DEADLINE_MS,
+    logLevel: data.FLOTILLA_LOG_LEVEL,
+  };
+}
+
+/** True for addresses that only this machine can reach. */
+export function isLoopbackHost(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return bare === 'localhost' || bare === '::1' || /^127(?:\.\d{1,3}){3}$/.test(bare);
+}
+
+/** A variable that is set to nothing is not set. */
+function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+function crossChecks(data: z.infer<typeof environmentZ>): Problem[] {
+  const problems: Problem[] = [];
+  if (!isLoopbackHost(data.FLOTILLA_HOST) && data.FLOTILLA_API_KEYS.length === 0) {
+    const message = `${data.FLOTILLA_HOST} can be reached by other machines: set FLOTILLA_API_KEYS, or bind 127.0.0.1`;
+    problems.push({ code: 'KEYS_NEEDED', path: '/FLOTILLA_HOST', message });
+  }
+  if (data.FLOTILLA_IDEMPOTENCY_TTL_MS < data.FLOTILLA_RETENTION_MS) {
+    const message = 'must not be shorter than FLOTILLA_RETENTION_MS, or a key could start its run twice';
+    problems.push({ code: 'ILLEGAL_VALUE', path: '/FLOTILLA_IDEMPOTENCY_TTL_MS', message });
+  }
+  return problems;
+}
+
+function toProblem(issue: z.core.$ZodIssue): Problem {
+  return { code: 'ILLEGAL_VALUE', path: `/${String(issue.path[0])}`, message: issue.message };
+}

@@ -1,0 +1,175 @@
+import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { isLoopbackHost } from '../config.ts';
+import { registerAgentRoutes } from './agents.ts';
+import { readJsonBodies } from './body/read-json-body.ts';
+import { boundApi } from './bounded-api.ts';
+import { answerClientError } from './client-error.ts';
+import { createKeyCheck } from './guards/api-keys.ts';
+import { checkHost } from './guards/check-host.ts';
+import { InFlightLimit } from './guards/in-flight-limit.ts';
+import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
+import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
+import { InputSchemas } from './input/input-schemas.ts';
+import { LiveAgents } from './live-agents.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
+import { PlanSource } from './plan-source.ts';
+import { PROBLEM_TYPE, retryAfterSeconds, toFlotillaError, toProblemDocument } from './problem-document.ts';
+import { RouteTable } from './route-table.ts';
+import type { CompileWorkflow, RunApi } from './run-api.ts';
+import { registerRunBatchRoute } from './run-batch.ts';
+import { registerRunControlRoutes } from './run-control.ts';
+import { registerRunEventsRoute } from './run-events.ts';
+import { RunWatch } from './run-watch.ts';
+import { registerRunRoutes } from './runs.ts';
+import { registerValidateRoute } from './validate.ts';
+import { registerWorkflowRoutes } from './workflows.ts';
+import { validationFailed, zodProblems } from './zod-problems.ts';
+
+export interface HttpServerOptions {
+  api: RunApi;
+  compile: CompileWorkflow;
+  config: HttpConfig;
+  logger: HttpLogger;
+  /** Default: counters of its own. */
+  metrics?: Metrics;
+  /** For /readyz. Default: none. */
+  findLoopProblems?: FindLoopProblems;
+}
+
+/** Bodies of requests that carry no definition. */
+const SMALL_BODY_BYTES = 65_536;
+/** A request's head, and the whole request, must have arrived within these times. */
+const HEAD_MS = 10_000;
+const REQUEST_MS = 60_000;
+/** Longer than the idle time of common load balancers, so that they close first. */
+const KEEP_ALIVE_MS = 72_000;
+/** An answer that refuses a body is still read to its end up to this size, or its sender would never see the answer. */
+const MAX_IGNORED_BODY_BYTES = 64 * 1024 * 1024;
+/** These show nothing about runs and are asked for by machinery that has no key. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/** The HTTP API as a fastify instance that does not listen yet. `close()` ends event streams and waits for the rest. */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const { config, logger } = options;
+  const closing = new AbortController();
+  const context = createContext(options, closing.signal);
+  const app: FastifyInstance = Fastify({
+    logger: false,
+    bodyLimit: SMALL_BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEAD_MS, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
+    routerOptions: { maxParamLength: 512 },
+    forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, logger),
+  });
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data: unknown) => {
+    const result = schema.safeParse(data);
+    return result.success ? { value: result.data } : { error: validationFailed(zodProblems(result.error)) };
+  });
+  // What we answer was typed and stored by us: it is not checked again.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  readJsonBodies(app);
+  addGuards(app, config, context.metrics);
+  countRequests(app, context.metrics);
+  app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply, logger));
+  const routes = new RouteTable();
+  routes.observe(app);
+  app.setNotFoundHandler((request, reply) => sendProblem(notFound(request, reply, routes), request, reply, logger));
+  app.addHook('preClose', async () => {
+    closing.abort();
+    context.watch.close();
+  });
+  await collectOpenApi(app);
+  await app.register(async (scope) => registerRoutes(scope, context, options.findLoopProblems ?? (() => [])));
+  return app;
+}
+
+function createContext(options: HttpServerOptions, closing: AbortSignal): HttpContext {
+  const { config, compile, logger, metrics = createMetrics() } = options;
+  const api = boundApi(options.api, config.requestDeadlineMs);
+  const inputs = new InputSchemas();
+  return {
+    api,
+    config,
+    logger,
+    metrics,
+    inputs,
+    plans: new PlanSource({ api, compile, maxDepth: config.maxDepth, inputs }),
+    agents: new LiveAgents(api),
+    watch: new RunWatch(api),
+    closing,
+  };
+}
+
+function registerRoutes(scope: FastifyInstance, context: HttpContext, findLoopProblems: FindLoopProblems): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>();
+  registerWorkflowRoutes(app, context);
+  registerValidateRoute(app, context);
+  registerRunRoutes(app, context);
+  registerRunBatchRoute(app, context);
+  registerRunControlRoutes(app, context);
+  registerRunEventsRoute(app, context);
+  registerAgentRoutes(app, context);
+  registerHealthRoutes(app, context, findLoopProblems);
+  registerOpenApiRoute(app);
+}
+
+/** Before anything of the body is read: who asks, and whether there is room. */
+function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): void {
+  const onLoopback = isLoopbackHost(config.host);
+  const checkKey = config.apiKeys.length > 0 ? createKeyCheck(config.apiKeys) : undefined;
+  if (!onLoopback && checkKey === undefined) {
+    throw new FlotillaError('CONFIG_INVALID', `${config.host} can be reached by other machines: API keys are needed`);
+  }
+  const inFlight = new InFlightLimit(config.maxInFlight, config.maxBodyBytes);
+  metrics.gauge('flotilla_http_requests_in_flight', 'Requests that are being worked on', () => inFlight.requests);
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      if (onLoopback) checkHost(request);
+      const open = OPEN_PATHS.has(request.url);
+      if (!open) checkKey?.(request);
+      if (!open && request.routeOptions.url !== '/v1/runs/:runId/events') inFlight.enter(request, reply);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+function countRequests(app: FastifyInstance, metrics: Metrics): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none';
+    const labels = { method: request.method, route, status: reply.statusCode };
+    metrics.count('flotilla_http_requests_total', 'Requests by route and status', labels);
+    metrics.observe('flotilla_http_request_seconds', 'Time to answer', reply.elapsedTime / 1000, { route });
+    done();
+  });
+}
+
+function notFound(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): FlotillaError {
+  const path = request.url.split('?', 1)[0]!.slice(0, 256);
+  const methods = routes.methodsOf(request.url);
+  if (methods.length === 0) return new FlotillaError('ROUTE_NOT_FOUND', `there is nothing at ${path}`);
+  reply.header('allow', methods.join(', '));
+  return new FlotillaError('METHOD_NOT_ALLOWED', `${path} takes ${methods.join(', ')}`);
+}
+
+function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply, logger: HttpLogger): void {
+  const error = toFlotillaError(thrown);
+  if (error.code === 'INTERNAL') {
+    const cause = isFlotillaError(thrown) ? (thrown.cause ?? thrown) : thrown;
+    logger.error({ err: cause, method: request.method, route: request.routeOptions.url }, 'a request failed');
+  }
+  const document = toProblemDocument(error, request.url.split('?', 1)[0]!.slice(0, 256));
+  if (error.retryAfterMs !== undefined) reply.header('retry-after', retryAfterSeconds(error.retryAfterMs));
+  if (error.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
+  const declared = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  if (error.code === 'PAYLOAD_TOO_LARGE' && declared <= MAX_IGNORED_BODY_BYTES) reply.removeHeader('connection');
+  reply.code(document.status).header('content-type', PROBLEM_TYPE).send(JSON.stringify(document));
+}

@@ -1,0 +1,59 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { SchedulerConfig } from '../config.ts';
+import type { InputSchemas } from './input/input-schemas.ts';
+import type { LiveAgents } from './live-agents.ts';
+import type { Metrics } from './metrics.ts';
+import type { PlanSource } from './plan-source.ts';
+import type { RunApi } from './run-api.ts';
+import type { RunWatch } from './run-watch.ts';
+
+/** What the HTTP part reads of the scheduler's configuration. */
+export type HttpConfig = Pick<
+  SchedulerConfig,
+  | 'host'
+  | 'apiKeys'
+  | 'maxDepth'
+  | 'maxBodyBytes'
+  | 'maxInputBytes'
+  | 'maxInFlight'
+  | 'maxEventStreams'
+  | 'requestDeadlineMs'
+  | 'idempotencyTtlMs'
+>;
+
+/** The part of a logger that the HTTP part uses; pino fits. */
+export interface HttpLogger {
+  error(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+/** A fastify instance whose handlers get their types from zod schemas. */
+export type HttpApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What the routes share. */
+export interface HttpContext {
+  /** Every call has a deadline. */
+  api: RunApi;
+  config: HttpConfig;
+  logger: HttpLogger;
+  metrics: Metrics;
+  plans: PlanSource;
+  inputs: InputSchemas;
+  agents: LiveAgents;
+  watch: RunWatch;
+  /** Aborted when the server closes: what streams or waits ends. */
+  closing: AbortSignal;
+}

@@ -1,0 +1,132 @@
+import { type Json, type Problem, pointerToken } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { LRUCache } from 'lru-cache';
+import { linearPattern } from './linear-pattern.ts';
+import { runBounded, runUnbounded, WorkTooCostly } from './run-bounded.ts';
+
+/**
+ * Checks the input of a run against the JSON Schema of its workflow (2020-12, or draft-07 when `$schema` says so).
+ * Schemas come from outside, so: patterns are linear, `$ref` stays inside the schema, prototypes are not properties, and
+ * neither compiling nor checking can hold the event loop. `format` only describes, as 2020-12 has it.
+ */
+const MAX_SCHEMA_CHARACTERS = 262_144;
+const COMPILE_LIMIT_MS = 250;
+const CHECK_LIMIT_MS = 50;
+const MAX_PROBLEMS = 100;
+/** Characters of schema times characters of input: below this a schema without costly keywords cannot take long. */
+const SMALL_WORK = 4_000_000;
+const COSTLY_KEYWORD = /"(?:\$ref|\$dynamicRef|uniqueItems|pattern|patternProperties)"/;
+
+interface CompiledSchema {
+  validate: ValidateFunction | undefined;
+  /** Why the schema cannot be used; pointers into the definition. */
+  problems: readonly Problem[];
+  characters: number;
+  costly: boolean;
+}
+
+export class InputSchemas {
+  readonly #compiled = new LRUCache<string, CompiledSchema>({ max: 1000 });
+  #validators: { draft07: Ajv; draft2020: Ajv2020 } | undefined;
+
+  /** What is wrong with the schema itself; pointers into the definition, under `/input`. */
+  schemaProblems(plan: Plan): readonly Problem[] {
+    return this.#of(plan)?.problems ?? [];
+  }
+
+  /** What is wrong with an input; pointers under `/input`. Empty for a workflow without a schema. */
+  check(plan: Plan, input: Json, inputCharacters: number): Problem[] {
+    const compiled = this.#of(plan);
+    if (compiled?.validate === undefined) return [];
+    const { validate, characters, costly } = compiled;
+    const work = (): boolean => validate(input) as boolean;
+    try {
+      const small = !costly && characters * inputCharacters < SMALL_WORK;
+      const satisfied = small ? runUnbounded(work) : runBounded(work, CHECK_LIMIT_MS);
+      return satisfied ? [] : (validate.errors ?? []).slice(0, MAX_PROBLEMS).map(toProblem);
+    } catch (error) {
+      if (!(error instanceof WorkTooCostly)) throw error;
+      const message = `checking the input against the schema takes more than ${CHECK_LIMIT_MS} ms`;
+      return [{ code: 'INPUT_CHECK_TOO_COSTLY', path: '/input', message }];
+    } finally {
+      validate.errors = null; // holds the input otherwise
+    }
+  }
+
+  #of(plan: Plan): CompiledSchema | undefined {
+    const schema = plan.definition.input;
+    if (schema === undefined) return undefined;
+    let compiled = this.#compiled.get(plan.hash);
+    if (compiled === undefined) {
+      compiled = this.#compile(schema);
+      this.#compiled.set(plan.hash, compiled);
+    }
+    return compiled;
+  }
+
+  #compile(schema: Record<string, Json>): CompiledSchema {
+    const text = JSON.stringify(schema);
+    const base = { characters: text.length, costly: COSTLY_KEYWORD.test(text), validate: undefined };
+    const refuse = (...problems: Problem[]): CompiledSchema => ({ ...base, problems });
+    if (text.length > MAX_SCHEMA_CHARACTERS) {
+      return refuse(schemaProblem('', `the schema is longer than ${MAX_SCHEMA_CHARACTERS} characters`));
+    }
+    if (text.includes('"$async"')) return refuse(schemaProblem('', '$async is not supported'));
+    const ajv = this.#validatorFor(schema);
+    if (ajv === undefined) {
+      return refuse(schemaProblem('/$schema', 'only JSON Schema 2020-12 and draft-07 are supported'));
+    }
+    const identified = { $id: 'https://flotilla.invalid/input', ...schema }; // without an id, `$ref: "#"` finds nothing
+    try {
+      return runBounded(() => {
+        if (ajv.validateSchema(identified) !== true) return refuse(...(ajv.errors ?? []).slice(0, 20).map(inSchema));
+        return { ...base, validate: ajv.compile(identified), problems: [] };
+      }, COMPILE_LIMIT_MS);
+    } catch (error) {
+      const message =
+        error instanceof WorkTooCostly ? 'the schema takes too long to compile' : (error as Error).message;
+      return refuse(schemaProblem('', message.slice(0, 300)));
+    } finally {
+      ajv.removeSchema(identified); // the validator remembers schemas by identity, for ever
+    }
+  }
+
+  #validatorFor(schema: Record<string, Json>): Ajv | Ajv2020 | undefined {
+    // Made at first use: reading the meta-schemas takes some 20 ms.
+    this.#validators ??= { draft07: new Ajv(OPTIONS), draft2020: new Ajv2020(OPTIONS) };
+    const { $schema } = schema;
+    if ($schema === undefined) return this.#validators.draft2020;
+    if (typeof $schema !== 'string') return undefined;
+    if (/^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/.test($schema)) return this.#validators.draft2020;
+    if (/^https?:\/\/json-schema\.org\/draft-07\/schema#?$/.test($schema)) return this.#validators.draft07;
+    return undefined;
+  }
+}
+
+const OPTIONS = {
+  allErrors: true,
+  strict: false,
+  validateFormats: false,
+  addUsedSchema: false,
+  ownProperties: true,
+  logger: false as const,
+  code: { regExp: linearPattern },
+};
+
+function schemaProblem(path: string, message: string): Problem {
+  return { code: 'INPUT_SCHEMA_INVALID', path: `/input${path}`, message };
+}
+
+function inSchema(error: ErrorObject): Problem {
+  return schemaProblem(error.instancePath.slice(0, 1024), error.message ?? 'not a JSON Schema');
+}
+
+function toProblem(error: ErrorObject): Problem {
+  const { missingProperty, additionalProperty, unevaluatedProperty } = error.params as Record<string, unknown>;
+  const property = missingProperty ?? additionalProperty ?? unevaluatedProperty;
+  const token = typeof property === 'string' ? `/${pointerToken(property.slice(0, 256))}` : '';
+  const path = `/input${error.instancePath.slice(0, 1024)}${token}`;
+  return { code: 'INPUT_INVALID', path, message: (error.message ?? error.keyword).slice(0, 300) };
+}

@@ -1,0 +1,94 @@
+import type {
+  AgentView,
+  CheckpointView,
+  Durability,
+  FlotillaError,
+  HistoryEvent,
+  Problem,
+  RunStatus,
+  RunView,
+  StepView,
+  WorkflowView,
+} from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+
+/**
+ * What the HTTP edge needs from state. packages/state fits it by shape; a test may stand in for it. Every method may
+ * throw a FlotillaError, which becomes the answer as it is.
+ */
+export interface RunApi {
+  /** IDEMPOTENCY_CONFLICT, STORAGE_FULL, REDIS_UNAVAILABLE (ambiguous), DURABILITY_UNAVAILABLE, DURABILITY_UNSUPPORTED. */
+  createRun(request: CreateRun): Promise<CreatedRun>;
+  /** Many runs with one script call per partition; the answers stand in the order of the requests. */
+  createRuns(requests: CreateRun[]): Promise<(CreatedRun | FlotillaError)[]>;
+  /** RUN_NOT_FOUND. */
+  cancelRun(runId: string, reason?: string): Promise<CancelledRun>;
+  pauseRun(runId: string): Promise<{ status: RunStatus }>;
+  resumeRun(runId: string): Promise<{ status: RunStatus }>;
+
+  /** With output or error once the run has ended. */
+  readRun(runId: string): Promise<RunView | undefined>;
+  /** Newest first. */
+  listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }>;
+  /** RUN_NOT_FOUND. */
+  listSteps(runId: string, page: Page): Promise<{ steps: StepView[]; cursor?: string }>;
+  /** Events with `seq > after`; -1 reads from the start. `next` is the `after` of the following page. RUN_NOT_FOUND. */
+  readHistory(runId: string, page: { after: number; limit: number }): Promise<{ events: HistoryEvent[]; next: number }>;
+  listCheckpoints(runId: string, page: Page): Promise<{ checkpoints: CheckpointView[]; cursor?: string }>;
+  listAgents(): Promise<AgentView[]>;
+
+  /** WORKFLOW_VERSION_CONFLICT: this name and version exist with another content. */
+  registerWorkflow(plan: Plan): Promise<{ view: WorkflowView; created: boolean }>;
+  /** With the definition; without a version the one registered last. */
+  readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined>;
+  listWorkflows(page: Page): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
+
+  /** A hint that a run's history has moved. It may be lost: poll as well. Gives the function that stops watching. */
+  watchRuns(listener: (runId: string) => void): () => void;
+  health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }>;
+}
+
+export interface CreateRun {
+  plan: Plan;
+  /** Canonical JSON. */
+  inputJson: string;
+  runId?: string;
+  idempotencyKey?: string;
+  /** Hex SHA-256 of what makes two submissions the same: definition, input, tags. */
+  bodyHash: string;
+  tags: string[];
+  durability: Durability;
+  idempotencyTtlMs?: number;
+}
+
+export interface CreatedRun {
+  runId: string;
+  status: RunStatus;
+  deduplicated: boolean;
+  durability: Durability;
+}
+
+export interface CancelledRun {
+  status: RunStatus;
+  /** True when the run had ended before; `status` says how. */
+  alreadyEnded: boolean;
+  /** On Redis' clock. */
+  requestedAt: number;
+}
+
+export interface Page {
+  cursor?: string;
+  limit: number;
+}
+
+export interface RunQuery extends Page {
+  workflow?: string;
+  status?: RunStatus;
+  tag?: string;
+}
+
+/** The engine's compiler: a definition or a legacy document in, a plan or all problems out. Memoised by content. */
+export type CompileWorkflow = (
+  document: unknown,
+  options?: { maxDepth?: number },
+) => { ok: true; plan: Plan; warnings: readonly Problem[] } | { ok: false; problems: readonly Problem[] };

@@ -1,0 +1,84 @@
+import { isFlotillaError, MAX_BATCH_RUNS, type RunsStarted, runsStartedZ } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import { z } from 'zod';
+import { problemAnswer } from './answers.ts';
+import type { HttpApp, HttpContext } from './http-context.ts';
+import { toFlotillaError, toProblemDocument } from './problem-document.ts';
+import { startedRun, startRunContext } from './runs.ts';
+import { type PreparedRun, prepareRun, startRunBodyZ } from './start-run.ts';
+import { parseWith } from './zod-problems.ts';
+
+/** Entries are checked one by one, so that one bad entry is answered for itself and takes nothing from the others. */
+const batchBodyZ = z.strictObject({ runs: z.array(z.unknown()).min(1).max(MAX_BATCH_RUNS) });
+
+/** A thousand entries must not hold the event loop: others get their turn after this time. */
+const TURN_MS = 10;
+
+export function registerRunBatchRoute(app: HttpApp, context: HttpContext): void {
+  app.route({
+    method: 'POST',
+    url: '/v1/runs/batch',
+    bodyLimit: context.config.maxBodyBytes,
+    schema: {
+      summary: `Start up to ${MAX_BATCH_RUNS} runs`,
+      description:
+        'Each entry is as the body of POST /v1/runs and is answered for itself, in the order of the request.',
+      tags: ['runs'],
+      body: batchBodyZ,
+      response: { 200: runsStartedZ, ...problemAnswer },
+    },
+    handler: (request) => startRuns(request.body.runs, context),
+  });
+}
+
+async function startRuns(entries: readonly unknown[], context: HttpContext): Promise<RunsStarted> {
+  const prepared = await prepareRuns(entries, context);
+  const accepted = prepared.filter((entry): entry is PreparedRun => !isFlotillaError(entry));
+  const created = accepted.length === 0 ? [] : await context.api.createRuns(accepted.map((entry) => entry.request));
+  const answers = created.values();
+  const runs = prepared.map((entry) => {
+    const answer = isFlotillaError(entry) ? entry : answers.next().value!;
+    if (isFlotillaError(answer)) return { error: toProblemDocument(answer) };
+    return startedRun(answer, (entry as PreparedRun).warnings);
+  });
+  for (const run of runs) {
+    if ('error' in run) continue;
+    const labels = { deduplicated: String(run.deduplicated) };
+    context.metrics.count('flotilla_runs_started_total', 'Runs that were accepted, repetitions apart', labels);
+  }
+  return { runs };
+}
+
+async function prepareRuns(entries: readonly unknown[], context: HttpContext): Promise<(PreparedRun | Error)[]> {
+  const starting = startRunContext(context);
+  const named = oncePerName((name) => context.plans.named(name));
+  const prepared: (PreparedRun | Error)[] = [];
+  let turnEndsAt = performance.now() + TURN_MS;
+  for (const entry of entries) {
+    try {
+      prepared.push(await prepareRun(parseWith(startRunBodyZ, entry), starting, named));
+    } catch (error) {
+      const problem = toFlotillaError(error);
+      if (problem.code === 'INTERNAL') context.logger.error({ err: error }, 'an entry of a batch failed');
+      prepared.push(problem);
+    }
+    if (performance.now() > turnEndsAt) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turnEndsAt = performance.now() + TURN_MS;
+    }
+  }
+  return prepared;
+}
+
+/** Many entries of one batch name the same workflow: it is read once. */
+function oncePerName(read: (name: string) => Promise<Plan>): (name: string) => Promise<Plan> {
+  const reading = new Map<string, Promise<Plan>>();
+  return (name) => {
+    let plan = reading.get(name);
+    if (plan === undefined) {
+      plan = read(name);
+      reading.set(name, plan);
+    }
+    return plan;
+  };
+}

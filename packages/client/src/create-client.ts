@@ -1,0 +1,179 @@
+import type {
+  AgentList,
+  AgentView,
+  CancelReceipt,
+  CheckpointList,
+  FlotillaError,
+  HistoryEvent,
+  HistoryPage,
+  Json,
+  Problem,
+  RunList,
+  RunStarted,
+  RunStatus,
+  RunView,
+  StepList,
+  StepView,
+  WorkflowView,
+} from '@flotilla/contracts';
+import { checkDefinition } from './check-json.ts';
+import { type CallOptions, type ClientOptions, readSettings } from './client-options.ts';
+import { type FollowOptions, followEvents } from './follow-events.ts';
+import { queryText, runPath } from './paths.ts';
+import { type StartEntry, type StartOptions, startRun, startRuns, type WorkflowReference } from './start-runs.ts';
+import { Transport } from './transport.ts';
+import { type WaitOptions, waitForRun } from './wait-for-run.ts';
+
+export interface PageOptions extends CallOptions {
+  cursor?: string;
+  /** 1 to 500; default 50. */
+  limit?: number;
+}
+
+export interface ListOptions extends PageOptions {
+  workflow?: string;
+  status?: RunStatus;
+  tag?: string;
+}
+
+export interface HistoryOptions extends CallOptions {
+  /** Events with a greater `seq`. Default -1: from the start. */
+  after?: number;
+  /** 1 to 1000; default 500. */
+  limit?: number;
+}
+
+export interface CancelOptions extends CallOptions {
+  reason?: string;
+  /** How long the answer may wait for the run to end. Default 10000; counted on top of the deadline. */
+  waitMs?: number;
+}
+
+export interface RegisteredWorkflow extends WorkflowView {
+  created: boolean;
+  warnings?: Pick<Problem, 'code' | 'path' | 'message'>[];
+}
+
+/**
+ * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
+ * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
+ */
+export interface FlotillaClient {
+  /** Starts a run once, however often the call has to be repeated. */
+  start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
+  /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
+  startMany(entries: readonly StartEntry[], options?: CallOptions): Promise<(RunStarted | FlotillaError)[]>;
+  /** RUN_NOT_FOUND. */
+  get(runId: string, options?: CallOptions): Promise<RunView>;
+  /** The run when it has ended, however it has ended. RUN_NOT_FOUND, DEADLINE_EXCEEDED. */
+  wait(runId: string, options?: WaitOptions): Promise<RunView>;
+  /** Each event of the run once and in order, as they happen, until the run has ended. */
+  events(runId: string, options?: FollowOptions): AsyncGenerator<HistoryEvent>;
+  /** One page, newest first. */
+  list(options?: ListOptions): Promise<RunList>;
+  /** All runs, page after page. */
+  listAll(options?: ListOptions): AsyncGenerator<RunView>;
+  steps(runId: string, options?: PageOptions): Promise<StepList>;
+  allSteps(runId: string, options?: PageOptions): AsyncGenerator<StepView>;
+  history(runId: string, options?: HistoryOptions): Promise<HistoryPage>;
+  allHistory(runId: string, options?: HistoryOptions): AsyncGenerator<HistoryEvent>;
+  checkpoints(runId: string, options?: PageOptions): Promise<CheckpointList>;
+  /** Answers when the run has ended or `waitMs` is over; the receipt says what was stopped. */
+  cancel(runId: string, options?: CancelOptions): Promise<CancelReceipt>;
+  pause(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
+  resume(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
+  agents(options?: CallOptions): Promise<AgentView[]>;
+  registerWorkflow(definition: object, options?: CallOptions): Promise<RegisteredWorkflow>;
+  workflows(options?: PageOptions): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
+  workflow(name: string, options?: CallOptions & { version?: string }): Promise<WorkflowView>;
+  /** Errors and warnings; pointers go into the definition. Stores nothing. */
+  validate(definition: unknown, options?: CallOptions): Promise<{ ok: boolean; problems: Problem[] }>;
+}
+
+/** Talks to a scheduler over HTTP; holds nothing that would have to be closed. CONFIG_INVALID for a bad URL. */
+export function createClient(options: ClientOptions = {}): FlotillaClient {
+  const transport = new Transport(readSettings(options));
+  const stepPage = (runId: string, { cursor, limit, ...call }: PageOptions = {}): Promise<StepList> =>
+    transport.get(`${runPath(runId)}/steps${queryText({ cursor, limit })}`, call);
+  const runPage = ({ workflow, status, tag, cursor, limit, ...call }: ListOptions = {}): Promise<RunList> =>
+    transport.get(`/v1/runs${queryText({ workflow, status, tag, cursor, limit })}`, call);
+  const historyPage = (runId: string, { after, limit, ...call }: HistoryOptions = {}): Promise<HistoryPage> =>
+    transport.get(`${runPath(runId)}/history${queryText({ after, limit })}`, call);
+
+  return {
+    start: (workflow, input, { idempotencyKey, runId, tags, durability, ...call } = {}) =>
+      startRun(transport, withoutUndefined({ workflow, input, idempotencyKey, runId, tags, durability }), call),
+    startMany: (entries, call = {}) => startRuns(transport, entries, call),
+    get: (runId, call) => transport.get(runPath(runId), call),
+    wait: (runId, wait) => waitForRun(transport, runId, wait),
+    events: (runId, follow) => followEvents(transport, runId, follow),
+    list: runPage,
+    listAll: (list = {}) =>
+      allPages(list.cursor, async (cursor) => {
+        const { runs, cursor: next } = await runPage({ ...list, ...(cursor !== undefined && { cursor }) });
+        return { items: runs, next };
+      }),
+    steps: stepPage,
+    allSteps: (runId, page = {}) =>
+      allPages(page.cursor, async (cursor) => {
+        const given = { limit: 500, ...page, ...(cursor !== undefined && { cursor }) };
+        const { steps, cursor: next } = await stepPage(runId, given);
+        return { items: steps, next };
+      }),
+    history: historyPage,
+    allHistory: (runId, page) => wholeHistory((part) => historyPage(runId, part), page),
+    checkpoints: (runId, { cursor, limit, ...call } = {}) =>
+      transport.get(`${runPath(runId)}/checkpoints${queryText({ cursor, limit })}`, call),
+    cancel: (runId, { reason, waitMs = 10_000, deadlineMs = transport.settings.deadlineMs, ...call } = {}) => {
+      const body = reason === undefined ? undefined : { reason };
+      return transport.post(`${runPath(runId)}/cancel?waitMs=${waitMs}`, body, {
+        ...call,
+        deadlineMs: deadlineMs + waitMs,
+      });
+    },
+    pause: (runId, call) => transport.post(`${runPath(runId)}/pause`, undefined, call),
+    resume: (runId, call) => transport.post(`${runPath(runId)}/resume`, undefined, call),
+    agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
+    registerWorkflow: async (definition, call) => {
+      checkDefinition(definition);
+      return transport.post('/v1/workflows', { definition }, call);
+    },
+    workflows: ({ cursor, limit, ...call } = {}) => transport.get(`/v1/workflows${queryText({ cursor, limit })}`, call),
+    workflow: (name, { version, ...call } = {}) =>
+      transport.get(`/v1/workflows/${encodeURIComponent(name)}${queryText({ version })}`, call),
+    validate: (definition, call) => transport.post('/v1/validate', { definition }, call),
+  };
+}
+
+async function* allPages<Item>(
+  first: string | undefined,
+  read: (cursor: string | undefined) => Promise<{ items: Item[]; next: string | undefined }>,
+): AsyncGenerator<Item> {
+  let cursor = first;
+  do {
+    const { items, next } = await read(cursor);
+    yield* items;
+    cursor = next;
+  } while (cursor !== undefined);
+}
+
+async function* wholeHistory(
+  read: (options: HistoryOptions) => Promise<HistoryPage>,
+  options: HistoryOptions = {},
+): AsyncGenerator<HistoryEvent> {
+  const limit = options.limit ?? 1000;
+  let after = options.after ?? -1;
+  for (;;) {
+    const { events, next } = await read({ ...options, after, limit });
+    yield* events;
+    if (events.length < limit) return;
+    after = next;
+  }
+}
+
+/** For optional properties, where "not given" and "given as undefined" are different types. */
+function withoutUndefined(
+  entry: { [Key in keyof StartEntry]: StartEntry[Key] | undefined } & { workflow: WorkflowReference },
+): StartEntry {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)) as unknown as StartEntry;
+}
