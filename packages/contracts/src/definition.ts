@@ -19,6 +19,8 @@ export const retryPolicyZ = z.strictObject({
   maxElapsedMs: durationMsZ.optional(),
 });
 export type RetryPolicyInput = z.infer<typeof retryPolicyZ>;
+/** A policy with every field decided. */
+export type RetryPolicy = { [Field in keyof RetryPolicyInput]-?: Exclude<RetryPolicyInput[Field], undefined> };
 
 /** Defaults of a retry policy; a step's own fields win over the workflow's, which win over these. */
 export const DEFAULT_RETRY_POLICY = {
@@ -28,7 +30,7 @@ export const DEFAULT_RETRY_POLICY = {
   maxMs: 30_000,
   jitter: 'full',
   maxElapsedMs: 86_400_000,
-} as const satisfies Required<RetryPolicyInput>;
+} as const satisfies RetryPolicy;
 
 export const timeoutsZ = z.strictObject({
   /** From ready until an attempt starts. */

@@ -1,0 +1,141 @@
+import {
+  DEFAULT_ATTEMPT_MS,
+  DEFAULT_RETRY_POLICY,
+  type MapEachDefinition,
+  type RetryPolicy,
+  type RetryPolicyInput,
+  type StepDefinition,
+  type Timeouts,
+  type WorkflowDefinition,
+} from '@flotilla/contracts';
+import { buildGroups, type Groups } from './build-groups.ts';
+import type { CompiledStep } from './compile-step.ts';
+import type { Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
+import type { StepGraph } from './step-graph.ts';
+
+export interface PlanParts {
+  hash: string;
+  definition: WorkflowDefinition;
+  graph: StepGraph;
+  depth: number;
+  compiled: readonly CompiledStep[];
+  output: Template | undefined;
+}
+
+const DEFAULT_MAP_CONCURRENCY = 10;
+const DEFAULT_QUEUE = 'default';
+
+/** Puts together a plan from parts in which no problem was found. */
+export function buildPlan({ hash, definition, graph, depth, compiled, output }: PlanParts): Plan {
+  const groups = buildGroups(definition, graph);
+  const steps = graph.ids.map((id, index) =>
+    buildStep(index, definition.steps[id]!, definition, graph, groups, compiled[index]!),
+  );
+  return {
+    hash,
+    definition,
+    steps,
+    stepIndex: graph.stepIndex,
+    groups: groups.groups,
+    entryGroup: groups.entryGroup,
+    endSteps: steps.filter((step) => step.endStep).length,
+    depth,
+    failFast: definition.failFast ?? true,
+    timeoutMs: smaller(definition.timeoutMs, definition.budget?.wallClockMs),
+    output,
+  };
+}
+
+function buildStep(
+  index: number,
+  step: StepDefinition,
+  definition: WorkflowDefinition,
+  graph: StepGraph,
+  { groups, groupOf, edgesOf }: Groups,
+  compiled: CompiledStep,
+): PlanStep {
+  const edges = edgesOf[index]!;
+  return {
+    index,
+    id: graph.ids[index]!,
+    title: step.title,
+    kind: step.kind,
+    needs: graph.parents[index]!,
+    group: groupOf[index]!,
+    edges,
+    endStep: !edges.some((edge) => groups[edge.group]!.join !== 'any'),
+    when: compiled.when,
+    work: buildWork(step, definition, compiled),
+    forMs: step.kind === 'delay' ? step.forMs : undefined,
+    cases:
+      step.kind === 'branch'
+        ? step.cases.map(({ to }, position) => ({ when: compiled.cases[position]!, to: graph.stepIndex.get(to)! }))
+        : undefined,
+    otherwise: step.kind === 'branch' && step.otherwise !== undefined ? graph.stepIndex.get(step.otherwise) : undefined,
+    map: buildMap(step, compiled),
+  };
+}
+
+function buildMap(step: StepDefinition, compiled: CompiledStep): PlanMap | undefined {
+  if (step.kind !== 'map') return undefined;
+  return {
+    over: compiled.over!,
+    as: step.as ?? 'item',
+    concurrency: step.concurrency ?? DEFAULT_MAP_CONCURRENCY,
+    toleratedFailures: step.tolerate?.failures ?? 0,
+  };
+}
+
+function buildWork(
+  step: StepDefinition,
+  definition: WorkflowDefinition,
+  { input, request }: CompiledStep,
+): PlanWork | undefined {
+  if (step.kind === 'delay' || step.kind === 'branch') return undefined;
+  const work: MapEachDefinition = step.kind === 'map' ? step.each : step;
+  const capability = work.kind === 'agent' ? work.capability : undefined;
+  return {
+    kind: work.kind,
+    use: handlerOf(work),
+    capability,
+    queue: work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`),
+    input,
+    request,
+    retry: decideRetryPolicy(definition.retry, work.retry),
+    timeouts: decideTimeouts(definition.timeouts, work.timeouts),
+    breaker: work.breaker,
+    toolAllowlist: work.toolAllowlist,
+    costUSD: work.costUSD,
+  };
+}
+
+function handlerOf(work: MapEachDefinition): string {
+  if (work.kind === 'task') return work.use;
+  return work.kind === 'http' ? 'flotilla.http' : `agent:${work.capability}`;
+}
+
+/** Field by field: the step's own wins over the workflow's, which wins over the default. */
+function decideRetryPolicy(workflow: RetryPolicyInput = {}, step: RetryPolicyInput = {}): RetryPolicy {
+  return {
+    maxAttempts: step.maxAttempts ?? workflow.maxAttempts ?? DEFAULT_RETRY_POLICY.maxAttempts,
+    initialMs: step.initialMs ?? workflow.initialMs ?? DEFAULT_RETRY_POLICY.initialMs,
+    factor: step.factor ?? workflow.factor ?? DEFAULT_RETRY_POLICY.factor,
+    maxMs: step.maxMs ?? workflow.maxMs ?? DEFAULT_RETRY_POLICY.maxMs,
+    jitter: step.jitter ?? workflow.jitter ?? DEFAULT_RETRY_POLICY.jitter,
+    maxElapsedMs: step.maxElapsedMs ?? workflow.maxElapsedMs ?? DEFAULT_RETRY_POLICY.maxElapsedMs,
+  };
+}
+
+function decideTimeouts(workflow: Timeouts = {}, step: Timeouts = {}): PlanWork['timeouts'] {
+  const timeouts: PlanWork['timeouts'] = { attemptMs: step.attemptMs ?? workflow.attemptMs ?? DEFAULT_ATTEMPT_MS };
+  for (const limit of ['queuedMs', 'heartbeatMs', 'totalMs'] as const) {
+    const limitMs = step[limit] ?? workflow[limit];
+    if (limitMs !== undefined) timeouts[limit] = limitMs;
+  }
+  return timeouts;
+}
+
+function smaller(left: number | undefined, right: number | undefined): number | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return Math.min(left, right);
+}

@@ -1,0 +1,11 @@
+import { evaluateCondition } from './evaluate-expression.ts';
+import type { PlanStep, Scope } from './plan.ts';
+
+/**
+ * The step that a branch chooses: the first case whose condition holds, else `otherwise`, else none. Conditions after
+ * the one that holds are not evaluated. Error: `EXPRESSION_FAILED`.
+ */
+export function chooseBranch(step: PlanStep, scope: Scope): number | undefined {
+  for (const { when, to } of step.cases ?? []) if (evaluateCondition(when, scope)) return to;
+  return step.otherwise;
+}

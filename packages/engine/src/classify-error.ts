@@ -1,0 +1,243 @@
+import { MAX_DURATION_MS } from '@flotilla/contracts';
+import { ERROR_TYPES, type ErrorType, TYPE_OF_CODE, typeOfHttpStatus } from './error-code-types.ts';
+import { parseHttpDate } from './parse-http-date.ts';
+
+export type { ErrorType };
+
+export interface Classification {
+  type: ErrorType;
+  /** The error's own code, or one made from what is known of it; `STEP_FAILED` when nothing is. */
+  code: string;
+  /** At most 2 KiB of UTF-8. */
+  message: string;
+  /** What the error asks to wait, in milliseconds. */
+  retryAfterMs?: number;
+}
+
+/** A user's rule: looks at what was thrown and says what it is, or nothing. The first that answers wins. */
+export type ClassifyRule = (
+  error: unknown,
+) => { type: ErrorType; code?: string; retryAfterMs?: number } | ErrorType | undefined;
+
+export interface ClassifyOptions {
+  rules?: readonly ClassifyRule[];
+  /** The present in milliseconds since 1970; only with it can a Retry-After that is a date be understood. */
+  nowMs?: number;
+}
+
+const MAX_MESSAGE_BYTES = 2048;
+/** Causes are followed so far; also what ends a circle of causes. */
+const MAX_CAUSES = 8;
+const CODE_FORM = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const PROGRAMMER_ERRORS: ReadonlySet<string> = new Set([
+  'TypeError',
+  'RangeError',
+  'SyntaxError',
+  'ReferenceError',
+  'EvalError',
+  'URIError',
+  'AssertionError',
+]);
+const VALIDATION_ERRORS: ReadonlySet<string> = new Set(['ZodError', '$ZodError', 'ZodRealError', 'ValidationError']);
+/** Types that another attempt may follow: an error that says `retryable: true` keeps the more telling of them. */
+const RETRIED_TYPES: ReadonlySet<ErrorType> = new Set(['rate_limited', 'resource_exhausted', 'timeout', 'retryable']);
+
+/** What one error of a chain says about itself. */
+interface Verdict {
+  type: ErrorType | undefined;
+  code: string | undefined;
+}
+
+/**
+ * Says what kind of failure was thrown. Asks, in this order: the user's rules; whether it is a cancellation; the
+ * error's own `retryable`, `code` and HTTP status; the same of its causes; whether it is a programmer's error. What
+ * says nothing of itself may be tried again. Messages are never searched. Never throws, whatever is thrown at it.
+ */
+export function classifyError(error: unknown, options: ClassifyOptions = {}): Classification {
+  const chain = causesOf(error);
+  const byRule = askRules(error, options.rules ?? []);
+  const verdict = byRule ?? verdictOfChain(chain);
+  const retryAfterMs = byRule?.retryAfterMs ?? firstDefined(chain, (link) => retryAfterMsOf(link, options.nowMs));
+  const classification: Classification = {
+    type: verdict.type ?? 'retryable',
+    code: verdict.code ?? firstDefined(chain, codeOf) ?? 'STEP_FAILED',
+    message: messageOf(error),
+  };
+  if (retryAfterMs !== undefined) classification.retryAfterMs = retryAfterMs;
+  return classification;
+}
+
+function verdictOfChain(chain: readonly unknown[]): Verdict {
+  const fallback: Verdict = { type: undefined, code: undefined };
+  for (const link of chain) {
+    const verdict = verdictOf(link);
+    if (verdict.type !== undefined) return { ...verdict, code: verdict.code ?? fallback.code };
+    fallback.code ??= verdict.code;
+  }
+  // Only now: a TypeError may merely wrap what matters, as `fetch failed` wraps ECONNRESET.
+  if (chain.some(isProgrammerError)) fallback.type = 'non_retryable';
+  return fallback;
+}
+
+function verdictOf(link: unknown): Verdict {
+  const name = stringProperty(link, 'name');
+  const code = codeOf(link);
+  if (name === 'AbortError') return { type: 'cancelled', code: code ?? 'CANCELLED' };
+  const status = statusOf(link);
+  const byCode = code === undefined ? undefined : TYPE_OF_CODE.get(code);
+  const byStatus = status === undefined ? undefined : typeOfHttpStatus(status);
+  const known = byCode ?? byStatus;
+  const shownCode = code ?? (byStatus === undefined ? undefined : `HTTP_${status}`);
+  if (byCode === 'cancelled') return { type: 'cancelled', code: shownCode };
+  const retryable = property(link, 'retryable');
+  if (retryable === false) return { type: 'non_retryable', code: shownCode };
+  if (retryable === true) {
+    return { type: known !== undefined && RETRIED_TYPES.has(known) ? known : 'retryable', code: shownCode };
+  }
+  if (known !== undefined) return { type: known, code: shownCode };
+  if (name === 'TimeoutError') return { type: 'timeout', code: code ?? 'TIMEOUT' };
+  if (name !== undefined && VALIDATION_ERRORS.has(name) && Array.isArray(property(link, 'issues'))) {
+    return { type: 'non_retryable', code: code ?? 'VALIDATION_FAILED' };
+  }
+  return { type: undefined, code: shownCode };
+}
+
+function askRules(error: unknown, rules: readonly ClassifyRule[]): (Verdict & { retryAfterMs?: number }) | undefined {
+  for (const rule of rules) {
+    const { type, code, retryAfterMs: wait } = attempt(() => readAnswer(rule(error))) ?? {};
+    // A rule in plain JavaScript may answer anything; what is not an answer is no answer.
+    if (type === undefined || !ERROR_TYPES.includes(type)) continue;
+    const retryAfterMs = boundedMs(wait);
+    return {
+      type,
+      code: typeof code === 'string' && CODE_FORM.test(code) ? code : undefined,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    };
+  }
+  return undefined;
+}
+
+function readAnswer(answer: ReturnType<ClassifyRule>): { type?: ErrorType; code?: string; retryAfterMs?: number } {
+  if (typeof answer === 'string') return { type: answer };
+  return typeof answer === 'object' && answer !== null ? { ...answer } : {};
+}
+
+/** The error, its causes, and of an aggregate the first few errors; each once. */
+function causesOf(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && chain.length < MAX_CAUSES) {
+    const link = queue.shift();
+    if (link === undefined || link === null || chain.includes(link)) continue;
+    chain.push(link);
+    const cause = property(link, 'cause');
+    if (typeof cause === 'object') queue.push(cause);
+    const errors = property(link, 'errors');
+    if (Array.isArray(errors)) queue.push(...(attempt(() => errors.slice(0, 3) as unknown[]) ?? []));
+  }
+  return chain;
+}
+
+function isProgrammerError(link: unknown): boolean {
+  const name = stringProperty(link, 'name');
+  return name !== undefined && PROGRAMMER_ERRORS.has(name);
+}
+
+function codeOf(link: unknown): string | undefined {
+  const code = stringProperty(link, 'code');
+  return code !== undefined && CODE_FORM.test(code) && code !== 'STEP_FAILED' ? code : undefined;
+}
+
+function statusOf(link: unknown): number | undefined {
+  for (const holder of [link, property(link, 'response')]) {
+    for (const key of ['status', 'statusCode']) {
+      const status = property(holder, key);
+      if (typeof status === 'number') return status;
+    }
+  }
+  return undefined;
+}
+
+function retryAfterMsOf(link: unknown, nowMs: number | undefined): number | undefined {
+  const own = boundedMs(property(link, 'retryAfterMs'));
+  if (own !== undefined) return own;
+  const holders = [link, property(link, 'response')];
+  for (const asked of [property(link, 'retryAfter'), ...holders.map(retryAfterHeaderOf)]) {
+    const waitMs = parseRetryAfter(asked, nowMs);
+    if (waitMs !== undefined) return waitMs;
+  }
+  return undefined;
+}
+
+function retryAfterHeaderOf(holder: unknown): unknown {
+  const headers = property(holder, 'headers');
+  const get = property(headers, 'get');
+  if (typeof get === 'function') return attempt(() => Reflect.apply(get, headers, ['retry-after']) as unknown);
+  return property(headers, 'retry-after') ?? property(headers, 'Retry-After');
+}
+
+/** RFC 9110: seconds, or a date. */
+function parseRetryAfter(asked: unknown, nowMs: number | undefined): number | undefined {
+  if (typeof asked === 'number') return boundedMs(asked * 1000);
+  if (typeof asked !== 'string' || asked.length > 64) return undefined;
+  if (/^\s*\d+(?:\.\d+)?\s*$/.test(asked)) return boundedMs(Number(asked) * 1000);
+  if (nowMs === undefined) return undefined;
+  const atMs = parseHttpDate(asked);
+  return atMs === undefined ? undefined : boundedMs(Math.max(0, atMs - nowMs));
+}
+
+function boundedMs(value: unknown): number | undefined {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return undefined;
+  return Math.min(Math.ceil(value), MAX_DURATION_MS);
+}
+
+function messageOf(error: unknown): string {
+  if (typeof error === 'string') return cutToBytes(error);
+  const message = stringProperty(error, 'message');
+  if (message !== undefined) {
+    const name = stringProperty(error, 'name');
+    const named = name !== undefined && isProgrammerError(error) ? `${name}: ${message}` : message;
+    return cutToBytes(named === '' ? (name ?? 'an error without a message') : named);
+  }
+  if (error === null) return 'null was thrown';
+  if (typeof error === 'object') return 'an object that is not an error was thrown';
+  return `${typeof error === 'undefined' ? 'undefined' : `a ${typeof error}`} was thrown`;
+}
+
+function cutToBytes(text: string): string {
+  const wellFormed = text.slice(0, MAX_MESSAGE_BYTES).toWellFormed();
+  if (Buffer.byteLength(wellFormed) <= MAX_MESSAGE_BYTES) return wellFormed;
+  // Cutting bytes may halve a character, which decodes to one replacement character of three bytes.
+  return Buffer.from(wellFormed)
+    .subarray(0, MAX_MESSAGE_BYTES - 3)
+    .toString()
+    .replace(/�$/, '');
+}
+
+function firstDefined<Value>(chain: readonly unknown[], read: (link: unknown) => Value | undefined): Value | undefined {
+  for (const link of chain) {
+    const value = read(link);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+function stringProperty(holder: unknown, key: string): string | undefined {
+  const value = property(holder, key);
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Reads a property of anything: getters and proxies may throw. */
+function property(holder: unknown, key: string): unknown {
+  if ((typeof holder !== 'object' || holder === null) && typeof holder !== 'function') return undefined;
+  return attempt(() => (holder as Record<string, unknown>)[key]);
+}
+
+/** What a foreign piece of code gives, or undefined when it throws: the error at hand matters more than its. */
+function attempt<Value>(read: () => Value): Value | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

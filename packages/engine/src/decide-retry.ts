@@ -1,0 +1,34 @@
+import type { RetryPolicy } from '@flotilla/contracts';
+import { backoffMs } from './backoff.ts';
+import type { Classification } from './classify-error.ts';
+
+export interface RetryQuestion {
+  classification: Pick<Classification, 'type' | 'retryAfterMs'>;
+  policy: RetryPolicy;
+  /** Failed attempts of the step, this one included. Lost attempts are counted apart and are not in here. */
+  failures: number;
+  /** Milliseconds since the first attempt of the step started. */
+  elapsedMs: number;
+  /** Uniform in [0, 1): the decision itself has no randomness. */
+  random: number;
+  /** True when the run is being cancelled or ended. */
+  cancelled: boolean;
+}
+
+export type RetryFailReason = 'cancelled' | 'not-retryable' | 'attempts-exhausted' | 'time-exhausted';
+
+export type RetryDecision = { action: 'retry'; delayMs: number } | { action: 'fail'; reason: RetryFailReason };
+
+/**
+ * The only place that decides whether a failed attempt is followed by another. What the error asks for (Retry-After)
+ * wins over the computed backoff, also over its cap, as long as the wait ends within `maxElapsedMs`.
+ */
+export function decideRetry(question: RetryQuestion): RetryDecision {
+  const { classification, policy, failures, elapsedMs, random, cancelled } = question;
+  if (cancelled || classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
+  if (classification.type === 'non_retryable') return { action: 'fail', reason: 'not-retryable' };
+  if (failures >= policy.maxAttempts) return { action: 'fail', reason: 'attempts-exhausted' };
+  const delayMs = classification.retryAfterMs ?? backoffMs(policy, failures, random);
+  if (elapsedMs + delayMs > policy.maxElapsedMs) return { action: 'fail', reason: 'time-exhausted' };
+  return { action: 'retry', delayMs };
+}

@@ -1,0 +1,60 @@
+/**
+ * What decide-retry works with. The first four are the public types; `timeout`, `cancelled` and `crash` are what
+ * Flotilla itself observes.
+ */
+export const ERROR_TYPES = [
+  'retryable',
+  'non_retryable',
+  'rate_limited',
+  'resource_exhausted',
+  'timeout',
+  'cancelled',
+  'crash',
+] as const;
+export type ErrorType = (typeof ERROR_TYPES)[number];
+
+const CODES_OF_TYPE: Record<ErrorType, readonly string[]> = {
+  retryable: [
+    'ECONNRESET ECONNREFUSED ECONNABORTED ETIMEDOUT ESOCKETTIMEDOUT EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN',
+    'ENETRESET EAI_AGAIN EBUSY EAGAIN EINTR ERR_STREAM_PREMATURE_CLOSE ERR_SOCKET_CONNECTION_TIMEOUT',
+    'ERR_HTTP2_STREAM_ERROR ERR_HTTP2_GOAWAY_SESSION UND_ERR_SOCKET UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT',
+    'UND_ERR_BODY_TIMEOUT UND_ERR_CLOSED OVERLOADED REDIS_UNAVAILABLE DURABILITY_UNAVAILABLE DATA_LOSS',
+  ],
+  // A name that does not resolve and a permission that is missing do not heal within a backoff.
+  non_retryable: [
+    'ENOTFOUND EACCES EPERM EAUTH ENOENT EEXIST ENOTDIR EISDIR ENOTEMPTY EINVAL EROFS ENAMETOOLONG ELOOP EBADF',
+    'EPROTONOSUPPORT EAFNOSUPPORT ENOSYS ENOTSUP MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND ERR_INVALID_ARG_TYPE',
+    'ERR_INVALID_ARG_VALUE ERR_INVALID_URL ERR_UNSUPPORTED_ESM_URL_SCHEME ERR_TLS_CERT_ALTNAME_INVALID',
+    'CERT_HAS_EXPIRED CERT_NOT_YET_VALID DEPTH_ZERO_SELF_SIGNED_CERT SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE UNABLE_TO_GET_ISSUER_CERT_LOCALLY VALIDATION_ERROR INVALID_INPUT',
+    'SCHEMA_VALIDATION_ERROR VALIDATION_FAILED MALFORMED_JSON JSON_TOO_DEEP JSON_FORBIDDEN_KEY PAYLOAD_TOO_LARGE',
+    'DEFINITION_INVALID INPUT_INVALID UNAUTHORIZED FORBIDDEN RUN_NOT_FOUND WORKFLOW_NOT_FOUND IDEMPOTENCY_CONFLICT',
+    'EXPRESSION_FAILED STEP_INPUT_INVALID STEP_OUTPUT_INVALID HANDLER_NOT_FOUND TOOL_NOT_ALLOWED MAP_NOT_A_LIST',
+    'MAP_TOO_LARGE MAP_ITEMS_FAILED CRASH_LIMIT DATA_CORRUPTION BUDGET_EXCEEDED HTTP_TARGET_REFUSED',
+  ],
+  rate_limited: ['RATE_LIMIT RATE_LIMITED RATE_LIMIT_EXCEEDED TOO_MANY_REQUESTS QUOTA_EXCEEDED'],
+  resource_exhausted: [
+    'EMFILE ENFILE ENOSPC ENOMEM EDQUOT ENOBUFS ERR_WORKER_OUT_OF_MEMORY RESOURCE_EXHAUSTED STORAGE_FULL',
+  ],
+  timeout: ['TIMEOUT TIMED_OUT DEADLINE_EXCEEDED'],
+  cancelled: ['ABORT_ERR ERR_CANCELED ERR_CANCELLED CANCELLED CANCELED UND_ERR_ABORTED DRAINING'],
+  crash: ['WORKER_LOST'],
+};
+
+/** Type of an error by its own `code`: system codes, Flotilla's and those in common use. */
+export const TYPE_OF_CODE: ReadonlyMap<string, ErrorType> = new Map(
+  ERROR_TYPES.flatMap((type) =>
+    CODES_OF_TYPE[type].flatMap((line) => line.split(' ').map((code) => [code, type] as const)),
+  ),
+);
+
+/** Type of an error by the HTTP status that it carries; undefined below 400, where a status says nothing. */
+export function typeOfHttpStatus(status: number): ErrorType | undefined {
+  if (!Number.isInteger(status) || status < 400 || status > 599) return undefined;
+  if (status === 429) return 'rate_limited';
+  if (status === 507) return 'resource_exhausted';
+  if (status === 408 || status === 504) return 'timeout';
+  if (status === 425 || status === 500 || status === 502 || status === 503) return 'retryable';
+  if (status < 500 || status === 501 || status === 505) return 'non_retryable';
+  return 'retryable';
+}

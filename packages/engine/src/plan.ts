@@ -1,0 +1,129 @@
+import type { HttpRequestDefinition, Json, RetryPolicy, WorkflowDefinition } from '@flotilla/contracts';
+
+/**
+ * What a definition compiles to. Steps and groups are numbers (their index) everywhere but at the edges: state keeps
+ * them as `s<step>` and `g<group>` fields, so a plan's numbering is part of the stored form and must be a pure function
+ * of the definition (order of `steps` in the document).
+ */
+export interface Plan {
+  /** Hex SHA-256 of the canonical definition: the identity a run is pinned to. */
+  hash: string;
+  definition: WorkflowDefinition;
+  steps: readonly PlanStep[];
+  stepIndex: ReadonlyMap<string, number>;
+  groups: readonly PlanGroup[];
+  /** Groups whose needs are empty: ready when the run is created. At most one. */
+  entryGroup: number | undefined;
+  /** Steps that must have settled before the run can end: those that no `all` or `settled` join waits for. */
+  endSteps: number;
+  /** Longest path in steps. */
+  depth: number;
+  failFast: boolean;
+  /** Smaller of `timeoutMs` and `budget.wallClockMs`. */
+  timeoutMs: number | undefined;
+  output: Template | undefined;
+}
+
+export type JoinRule = 'all' | 'any' | 'settled';
+
+/** Steps with the same needs and join share one counter in the run; see `join-counter.ts`. */
+export interface PlanGroup {
+  index: number;
+  join: JoinRule;
+  /** True when the members are targets of branches: then `all` counts only chosen branch edges as successes. */
+  branchTarget: boolean;
+  /** Number of edges into the group: the counter's start value. */
+  needs: number;
+  members: readonly number[];
+}
+
+/** An edge out of a step: which group it counts down, and what a success counts as there. */
+export interface PlanEdge {
+  group: number;
+  /** 'need': an ordinary need. 'branch': edge of a branch step to the group of `target`. */
+  kind: 'need' | 'branch';
+  /** Branch edges: the step this edge chooses. */
+  target?: number;
+}
+
+export type WorkKind = 'task' | 'agent' | 'http';
+
+/** What an attempt of a step (or of each item of a map) does. */
+export interface PlanWork {
+  kind: WorkKind;
+  /** Handler name: `use` of a task, `flotilla.http` of an http step, `agent:<capability>` of an agent step. */
+  use: string;
+  capability: string | undefined;
+  /** Task queue: the step's `queue`, `cap.<capability>` for agent steps, else `default`. */
+  queue: string;
+  input: Template | undefined;
+  request: Template | undefined;
+  retry: RetryPolicy;
+  timeouts: { attemptMs: number; queuedMs?: number; heartbeatMs?: number; totalMs?: number };
+  breaker: string | undefined;
+  toolAllowlist: readonly string[] | undefined;
+  costUSD: number | undefined;
+}
+
+export interface PlanStep {
+  index: number;
+  id: string;
+  title: string | undefined;
+  kind: 'task' | 'agent' | 'http' | 'delay' | 'branch' | 'map';
+  /** Explicit needs plus the branches that name this step, as step indexes, ascending. */
+  needs: readonly number[];
+  /** The group that makes this step ready. */
+  group: number;
+  edges: readonly PlanEdge[];
+  /** True when settling this step counts the end counter down. */
+  endStep: boolean;
+  when: Expression | undefined;
+  /** task, agent, http; and the `each` of a map. */
+  work: PlanWork | undefined;
+  forMs: number | undefined;
+  cases: readonly { when: Expression; to: number }[] | undefined;
+  otherwise: number | undefined;
+  map: PlanMap | undefined;
+}
+
+export interface PlanMap {
+  over: Expression;
+  as: string;
+  concurrency: number;
+  toleratedFailures: number;
+}
+
+/** A compiled CEL expression. */
+export interface Expression {
+  source: string;
+  /** Steps whose `output`, `status` or `error` it reads, as indexes, ascending. */
+  reads: readonly number[];
+  readsRunInput: boolean;
+  evaluate(scope: Scope): Json;
+}
+
+/** JSON with `${{ cel }}` inside; resolved per attempt. */
+export interface Template {
+  /** True when nothing inside is an expression: `resolve` gives the constant. */
+  constant: boolean;
+  reads: readonly number[];
+  readsRunInput: boolean;
+  resolve(scope: Scope): Json;
+}
+
+/** What expressions see. Getters are called only for what an expression names. */
+export interface Scope {
+  run: { id: string; input: Json; startedAt?: number };
+  /** By step index; only steps in `reads` are asked for. */
+  step(index: number): ScopeStep;
+  /** Map items: the item under its name, and `index`. */
+  item?: { name: string; value: Json; index: number };
+}
+
+export interface ScopeStep {
+  status: string;
+  output: Json;
+  error?: { code: string; message: string } | undefined;
+}
+
+export type { HttpRequestDefinition };

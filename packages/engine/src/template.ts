@@ -1,0 +1,211 @@
+import { FlotillaError, type Json } from '@flotilla/contracts';
+import { compileExpression, type ExpressionNames } from './evaluate-expression.ts';
+import type { Expression, Scope, Template } from './plan.ts';
+import type { ProblemCode } from './problem-codes.ts';
+import { pointer } from './problem-list.ts';
+
+/** What is wrong inside a template: `path` points from the template's root. */
+export interface TemplateProblem {
+  code: ProblemCode;
+  path: string;
+  message: string;
+}
+
+export type TemplateCompilation =
+  | { ok: true; template: Template }
+  | { ok: false; problems: readonly TemplateProblem[] };
+
+/** Compiles an expression; the compiler passes one that remembers sources it has seen. */
+export type CompileSource = typeof compileExpression;
+
+/** Characters that the texts of one resolved template may have together; large values belong in a whole `${{ }}`. */
+const MAX_INTERPOLATED_CHARACTERS = 4_194_304;
+
+type Part = string | Expression;
+/** A compiled piece: a value that needs no resolving, or what resolves it. */
+type Piece = { constant: Json } | { resolve(scope: Scope, budget: InterpolationBudget): Json };
+
+interface InterpolationBudget {
+  charactersLeft: number;
+}
+
+/**
+ * Compiles JSON with `${{ cel }}` in its texts. A text that is one expression keeps the type of its value; inside a
+ * longer text values are written out, texts as they are and everything else as JSON. Keys are never templates.
+ * `resolve` gives a new value each time: who gets it may change it.
+ */
+export function compileTemplate(
+  value: Json,
+  names: ExpressionNames,
+  compileSource: CompileSource = compileExpression,
+): TemplateCompilation {
+  const compiler = new TemplateCompiler(names, compileSource);
+  const piece = compiler.compile(value, []);
+  if (compiler.problems.length > 0) return { ok: false, problems: compiler.problems };
+  const constant = 'constant' in piece;
+  return {
+    ok: true,
+    template: {
+      constant,
+      reads: [...compiler.reads].sort((left, right) => left - right),
+      readsRunInput: compiler.readsRunInput,
+      resolve: constant
+        ? () => copyOf(piece.constant)
+        : (scope) => piece.resolve(scope, { charactersLeft: MAX_INTERPOLATED_CHARACTERS }),
+    },
+  };
+}
+
+class TemplateCompiler {
+  readonly problems: TemplateProblem[] = [];
+  readonly reads = new Set<number>();
+  readsRunInput = false;
+  readonly #names: ExpressionNames;
+  readonly #compileSource: CompileSource;
+
+  constructor(names: ExpressionNames, compileSource: CompileSource) {
+    this.#names = names;
+    this.#compileSource = compileSource;
+  }
+
+  /** Nesting is bounded by the check of the document (64 levels). */
+  compile(value: Json, tokens: readonly (string | number)[]): Piece {
+    if (typeof value === 'string')
+      return value.includes('${{') ? this.#compileText(value, tokens) : { constant: value };
+    if (typeof value !== 'object' || value === null) return { constant: value };
+    if (Array.isArray(value)) {
+      const items = value.map((item, index) => this.compile(item, [...tokens, index]));
+      if (items.every((item) => 'constant' in item)) return { constant: value };
+      return { resolve: (scope, budget) => items.map((item) => resolvePiece(item, scope, budget)) };
+    }
+    const entries = Object.entries(value).map(([key, item]) => [key, this.compile(item, [...tokens, key])] as const);
+    if (entries.every(([, item]) => 'constant' in item)) return { constant: value };
+    return {
+      resolve: (scope, budget) => {
+        const record: { [key: string]: Json } = {};
+        for (const [key, item] of entries) record[key] = resolvePiece(item, scope, budget);
+        return record;
+      },
+    };
+  }
+
+  #compileText(text: string, tokens: readonly (string | number)[]): Piece {
+    const split = splitText(text);
+    if (!split.ok) {
+      this.#problem('TEMPLATE_INVALID', tokens, `the \${{ at character ${split.position} does not end with }}`);
+      return { constant: text };
+    }
+    const parts: Part[] = [];
+    for (const { literal, source, position } of split.pieces) {
+      if (literal !== undefined) {
+        parts.push(literal);
+        continue;
+      }
+      const compiled = this.#compileSource(source, this.#names);
+      if (compiled.ok) {
+        for (const step of compiled.expression.reads) this.reads.add(step);
+        this.readsRunInput ||= compiled.expression.readsRunInput;
+        parts.push(compiled.expression);
+        continue;
+      }
+      for (const problem of compiled.problems) {
+        const at = position + (problem.position ?? 0);
+        this.#problem(problem.code, tokens, `in \${{ }} at character ${at}: ${problem.message}`);
+      }
+    }
+    const [only] = parts;
+    if (parts.length === 1 && typeof only === 'object') return { resolve: (scope) => only.evaluate(scope) };
+    return { resolve: (scope, budget) => interpolate(parts, scope, budget) };
+  }
+
+  #problem(code: ProblemCode, tokens: readonly (string | number)[], message: string): void {
+    this.problems.push({ code, path: pointer(...tokens), message });
+  }
+}
+
+function resolvePiece(piece: Piece, scope: Scope, budget: InterpolationBudget): Json {
+  return 'constant' in piece ? copyOf(piece.constant) : piece.resolve(scope, budget);
+}
+
+function interpolate(parts: readonly Part[], scope: Scope, budget: InterpolationBudget): string {
+  let text = '';
+  for (const part of parts) {
+    const value = typeof part === 'string' ? part : part.evaluate(scope);
+    const written = typeof value === 'string' ? value : JSON.stringify(value);
+    budget.charactersLeft -= written.length;
+    if (budget.charactersLeft < 0) {
+      const message = `the texts of a template become longer than ${MAX_INTERPOLATED_CHARACTERS} characters`;
+      throw new FlotillaError('EXPRESSION_FAILED', message);
+    }
+    text += written;
+  }
+  return text;
+}
+
+function copyOf(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  const copy: { [key: string]: Json } = {};
+  for (const [key, part] of Object.entries(value)) copy[key] = copyOf(part);
+  return copy;
+}
+
+type TextPiece =
+  | { literal: string; source?: never; position?: never }
+  /** `position`: where the source begins in the text, after white space. */
+  | { literal?: never; source: string; position: number };
+
+type TextSplit = { ok: true; pieces: readonly TextPiece[] } | { ok: false; position: number };
+
+function splitText(text: string): TextSplit {
+  const pieces: TextPiece[] = [];
+  let from = 0;
+  while (from < text.length) {
+    const open = text.indexOf('${{', from);
+    if (open === -1) break;
+    if (open > from) pieces.push({ literal: text.slice(from, open) });
+    const close = findClose(text, open + 3);
+    if (close === undefined) return { ok: false, position: open };
+    const inside = text.slice(open + 3, close);
+    const indent = inside.length - inside.trimStart().length;
+    pieces.push({ source: inside.trim(), position: open + 3 + indent });
+    from = close + 2;
+  }
+  if (from < text.length) pieces.push({ literal: text.slice(from) });
+  return { ok: true, pieces };
+}
+
+/** Where the `}}` of an expression is: not inside its quotes, and not what closes its own braces. */
+function findClose(text: string, start: number): number | undefined {
+  let depth = 0;
+  let index = start;
+  while (index < text.length) {
+    const character = text[index];
+    if (character === '"' || character === "'") {
+      const end = findQuoteEnd(text, index, character);
+      if (end === undefined) return undefined;
+      index = end;
+      continue;
+    }
+    if (character === '{') depth += 1;
+    else if (character === '}') {
+      if (depth === 0 && text[index + 1] === '}') return index;
+      depth = Math.max(0, depth - 1);
+    }
+    index += 1;
+  }
+  return undefined;
+}
+
+/** The index after the quoted text that begins at `open`; knows CEL's triple quotes, escapes and raw strings. */
+function findQuoteEnd(text: string, open: number, quote: string): number | undefined {
+  const triple = text.startsWith(quote.repeat(3), open);
+  const closing = triple ? quote.repeat(3) : quote;
+  let index = open + closing.length;
+  while (index < text.length) {
+    if (text[index] === '\\') index += 2;
+    else if (text.startsWith(closing, index)) return index + closing.length;
+    else index += 1;
+  }
+  return undefined;
+}

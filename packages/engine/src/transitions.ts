@@ -1,0 +1,96 @@
+import type { AttemptEnd, RunStatus, StepStatus } from '@flotilla/contracts';
+
+/** Which state may follow which. A pair that is not here is refused by the scripts that write states. */
+export type TransitionTable<State extends string> = Readonly<Record<State, readonly State[]>>;
+
+/** Terminal states are terminal: a run that has ended never moves again. */
+export const RUN_TRANSITIONS: TransitionTable<RunStatus> = {
+  // A run whose steps are all skipped, or whose delays need no worker, ends without an attempt.
+  pending: ['running', 'paused', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
+  running: ['paused', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
+  // Attempts that were running when the run was paused may end it.
+  paused: ['running', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
+  // Running attempts are being stopped, for a cancellation, a final failure or the run's deadline.
+  cancelling: ['failed', 'cancelled', 'timed-out'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+  'timed-out': [],
+};
+
+export const STEP_TRANSITIONS: TransitionTable<StepStatus> = {
+  // Straight to running: the worker that committed the last need continues with the step in the same script.
+  waiting: ['ready', 'running', 'skipped', 'cancelled'],
+  // Straight to succeeded: branches, and maps without items. To failed: `when`, `over` or `queuedMs` failed.
+  ready: ['running', 'parked', 'succeeded', 'failed', 'skipped', 'cancelled'],
+  // Back to ready: its worker drained or died.
+  running: ['ready', 'backing-off', 'parked', 'succeeded', 'failed', 'cancelled', 'quarantined'],
+  'backing-off': ['ready', 'running', 'parked', 'failed', 'cancelled'],
+  parked: ['ready', 'running', 'failed', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  skipped: [],
+  cancelled: [],
+  quarantined: [],
+};
+
+export type AttemptStatus = 'running' | AttemptEnd;
+
+export const ATTEMPT_TRANSITIONS: TransitionTable<AttemptStatus> = {
+  running: ['succeeded', 'failed', 'timed-out', 'lost', 'cancelled', 'rejected'],
+  succeeded: [],
+  failed: [],
+  // An attempt that was given up may still come back with a result: it is refused and recorded as rejected.
+  'timed-out': ['rejected'],
+  lost: ['rejected'],
+  cancelled: ['rejected'],
+  rejected: [],
+};
+
+export const TRANSITION_TABLES = {
+  run: RUN_TRANSITIONS,
+  step: STEP_TRANSITIONS,
+  attempt: ATTEMPT_TRANSITIONS,
+} as const;
+
+export function isAllowed<State extends string>(table: TransitionTable<State>, from: State, to: State): boolean {
+  return table[from].includes(to);
+}
+
+/** Every pair of states with whether it is allowed: what the generated test of the scripts walks over. */
+export function transitionPairs<State extends string>(
+  table: TransitionTable<State>,
+): { from: State; to: State; allowed: boolean }[] {
+  const states = Object.keys(table) as State[];
+  return states.flatMap((from) => states.map((to) => ({ from, to, allowed: isAllowed(table, from, to) })));
+}
+
+/**
+ * A table as a Lua expression, `{ ['n'] = { ['r'] = true } }`: keys are states as they are stored. `codeOf` gives the
+ * stored form of a state.
+ */
+export function renderTransitionsForLua<State extends string>(
+  table: TransitionTable<State>,
+  codeOf: (state: State) => string = (state) => state,
+): string {
+  const rows = (Object.keys(table) as State[]).map((from) => {
+    const targets = table[from].map((to) => `['${codeOf(to)}'] = true`);
+    return `['${codeOf(from)}'] = { ${targets.join(', ')} }`;
+  });
+  return `{ ${rows.join(', ')} }`;
+}
+
+/** A table as a Mermaid state diagram. `start` is the state that things begin in. */
+export function renderTransitionsAsMermaid<State extends string>(table: TransitionTable<State>, start: State): string {
+  // Mermaid's names of states have no hyphen.
+  const name = (state: State) => state.replaceAll('-', '_');
+  const states = Object.keys(table) as State[];
+  const lines = ['stateDiagram-v2'];
+  for (const state of states) if (name(state) !== state) lines.push(`  state "${state}" as ${name(state)}`);
+  lines.push(`  [*] --> ${name(start)}`);
+  for (const from of states) {
+    for (const to of table[from]) lines.push(`  ${name(from)} --> ${name(to)}`);
+    if (table[from].length === 0) lines.push(`  ${name(from)} --> [*]`);
+  }
+  return lines.join('\n');
+}
