@@ -73,12 +73,10 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
     for (const { code, path, message } of known.warnings) problems.warning(code as ProblemCode, path, message);
     return { ok: true, plan: known.plan, warnings: problems.warnings };
   }
-  // A plan outlives the call: what the caller does to the document afterwards must not reach it.
-  const document = structuredClone(given);
-  const form = checkForm(document, problems);
-  const steps = isDocument(document['steps']) ? document['steps'] : undefined;
+  const form = checkForm(given, problems);
+  const steps = isDocument(given['steps']) ? given['steps'] : undefined;
   if (steps === undefined) return { ok: false, problems: problems.all() };
-  const budget = isDocument(document['budget']) ? document['budget'] : {};
+  const budget = isDocument(given['budget']) ? given['budget'] : {};
   const stepCount = Object.keys(steps).length;
   checkStepCount(stepCount, budget['maxSteps'], problems);
   if (stepCount > MAX_STEPS) return { ok: false, problems: problems.all() };
@@ -90,17 +88,20 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
   if (depth > maxDepth) reportDepth(depth, maxDepth, asRead, order, problems);
 
   const graph = cycles.length === 0 ? renumberByDepth(asRead, order.depths) : asRead;
-  const definition = document as unknown as WorkflowDefinition;
+  // By depth, each step comes after its parents.
+  const sorted = [...graph.ids.keys()];
+  // A copy, in the order of the canonical form: a plan outlives the call and is the same for the same content.
+  const definition = JSON.parse(canonicalText) as WorkflowDefinition;
   const compiler = new StepCompiler(graph, problems);
   const compiled = graph.ids.map((id, index) =>
     form.unusableSteps.has(id) ? undefined : compiler.compile(index, definition.steps[id]!),
   );
-  const output = document['output'] === undefined ? undefined : compiler.compileOutput(document['output']);
-  if (cycles.length === 0) checkReads(compiler, graph, problems);
+  const output = definition.output === undefined ? undefined : compiler.compileOutput(definition.output);
+  if (cycles.length === 0) checkReads(compiler, graph, sorted, problems);
   if (form.ok) checkDeclaredCost(definition, problems);
   if (problems.errors.length > 0) return { ok: false, problems: problems.all() };
 
-  const warnings = unreachableWarnings(definition, graph);
+  const warnings = unreachableWarnings(definition, graph, sorted);
   for (const { code, path, message } of warnings) problems.warning(code as ProblemCode, path, message);
   const usable = compiled.filter((step) => step !== undefined);
   const plan = buildPlan({ hash, definition, graph, depth, compiled: usable, output });
@@ -135,9 +136,8 @@ function reportDepth(depth: number, maxDepth: number, graph: StepGraph, order: S
   problems.error('DEPTH_LIMIT', stepPointer(last), message);
 }
 
-function checkReads(compiler: StepCompiler, graph: StepGraph, problems: ProblemList): void {
-  const order = orderSteps(graph);
-  for (const { reader, read, path } of findReadsNotUpstream(compiler.reads, graph, order)) {
+function checkReads(compiler: StepCompiler, graph: StepGraph, sorted: readonly number[], problems: ProblemList): void {
+  for (const { reader, read, path } of findReadsNotUpstream(compiler.reads, graph, sorted)) {
     const message =
       reader === read
         ? 'a step cannot read itself'
@@ -146,8 +146,8 @@ function checkReads(compiler: StepCompiler, graph: StepGraph, problems: ProblemL
   }
 }
 
-function unreachableWarnings(definition: WorkflowDefinition, graph: StepGraph): Problem[] {
-  return findUnreachable(definition, graph, orderSteps(graph)).map((step) => ({
+function unreachableWarnings(definition: WorkflowDefinition, graph: StepGraph, sorted: readonly number[]): Problem[] {
+  return findUnreachable(definition, graph, sorted).map((step) => ({
     code: 'UNREACHABLE_STEP',
     path: stepPointer(graph.ids[step]!),
     message: `no input can make ${shorten(graph.ids[step]!)} run`,

@@ -1,18 +1,18 @@
 import type { WorkflowDefinition } from '@flotilla/contracts';
-import type { StepOrder } from './order-steps.ts';
 import type { StepGraph } from './step-graph.ts';
 
 /**
  * Steps that no input can make run, from the conditions that are plainly `true` or `false`: a `when` of false, a target
- * that no case can choose, and what needs only such steps. In the order of the run.
+ * that no case can choose, and what needs only such steps. `sorted`: all steps, each
+ * after its parents; the answer keeps that order.
  */
-export function findUnreachable(definition: WorkflowDefinition, graph: StepGraph, order: StepOrder): number[] {
+export function findUnreachable(definition: WorkflowDefinition, graph: StepGraph, sorted: readonly number[]): number[] {
   const never = new Set<number>();
-  for (const index of order.sorted) {
+  for (const index of sorted) {
     const step = definition.steps[graph.ids[index]!]!;
     if (isLiteral(step.when, false) || !canBeReached(index, definition, graph, never)) never.add(index);
   }
-  return order.sorted.filter((index) => never.has(index));
+  return sorted.filter((index) => never.has(index));
 }
 
 function canBeReached(

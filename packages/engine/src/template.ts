@@ -39,19 +39,19 @@ export function compileTemplate(
   names: ExpressionNames,
   compileSource: CompileSource = compileExpression,
 ): TemplateCompilation {
+  if (!mayHaveExpressions(value)) {
+    return { ok: true, template: { constant: true, reads: [], readsRunInput: false, resolve: () => copyOf(value) } };
+  }
   const compiler = new TemplateCompiler(names, compileSource);
   const piece = compiler.compile(value, []);
   if (compiler.problems.length > 0) return { ok: false, problems: compiler.problems };
-  const constant = 'constant' in piece;
   return {
     ok: true,
     template: {
-      constant,
+      constant: false,
       reads: [...compiler.reads].sort((left, right) => left - right),
       readsRunInput: compiler.readsRunInput,
-      resolve: constant
-        ? () => copyOf(piece.constant)
-        : (scope) => piece.resolve(scope, { charactersLeft: MAX_INTERPOLATED_CHARACTERS }),
+      resolve: (scope) => resolvePiece(piece, scope, { charactersLeft: MAX_INTERPOLATED_CHARACTERS }),
     },
   };
 }
@@ -121,6 +121,13 @@ class TemplateCompiler {
   #problem(code: ProblemCode, tokens: readonly (string | number)[], message: string): void {
     this.problems.push({ code, path: pointer(...tokens), message });
   }
+}
+
+function mayHaveExpressions(value: Json): boolean {
+  if (typeof value === 'string') return value.includes('${{');
+  if (typeof value !== 'object' || value === null) return false;
+  for (const part of Array.isArray(value) ? value : Object.values(value)) if (mayHaveExpressions(part)) return true;
+  return false;
 }
 
 function resolvePiece(piece: Piece, scope: Scope, budget: InterpolationBudget): Json {
