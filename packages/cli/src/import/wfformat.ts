@@ -54,11 +54,18 @@ export function importWfformat(document: unknown, { timeScale, fallbackName }: W
   const definition: WorkflowDefinition = {
     flotilla: 1,
     name: workflowNameFor(graph.name, fallbackName),
-    ...(graph.name === undefined || isLegalId(graph.name) ? {} : { title: graph.name.slice(0, MAX_TITLE_LENGTH) }),
+    ...titleOf(graph.name),
     metadata: { importedFrom: graph.layout, timeScale },
     steps: Object.fromEntries(steps),
   };
   return { definition, layout: graph.layout, tasks: graph.tasks.length, edges };
+}
+
+/** A name that cannot be an id is still shown. */
+function titleOf(name: string | undefined): { title?: string } {
+  if (name === undefined || name === '') return {};
+  const legal: boolean = isLegalId(name);
+  return legal ? {} : { title: name.slice(0, MAX_TITLE_LENGTH) };
 }
 
 function sleepStep(id: string, needs: string[], ms: number): TaskStep {

@@ -1,0 +1,48 @@
+import { isTerminalRunStatus, RUN_STATUSES, type RunStatus, type RunView } from '@flotilla/contracts';
+import { Command, Option } from 'commander';
+import { connectScheduler } from '../connect-scheduler.ts';
+import { formatDuration, formatMoment } from '../format-time.ts';
+import { printJson, printLine, printTable } from '../print-table.ts';
+import type { Action } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import { type RemoteOptions, wholeNumber, withRemote } from './common-options.ts';
+
+interface PsOptions extends RemoteOptions {
+  workflow?: string;
+  status?: RunStatus;
+  tag?: string;
+  cursor?: string;
+  limit: number;
+}
+
+export function psCommand(terminal: Terminal, _exit: Action): Command {
+  return withRemote(new Command('ps'))
+    .description('list runs, the newest first')
+    .option('--workflow <name>', 'of this workflow only')
+    .addOption(new Option('--status <status>', 'in this status only').choices([...RUN_STATUSES]))
+    .option('--tag <tag>', 'with this tag only')
+    .option('--limit <count>', 'at most so many', wholeNumber(1, 500), 20)
+    .option('--cursor <cursor>', 'go on where the last list ended')
+    .action(async (options: PsOptions) => {
+      const { workflow, status, tag, cursor, limit } = options;
+      const list = await connectScheduler(terminal, options).list({
+        limit,
+        ...(workflow === undefined ? {} : { workflow }),
+        ...(status === undefined ? {} : { status }),
+        ...(tag === undefined ? {} : { tag }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      if (options.json) {
+        printJson(terminal, list);
+        return;
+      }
+      if (list.runs.length === 0) printLine(terminal, 'no runs');
+      else printTable(terminal, ['RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK'], list.runs.map(row));
+      if (list.cursor !== undefined) printLine(terminal, `there are more: --cursor ${list.cursor}`);
+    });
+}
+
+function row({ runId, workflow, version, status, createdAt, endedAt }: RunView): string[] {
+  const took = endedAt !== undefined ? formatDuration(endedAt - createdAt) : isTerminalRunStatus(status) ? '-' : '…';
+  return [runId, version === undefined ? workflow : `${workflow}@${version}`, status, formatMoment(createdAt), took];
+}

@@ -1,0 +1,123 @@
+import type { StartOptions, WorkflowReference } from '@flotilla/client';
+import type { Durability, Json, RunView } from '@flotilla/contracts';
+import { compileWorkflow } from '@flotilla/engine';
+import { Command, Option } from 'commander';
+import { CliProblem } from '../cli-problem.ts';
+import { connectScheduler } from '../connect-scheduler.ts';
+import { loadWorkflow, meansFile } from '../documents/load-workflow.ts';
+import { readInput } from '../documents/read-input.ts';
+import { EXIT } from '../exit-codes.ts';
+import { formatDuration } from '../format-time.ts';
+import { printJson, printLine } from '../print-table.ts';
+import type { Action } from '../program.ts';
+import { WAIT_AS_LONG_AS_IT_TAKES_MS, watchRun } from '../progress/watch-run.ts';
+import { problemLines } from '../report-error.ts';
+import type { Terminal } from '../terminal.ts';
+import { type RemoteOptions, withRemote } from './common-options.ts';
+
+interface RunOptions extends RemoteOptions {
+  input?: string;
+  wait?: boolean;
+  watch?: boolean;
+  idempotencyKey?: string;
+  tag: string[];
+  durability?: Durability;
+}
+
+export function runCommand(terminal: Terminal, exit: Action): Command {
+  return withRemote(new Command('run'))
+    .description('start a run')
+    .argument('<workflow>', 'a file, or the name of a workflow that the scheduler has')
+    .option('--input <json>', 'JSON, or @file')
+    .option('--wait', 'wait until the run has ended; exit code 1 when it did not succeed')
+    .option('--watch', 'wait, and show the progress')
+    .option('--idempotency-key <key>', 'the same key and content give the same run')
+    .option(
+      '--tag <tag>',
+      'can be given several times',
+      (tag: string, tags: string[]) => [...tags, tag],
+      [] as string[],
+    )
+    .addOption(new Option('--durability <level>', 'of the submission').choices(['fast', 'replicated', 'fsynced']))
+    .action(async (workflow: string, options: RunOptions) => {
+      const { reference, name } = await referenceOf(workflow, terminal);
+      const input = options.input === undefined ? undefined : await readInput(options.input, terminal.cwd);
+      const client = connectScheduler(terminal, options);
+      const started = await client.start(reference, input, startOptions(options));
+      for (const line of problemLines(started.warnings ?? [])) terminal.writeError(`flotilla: warning: ${line}\n`);
+      if (options.wait !== true && options.watch !== true) {
+        if (options.json) printJson(terminal, started);
+        else printLine(terminal, `${started.runId} ${started.deduplicated ? 'was started before' : 'started'}`);
+        return;
+      }
+      const watched = options.watch === true && options.json !== true;
+      if (watched) printLine(terminal, started.runId);
+      const wait = watched
+        ? watchRun(client, started.runId, terminal, { name })
+        : client.wait(started.runId, { signal: terminal.signal, timeoutMs: WAIT_AS_LONG_AS_IT_TAKES_MS });
+      const run = await sayThatItGoesOn(wait, started.runId, terminal);
+      if (options.json) printJson(terminal, outcomeOf(run));
+      else printOutcome(terminal, run);
+      exit(run.status === 'succeeded' ? EXIT.ok : EXIT.failed);
+    });
+}
+
+/** The name of a registered workflow, or the content of a file. */
+async function referenceOf(
+  workflow: string,
+  terminal: Terminal,
+): Promise<{ reference: WorkflowReference; name: string }> {
+  if (!meansFile(workflow, terminal.cwd)) return { reference: workflow, name: workflow };
+  const document = await loadWorkflow(workflow, terminal.cwd);
+  // The scheduler would say the same; without it there is no need for one to learn of a typo.
+  const compiled = compileWorkflow(document);
+  if (!compiled.ok) {
+    throw new CliProblem('DEFINITION_INVALID', `${workflow} has problems`, { problems: compiled.problems });
+  }
+  return { reference: document, name: compiled.plan.definition.name };
+}
+
+function startOptions({ idempotencyKey, tag, durability }: RunOptions): StartOptions {
+  return {
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(tag.length === 0 ? {} : { tags: tag }),
+    ...(durability === undefined ? {} : { durability }),
+  };
+}
+
+/** A run goes on when nobody waits for it any more: say how to find it again. */
+async function sayThatItGoesOn(wait: Promise<RunView>, runId: string, terminal: Terminal): Promise<RunView> {
+  try {
+    return await wait;
+  } catch (error) {
+    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: flotilla show ${runId}\n`);
+    terminal.signal.throwIfAborted();
+    throw error;
+  }
+}
+
+/** What `run --wait --json` prints. */
+export function outcomeOf({ runId, status, output, error }: RunView): {
+  runId: string;
+  status: string;
+  output?: Json;
+  error?: NonNullable<RunView['error']>;
+} {
+  return {
+    runId,
+    status,
+    ...(output === undefined ? {} : { output: output as Json }),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** The end of a run for people: status, time, then its output or error. */
+export function printOutcome(terminal: Terminal, run: RunView): void {
+  const took = run.endedAt === undefined ? '' : ` after ${formatDuration(run.endedAt - run.createdAt)}`;
+  printLine(terminal, `${run.runId} ${run.status}${took}`);
+  if (run.error !== undefined) {
+    const { stepId, code, message } = run.error;
+    printLine(terminal, `${stepId === undefined ? '' : `step ${stepId}: `}${code}: ${message}`);
+  }
+  if (run.output !== undefined && run.output !== null) printJson(terminal, run.output);
+}

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createClient, type FlotillaClient } from '@flotilla/client';
+import { Command } from 'commander';
+import { CliProblem } from '../cli-problem.ts';
+import { EXIT } from '../exit-codes.ts';
+import { printJson, printLine } from '../print-table.ts';
+import type { Action } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import { runDemo } from '../up/demo.ts';
+import { Fleet } from '../up/fleet.ts';
+import { requirePort } from '../up/listening-port.ts';
+import { logFolder } from '../up/program-files.ts';
+import { type CommonOptions, wholeNumber, withCommon } from './common-options.ts';
+import { outcomeOf } from './run.ts';
+
+interface UpOptions extends CommonOptions {
+  workers: number;
+  handlers?: string;
+  port?: number;
+  demo?: boolean;
+  once?: boolean;
+}
+
+const DEFAULT_PORT = 7070;
+const MOST_WORKERS = 64;
+
+export function upCommand(terminal: Terminal, exit: Action): Command {
+  return withCommon(new Command('up'))
+    .description('start a scheduler and workers, and serve until Ctrl-C')
+    .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3)
+    .option('--handlers <file>', 'module with your step handlers (default: FLOTILLA_HANDLERS)')
+    .option(
+      '--port <port>',
+      `of the API; 0 takes any free one (default: FLOTILLA_PORT, else ${DEFAULT_PORT})`,
+      wholeNumber(0, 65_535),
+    )
+    .option('--demo', 'run a real workflow when everything is up')
+    .option('--once', 'end when everything is up, or with --demo when the run has ended')
+    .action(async (options: UpOptions) => {
+      // With --json stdout holds the outcome of the demo and nothing else.
+      const people: Terminal = options.json ? { ...terminal, write: () => undefined, interactive: false } : terminal;
+      const outcome = await up(options, people);
+      if (options.json) printJson(terminal, outcome === undefined ? { ok: true } : outcomeOf(outcome));
+      exit(outcome === undefined || outcome.status === 'succeeded' ? EXIT.ok : EXIT.failed);
+    });
+}
+
+async function up(options: UpOptions, terminal: Terminal) {
+  const { env, url } = await environmentOf(options, terminal);
+  const client = clientFor(url, env);
+  const say = (line: string) => printLine(terminal, line);
+  const fleet = new Fleet({ workers: options.workers, url, env, client, say });
+  const ignoreFurther = terminal.onFurtherSignal(() => fleet.kill());
+  try {
+    await fleet.untilReady(terminal.signal);
+    say(
+      `Ready: a scheduler and ${options.workers} worker${options.workers === 1 ? '' : 's'}; their logs are in ${logFolder}`,
+    );
+    printUrls(terminal, url);
+    const work = serve(options, client, terminal, url);
+    return await Promise.race([work, fleet.untilBroken()]);
+  } finally {
+    if (terminal.signal.aborted) say('Draining; Ctrl-C again ends everything at once');
+    await fleet.stop();
+    ignoreFurther();
+  }
+}
+
+/** Returns the demo's run when there was one. */
+async function serve(options: UpOptions, client: FlotillaClient, terminal: Terminal, url: string) {
+  let run: Awaited<ReturnType<typeof runDemo>> | undefined;
+  try {
+    if (options.demo === true) {
+      printLine(terminal);
+      run = await runDemo(client, terminal);
+      if (options.once !== true) {
+        printLine(terminal);
+        printUrls(terminal, url);
+      }
+    }
+  } catch (error) {
+    // Ctrl-C during the demo ends it like Ctrl-C after it.
+    if (!terminal.signal.aborted) throw error;
+  }
+  if (options.once === true) {
+    terminal.signal.throwIfAborted();
+    return run;
+  }
+  if (!terminal.signal.aborted) printLine(terminal, 'Serving until Ctrl-C');
+  await untilAborted(terminal.signal);
+  return run;
+}
+
+async function environmentOf(options: UpOptions, terminal: Terminal): Promise<{ env: NodeJS.ProcessEnv; url: string }> {
+  const { env } = terminal;
+  if (env['REDIS_URL'] === undefined || env['REDIS_URL'] === '') {
+    throw new CliProblem('REDIS_URL_MISSING', 'REDIS_URL is not set', {
+      exitCode: EXIT.unreachable,
+      hint: 'start with ./flotilla up or npm start, which bring a Redis along, or set REDIS_URL=redis://host:6379',
+    });
+  }
+  const host = env['FLOTILLA_HOST'] || '127.0.0.1';
+  const port = await requirePort(host.replace(/^\[|\]$/g, ''), options.port ?? portOf(env));
+  const handlers = handlersFile(options.handlers, terminal.cwd);
+  const url = `http://${urlHost(host)}:${port}`;
+  return {
+    url,
+    env: {
+      ...env,
+      FLOTILLA_HOST: host,
+      FLOTILLA_PORT: String(port),
+      FLOTILLA_URL: url,
+      ...(handlers === undefined ? {} : { FLOTILLA_HANDLERS: handlers }),
+    },
+  };
+}
+
+function portOf(env: Terminal['env']): number {
+  const text = env['FLOTILLA_PORT'] || String(DEFAULT_PORT);
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
+    throw new CliProblem('CONFIG_INVALID', `FLOTILLA_PORT is ${JSON.stringify(text)}, not a port`);
+  }
+  return port;
+}
+
+function handlersFile(file: string | undefined, cwd: string): string | undefined {
+  if (file === undefined) return undefined;
+  const path = resolve(cwd, file);
+  if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file} with handlers`);
+  return path;
+}
+
+/** What to connect to where the server listens on all addresses. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::' || host === '[::]') return '127.0.0.1';
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+function clientFor(url: string, env: NodeJS.ProcessEnv): FlotillaClient {
+  const apiKey = env['FLOTILLA_API_KEY'] || env['FLOTILLA_API_KEYS']?.split(',')[0]?.trim();
+  return createClient({ url, ...(apiKey ? { apiKey } : {}) });
+}
+
+function printUrls(terminal: Terminal, url: string): void {
+  printLine(terminal, `  API      ${url}/v1/runs`);
+  printLine(terminal, `  OpenAPI  ${url}/openapi.json`);
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,65 @@
+import { Command } from 'commander';
+import { agentsCommand } from './commands/agents.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { historyCommand } from './commands/history.ts';
+import { importCommand } from './commands/import.ts';
+import { migrateCommand } from './commands/migrate.ts';
+import { psCommand } from './commands/ps.ts';
+import { runCommand } from './commands/run.ts';
+import { showCommand } from './commands/show.ts';
+import { upCommand } from './commands/up.ts';
+import { validateCommand } from './commands/validate.ts';
+import { EXIT } from './exit-codes.ts';
+import { reportError } from './report-error.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command hands back: the exit code. Problems are thrown. */
+export type Action = (exitCode: number) => void;
+
+const EXIT_CODES_HELP = `
+Exit codes: 0 ok, 1 the run or the check failed, 2 bad usage or input, 3 cannot reach the scheduler or Redis.
+Environment: FLOTILLA_URL (http://127.0.0.1:7070), FLOTILLA_API_KEY.`;
+
+/**
+ * Runs one command line (without `node` and the script) and returns the exit code. Never throws; every problem is told
+ * on the terminal.
+ */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
+  const json = args.includes('--json');
+  const debug = args.includes('--debug');
+  let exitCode: number = EXIT.ok;
+  const setExit: Action = (code) => {
+    exitCode = code;
+  };
+  const program = new Command('flotilla')
+    .description('Durable multi-step workflows on a fleet of stateless workers.')
+    .addHelpText('after', EXIT_CODES_HELP);
+  for (const make of COMMANDS) program.addCommand(make(terminal, setExit));
+  for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => terminal.write(text),
+      writeErr: (text) => terminal.writeError(text.replace(/^error: /, 'flotilla: ')),
+    });
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return reportError(error, terminal, { json, debug });
+  }
+}
+
+const COMMANDS = [
+  upCommand,
+  runCommand,
+  validateCommand,
+  migrateCommand,
+  importCommand,
+  psCommand,
+  showCommand,
+  historyCommand,
+  cancelCommand,
+  agentsCommand,
+  doctorCommand,
+];

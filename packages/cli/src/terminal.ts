@@ -1,0 +1,61 @@
+/** Everything that a command has of the world around it; tests give their own. */
+export interface Terminal {
+  /** Writes to stdout as it is. */
+  write(text: string): void;
+  /** Writes to stderr as it is. */
+  writeError(text: string): void;
+  /** Whether stdout is a terminal on which lines can be drawn again. */
+  readonly interactive: boolean;
+  columns(): number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborts at the first SIGINT, SIGTERM or SIGHUP; its reason is `Interrupted`. */
+  readonly signal: AbortSignal;
+  /** Calls back for each further one; returns what ends that. */
+  onFurtherSignal(listener: () => void): () => void;
+}
+
+const DEFAULT_COLUMNS = 80;
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const controller = new AbortController();
+  const listeners = new Set<() => void>();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) for (const listener of listeners) listener();
+      else controller.abort(new Interrupted(name));
+    });
+  }
+  // A reader that goes away (`flotilla ps | head -1`) is not an error of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+  return {
+    write: (text) => process.stdout.write(text),
+    writeError: (text) => process.stderr.write(text),
+    interactive: process.stdout.isTTY === true && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined,
+    columns: () => process.stdout.columns || DEFAULT_COLUMNS,
+    env: process.env,
+    cwd: process.cwd(),
+    signal: controller.signal,
+    onFurtherSignal: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+export type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/** The reason of a terminal's AbortSignal. */
+export class Interrupted extends Error {
+  readonly signalName: EndingSignal;
+
+  constructor(signalName: EndingSignal) {
+    super(`interrupted by ${signalName}`);
+    this.name = 'Interrupted';
+    this.signalName = signalName;
+  }
+}

@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { FlotillaClient } from '@flotilla/client';
+import { CliProblem } from '../cli-problem.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { logFolder, programArguments } from './program-files.ts';
+import { type ProcessEnd, SupervisedProcess } from './supervised-process.ts';
+
+export interface FleetOptions {
+  workers: number;
+  url: string;
+  env: NodeJS.ProcessEnv;
+  client: FlotillaClient;
+  /** One line for people. */
+  say(line: string): void;
+}
+
+const READY_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 100;
+const LOOK_DEADLINE_MS = 2000;
+/** Workers hand back what they cannot finish within their own grace time; this is for one that hangs. */
+const WORKER_GRACE_MS = 40_000;
+const SCHEDULER_GRACE_MS = 10_000;
+
+/** A scheduler and its workers as child processes. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #scheduler: SupervisedProcess;
+  readonly #workers: SupervisedProcess[];
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    // Looked up before anything is started.
+    const workerArguments = programArguments('worker');
+    this.#scheduler = this.#supervise('scheduler', programArguments('scheduler'));
+    this.#workers = Array.from({ length: options.workers }, (_, index) =>
+      this.#supervise(`worker-${index + 1}`, workerArguments),
+    );
+  }
+
+  /**
+   * Waits until the scheduler answers that it is ready and every worker is listed.
+   * @throws CliProblem `NOT_READY` with the end of the logs, after 30 s or as soon as one of them has ended.
+   */
+  async untilReady(signal: AbortSignal): Promise<void> {
+    const deadlineMs = performance.now() + READY_WITHIN_MS;
+    const failed = this.#firstEnded();
+    for (;;) {
+      signal.throwIfAborted();
+      if (await this.#isReady()) break;
+      const ended = await Promise.race([failed, wait(LOOK_EVERY_MS, undefined)]);
+      if (ended !== undefined) {
+        const { each, how, code } = ended;
+        throw await notReady(
+          each,
+          `${each.name} ${how}`,
+          code === EXIT.usage || code === EXIT.unreachable ? code : EXIT.failed,
+        );
+      }
+      if (performance.now() > deadlineMs) {
+        const late = `not ready within ${READY_WITHIN_MS / 1000} s`;
+        const slow = (await this.#schedulerIsReady()) ? this.#workers[0] : undefined;
+        throw await notReady(slow ?? this.#scheduler, late, EXIT.unreachable);
+      }
+    }
+    for (const each of this.#all()) each.keepUp();
+  }
+
+  /** Rejects when a process has crashed too often to be started again; never resolves. */
+  async untilBroken(): Promise<never> {
+    const { each, how } = await this.#firstEnded();
+    const hint = `its log is ${each.logFile}`;
+    throw new CliProblem('PROCESS_ENDED', `${each.name} ${how}`, { exitCode: EXIT.failed, hint });
+  }
+
+  /** Drains the workers, then ends the scheduler. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop(WORKER_GRACE_MS)));
+    await this.#scheduler.stop(SCHEDULER_GRACE_MS);
+  }
+
+  kill(): void {
+    for (const each of this.#all()) each.kill();
+  }
+
+  #all(): SupervisedProcess[] {
+    return [this.#scheduler, ...this.#workers];
+  }
+
+  #firstEnded(): Promise<ProcessEnd & { each: SupervisedProcess }> {
+    return Promise.race(this.#all().map((each) => each.ended.then((end) => ({ ...end, each }))));
+  }
+
+  #supervise(name: string, args: readonly string[]): SupervisedProcess {
+    const onCrash = (how: string) => this.#options.say(`${name} ${how}; starting it again`);
+    const logFile = join(logFolder, `${name}.log`);
+    return new SupervisedProcess({ name, args, env: this.#options.env, logFile, onCrash });
+  }
+
+  async #isReady(): Promise<boolean> {
+    if (!(await this.#schedulerIsReady())) return false;
+    const agents = await this.#options.client.agents({ deadlineMs: LOOK_DEADLINE_MS });
+    const listed = new Set(agents.filter(({ status }) => status === 'healthy').map(({ pid }) => pid));
+    return this.#workers.every(({ pid }) => pid !== undefined && listed.has(pid));
+  }
+
+  async #schedulerIsReady(): Promise<boolean> {
+    try {
+      const answer = await fetch(`${this.#options.url}/readyz`, { signal: AbortSignal.timeout(LOOK_DEADLINE_MS) });
+      await answer.body?.cancel();
+      return answer.ok;
+    } catch {
+      return false; // it does not listen yet
+    }
+  }
+}
+
+async function notReady(process: SupervisedProcess, message: string, exitCode: ExitCode): Promise<CliProblem> {
+  const problems = (await process.lastLines()).map((line) => ({ code: 'LOG', path: '', message: readableLine(line) }));
+  return new CliProblem('NOT_READY', message, {
+    exitCode,
+    hint: `the whole log is ${process.logFile}`,
+    problems,
+  });
+}
+
+/** Log lines are JSON; what a person looks for in them is the message. */
+function readableLine(line: string): string {
+  try {
+    const { msg, err } = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } };
+    const texts = [msg, err?.message].filter((text): text is string => typeof text === 'string');
+    return texts.length === 0 ? line : texts.join(': ');
+  } catch {
+    return line; // a stack, or what Node itself says
+  }
+}

@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CliProblem } from '../cli-problem.ts';
+
+/** packages/cli/{src,dist}/up/program-files.* is four folders below the project. */
+export const projectFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
+export const logFolder = join(projectFolder, '.flotilla', 'logs');
+export const montageFile = join(projectFolder, 'examples', 'montage', 'montage-chameleon-2mass-005d-001.json.gz');
+
+/** When the command runs from its sources, so does what it starts. */
+const extension = extname(fileURLToPath(import.meta.url));
+const outputFolder = extension === '.ts' ? 'src' : 'dist';
+
+/**
+ * Arguments for Node that start one of the apps.
+ * @throws CliProblem `NOT_BUILT`
+ */
+export function programArguments(app: 'scheduler' | 'worker'): string[] {
+  const file = join(projectFolder, 'apps', app, outputFolder, `main${extension}`);
+  if (!existsSync(file)) {
+    throw new CliProblem('NOT_BUILT', `${file} is missing`, { hint: 'build it with: npx pnpm build', exitCode: 1 });
+  }
+  const preload = join(projectFolder, 'packages', 'cli', outputFolder, 'up', `end-with-parent${extension}`);
+  return [...process.execArgv.filter((argument) => argument.startsWith('--conditions')), `--import=${preload}`, file];
+}
