@@ -119,7 +119,7 @@ export async function closeConnection(
   let how: 'quit' | 'forced' = 'forced';
   try {
     if (orderly) how = await quitWithin(client, deadline.remainingMs() - FORCE_MS);
-    if (how === 'forced') client.disconnect();
+    if (how === 'forced') endByForce(client);
     await deadline.race(ended);
   } catch (error) {
     if (error !== DEADLINE_PASSED) throw error;
@@ -127,7 +127,20 @@ export async function closeConnection(
   } finally {
     deadline.end();
   }
+  // QUIT ends the connection to the master only, and leaves those that listen to the Sentinels.
+  if (how === 'quit' && !isCluster(client) && client.options.sentinels) client.disconnect();
   return how;
+}
+
+function endByForce(client: RedisClient): void {
+  const betweenTries = client.status === 'reconnecting';
+  client.disconnect();
+  if (!betweenTries) return;
+  // Between two tries to reconnect the client has no socket whose end it would notice: it would stay as it is, and the
+  // calls that wait in it would never be rejected. A try that is broken off at once ends it.
+  if (isCluster(client)) client.once('+node', () => setImmediate(() => client.disconnect()));
+  client.connect().catch(() => undefined);
+  if (!isCluster(client)) client.disconnect();
 }
 
 async function quitWithin(client: RedisClient, limitMs: number): Promise<'quit' | 'forced'> {

@@ -31,6 +31,7 @@ const ROLE_SETTINGS: Readonly<Record<ConnectionRole, RoleSettings>> = {
 };
 
 const LONGEST_RECONNECT_DELAY_MS = 1000;
+const SENTINEL_RECONNECT_DELAY_MS = 10_000;
 
 /** Pause before reconnect number `times` (from 1): doubling from 100 ms, at most 1 s, and half of that by chance. */
 export function reconnectDelayMs(times: number, random: () => number = Math.random): number {
@@ -93,6 +94,8 @@ export function serverOptions(
     failoverDetector: true,
     sentinelCommandTimeout: 2000,
     sentinelRetryStrategy: (times) => reconnectDelayMs(times),
+    // The client writes each failure to listen to a dead Sentinel to stderr, and offers no way to stop it: try seldom.
+    sentinelReconnectStrategy: () => SENTINEL_RECONNECT_DELAY_MS,
     ...(target.sentinelUsername === undefined ? {} : { sentinelUsername: target.sentinelUsername }),
     ...(target.sentinelPassword === undefined ? {} : { sentinelPassword: target.sentinelPassword }),
     ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: options.tls ?? {} } : {}),

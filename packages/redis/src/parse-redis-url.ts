@@ -170,17 +170,23 @@ function readHosts(text: string, defaultPort: number, problems: string[]): HostA
   const parts = text.split(',');
   for (const [index, part] of parts.entries()) {
     const which = parts.length === 1 ? 'the host' : `host ${index + 1}`;
-    const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(.*))?$/s.exec(part);
-    const host = match?.[1] ?? match?.[2] ?? '';
-    if (host === '' && match !== null) problems.push(`${which} is missing`);
-    else if (match === null || !(match[1] === undefined ? HOST_NAME.test(host) : isIPv6(host))) {
+    const match = /^(?:\[([^\]]*)\]|([^:]*))(?::([^:]*))?$/s.exec(part);
+    const [, address, name, portText] = match ?? [];
+    if (match !== null && (address ?? name) === '') problems.push(`${which} is missing`);
+    else if (!(address === undefined ? HOST_NAME.test(name ?? '') : isIPv6(address))) {
       problems.push(`${which} is not a host name or address (an IPv6 address stands in brackets)`);
     }
-    const port = match?.[3] === undefined ? defaultPort : Number(/^\d{1,5}$/.test(match[3]) ? match[3] : NaN);
-    if (!(port >= 1 && port <= 65_535)) problems.push(`${which} has a port that is not a number from 1 to 65535`);
-    hosts.push({ host, port });
+    const port = readPort(portText, defaultPort);
+    if (port === undefined) problems.push(`${which} has a port that is not a number from 1 to 65535`);
+    hosts.push({ host: address ?? name ?? '', port: port ?? defaultPort });
   }
   return hosts;
+}
+
+function readPort(text: string | undefined, defaultPort: number): number | undefined {
+  if (text === undefined) return defaultPort;
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
 }
 
 function readDatabase(text: string | undefined, problems: string[]): number {
