@@ -1,0 +1,95 @@
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '@flotilla/contracts';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { backoffMs, MAX_BACKOFF_MS } from './backoff.ts';
+import { decideRetry, type RetryQuestion } from './decide-retry.ts';
+import { ERROR_TYPES } from './error-code-types.ts';
+
+const policyOf: fc.Arbitrary<RetryPolicy> = fc.record({
+  maxAttempts: fc.integer({ min: 1, max: 1000 }),
+  initialMs: fc.integer({ min: 0, max: 31_536_000_000 }),
+  factor: fc.double({ min: 1, max: 100, noNaN: true }),
+  maxMs: fc.integer({ min: 0, max: 31_536_000_000 }),
+  jitter: fc.constantFrom('full', 'none'),
+  maxElapsedMs: fc.integer({ min: 1, max: 31_536_000_000 }),
+});
+const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+function question(changes: Partial<RetryQuestion> = {}): RetryQuestion {
+  return {
+    classification: { type: 'retryable' },
+    policy: { ...DEFAULT_RETRY_POLICY },
+    failures: 1,
+    elapsedMs: 0,
+    random: 0.5,
+    cancelled: false,
+    ...changes,
+  };
+}
+
+describe('backoff', () => {
+  test('is a whole number of milliseconds between 0 and the cap, for any policy', () => {
+    fc.assert(
+      fc.property(policyOf, fc.integer({ min: 1, max: 1000 }), random, (policy, failures, share) => {
+        const delayMs = backoffMs(policy, failures, share);
+        expect(Number.isInteger(delayMs)).toBe(true);
+        expect(delayMs).toBeGreaterThanOrEqual(0);
+        expect(delayMs).toBeLessThanOrEqual(Math.min(MAX_BACKOFF_MS, policy.maxMs));
+      }),
+    );
+  });
+
+  test('grows by the factor: 100, 200, 400 … and not at all when the factor is 1', () => {
+    const policy = { ...DEFAULT_RETRY_POLICY, initialMs: 100, jitter: 'none' as const };
+    expect([1, 2, 3, 4].map((failures) => backoffMs(policy, failures, 0))).toEqual([100, 200, 400, 800]);
+    expect(backoffMs({ ...policy, factor: 1 }, 9, 0)).toBe(100);
+  });
+
+  test('with full jitter is a share of the exponential wait', () => {
+    const policy = { ...DEFAULT_RETRY_POLICY, initialMs: 1000 };
+    expect([0, 0.25, 0.999].map((share) => backoffMs(policy, 1, share))).toEqual([0, 250, 999]);
+  });
+
+  test('is capped after the jitter: a long exponential wait still spreads up to 30 s', () => {
+    const policy = { ...DEFAULT_RETRY_POLICY, initialMs: 60_000, maxMs: 60_000 };
+    expect(backoffMs(policy, 1, 0.25)).toBe(15_000);
+    expect(backoffMs(policy, 1, 0.9)).toBe(MAX_BACKOFF_MS);
+    expect(backoffMs({ ...policy, jitter: 'none' }, 1, 0)).toBe(MAX_BACKOFF_MS);
+  });
+
+  test('has no wait when the initial one is 0, however often it is multiplied', () => {
+    expect(backoffMs({ ...DEFAULT_RETRY_POLICY, initialMs: 0, factor: 100 }, 1000, 0.9)).toBe(0);
+  });
+});
+
+describe('decideRetry', () => {
+  test.each(ERROR_TYPES)('answers an error of type %s', (type) => {
+    const retried = !['non_retryable', 'cancelled'].includes(type);
+    expect(decideRetry(question({ classification: { type } })).action).toBe(retried ? 'retry' : 'fail');
+  });
+
+  test('allows exactly maxAttempts attempts', () => {
+    const policy = { ...DEFAULT_RETRY_POLICY, maxAttempts: 3 };
+    expect(decideRetry(question({ policy, failures: 2 })).action).toBe('retry');
+    expect(decideRetry(question({ policy, failures: 3 }))).toEqual({ action: 'fail', reason: 'attempts-exhausted' });
+  });
+
+  test('never retries what is being cancelled', () => {
+    expect(decideRetry(question({ cancelled: true }))).toEqual({ action: 'fail', reason: 'cancelled' });
+  });
+
+  test('waits as long as the error asks, also beyond the cap of the backoff', () => {
+    const classification = { type: 'rate_limited', retryAfterMs: 120_000 } as const;
+    expect(decideRetry(question({ classification }))).toEqual({ action: 'retry', delayMs: 120_000 });
+  });
+
+  test('gives up when the wait would end after maxElapsedMs', () => {
+    const policy = { ...DEFAULT_RETRY_POLICY, maxElapsedMs: 10_000 };
+    const classification = { type: 'rate_limited', retryAfterMs: 6000 } as const;
+    expect(decideRetry(question({ policy, classification, elapsedMs: 4000 })).action).toBe('retry');
+    expect(decideRetry(question({ policy, classification, elapsedMs: 4001 }))).toEqual({
+      action: 'fail',
+      reason: 'time-exhausted',
+    });
+  });
+});
