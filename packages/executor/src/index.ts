@@ -1,1 +1,4 @@
-export {};
+export type { Abilities } from './chain.ts';
+export { Executor, type ExecutorOptions } from './executor.ts';
+export { ABORT_GRACE_MS } from './run-handler.ts';
+export { StepDurations } from './step-durations.ts';

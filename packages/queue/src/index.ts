@@ -1,1 +1,4 @@
-export {};
+export * from './queue-names.ts';
+export * from './task.ts';
+export * from './task-consumer.ts';
+export * from './task-queues.ts';

@@ -89,7 +89,7 @@ local function openRun(tag, id, fields)
     set = { 'HSET', names[2] }, events = { 'RPUSH', tag .. K.history .. id },
   }
   run.at = now - run.created
-  for index = 1, #fields do run[index] = values[#BASE + index] end
+  for index = 1, #fields do run[index] = values[#BASE + index] or nil end
   return run
 end
 
@@ -212,7 +212,7 @@ local function countDown(run, a, firstValue)
     end
     if fires then
       fired[#fired + 1] = { group = ARGV[at], counter = integer(after), key = ARGV[at + 4],
-        attemptId = ARGV[at + 5], attemptMs = ARGV[at + 6] }
+        attemptId = ARGV[at + 5], attemptMs = ARGV[at + 6], clean = after < UNIT2 }
     end
   end
   return fired

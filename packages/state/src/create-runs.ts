@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Durability, FlotillaError, type RunStatus } from '@flotilla/contracts';
+import canonicalize from 'canonicalize';
 import type { RunClient } from './durability.ts';
 import { reachDurability } from './durability.ts';
 import { partitionTag } from './keys.ts';
@@ -10,8 +11,6 @@ import type { TransitionBatch } from './transition-batch.ts';
 
 export interface CreateRun {
   plan: PlanShape;
-  /** Canonical JSON of the definition, kept beside the run; compiled again by whoever advances it. */
-  definitionText: string;
   /** Canonical JSON. */
   inputJson: string;
   runId?: string | undefined;
@@ -20,6 +19,8 @@ export interface CreateRun {
   bodyHash: string;
   tags: readonly string[];
   durability: Durability;
+  /** Default: the deployment's. */
+  idempotencyTtlMs?: number | undefined;
 }
 
 export interface CreatedRun {
@@ -75,7 +76,7 @@ async function addressOf(dependencies: CreateRunsDependencies, request: CreateRu
     keyHash,
     runId,
     request.bodyHash,
-    dependencies.idempotencyTtlMs,
+    request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
   ]);
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
   if (reply[0] === 'reserved') return { runId, tag, keyHash: '' };
@@ -102,14 +103,14 @@ async function create(
     plan.output === undefined ? '0' : '1',
     plan.timeoutMs ?? '',
     keyHash,
-    dependencies.idempotencyTtlMs,
+    request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
     definitionText,
     request.tags.length,
     ...request.tags,
   ];
   let reply = await dependencies.batch.apply(tag, 'create-run', args(''));
   if (reply[0] === 'need-definition') {
-    reply = await dependencies.batch.apply(tag, 'create-run', args(request.definitionText));
+    reply = await dependencies.batch.apply(tag, 'create-run', args(canonicalize(plan.definition)!));
   }
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
   if (reply[0] === 'exists') {

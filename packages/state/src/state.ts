@@ -54,6 +54,7 @@ export class State<P extends PlanShape> {
   readonly #admission: TransitionBatch;
   readonly #durable: RunClient;
   readonly #options: StateOptions<P>;
+  readonly #watchers = new Set<(runId: string) => void>();
   readonly #plans = new LRUCache<string, P>({ max: PLAN_CACHE_SIZE });
 
   constructor(options: StateOptions<P>) {
@@ -192,6 +193,22 @@ export class State<P extends PlanShape> {
   /** Remembers a plan that was just compiled, so that it need not be read back. */
   rememberPlan(plan: P): void {
     this.#plans.set(plan.hash, plan);
+  }
+
+  /**
+   * Calls the listener with ids of runs that ended. A hint: it may be lost, and it comes only once `listenOn` was called.
+   * Gives the function that stops watching.
+   */
+  watchRuns(listener: (runId: string) => void): () => void {
+    this.#watchers.add(listener);
+    return () => this.#watchers.delete(listener);
+  }
+
+  /** Gives state a subscriber connection of its own for `watchRuns`. */
+  async listenOn(subscriber: RedisClient): Promise<void> {
+    await listenForHints(subscriber, this.namespace, 'ended', (runId) => {
+      for (const watcher of this.#watchers) watcher(runId);
+    });
   }
 
   async health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }> {

@@ -90,8 +90,8 @@ export type CommitReply =
   | { outcome: 'rejected'; reason: string };
 
 export interface FailArguments extends StepAddress {
-  /** Absent: the scheduler ends the step whatever it does now. */
-  attempt?: { fence: number; createdAt: number; attemptId: string } | undefined;
+  /** The attempt that failed; or the states (letters of headers, `-` for none yet) in which the scheduler ends the step. */
+  attempt: { fence: number; createdAt: number; attemptId: string } | { from: string };
   event: Extract<EventType, 'attempt-failed' | 'attempt-timed-out' | 'attempt-lost'>;
   errorJson: string;
   /** Absent: the step has failed for good. */
@@ -209,8 +209,8 @@ export class Transitions {
     const reply = await this.#batch.apply(a.tag, 'fail', [
       a.runId,
       a.key,
-      attempt === undefined ? '' : attempt.fence - attempt.createdAt,
-      attempt?.attemptId ?? '',
+      'from' in attempt ? '' : attempt.fence - attempt.createdAt,
+      'from' in attempt ? attempt.from : attempt.attemptId,
       EVENT_CODES[a.event],
       a.errorJson,
       a.retryInMs ?? '',
@@ -391,6 +391,10 @@ export class Transitions {
       taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt: Number(reply[index + 1]) });
     }
     return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), taken };
+  }
+
+  async endTimer({ tag, runId, key }: StepAddress, letter: string): Promise<void> {
+    await this.#batch.apply(tag, 'end-timer', [letter, key, runId]);
   }
 
   async recheck(a: StepAddress, againInMs: number, handOutAgain: boolean): Promise<'waiting' | 'done'> {

@@ -86,7 +86,8 @@ T['commit'] = function(tag, a)
     end
   end
   if run.status ~= 'e' then
-    if #fired == 1 and mayContinue and not nextKey and fired[1].key ~= '' then
+    -- Whether members of a group with a failed need run is the engine's decision: those go to the relay.
+    if #fired == 1 and mayContinue and not nextKey and fired[1].key ~= '' and fired[1].clean then
       nextKey, nextAttemptId, nextAttemptMs = fired[1].key, fired[1].attemptId, fired[1].attemptMs
       announceReady(run, fired[1].group)
     else

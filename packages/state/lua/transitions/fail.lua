@@ -1,5 +1,6 @@
 -- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good.
--- Args: runId, step key, fence and attemptId ('' and '': the scheduler ends the step whatever it does now), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
+-- Args: runId, step key, fence and attemptId (or '' and the states, '-' for none
+--       yet, in which the scheduler ends the step), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
 --       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
 --       final state (F failed, Q quarantined), edges of a failure (count, 7 each); map items: edges of a success, too,
 --       because a tolerated failure can be what completes the map
@@ -16,7 +17,7 @@ T['fail'] = function(tag, a)
   local forced = fence == ''
   local running = header ~= nil and header[1] == 'R'
   if forced then
-    if header and not string.find('YPBR', header[1], 1, true) then return { 'rejected', 'settled' } end
+    if not string.find(attemptId, header and header[1] or '-', 1, true) then return { 'rejected', 'settled' } end
     header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
     fence, attemptId = header[4], header[5]
   elseif header and header[4] == fence and header[5] == attemptId then

@@ -116,3 +116,9 @@ T['reclaim'] = function(tag, a)
   reply[1] = lost
   return reply
 end
+
+-- Takes one timer away. Args: letter, step key, runId.
+T['end-timer'] = function(tag, a)
+  unschedule(tag .. K.due, ARGV[a] .. '|' .. ARGV[a + 1] .. '|' .. ARGV[a + 2])
+  return { 'ended' }
+end

@@ -1,0 +1,133 @@
+import type { Plan, PlanStep } from '@flotilla/engine';
+import { canonicalJson, countedEdges } from '@flotilla/engine';
+import type { TaskQueues } from '@flotilla/queue';
+import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import { LRUCache } from 'lru-cache';
+import { RECHECK_MS } from '../relay/dispatch-steps.ts';
+import { settleDelay } from '../relay/start-step.ts';
+import { Loop } from './loop.ts';
+
+export interface FireDueDependencies {
+  state: State<Plan>;
+  queues: TaskQueues;
+  logger: Logger;
+}
+
+/** Longest time between two looks; also how late a timer set meanwhile can be noticed. */
+const INTERVAL_MS = 50;
+const MOST_A_TURN = 200;
+/** While older tasks wait in its queue, a step's hint is taken to be behind them; no longer than this. */
+const TRUST_BACKLOG_MS = 60_000;
+const BACKLOG_CACHE_MS = 500;
+
+/** Does what has become due: retries, delays, time limits, and steps whose hint was lost. */
+export function createFireDueLoop(dependencies: FireDueDependencies): Loop {
+  const timers = new DueTimers(dependencies);
+  return new Loop({
+    name: 'fire-due',
+    turn: () => timers.turn(),
+    intervalMs: INTERVAL_MS,
+    logger: dependencies.logger,
+  });
+}
+
+class DueTimers {
+  readonly #dependencies: FireDueDependencies;
+  /** When a step's hint was first found unclaimed. Forgetting one costs a repeated hint. */
+  readonly #unclaimedSince = new LRUCache<string, number>({ max: 50_000, ttl: 600_000 });
+  readonly #backlogs = new LRUCache<string, Promise<number | undefined>>({ max: 1000, ttl: BACKLOG_CACHE_MS });
+
+  constructor(dependencies: FireDueDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async turn(): Promise<number> {
+    const { state } = this.#dependencies;
+    const taken = await Promise.all(
+      state.tags.map(async (tag) => {
+        const due = await state.transitions.takeDue(tag, MOST_A_TURN);
+        await Promise.all(due.taken.map((timer) => this.#fire(tag, timer)));
+        return due.taken.length;
+      }),
+    );
+    return taken.some((count) => count === MOST_A_TURN) ? 0 : INTERVAL_MS;
+  }
+
+  async #fire(tag: string, timer: TakenTimer): Promise<void> {
+    const { state, logger } = this.#dependencies;
+    const { letter, runId, key } = timer;
+    if (letter === 'r') {
+      const error = { type: 'timeout', code: 'TIMEOUT', message: 'the run exceeded its time limit' };
+      await state.transitions.timeOutRun(tag, runId, canonicalJson(error));
+      return;
+    }
+    const definitionHash = await state.client.hget(stateKey(tag, 'run', runId), 'd');
+    if (definitionHash == null) {
+      await state.transitions.sweepRun(tag, runId, [key]);
+      return;
+    }
+    const plan = await state.readPlan(tag, definitionHash);
+    const step = plan.steps[parseStepKey(key).step];
+    if (step === undefined) {
+      logger.error({ runId, key }, 'a timer of a step that the plan does not have; it is dropped');
+      await state.transitions.sweepRun(tag, runId, [key]);
+      return;
+    }
+    if (letter === 'd') await settleDelay(state, plan, runId, step);
+    else if (letter === 'q') await this.#recheck(tag, timer, step);
+    else await this.#timeOut(tag, timer, plan, step);
+  }
+
+  /** The step has not been claimed since it was dispatched. */
+  async #recheck(tag: string, { runId, key, dueAt }: TakenTimer, step: PlanStep): Promise<void> {
+    const { state } = this.#dependencies;
+    const member = `${key}|${runId}`;
+    const since = this.#unclaimedSince.get(member) ?? dueAt - RECHECK_MS;
+    const oldest = await this.#oldestWaitingAt(step.work?.queue ?? 'default');
+    const behindOthers = oldest !== undefined && oldest <= since && dueAt - since < TRUST_BACKLOG_MS;
+    const again = await state.transitions.recheck({ tag, runId, key }, RECHECK_MS, !behindOthers);
+    if (again === 'waiting' && behindOthers) this.#unclaimedSince.set(member, since);
+    else this.#unclaimedSince.delete(member);
+  }
+
+  #oldestWaitingAt(queue: string): Promise<number | undefined> {
+    let backlog = this.#backlogs.get(queue);
+    if (backlog === undefined) {
+      backlog = this.#dependencies.queues.oldestWaitingAt(queue);
+      this.#backlogs.set(queue, backlog);
+    }
+    return backlog;
+  }
+
+  /** `w`: waited too long for an attempt. `t`: took too long over all attempts. Both end the step. */
+  async #timeOut(tag: string, { letter, runId, key }: TakenTimer, plan: Plan, step: PlanStep): Promise<void> {
+    const { state } = this.#dependencies;
+    const queued = letter === 'w';
+    const error = {
+      type: 'timeout',
+      code: 'TIMEOUT',
+      message: queued
+        ? `no attempt started within ${step.work?.timeouts.queuedMs} ms (queuedMs)`
+        : `the step did not settle within ${step.work?.timeouts.totalMs} ms (totalMs)`,
+    };
+    const { item } = parseStepKey(key);
+    const stepId = item === undefined ? step.id : `${step.id}[${item}]`;
+    await state.transitions.fail({
+      tag,
+      runId,
+      key,
+      attempt: { from: queued ? '-YP' : '-YPBR' },
+      event: 'attempt-timed-out',
+      errorJson: canonicalJson(error),
+      failFast: plan.failFast,
+      endStep: step.endStep,
+      hasTotalTimer: true,
+      parentKey: item === undefined ? undefined : String(step.index),
+      runErrorJson: canonicalJson({ ...error, stepId }),
+      edges: countedEdges(plan, step.index, 'failed'),
+      ...(item === undefined ? {} : { successEdges: countedEdges(plan, step.index, 'succeeded') }),
+    });
+    await state.transitions.endTimer({ tag, runId, key }, letter);
+  }
+}

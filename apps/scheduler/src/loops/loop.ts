@@ -1,0 +1,65 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Logger } from '@flotilla/telemetry';
+
+export interface LoopOptions {
+  name: string;
+  /** One turn; answers in how many ms the next is due (default: `intervalMs`). */
+  turn: (signal: AbortSignal) => Promise<number | undefined>;
+  intervalMs: number;
+  logger: Logger;
+}
+
+const AFTER_ERROR_MS = 250;
+
+/** A duty that is done again and again, and survives every error of a turn: the next turn repeats it. */
+export class Loop {
+  readonly name: string;
+  readonly #options: LoopOptions;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+  #lastTurnAt = 0;
+  #turns = 0;
+
+  constructor(options: LoopOptions) {
+    this.#options = options;
+    this.name = options.name;
+  }
+
+  /** Monotonic milliseconds since the last turn ended; a loop that does not turn is not alive. */
+  get idleMs(): number {
+    return performance.now() - this.#lastTurnAt;
+  }
+
+  get turns(): number {
+    return this.#turns;
+  }
+
+  start(): void {
+    this.#lastTurnAt = performance.now();
+    this.#running ??= this.#run();
+  }
+
+  /** Stops after the turn that is under way. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { turn, intervalMs, logger, name } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      let waitMs: number;
+      try {
+        waitMs = (await turn(signal)) ?? intervalMs;
+        this.#lastTurnAt = performance.now();
+        this.#turns += 1;
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.warn({ loop: name, error }, 'a turn failed; it is repeated');
+        waitMs = AFTER_ERROR_MS;
+      }
+      if (waitMs > 0) await pause(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
+import { parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import { Loop } from './loop.ts';
+
+export interface ReclaimDependencies {
+  state: State<Plan>;
+  logger: Logger;
+  /** Lost attempts after which a step is quarantined. Default 10. */
+  crashLimit?: number;
+  random?: () => number;
+}
+
+const INTERVAL_MS = 500;
+const MOST_A_TURN = 200;
+/** Nobody looked for this long: Redis or all schedulers paused, and living workers may not have been able to renew. */
+const PAUSE_MS = 2000;
+/** One renewal interval of the workers. */
+const SUSPENSION_MS = 3000;
+const DEFAULT_CRASH_LIMIT = 10;
+
+/** Ends attempts whose worker's lease ran out, and attempts whose worker did not keep their time limit. */
+export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
+  return new Loop({
+    name: 'reclaim-leases',
+    turn: () => turn(dependencies),
+    intervalMs: INTERVAL_MS,
+    logger: dependencies.logger,
+  });
+}
+
+async function turn(dependencies: ReclaimDependencies): Promise<number> {
+  const { state, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
+  const settings = { limit: MOST_A_TURN, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
+  const lost = await Promise.all(
+    state.tags.map(async (tag) => {
+      const reclaimed = await state.transitions.reclaim(tag, settings);
+      for (const attempt of reclaimed.undecided) await end(dependencies, tag, attempt);
+      return reclaimed.lost;
+    }),
+  );
+  const total = lost.reduce((sum, count) => sum + count, 0);
+  if (total > 0) logger.warn({ attempts: total }, 'attempts were lost with their worker and are made again');
+  return lost.some((count) => count === MOST_A_TURN) ? 0 : INTERVAL_MS;
+}
+
+async function end(
+  { state, random = Math.random }: ReclaimDependencies,
+  tag: string,
+  { why, key, runId, fenceOffset, attemptId, definitionHash }: UndecidedAttempt,
+): Promise<void> {
+  const created = await state.client.hget(stateKey(tag, 'run', runId), 'c');
+  if (created == null) return;
+  const createdAt = Number(created);
+  const plan = await state.readPlan(tag, definitionHash);
+  const { step: index, item } = parseStepKey(key);
+  const step = plan.steps[index]!;
+  const isCrash = why === 'crashes';
+  const error = isCrash
+    ? { type: 'crash', code: 'CRASH_LIMIT', message: 'the step was lost with its worker too often' }
+    : {
+        type: 'timeout',
+        code: 'TIMEOUT',
+        message: 'the attempt exceeded its time limit and its worker did not end it',
+      };
+  const header = await state.client.hget(stateKey(tag, 'run', runId), `s${key}`);
+  const failures = Number(header?.split('|')[1] ?? 0) + 1;
+  const decision = isCrash
+    ? ({ action: 'fail' } as const)
+    : decideRetry({
+        classification: { type: 'timeout' },
+        policy: step.work!.retry,
+        failures,
+        elapsedMs: 0,
+        random: random(),
+        cancelled: false,
+      });
+  const stepId = item === undefined ? step.id : `${step.id}[${item}]`;
+  await state.transitions.fail({
+    tag,
+    runId,
+    key,
+    attempt: { fence: createdAt + fenceOffset, createdAt, attemptId },
+    event: isCrash ? 'attempt-lost' : 'attempt-timed-out',
+    errorJson: canonicalJson(error),
+    retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
+    failFast: plan.failFast,
+    endStep: step.endStep,
+    hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
+    parentKey: item === undefined ? undefined : String(index),
+    runErrorJson: canonicalJson({ ...error, stepId }),
+    quarantine: isCrash,
+    edges: countedEdges(plan, index, 'failed'),
+    ...(item === undefined ? {} : { successEdges: countedEdges(plan, index, 'succeeded') }),
+  });
+}

@@ -1,0 +1,199 @@
+import { isFlotillaError } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import type { TaskQueues } from '@flotilla/queue';
+import { isCluster, type RedisClient } from '@flotilla/redis';
+import { RELAY_GROUP, type State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import { dispatchSteps, timersOf } from '../relay/dispatch-steps.ts';
+import { finishRun, sweepRun } from '../relay/finish-run.ts';
+import type { FleetView } from '../relay/fleet-view.ts';
+import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
+import { type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
+import { Loop } from './loop.ts';
+
+export interface RelayDependencies {
+  state: State<Plan>;
+  queues: TaskQueues;
+  fleet: FleetView;
+  /** A connection of its own: reading blocks. */
+  blocking: RedisClient;
+  schedulerId: string;
+  logger: Logger;
+}
+
+const ENTRIES_A_TURN = 128;
+const BLOCK_MS = 500;
+/** On a Cluster the outboxes are on several nodes: they are asked in turn, this often. */
+const CLUSTER_POLL_MS = 10;
+/** Entries that their reader has not acknowledged for this long are taken over: it died, or it is about to repeat itself. */
+const TAKE_OVER_AFTER_MS = 5000;
+const LOOK_FOR_ORPHANS_EVERY_MS = 1000;
+/** Deferred decisions of one entry that run side by side. */
+const AT_ONCE = 64;
+
+type StreamEntry = [id: string, fields: string[] | null];
+type StreamReply = [key: string, entries: StreamEntry[]][] | null;
+
+/**
+ * Turns what became ready into tasks: reads the outboxes, asks the plan what the entries mean, hands steps to BullMQ and
+ * only then acknowledges. Any number of schedulers share the work as one consumer group; repeating an entry is harmless.
+ */
+export function createRelayLoop(dependencies: RelayDependencies): Loop {
+  const relay = new Relay(dependencies);
+  return new Loop({ name: 'relay-outbox', turn: () => relay.turn(), intervalMs: 0, logger: dependencies.logger });
+}
+
+class Relay {
+  readonly #dependencies: RelayDependencies;
+  readonly #keys: string[];
+  readonly #tagOfKey: ReadonlyMap<string, string>;
+  #groupsExist = false;
+  #orphansLookedForAt = 0;
+
+  constructor(dependencies: RelayDependencies) {
+    this.#dependencies = dependencies;
+    const { tags } = dependencies.state;
+    this.#keys = tags.map((tag) => `${tag}out`);
+    this.#tagOfKey = new Map(tags.map((tag) => [`${tag}out`, tag]));
+  }
+
+  async turn(): Promise<number> {
+    if (!this.#groupsExist) await this.#createGroups();
+    try {
+      if (performance.now() - this.#orphansLookedForAt > LOOK_FOR_ORPHANS_EVERY_MS) {
+        this.#orphansLookedForAt = performance.now();
+        await this.#takeOver();
+      }
+      const found = await this.#read();
+      await Promise.all(found.map(([key, entries]) => this.#handle(this.#tagOfKey.get(key)!, entries)));
+      return found.length === 0 && isCluster(this.#dependencies.blocking) ? CLUSTER_POLL_MS : 0;
+    } catch (error) {
+      // The outboxes vanished (another database, a flush): their groups must be made again.
+      if (error instanceof Error && error.message.startsWith('NOGROUP')) this.#groupsExist = false;
+      throw error;
+    }
+  }
+
+  async #createGroups(): Promise<void> {
+    const { client } = this.#dependencies.state;
+    await Promise.all(
+      this.#keys.map(async (key) => {
+        try {
+          await client.xgroup('CREATE', key, RELAY_GROUP, '0', 'MKSTREAM');
+        } catch (error) {
+          if (!(error instanceof Error && error.message.startsWith('BUSYGROUP'))) throw error;
+        }
+      }),
+    );
+    this.#groupsExist = true;
+  }
+
+  async #read(): Promise<[string, StreamEntry[]][]> {
+    const { blocking, schedulerId } = this.#dependencies;
+    const group = ['GROUP', RELAY_GROUP, schedulerId, 'COUNT', ENTRIES_A_TURN] as const;
+    const read = (keys: readonly string[]) =>
+      blocking.xreadgroup(...group, 'STREAMS', ...keys, ...keys.map(() => '>')) as Promise<StreamReply>;
+    const readBlocking = (keys: readonly string[]) =>
+      blocking.xreadgroup(
+        ...group,
+        'BLOCK',
+        BLOCK_MS,
+        'STREAMS',
+        ...keys,
+        ...keys.map(() => '>'),
+      ) as Promise<StreamReply>;
+    if (!isCluster(blocking)) return (await readBlocking(this.#keys)) ?? [];
+    const replies = await Promise.all(this.#keys.map((key) => read([key])));
+    return replies.flatMap((reply) => reply ?? []);
+  }
+
+  async #takeOver(): Promise<void> {
+    const { state, schedulerId } = this.#dependencies;
+    await Promise.all(
+      this.#keys.map(async (key) => {
+        const [, entries] = (await state.client.xautoclaim(
+          key,
+          RELAY_GROUP,
+          schedulerId,
+          TAKE_OVER_AFTER_MS,
+          '0',
+          'COUNT',
+          ENTRIES_A_TURN,
+        )) as [string, StreamEntry[]];
+        if (entries.length > 0) await this.#handle(this.#tagOfKey.get(key)!, entries);
+      }),
+    );
+  }
+
+  async #handle(tag: string, entries: readonly StreamEntry[]): Promise<void> {
+    const { state, queues, fleet } = this.#dependencies;
+    const lines = entries.flatMap(([, fields]) => (fields?.[1] ?? '').split('\n'));
+    const toTask: StepToDispatch[] = [];
+    for (let first = 0; first < lines.length; first += AT_ONCE) {
+      const decided = await Promise.all(lines.slice(first, first + AT_ONCE).map((line) => this.#decide(tag, line)));
+      for (const steps of decided) toTask.push(...steps);
+    }
+    if (toTask.length > 0) await dispatchSteps(state, queues, fleet, toTask, entries[0]![0]);
+    await state.transitions.dispatched(
+      tag,
+      entries.map(([id]) => id),
+      timersOf(toTask),
+    );
+  }
+
+  async #decide(tag: string, line: string): Promise<StepToDispatch[]> {
+    const { state, logger } = this.#dependencies;
+    const entry = parseOutboxLine(line);
+    if (entry === undefined) {
+      if (line !== '') logger.error({ letter: line.slice(0, 1) }, 'an outbox entry is not understood; it is dropped');
+      return [];
+    }
+    try {
+      const plan = await state.readPlan(tag, entry.definitionHash);
+      return await this.#carryOut(plan, entry);
+    } catch (error) {
+      // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
+      if (isFlotillaError(error) && (error.code === 'DATA_CORRUPTION' || error.code === 'RUN_NOT_FOUND')) {
+        logger.warn({ runId: entry.runId, code: error.code }, 'an outbox entry points at nothing; it is dropped');
+        return [];
+      }
+      throw error;
+    }
+  }
+
+  async #carryOut(plan: Plan, entry: OutboxEntry): Promise<StepToDispatch[]> {
+    const { state } = this.#dependencies;
+    const { runId } = entry;
+    switch (entry.what) {
+      case 'entry-group':
+        return plan.entryGroup === undefined ? [] : this.#startGroup(plan, runId, plan.entryGroup, undefined);
+      case 'group':
+        return this.#startGroup(plan, runId, entry.group, entry.counter);
+      case 'step': {
+        const step = toDispatch(plan, entry);
+        return step === undefined ? [] : [step];
+      }
+      case 'finish':
+        await finishRun(state, plan, runId);
+        return [];
+      case 'sweep':
+        await sweepRun(state, plan, runId);
+        return [];
+    }
+  }
+
+  async #startGroup(plan: Plan, runId: string, group: number, counter: number | undefined): Promise<StepToDispatch[]> {
+    const { state } = this.#dependencies;
+    const members = plan.groups[group]?.members ?? [];
+    const steps: StepToDispatch[] = [];
+    for (let first = 0; first < members.length; first += AT_ONCE) {
+      const started = await Promise.all(
+        members
+          .slice(first, first + AT_ONCE)
+          .map((member) => startStep(state, plan, runId, plan.steps[member]!, counter)),
+      );
+      for (const step of started) if (step !== undefined) steps.push(step);
+    }
+    return steps;
+  }
+}

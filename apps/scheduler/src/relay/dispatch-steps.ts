@@ -1,0 +1,59 @@
+import type { Plan } from '@flotilla/engine';
+import { type OutgoingTask, type TaskQueues, type TaskStep, taskId } from '@flotilla/queue';
+import type { State } from '@flotilla/state';
+import type { FleetView } from './fleet-view.ts';
+import type { StepToDispatch } from './start-step.ts';
+
+/** A dispatched step whose claim has not come after this long is looked at: its hint may be lost. */
+export const RECHECK_MS = 5000;
+const NO_HANDLER_RETRY_MS = 1000;
+/** Tasks of one addBulk: what Redis does in a few milliseconds. */
+const MOST_TASKS_AT_ONCE = 250;
+
+/** Hands steps to BullMQ, batched by what their handlers usually take. `origin` makes the task ids repeatable. */
+export async function dispatchSteps(
+  state: State<Plan>,
+  queues: TaskQueues,
+  fleet: FleetView,
+  steps: readonly StepToDispatch[],
+  origin: string,
+): Promise<void> {
+  const byHandler = Map.groupBy(steps, ({ queue, use }) => `${queue}\n${use}`);
+  const tasks = new Map<string, OutgoingTask[]>();
+  const parked: Promise<void>[] = [];
+  for (const group of byHandler.values()) {
+    const { queue, use } = group[0]!;
+    if (!fleet.mayBeTaken(queue, use)) {
+      for (const { runId, key } of group) {
+        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, 'no-handler', NO_HANDLER_RETRY_MS));
+      }
+      continue;
+    }
+    const size = fleet.stepsPerTask(queue, use);
+    const list = tasks.get(queue) ?? [];
+    tasks.set(queue, list);
+    for (let first = 0; first < group.length; first += size) {
+      const chunk = group.slice(first, first + size);
+      const i = chunk.map(({ runId, definitionHash, key }): TaskStep => [runId, definitionHash, key]);
+      const { runId, key } = chunk[0]!;
+      list.push({ id: taskId(origin, runId, key), task: { v: 1, i } });
+    }
+  }
+  for (const [queue, list] of tasks) {
+    for (let first = 0; first < list.length; first += MOST_TASKS_AT_ONCE) {
+      await queues.add(queue, list.slice(first, first + MOST_TASKS_AT_ONCE));
+    }
+  }
+  await Promise.all(parked);
+}
+
+/** Due entries of dispatched steps: the hint's recheck, and the queued and total time where they are limited. */
+export function timersOf(steps: readonly StepToDispatch[]): (string | number)[] {
+  const timers: (string | number)[] = [];
+  for (const { runId, key, queuedMs, totalMs } of steps) {
+    timers.push('q', key, runId, RECHECK_MS);
+    if (queuedMs !== undefined) timers.push('w', key, runId, queuedMs);
+    if (totalMs !== undefined) timers.push('t', key, runId, totalMs);
+  }
+  return timers;
+}

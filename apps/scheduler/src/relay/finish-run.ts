@@ -1,0 +1,42 @@
+import { FlotillaError } from '@flotilla/contracts';
+import { canonicalJson, type Plan } from '@flotilla/engine';
+import type { State } from '@flotilla/state';
+import { readScope } from './run-scope.ts';
+
+/** All steps have settled: evaluates the run's output and ends it. */
+export async function finishRun(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
+  const tag = state.tagOf(runId);
+  try {
+    const { scope } = await readScope(state, plan, runId, plan.output?.reads ?? []);
+    const outputJson = canonicalJson(plan.output?.resolve(scope) ?? null);
+    await state.transitions.finishRun(tag, runId, { outputJson });
+  } catch (error) {
+    if (!(error instanceof FlotillaError)) throw error;
+    if (error.code === 'RUN_NOT_FOUND') return;
+    if (error.code !== 'EXPRESSION_FAILED' && error.code !== 'DATA_CORRUPTION') throw error;
+    const errorJson = canonicalJson({ type: 'non_retryable', code: error.code, message: error.message });
+    await state.transitions.finishRun(tag, runId, { errorJson });
+  }
+}
+
+const SWEEP_PAGE = 500;
+
+/** Takes away the timers that steps of an ended run left: those that were backing off, delaying or waiting. */
+export async function sweepRun(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
+  const tag = state.tagOf(runId);
+  const keys: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await state.listSteps(runId, { cursor, limit: SWEEP_PAGE });
+    for (const { stepId, status } of page.steps) {
+      if (status !== 'cancelled' && status !== 'failed') continue;
+      const match = /^(.*?)(?:\[(\d+)\])?$/.exec(stepId)!;
+      const index = plan.stepIndex.get(match[1]!);
+      if (index !== undefined) keys.push(match[2] === undefined ? String(index) : `${index}.${match[2]}`);
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  for (let first = 0; first < keys.length; first += SWEEP_PAGE) {
+    await state.transitions.sweepRun(tag, runId, keys.slice(first, first + SWEEP_PAGE));
+  }
+}

@@ -1,0 +1,25 @@
+/** What one line of an outbox entry asks for. */
+export type OutboxEntry =
+  | { what: 'entry-group'; runId: string; definitionHash: string }
+  | { what: 'group'; runId: string; definitionHash: string; group: number; counter: number }
+  | { what: 'step'; runId: string; definitionHash: string; key: string }
+  | { what: 'finish' | 'sweep'; runId: string; definitionHash: string };
+
+/** Parses the lines of one stream entry; unknown ones (a newer version's) are given back as undefined. */
+export function parseOutboxLine(line: string): OutboxEntry | undefined {
+  const [letter, runId = '', definitionHash = '', fourth = '', counter = ''] = line.split('|');
+  switch (letter) {
+    case 'E':
+      return { what: 'entry-group', runId, definitionHash };
+    case 'G':
+      return { what: 'group', runId, definitionHash, group: Number(fourth), counter: Number(counter) };
+    case 'S':
+      return { what: 'step', runId, definitionHash, key: fourth };
+    case 'F':
+      return { what: 'finish', runId, definitionHash };
+    case 'C':
+      return { what: 'sweep', runId, definitionHash };
+    default:
+      return undefined;
+  }
+}

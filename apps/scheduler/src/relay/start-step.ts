@@ -1,0 +1,208 @@
+import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
+import {
+  canonicalJson,
+  chooseBranch,
+  countedEdges,
+  decideJoin,
+  decodeJoinCounter,
+  evaluateCondition,
+  outcomeOfSkip,
+  type Plan,
+  type PlanStep,
+  resolveMapItems,
+  type SettledOutcome,
+} from '@flotilla/engine';
+import { chainChecksums, checkpointChecksum, type State, type StepAddress } from '@flotilla/state';
+import { readScope } from './run-scope.ts';
+
+export interface ReadyStep {
+  runId: string;
+  definitionHash: string;
+  key: string;
+}
+
+/** A step that workers may claim now. */
+export interface StepToDispatch extends ReadyStep {
+  queue: string;
+  use: string;
+  queuedMs: number | undefined;
+  totalMs: number | undefined;
+}
+
+/**
+ * What becomes of a step whose group has fired: it is skipped, settled or begins to wait, or, when the answer is a step,
+ * goes to workers. Every path may be repeated after a crash: state refuses what has been done.
+ */
+export async function startStep(
+  state: State<Plan>,
+  plan: Plan,
+  runId: string,
+  step: PlanStep,
+  counter: number | undefined,
+): Promise<StepToDispatch | undefined> {
+  const decision =
+    counter === undefined ? { run: true as const } : decideJoin(plan.groups[step.group]!, decodeJoinCounter(counter));
+  if (!decision.run) {
+    await settle(
+      state,
+      plan,
+      runId,
+      step,
+      { state: 'skipped', reason: decision.reason },
+      outcomeOfSkip(decision.reason),
+    );
+    return undefined;
+  }
+  try {
+    if (step.when !== undefined) {
+      const { scope } = await readScope(state, plan, runId, step.when.reads);
+      if (!evaluateCondition(step.when, scope)) {
+        await settle(state, plan, runId, step, { state: 'skipped', reason: 'when-false' }, 'skipped');
+        return undefined;
+      }
+    }
+    switch (step.kind) {
+      case 'delay':
+        await state.transitions.startDelay(addressOf(state, runId, step), step.forMs ?? 0);
+        return undefined;
+      case 'branch':
+        await takeBranch(state, plan, runId, step);
+        return undefined;
+      case 'map':
+        await startMap(state, plan, runId, step);
+        return undefined;
+      default:
+        return toDispatch(plan, { runId, definitionHash: plan.hash, key: String(step.index) });
+    }
+  } catch (error) {
+    if (!(error instanceof FlotillaError) || error.code === 'REDIS_UNAVAILABLE' || error.code === 'INTERNAL')
+      throw error;
+    if (error.code === 'RUN_NOT_FOUND') return undefined;
+    await failStep(state, plan, runId, step, { type: 'non_retryable', code: error.code, message: error.message });
+    return undefined;
+  }
+}
+
+/** What workers need to know to take a step or map item that is ready. */
+export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undefined {
+  const work = plan.steps[Number.parseInt(ready.key, 10)]?.work;
+  if (work === undefined) return undefined;
+  const { queuedMs, totalMs } = work.timeouts;
+  return { ...ready, queue: work.queue, use: work.use, queuedMs, totalMs };
+}
+
+/** A delay's time has come. */
+export async function settleDelay(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
+  const output = { delayedMs: step.forMs ?? 0 };
+  await settle(state, plan, runId, step, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
+}
+
+async function takeBranch(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
+  const reads = [...new Set((step.cases ?? []).flatMap(({ when }) => when.reads))].sort((a, b) => a - b);
+  const { scope, sources } = await readScope(state, plan, runId, reads);
+  const chosen = chooseBranch(step, scope);
+  const output = { chosen: chosen === undefined ? null : plan.steps[chosen]!.id };
+  const previous = chainChecksums(reads.map((index) => sources.get(index)?.checksum ?? ''));
+  await settle(state, plan, runId, step, { state: 'succeeded', output, previous }, { chosen });
+}
+
+async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
+  const map = step.map!;
+  const { scope, sources } = await readScope(state, plan, runId, map.over.reads);
+  const items = resolveMapItems(map, scope);
+  if (items.length === 0) {
+    const previous = chainChecksums(map.over.reads.map((index) => sources.get(index)?.checksum ?? ''));
+    await settle(state, plan, runId, step, { state: 'succeeded', output: [], previous }, 'succeeded');
+    return;
+  }
+  const budget = plan.definition.budget;
+  const costUSD = (step.work?.costUSD ?? 0) * items.length;
+  if (budget?.costUSD !== undefined && costUSD > budget.costUSD) {
+    throw new FlotillaError(
+      'BUDGET_EXCEEDED',
+      `${items.length} items would cost ${costUSD} USD; the budget is ${budget.costUSD}`,
+    );
+  }
+  const reply = await state.transitions.startMap(
+    addressOf(state, runId, step),
+    items.map((item) => JSON.stringify(item)),
+    {
+      concurrency: map.concurrency,
+      toleratedFailures: map.toleratedFailures,
+      maxSteps: budget?.maxSteps,
+      definitionSteps: plan.steps.length,
+    },
+  );
+  if (reply === 'budget') {
+    throw new FlotillaError(
+      'BUDGET_EXCEEDED',
+      `${items.length} items would exceed the budget of ${budget?.maxSteps} steps`,
+    );
+  }
+}
+
+interface Settlement {
+  state: 'succeeded' | 'skipped';
+  reason?: string;
+  output?: Json;
+  previous?: string;
+  from?: string;
+  timers?: string;
+}
+
+async function settle(
+  state: State<Plan>,
+  plan: Plan,
+  runId: string,
+  step: PlanStep,
+  settlement: Settlement,
+  outcome: SettledOutcome,
+): Promise<void> {
+  const { output, previous = '' } = settlement;
+  const { createdAt } = await readScope(state, plan, runId, []);
+  const base = {
+    ...addressOf(state, runId, step),
+    createdAt,
+    state: settlement.state,
+    reason: settlement.reason,
+    from: settlement.from ?? '-',
+    failFast: plan.failFast,
+    endStep: step.endStep,
+    timers: settlement.timers ?? '',
+    edges: countedEdges(plan, step.index, outcome),
+  };
+  if (output === undefined) {
+    await state.transitions.settle(base);
+    return;
+  }
+  const stateJson = canonicalJson(output);
+  // No attempt made it, so there is no fence: the run's creation stands in its place.
+  const envelope = { runId, stepId: step.id, seq: 1, fence: createdAt, stateJson, ts: createdAt, previous };
+  const checkpoint = { ts: createdAt, seq: 1, checksum: checkpointChecksum(envelope), previous };
+  await state.transitions.settle({ ...base, bodyJson: stateJson, checkpoint });
+}
+
+/** A failure that was found before any attempt: not retried. */
+export async function failStep(
+  state: State<Plan>,
+  plan: Plan,
+  runId: string,
+  step: PlanStep,
+  error: StepError,
+): Promise<void> {
+  await state.transitions.fail({
+    ...addressOf(state, runId, step),
+    attempt: { from: '-YPD' },
+    event: 'attempt-failed',
+    errorJson: canonicalJson(error),
+    failFast: plan.failFast,
+    endStep: step.endStep,
+    hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
+    runErrorJson: canonicalJson({ ...error, stepId: step.id }),
+    edges: countedEdges(plan, step.index, 'failed'),
+  });
+}
+
+function addressOf(state: State<Plan>, runId: string, step: PlanStep): StepAddress {
+  return { tag: state.tagOf(runId), runId, key: String(step.index) };
+}

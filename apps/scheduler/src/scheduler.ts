@@ -1,0 +1,168 @@
+import { hostname } from 'node:os';
+import { FlotillaError, type Problem } from '@flotilla/contracts';
+import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { TaskQueues } from '@flotilla/queue';
+import {
+  type ConnectionRole,
+  closeConnection,
+  connectRedis,
+  type RedisConnection,
+  requireRedis,
+  untilReady,
+  watchEpoch,
+} from '@flotilla/redis';
+import { randomToken, State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import type { SchedulerConfig } from './config.ts';
+import { createHttpServer } from './http/create-http-server.ts';
+import { createFireDueLoop } from './loops/fire-due.ts';
+import { Loop } from './loops/loop.ts';
+import { createPruneLoop } from './loops/prune-runs.ts';
+import { createReclaimLoop } from './loops/reclaim-leases.ts';
+import { createRelayLoop } from './loops/relay-outbox.ts';
+import { createWatchFleetLoop } from './loops/watch-fleet.ts';
+import { FleetView } from './relay/fleet-view.ts';
+
+export interface RunningScheduler {
+  /** Where the API listens. */
+  url: string;
+  /** Ends requests, loops and connections. Safe to call twice; never hangs. */
+  stop: () => Promise<void>;
+}
+
+const CONNECT_DEADLINE_MS = 10_000;
+const EPOCH_CHECK_MS = 2000;
+/** A loop that has not turned for this long is reported by /readyz. */
+const LOOP_STALL_MS = 10_000;
+/** Stopping waits no longer than this for connections that hang. */
+const CLOSE_MS = 2000;
+
+/** Starts a scheduler: the HTTP API and the loops. `onDataLoss` is called when the deployment's data have vanished. */
+export async function startScheduler(
+  config: SchedulerConfig,
+  logger: Logger,
+  onDataLoss: (message: string) => void,
+): Promise<RunningScheduler> {
+  const schedulerId = `s-${randomToken(8)}`;
+  const connections: RedisConnection[] = [];
+  const connect = (role: ConnectionRole) => {
+    const connection = connectRedis(config.redisUrl, role, {
+      name: schedulerId,
+      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
+    });
+    connections.push(connection);
+    return connection;
+  };
+  const closeAll = () => Promise.all(connections.map((connection) => closeConnection(connection, CLOSE_MS)));
+  try {
+    const commands = connect('commands');
+    await untilReady(commands, CONNECT_DEADLINE_MS);
+    const check = await requireRedis(commands.client, {
+      namespace: config.namespace,
+      partitions: config.partitions,
+      allowVolatile: config.allowVolatile,
+    });
+    for (const warning of check.warnings) logger.warn({ code: warning.code }, warning.message);
+    const state = new State<Plan>({
+      client: commands.client,
+      namespace: config.namespace,
+      partitions: config.partitions,
+      compile: compileStored,
+      idempotencyTtlMs: config.idempotencyTtlMs,
+    });
+    await state.listenOn(connect('subscriber').client);
+    const queues = new TaskQueues({
+      client: connect('queue').client,
+      namespace: config.namespace,
+      onError: (error) => logger.warn({ error: error.message }, 'task queue trouble'),
+    });
+    const fleet = new FleetView(state);
+    await fleet.refresh();
+    const blocking = connect('blocking').client;
+    const watchEpochLoop = new Loop({
+      name: 'watch-epoch',
+      turn: async () => {
+        const found = await watchEpoch(commands.client, config.namespace, check.deployment.epoch);
+        if (found === 'vanished' || found === 'changed') {
+          onDataLoss(
+            `DATA_LOSS: the data of deployment ${config.namespace} in Redis have ${found}; this scheduler stops`,
+          );
+        }
+        return undefined;
+      },
+      intervalMs: EPOCH_CHECK_MS,
+      logger,
+    });
+    const loops = [
+      createRelayLoop({ state, queues, fleet, blocking, schedulerId, logger }),
+      createFireDueLoop({ state, queues, logger }),
+      createReclaimLoop({ state, logger }),
+      createPruneLoop({ state, retentionMs: config.retentionMs, logger }),
+      createWatchFleetLoop(fleet, logger),
+      watchEpochLoop,
+    ];
+    const server = await createHttpServer({
+      api: state,
+      compile: compileWorkflow,
+      config,
+      logger,
+      findLoopProblems: () => loops.filter(({ idleMs }) => idleMs > LOOP_STALL_MS).map(stalled),
+    });
+    const url = await listen(server, config);
+    for (const loop of loops) loop.start();
+    logger.info({ url, schedulerId, host: hostname(), pid: process.pid }, 'ready');
+    let stopping: Promise<void> | undefined;
+    const stop = async () => {
+      await server.close();
+      // A blocked read would hold the relay: its connection is closed first.
+      const relayEnds = Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.race([relayEnds, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+      await queues.close();
+      await closeAll();
+    };
+    return {
+      url,
+      stop: () => {
+        stopping ??= stop();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
+export function compileStored(text: string): Plan {
+  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
+  if (compiled.ok) return compiled.plan;
+  const problems = compiled.problems;
+  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${problems[0]?.message}`, {
+    problems,
+  });
+}
+
+function stalled({ name, idleMs }: Loop): Problem {
+  return {
+    code: 'LOOP_STALLED',
+    path: `/loops/${name}`,
+    message: `${name} has not turned for ${Math.round(idleMs)} ms`,
+  };
+}
+
+async function listen(
+  server: Awaited<ReturnType<typeof createHttpServer>>,
+  { host, port }: SchedulerConfig,
+): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE') throw error;
+    throw new FlotillaError(
+      'PORT_IN_USE',
+      `port ${port} on ${host} is in use: stop what listens there, or choose another with FLOTILLA_PORT`,
+    );
+  }
+}

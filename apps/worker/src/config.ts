@@ -1,0 +1,77 @@
+import { FlotillaError, isLegalId, type Problem } from '@flotilla/contracts';
+import { z } from 'zod';
+
+/** Every environment variable that the worker reads. docs/reference/configuration.md says the same to users. */
+const wholeNumber = (minimum: number, maximum: number, standard: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.number().min(minimum).max(maximum))
+    .prefault(String(standard));
+
+const list = z
+  .string()
+  .transform((text) => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()])));
+
+const environmentZ = z.object({
+  REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
+  FLOTILLA_NAMESPACE: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected 1 to 32 of a-z 0-9 - that begin with a letter')
+    .prefault('fl'),
+  FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
+  FLOTILLA_ALLOW_VOLATILE: z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0'),
+  FLOTILLA_HANDLERS: list.prefault(''),
+  FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
+  FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
+  FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
+  FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
+  FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
+});
+
+export interface WorkerConfig {
+  redisUrl: string;
+  namespace: string;
+  partitions: number;
+  allowVolatile: boolean;
+  /** Modules with handlers: paths or package names. */
+  handlerModules: readonly string[];
+  queues: readonly string[];
+  /** Attempts at once. */
+  concurrency: number;
+  /** How long attempts may go on after SIGTERM before they are handed back. */
+  drainMs: number;
+  maxOutputBytes: number;
+  logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
+}
+
+/** CONFIG_INVALID with one problem for each variable that is wrong; `path` is `/` and the variable's name. */
+export function readWorkerConfig(environment: Readonly<Record<string, string | undefined>>): WorkerConfig {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environmentZ.safeParse(given);
+  if (!parsed.success) {
+    const problems: Problem[] = parsed.error.issues.map((issue) => ({
+      code: 'ILLEGAL_VALUE',
+      path: `/${String(issue.path[0])}`,
+      message: issue.message,
+    }));
+    const lines = problems.map((problem) => `  ${problem.path.slice(1)}: ${problem.message}`);
+    throw new FlotillaError('CONFIG_INVALID', `The configuration has problems:\n${lines.join('\n')}`, { problems });
+  }
+  const { data } = parsed;
+  return {
+    redisUrl: data.REDIS_URL,
+    namespace: data.FLOTILLA_NAMESPACE,
+    partitions: data.FLOTILLA_PARTITIONS,
+    allowVolatile: ['1', 'true', 'yes'].includes(data.FLOTILLA_ALLOW_VOLATILE),
+    handlerModules: data.FLOTILLA_HANDLERS,
+    queues: data.FLOTILLA_QUEUES,
+    concurrency: data.FLOTILLA_CONCURRENCY,
+    drainMs: data.FLOTILLA_DRAIN_MS,
+    maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,
+    logLevel: data.FLOTILLA_LOG_LEVEL,
+  };
+}

@@ -1,0 +1,43 @@
+import { isFlotillaError } from '@flotilla/contracts';
+import { createLogger } from '@flotilla/telemetry';
+import { readWorkerConfig } from './config.ts';
+import { startWorker } from './worker.ts';
+
+/** 2: configuration or handlers are wrong. 3: Redis cannot be reached or used. 1: anything else. */
+const EXIT = { failed: 1, badConfig: 2, unreachable: 3 } as const;
+/** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
+const DRAIN_SLACK_MS = 8000;
+
+function exitCodeOf(error: unknown): number {
+  if (!isFlotillaError(error)) return EXIT.failed;
+  if (error.code === 'CONFIG_INVALID' || error.code === 'REDIS_URL_INVALID') return EXIT.badConfig;
+  return error.code.startsWith('REDIS_') || error.code === 'PARTITION_MISMATCH' ? EXIT.unreachable : EXIT.failed;
+}
+
+async function main(): Promise<void> {
+  const config = readWorkerConfig(process.env);
+  const logger = createLogger({ name: 'worker', level: config.logLevel });
+  const worker = await startWorker(config, logger);
+  const stop = (signal: string) => {
+    logger.info({ signal }, 'draining');
+    setTimeout(() => {
+      logger.error('draining took too long; what is held is left to its lease');
+      process.exit(EXIT.failed);
+    }, config.drainMs + DRAIN_SLACK_MS).unref();
+    worker.drain().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ error }, 'draining failed');
+        process.exit(EXIT.failed);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`worker: ${message}\n`);
+  process.exit(exitCodeOf(error));
+});

@@ -1,0 +1,63 @@
+import { Worker } from 'node:worker_threads';
+
+/** The main loop has not turned for this long while it used the processor: it is blocked, its leases are gone. */
+export const BLOCKED_MS = 10_000;
+const BEAT_MS = 500;
+
+/**
+ * Runs in a thread of its own, because a blocked loop cannot watch itself. It does not renew anything: a blocked worker
+ * must look dead. Text, not a file, so that it needs no path in either form the worker runs in.
+ */
+const WATCH = `
+const { workerData } = require('node:worker_threads');
+const { writeSync } = require('node:fs');
+const beat = new Int32Array(workerData.shared);
+let seen = Atomics.load(beat, 0), blockedFor = 0, cpu = process.cpuUsage();
+setInterval(() => {
+  const current = Atomics.load(beat, 0);
+  const used = process.cpuUsage(cpu);
+  cpu = process.cpuUsage();
+  const busyMs = (used.user + used.system) / 1000;
+  if (current !== seen) { seen = current; blockedFor = 0; return; }
+  // A paused process (SIGSTOP, a sleeping machine) uses no processor time: that is not a blocked loop.
+  if (busyMs > workerData.beatMs / 2) blockedFor += workerData.beatMs;
+  if (blockedFor >= workerData.blockedMs) {
+    writeSync(2, 'worker: a step has blocked the event loop for ' + blockedFor + ' ms; this process ends so that its steps can be made elsewhere\\n');
+    process.kill(process.pid, 'SIGKILL');
+  }
+}, workerData.beatMs);
+`;
+
+/** Watches the event loop: measures its lag, and ends the process when a step blocks it for good. */
+export class Watchdog {
+  readonly #beat = new Int32Array(new SharedArrayBuffer(4));
+  #thread: Worker | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lastAt = performance.now();
+  #lagMs = 0;
+
+  /** Largest lag of the event loop since it was last asked for. */
+  takeLagMs(): number {
+    const lag = Math.round(this.#lagMs);
+    this.#lagMs = 0;
+    return lag;
+  }
+
+  start(): void {
+    const workerData = { shared: this.#beat.buffer, beatMs: BEAT_MS, blockedMs: BLOCKED_MS };
+    this.#thread = new Worker(WATCH, { eval: true, workerData });
+    this.#thread.unref();
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      this.#lagMs = Math.max(this.#lagMs, now - this.#lastAt - BEAT_MS);
+      this.#lastAt = now;
+      Atomics.add(this.#beat, 0, 1);
+    }, BEAT_MS);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#thread?.terminate();
+  }
+}

@@ -1,0 +1,145 @@
+import { hostname } from 'node:os';
+import { FlotillaError } from '@flotilla/contracts';
+import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { Executor } from '@flotilla/executor';
+import { capabilityQueue, TaskConsumer } from '@flotilla/queue';
+import {
+  type ConnectionRole,
+  closeConnection,
+  connectRedis,
+  type RedisConnection,
+  requireRedis,
+  untilReady,
+} from '@flotilla/redis';
+import { type AgentRecord, listenForHints, randomToken, State } from '@flotilla/state';
+import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
+import type { WorkerConfig } from './config.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { loadHandlers } from './load-handlers.ts';
+import { Watchdog } from './watchdog.ts';
+
+export const WORKER_VERSION = '0.1.0';
+const CONNECT_DEADLINE_MS = 10_000;
+const CLOSE_MS = 2000;
+
+export interface RunningWorker {
+  workerId: string;
+  /** Stops taking tasks, lets attempts end within the drain time, hands the rest back, leaves. Safe to call twice. */
+  drain: () => Promise<void>;
+}
+
+/** Starts a worker: loads the handlers, takes tasks from its queues, keeps its lease. */
+export async function startWorker(config: WorkerConfig, logger: Logger): Promise<RunningWorker> {
+  // A new id for each process: a restarted worker never takes over what a former one held.
+  const workerId = `w-${randomToken(8)}`;
+  const handlers = await loadHandlers(config.handlerModules);
+  const connections: RedisConnection[] = [];
+  const connect = (role: ConnectionRole) => {
+    const connection = connectRedis(config.redisUrl, role, {
+      name: workerId,
+      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
+    });
+    connections.push(connection);
+    return connection;
+  };
+  const closeAll = () => Promise.all(connections.map((connection) => closeConnection(connection, CLOSE_MS)));
+  try {
+    const commands = connect('commands');
+    await untilReady(commands, CONNECT_DEADLINE_MS);
+    const { namespace, partitions, allowVolatile } = config;
+    await requireRedis(commands.client, { namespace, partitions, allowVolatile });
+    const state = new State<Plan>({ client: commands.client, namespace, partitions, compile: compileStored });
+    const capabilities = Array.from(handlers.values(), ({ capability }) => capability).filter(
+      (name) => name !== undefined,
+    );
+    const queues = [...new Set([...config.queues, ...capabilities.map(capabilityQueue)])];
+    const executor = new Executor({
+      state,
+      workerId,
+      abilities: { handlers, queues: new Set(queues) },
+      slots: config.concurrency,
+      logger,
+      outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
+    });
+    const watchdog = new Watchdog();
+    const startedAt = Date.now();
+    const describe = (): AgentRecord => ({
+      agentId: workerId,
+      workerId,
+      host: hostname(),
+      pid: process.pid,
+      version: WORKER_VERSION,
+      capabilities,
+      queues,
+      handlers: [...handlers.keys()],
+      load: { running: executor.slots.taken, slots: executor.slots.size, loopLagMs: watchdog.takeLagMs() },
+      startedAt,
+      draining: executor.draining,
+    });
+    const keeper = new LeaseKeeper({ state, executor, logger, describe });
+    await keeper.renew();
+    await listenForHints(connect('subscriber').client, namespace, 'aborts', (runId) => executor.abortRun(runId));
+    const limited = createRateLimitedLog(logger);
+    const consumers = queues.map(
+      (queue) =>
+        new TaskConsumer({
+          client: connect('queue').client,
+          namespace,
+          queue,
+          whenFree: () => executor.slots.whenFree(),
+          handle: (task) => executor.runTask(task),
+          onTurn: () => keeper.turn(),
+          onError: (error) => limited.warn('task-queue', { queue, error: error.message }, 'task queue trouble'),
+        }),
+    );
+    watchdog.start();
+    for (const consumer of consumers) consumer.start();
+    logger.info({ workerId, queues, handlers: handlers.size, pid: process.pid }, 'ready');
+    let draining: Promise<void> | undefined;
+    const drain = async () => {
+      const stopped = Promise.all(consumers.map((consumer) => consumer.stopTaking()));
+      // While attempts end, the lease is kept by hand: the take loops have come to rest.
+      const keeping = setInterval(() => keeper.turn(), 500);
+      try {
+        await executor.drain(config.drainMs);
+        await stopped;
+      } finally {
+        clearInterval(keeping);
+      }
+      await within(Promise.all(consumers.map((consumer) => consumer.close())), CLOSE_MS);
+      await within(keeper.leave(), CLOSE_MS);
+      await watchdog.stop();
+      await closeAll();
+    };
+    return {
+      workerId,
+      drain: () => {
+        draining ??= drain();
+        return draining;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
+function compileStored(text: string): Plan {
+  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
+  if (compiled.ok) return compiled.plan;
+  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${compiled.problems[0]?.message}`);
+}
+
+/** The result, or undefined after `limitMs`: closing must never hang. */
+async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, limitMs, undefined);
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

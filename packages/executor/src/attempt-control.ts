@@ -1,0 +1,85 @@
+import type { Json } from '@flotilla/contracts';
+
+/** Why an attempt's AbortSignal fired. */
+export type AbortCause = 'attempt-time' | 'total-time' | 'heartbeat' | 'cancelled' | 'drain' | 'superseded';
+
+/** The reason an author finds in `signal.reason`. */
+export class AttemptAborted extends Error {
+  readonly abortCause: AbortCause;
+  override readonly name = 'AbortError';
+
+  constructor(abortCause: AbortCause, message: string) {
+    super(message);
+    this.abortCause = abortCause;
+  }
+}
+
+const MESSAGES: Record<AbortCause, string> = {
+  'attempt-time': 'the attempt exceeded its time limit',
+  'total-time': 'the step exceeded its total time limit',
+  heartbeat: 'the attempt sent no heartbeat within its limit',
+  cancelled: 'the run is ending',
+  drain: 'the worker is draining',
+  superseded: 'another attempt has taken over',
+};
+
+export interface AttemptLimits {
+  attemptMs: number;
+  heartbeatMs: number | undefined;
+  /** What is left of the step's total time; undefined: no limit. */
+  totalLeftMs: number | undefined;
+}
+
+/** Timers and abort of one attempt, by the monotonic clock. End it with `stop`. */
+export class AttemptControl {
+  readonly #abort = new AbortController();
+  readonly #heartbeatMs: number | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #heartbeat: NodeJS.Timeout | undefined;
+  #cause: AbortCause | undefined;
+  lastProgress: Json | undefined;
+
+  constructor(limits: AttemptLimits) {
+    this.#heartbeatMs = limits.heartbeatMs;
+    this.#arm(limits.attemptMs, 'attempt-time');
+    if (limits.totalLeftMs !== undefined && limits.totalLeftMs < limits.attemptMs) {
+      this.#arm(Math.max(0, limits.totalLeftMs), 'total-time');
+    }
+    this.#armHeartbeat();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get cause(): AbortCause | undefined {
+    return this.#cause;
+  }
+
+  abort(cause: AbortCause): void {
+    if (this.#cause !== undefined) return;
+    this.#cause = cause;
+    this.#abort.abort(new AttemptAborted(cause, MESSAGES[cause]));
+  }
+
+  heartbeat(progress?: Json): void {
+    if (progress !== undefined) this.lastProgress = progress;
+    this.#armHeartbeat();
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#heartbeat);
+  }
+
+  #arm(ms: number, cause: AbortCause): void {
+    // Node's timers end at 2^31 - 1 ms; a longer limit is kept by the scheduler's due index.
+    if (ms <= 2_147_483_647) this.#timers.push(setTimeout(() => this.abort(cause), ms));
+  }
+
+  #armHeartbeat(): void {
+    if (this.#heartbeatMs === undefined || this.#cause !== undefined) return;
+    clearTimeout(this.#heartbeat);
+    this.#heartbeat = setTimeout(() => this.abort('heartbeat'), this.#heartbeatMs);
+  }
+}

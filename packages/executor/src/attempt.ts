@@ -1,0 +1,225 @@
+import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
+import {
+  type Classification,
+  type ClassifyRule,
+  canonicalJson,
+  classifyError,
+  countedEdges,
+  decideRetry,
+} from '@flotilla/engine';
+import { type AttemptAddress, type ClaimedAttempt, checkpointChecksum, type StoredCheckpoint } from '@flotilla/state';
+import { AttemptAborted, AttemptControl } from './attempt-control.ts';
+import type { Assignment, Chain } from './chain.ts';
+import { continuationOf, edgesOfSuccess } from './continuation.ts';
+import type { Executor, LiveAttempt } from './executor.ts';
+import { type HandlerEnd, runHandler } from './run-handler.ts';
+import { AttemptContext } from './step-context.ts';
+
+export interface NextAttempt {
+  key: string;
+  attemptId: string;
+  claimed: ClaimedAttempt;
+}
+
+/** One attempt as it goes through its stages. */
+interface Attempt {
+  executor: Executor;
+  chain: Chain;
+  assignment: Assignment;
+  address: AttemptAddress;
+  claimed: ClaimedAttempt;
+  control: AttemptControl;
+  context: AttemptContext;
+  /** Monotonic time of the claim. */
+  startedAt: number;
+  previous: string;
+}
+
+/**
+ * The life of one claimed attempt: resolve the input, run the handler, commit or fail. Answers the attempt that was
+ * claimed by the commit, if the chain goes on. Rejects only when state could not be reached until the deadline: the
+ * lease then runs out and another worker takes over.
+ */
+export async function makeAttempt(
+  executor: Executor,
+  chain: Chain,
+  assignment: Assignment,
+  attemptId: string,
+  claimed: ClaimedAttempt,
+  mayContinue: () => boolean,
+  live: Set<LiveAttempt>,
+): Promise<NextAttempt | undefined> {
+  const { timeouts } = assignment.work;
+  const { totalMs } = timeouts;
+  const control = new AttemptControl({
+    attemptMs: timeouts.attemptMs,
+    heartbeatMs: timeouts.heartbeatMs,
+    totalLeftMs: totalMs === undefined ? undefined : totalMs - (claimed.claimedAt - claimed.firstAt),
+  });
+  const address: AttemptAddress = {
+    tag: chain.tag,
+    runId: chain.runId,
+    key: assignment.key,
+    fence: claimed.fence,
+    createdAt: claimed.createdAt,
+    attemptId,
+  };
+  const context = new AttemptContext(executor.options, assignment, address, claimed, control);
+  const startedAt = performance.now();
+  const attempt: Attempt = { executor, chain, assignment, address, claimed, control, context, startedAt, previous: '' };
+  const entry: LiveAttempt = { runId: chain.runId, stepId: assignment.stepId, control };
+  live.add(entry);
+  try {
+    const end = await work(attempt);
+    control.stop();
+    executor.durations.note(`${assignment.work.queue}/${assignment.work.use}`, performance.now() - startedAt);
+    if (end.kind === 'returned' && !isTimeout(control)) return await commit(attempt, end, mayContinue);
+    if (control.cause === 'cancelled' || control.cause === 'drain' || control.cause === 'superseded') {
+      await executor.options.state.transitions.release(address, control.cause);
+      return undefined;
+    }
+    await fail(attempt, end);
+    return undefined;
+  } finally {
+    control.stop();
+    live.delete(entry);
+    await context.cleanUp();
+  }
+}
+
+async function work(attempt: Attempt): Promise<HandlerEnd> {
+  const { executor, chain, assignment, address, claimed, control, context } = attempt;
+  let input: Json;
+  try {
+    const resolved = await chain.resolveInput(assignment, claimed);
+    input = resolved.input;
+    attempt.previous = resolved.previous;
+  } catch (error) {
+    if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') {
+      const data = JSON.stringify({ code: error.code, message: error.message });
+      await executor.options.state.transitions.reportCorruption(address, data);
+    }
+    return { kind: 'threw', error };
+  }
+  return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
+}
+
+function isTimeout({ cause }: AttemptControl): boolean {
+  return cause === 'attempt-time' || cause === 'total-time' || cause === 'heartbeat';
+}
+
+async function commit(
+  attempt: Attempt,
+  end: Extract<HandlerEnd, { kind: 'returned' }>,
+  mayContinue: () => boolean,
+): Promise<NextAttempt | undefined> {
+  const { executor, chain, assignment, address, context } = attempt;
+  const checkpoint = checkpointOf(attempt, end.outputJson, context.progressSeq + 1);
+  const goesOn = mayContinue();
+  const continuation = goesOn
+    ? continuationOf(chain, assignment, executor.options.abilities, ({ work: next }) => next.timeouts.attemptMs)
+    : undefined;
+  const reply = await executor.options.state.transitions.commit({
+    ...address,
+    worker: executor.options.workerId,
+    outputJson: end.outputJson,
+    checkpoint,
+    hasTotalTimer: assignment.work.timeouts.totalMs !== undefined,
+    endStep: assignment.step.endStep,
+    mayContinue: goesOn,
+    wantsInput: continuation?.wantsInput ?? false,
+    sources: continuation?.sources ?? [],
+    parentKey: assignment.parentKey,
+    nextItem: continuation?.nextItem,
+    edges: continuation?.edges ?? edgesOfSuccess(chain.plan, assignment.step.index),
+  });
+  if (reply.outcome === 'rejected') {
+    executor.options.logger.warn(
+      { runId: address.runId, stepId: assignment.stepId, reason: reply.reason },
+      'commit refused',
+    );
+    return undefined;
+  }
+  if (assignment.item === undefined) {
+    chain.remember(assignment.step.index, { status: 'succeeded', output: end.output, checksum: checkpoint.checksum });
+  }
+  if (reply.outcome === 'committed') return undefined;
+  const attemptId = attemptIdOf(reply.key, continuation!);
+  return { key: reply.key, attemptId, claimed: reply.attempt };
+}
+
+function attemptIdOf(key: string, continuation: ReturnType<typeof continuationOf>): string {
+  const edge = continuation.edges.find(({ next }) => next?.key === key);
+  return edge?.next?.attemptId ?? continuation.nextItem!.attemptId;
+}
+
+function checkpointOf(
+  { address, assignment, claimed, startedAt, previous }: Attempt,
+  stateJson: string,
+  seq: number,
+): StoredCheckpoint {
+  const ts = claimed.claimedAt + Math.round(performance.now() - startedAt);
+  const { runId, fence } = address;
+  const checksum = checkpointChecksum({ runId, stepId: assignment.stepId, seq, fence, stateJson, ts, previous });
+  return { ts, seq, checksum, previous };
+}
+
+async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
+  const { executor, chain, assignment, address, claimed, control, startedAt } = attempt;
+  const { options } = executor;
+  const { step, work: stepWork } = assignment;
+  const timedOut = isTimeout(control);
+  const classification = timedOut ? timeoutOf(control) : classify(end, options.classifyRules);
+  const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
+  const random = options.random ?? Math.random;
+  const decision =
+    control.cause === 'total-time'
+      ? ({ action: 'fail', reason: 'time-exhausted' } as const)
+      : decideRetry({
+          classification,
+          policy: stepWork.retry,
+          failures: claimed.failures + 1,
+          elapsedMs,
+          random: random(),
+          cancelled: false,
+        });
+  const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
+  const isItem = assignment.item !== undefined;
+  const runError = isItem
+    ? {
+        type: 'non_retryable',
+        code: 'MAP_ITEMS_FAILED',
+        message: `item ${assignment.stepId} failed (${error.code}): more items failed than the map tolerates`,
+        stepId: step.id,
+      }
+    : { ...error, stepId: step.id };
+  await options.state.transitions.fail({
+    tag: chain.tag,
+    runId: chain.runId,
+    key: assignment.key,
+    attempt: address,
+    event: timedOut ? 'attempt-timed-out' : 'attempt-failed',
+    errorJson: canonicalJson(error),
+    retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
+    failFast: chain.plan.failFast,
+    endStep: step.endStep,
+    hasTotalTimer: stepWork.timeouts.totalMs !== undefined,
+    parentKey: assignment.parentKey,
+    runErrorJson: canonicalJson(runError),
+    edges: countedEdges(chain.plan, step.index, 'failed'),
+    ...(isItem ? { successEdges: edgesOfSuccess(chain.plan, step.index) } : {}),
+  });
+}
+
+function timeoutOf({ signal }: AttemptControl): Classification {
+  const message = signal.reason instanceof AttemptAborted ? signal.reason.message : 'the attempt timed out';
+  return { type: 'timeout', code: 'TIMEOUT', message };
+}
+
+function classify(end: HandlerEnd, rules: readonly ClassifyRule[] | undefined): Classification {
+  if (end.kind === 'abandoned')
+    return { type: 'timeout', code: 'TIMEOUT', message: 'the handler did not end after its abort' };
+  if (end.kind === 'returned')
+    return { type: 'timeout', code: 'TIMEOUT', message: 'the handler returned after its time limit' };
+  return classifyError(end.error, rules === undefined ? {} : { rules });
+}

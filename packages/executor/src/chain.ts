@@ -1,0 +1,138 @@
+import type { Json } from '@flotilla/contracts';
+import type { Plan, PlanStep, PlanWork, Scope } from '@flotilla/engine';
+import {
+  type ClaimedAttempt,
+  chainChecksums,
+  decodeSources,
+  parseStepKey,
+  readSources,
+  type Source,
+  type State,
+} from '@flotilla/state';
+import type { Handler } from '@flotilla/steps';
+
+/** What a worker can take: its handlers by `use`, and the queues it serves. */
+export interface Abilities {
+  handlers: ReadonlyMap<string, Handler>;
+  queues: ReadonlySet<string>;
+}
+
+/** One step, or one item of a map, as the worker sees it. */
+export interface Assignment {
+  key: string;
+  stepId: string;
+  step: PlanStep;
+  work: PlanWork;
+  handler: Handler;
+  parentKey: string | undefined;
+  item: number | undefined;
+}
+
+/** The assignment behind a step key, or why this worker cannot make it. */
+export function assignmentOf(plan: Plan, key: string, { handlers }: Abilities): Assignment | 'no-work' | 'no-handler' {
+  const { step: index, item } = parseStepKey(key);
+  const step = plan.steps[index];
+  if (step?.work === undefined) return 'no-work';
+  const handler = handlers.get(step.work.use);
+  if (handler === undefined) return 'no-handler';
+  const stepId = item === undefined ? step.id : `${step.id}[${item}]`;
+  return {
+    key,
+    stepId,
+    step,
+    work: step.work,
+    handler,
+    parentKey: item === undefined ? undefined : String(index),
+    item,
+  };
+}
+
+/** What an attempt's expressions read: of an http step the request, else the input. */
+export function templateOf(work: PlanWork) {
+  return work.request ?? work.input;
+}
+
+/**
+ * What one worker knows of a run while it goes from step to step: the run's input and the outputs it has just made, so
+ * that a chain does not read back what it wrote.
+ */
+export class Chain {
+  readonly tag: string;
+  readonly runId: string;
+  readonly plan: Plan;
+  readonly #state: State<Plan>;
+  /** The latest outputs of this chain; a few are enough for chains, joins read what they miss. */
+  readonly #own = new Map<number, Source>();
+  #inputJson: string | undefined;
+  #input: Json | undefined;
+  createdAt = 0;
+
+  constructor(state: State<Plan>, tag: string, runId: string, plan: Plan) {
+    this.#state = state;
+    this.tag = tag;
+    this.runId = runId;
+    this.plan = plan;
+  }
+
+  /** True when the run's input must come with the next claim. */
+  needsInput(work: PlanWork): boolean {
+    return this.#inputJson === undefined && (templateOf(work)?.readsRunInput ?? false);
+  }
+
+  /** Steps whose outputs must come with the next claim. */
+  missingSources(work: PlanWork, known?: number): number[] {
+    const reads = templateOf(work)?.reads ?? [];
+    return reads.filter((index) => index !== known && !this.#own.has(index));
+  }
+
+  remember(step: number, source: Source): void {
+    if (this.#own.size >= 8) this.#own.delete(this.#own.keys().next().value!);
+    this.#own.set(step, source);
+  }
+
+  /** The attempt's input and the checksum that it chains to. Throws EXPRESSION_FAILED or DATA_CORRUPTION. */
+  async resolveInput(
+    { work, step, item }: Assignment,
+    claimed: ClaimedAttempt,
+  ): Promise<{ input: Json; previous: string }> {
+    this.createdAt = claimed.createdAt;
+    if (claimed.inputJson !== '') this.#inputJson ??= claimed.inputJson;
+    const template = templateOf(work);
+    if (template === undefined) return { input: {}, previous: '' };
+    if (template.constant) return { input: template.resolve(EMPTY_SCOPE), previous: '' };
+    const run = {
+      client: this.#state.client,
+      plan: this.plan,
+      tag: this.tag,
+      runId: this.runId,
+      createdAt: this.createdAt,
+    };
+    const sources =
+      claimed.sources.length === 0 ? new Map<number, Source>() : await decodeSources(run, claimed.sources);
+    for (const [index, source] of this.#own) sources.set(index, source);
+    const missing = template.reads.filter((index) => !sources.has(index));
+    if (missing.length > 0) {
+      for (const [index, source] of await readSources(run, missing)) sources.set(index, source);
+    }
+    const scope: Scope = {
+      run: { id: this.runId, input: this.#runInput(), startedAt: this.createdAt },
+      step: (index) => sources.get(index) ?? { status: 'waiting', output: null },
+    };
+    if (item !== undefined) {
+      scope.item = { name: step.map?.as ?? 'item', value: JSON.parse(claimed.itemJson || 'null') as Json, index: item };
+    }
+    const input = template.resolve(scope);
+    return { input, previous: chainChecksums(template.reads.map((index) => sources.get(index)?.checksum ?? '')) };
+  }
+
+  #runInput(): Json {
+    if (this.#inputJson === undefined) return null;
+    this.#input ??= JSON.parse(this.#inputJson) as Json;
+    return this.#input;
+  }
+}
+
+const EMPTY_SCOPE: Scope = {
+  run: { id: '', input: null },
+  step: () => ({ status: 'waiting', output: null }),
+};

@@ -1,0 +1,181 @@
+import type { JsonLimits } from '@flotilla/contracts';
+import type { ClassifyRule, Plan } from '@flotilla/engine';
+import type { Task, TaskStep } from '@flotilla/queue';
+import type { ClaimedAttempt, State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import { makeAttempt } from './attempt.ts';
+import type { AbortCause, AttemptControl } from './attempt-control.ts';
+import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
+import { createAttemptId } from './continuation.ts';
+import { Slots } from './slots.ts';
+import { StepDurations } from './step-durations.ts';
+
+export interface ExecutorOptions {
+  state: State<Plan>;
+  workerId: string;
+  abilities: Abilities;
+  /** Attempts at once. */
+  slots: number;
+  logger: Logger;
+  /** Users' rules for errors. */
+  classifyRules?: readonly ClassifyRule[];
+  outputLimits?: JsonLimits;
+  random?: () => number;
+}
+
+/** After this long a chain of continued steps goes back through the outbox, so that no run keeps a worker to itself. */
+const TIME_SLICE_MS = 1000;
+/** A step whose handler this worker lacks is looked at again by the relay after this long. */
+const NO_HANDLER_RETRY_MS = 1000;
+
+export interface LiveAttempt {
+  runId: string;
+  stepId: string;
+  control: AttemptControl;
+}
+
+/** Makes attempts: claims the steps of tasks, runs their handlers, commits what they return, and goes on in chains. */
+export class Executor {
+  readonly slots: Slots;
+  readonly durations = new StepDurations();
+  readonly options: ExecutorOptions;
+  readonly #live = new Set<LiveAttempt>();
+  readonly #chains = new Set<Promise<void>>();
+  #draining = false;
+
+  constructor(options: ExecutorOptions) {
+    this.options = options;
+    this.slots = new Slots(options.slots);
+  }
+
+  get running(): number {
+    return this.#live.size;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** What runs now, for messages about a worker in trouble. */
+  liveSteps(): { runId: string; stepId: string }[] {
+    return Array.from(this.#live, ({ runId, stepId }) => ({ runId, stepId }));
+  }
+
+  /**
+   * Runs what a task names: up to the free slots now, the rest goes back to the outbox for others. Takes its slots before
+   * it first awaits. Resolves when all of it has ended; never rejects.
+   */
+  async runTask(task: Task): Promise<void> {
+    const granted = this.#draining ? 0 : this.slots.take(task.i.length);
+    const chains = task.i.slice(0, granted).map((step) => this.#track(this.#runChain(step)));
+    const rest = task.i.slice(granted);
+    if (rest.length > 0) chains.push(this.#track(this.#handBack(rest)));
+    await Promise.all(chains);
+  }
+
+  /** Aborts the attempts of a run that is ending. */
+  abortRun(runId: string): void {
+    for (const attempt of this.#live) {
+      if (attempt.runId === runId) attempt.control.abort('cancelled');
+    }
+  }
+
+  /** Takes no more, lets attempts end for `graceMs`, then hands the rest back uncharged. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    const done = Promise.allSettled([...this.#chains]);
+    let timer: NodeJS.Timeout | undefined;
+    const grace = new Promise((resolve) => {
+      timer = setTimeout(resolve, graceMs, 'grace');
+    });
+    if ((await Promise.race([done, grace])) === 'grace') {
+      this.#abortAll('drain');
+      await Promise.allSettled([...this.#chains]);
+    }
+    clearTimeout(timer);
+  }
+
+  #abortAll(cause: AbortCause): void {
+    for (const { control } of this.#live) control.abort(cause);
+  }
+
+  #track(chain: Promise<void>): Promise<void> {
+    const tracked = chain
+      .catch((error: unknown) => this.options.logger.error({ error }, 'a chain of steps ended unexpectedly'))
+      .finally(() => this.#chains.delete(tracked));
+    this.#chains.add(tracked);
+    return tracked;
+  }
+
+  async #runChain([runId, definitionHash, key]: TaskStep): Promise<void> {
+    try {
+      const { state, abilities } = this.options;
+      const tag = state.tagOf(runId);
+      const plan = await state.readPlan(tag, definitionHash);
+      const assignment = assignmentOf(plan, key, abilities);
+      if (assignment === 'no-work') return;
+      if (assignment === 'no-handler') {
+        await state.transitions.park({ tag, runId, key }, 'no-handler', NO_HANDLER_RETRY_MS);
+        return;
+      }
+      const chain = new Chain(state, tag, runId, plan);
+      await this.#goOn(chain, assignment);
+    } finally {
+      this.slots.release();
+    }
+  }
+
+  async #goOn(chain: Chain, first: Assignment): Promise<void> {
+    const startedAt = performance.now();
+    let attemptId = createAttemptId();
+    let claimed = await this.#claim(chain, first, attemptId);
+    let assignment = first;
+    while (claimed !== undefined) {
+      const mayContinue = () => !this.#draining && performance.now() - startedAt < TIME_SLICE_MS;
+      const next = await makeAttempt(this, chain, assignment, attemptId, claimed, mayContinue, this.#live);
+      if (next === undefined) return;
+      const following = assignmentOf(chain.plan, next.key, this.options.abilities);
+      if (typeof following === 'string') throw new Error(`continued with a step that cannot be made: ${next.key}`);
+      assignment = following;
+      attemptId = next.attemptId;
+      claimed = next.claimed;
+    }
+  }
+
+  async #claim(
+    chain: Chain,
+    { key, step, work, parentKey }: Assignment,
+    attemptId: string,
+  ): Promise<ClaimedAttempt | undefined> {
+    const group = chain.plan.groups[step.group]!;
+    const reply = await this.options.state.transitions.claim({
+      tag: chain.tag,
+      runId: chain.runId,
+      key,
+      attemptId,
+      worker: this.options.workerId,
+      group: step.group,
+      any: group.join === 'any',
+      initial: group.needs,
+      attemptMs: work.timeouts.attemptMs,
+      wantsInput: chain.needsInput(work),
+      parentKey,
+      hasQueuedTimer: work.timeouts.queuedMs !== undefined,
+      sources: chain.missingSources(work).map(String),
+    });
+    return 'claimed' in reply ? reply.claimed : undefined;
+  }
+
+  async #handBack(steps: readonly TaskStep[]): Promise<void> {
+    const { state } = this.options;
+    const byTag = Map.groupBy(steps, ([runId]) => state.tagOf(runId));
+    await Promise.all(
+      Array.from(byTag, ([tag, list]) =>
+        state.transitions.handBack(
+          tag,
+          list.map(([runId, definitionHash, key]) => ({ runId, definitionHash, key })),
+        ),
+      ),
+    );
+  }
+}

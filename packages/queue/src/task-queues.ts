@@ -1,0 +1,73 @@
+import type { RedisClient } from '@flotilla/redis';
+import { Queue } from 'bullmq';
+import { queuePrefix } from './queue-names.ts';
+import type { Task } from './task.ts';
+
+export interface TaskQueuesOptions {
+  client: RedisClient;
+  namespace: string;
+  /** Called with errors of the connection; rate-limit what you log. */
+  onError: (error: Error) => void;
+}
+
+export interface OutgoingTask {
+  id: string;
+  task: Task;
+}
+
+/** Finished BullMQ jobs are kept a little so that the Bull dashboard has something to show. */
+const KEEP_COMPLETED = { age: 60, count: 1000 };
+const KEEP_FAILED = { age: 3600, count: 1000 };
+
+/** The sending side of the task queues: what the relay hands its tasks to. */
+export class TaskQueues {
+  readonly #options: TaskQueuesOptions;
+  readonly #queues = new Map<string, Queue<Task>>();
+
+  constructor(options: TaskQueuesOptions) {
+    this.#options = options;
+  }
+
+  /** Hands tasks to a queue in one round trip. */
+  async add(queueName: string, tasks: readonly OutgoingTask[]): Promise<void> {
+    await this.#queue(queueName).addBulk(
+      tasks.map(({ id, task }) => ({ name: 'steps', data: task, opts: { jobId: id } })),
+    );
+  }
+
+  /** When the oldest waiting task was added (worker's clock of whoever added it, ms), or undefined when none waits. */
+  async oldestWaitingAt(queueName: string): Promise<number | undefined> {
+    const [job] = await this.#queue(queueName).getJobs(['waiting'], 0, 0, true);
+    return job?.timestamp;
+  }
+
+  async waitingCount(queueName: string): Promise<number> {
+    return this.#queue(queueName).getWaitingCount();
+  }
+
+  /** Passed connections are not closed: their owner does. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));
+  }
+
+  #queue(name: string): Queue<Task> {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = new Queue<Task>(name, {
+        connection: this.#options.client,
+        prefix: queuePrefix(this.#options.namespace, name),
+        skipMetasUpdate: true,
+        skipVersionCheck: true,
+        defaultJobOptions: {
+          attempts: 1,
+          removeOnComplete: KEEP_COMPLETED,
+          removeOnFail: KEEP_FAILED,
+          stackTraceLimit: 0,
+        },
+      });
+      queue.on('error', this.#options.onError);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from '@jest/globals';
+import { createLogger, type LoggerOptions } from './create-logger.ts';
+import { prettyLine } from './pretty-lines.ts';
+
+const capture = (
+  options: Partial<LoggerOptions> = {},
+): { logger: ReturnType<typeof createLogger>; text: () => string } => {
+  let text = '';
+  const destination = {
+    write: (line: string): void => {
+      text += line;
+    },
+  };
+  return { logger: createLogger({ name: 'worker', ...options, destination }), text: () => text };
+};
+
+describe('createLogger', () => {
+  test('a line is one JSON object', () => {
+    const { logger, text } = capture();
+    logger.info({ event: 'process.started', port: 7070 }, 'listening on %s', 'http://127.0.0.1:7070');
+    expect(JSON.parse(text())).toMatchObject({
+      level: 30,
+      name: 'worker',
+      event: 'process.started',
+      port: 7070,
+      msg: 'listening on http://127.0.0.1:7070',
+    });
+    expect(text().split('\n')).toHaveLength(2);
+  });
+
+  test('levels below the set one are not written', () => {
+    const { logger, text } = capture({ level: 'warn' });
+    logger.info('quiet');
+    expect(text()).toBe('');
+  });
+
+  test.each([
+    ['a password', { redis: { password: 'Zq9' } }],
+    ['API keys', { config: { FLOTILLA_API_KEYS: 'Zq9', apiKey: 'Zq9' } }],
+    ['headers', { headers: { Authorization: 'Bearer Zq9', cookie: 'Zq9', 'x-api-key': 'Zq9' } }],
+    ['tokens', { token: 'Zq9', accessToken: 'Zq9', session_token: 'Zq9' }],
+    ['a URL in a field', { url: 'redis://bob:Zq9@host:1/0 and redis://:Zq9@h' }],
+    ['a URL in a list', { urls: ['rediss+sentinel://:Zq9@a,b/main'] }],
+    ['payloads', { input: { a: 'Zq9' }, output: 'Zq9', body: ['Zq9'], run: { payload: { x: 'Zq9' } } }],
+    ['bytes', { data: Buffer.from('Zq9') }],
+    ['an error of a client', { error: Object.assign(new Error('x'), { command: { args: ['Zq9'] } }) }],
+    ['an error with a URL', { error: new Error('no redis://u:Zq9@h', { cause: new Error('redis://u:Zq9@h') }) }],
+    ['err', { err: Object.assign(new Error('x'), { config: { auth: 'Zq9' } }) }],
+  ])('%s does not reach the log', (_what, fields) => {
+    const { logger, text } = capture();
+    logger.error(fields, 'failed');
+    logger.child(fields).error('failed');
+    expect(text()).not.toContain('Zq9');
+    expect(text().split('\n')).toHaveLength(3);
+  });
+
+  test('credentials in a message, an argument or a bare error do not reach the log', () => {
+    const { logger, text } = capture();
+    logger.info('cannot connect to redis://u:Zq9@h');
+    logger.info('cannot connect to %s', 'redis://u:Zq9@h');
+    logger.error(new Error('cannot connect to redis://u:Zq9@h'));
+    logger.info('cannot connect with %o', { password: 'Zq9' });
+    expect(text()).not.toContain('Zq9');
+    expect(text().match(/cannot connect/g)?.length).toBeGreaterThanOrEqual(4);
+  });
+
+  test('fences, counts and step ids stay readable', () => {
+    const { logger, text } = capture();
+    logger.info({ fence: 7, fencingToken: 8, items: 3, stepId: 'notify[3]', keys: ['a'] }, 'x');
+    expect(JSON.parse(text())).toMatchObject({ fence: 7, fencingToken: 8, items: 3, stepId: 'notify[3]', keys: ['a'] });
+  });
+
+  test('errors keep type, code, stack and causes', () => {
+    const { logger, text } = capture();
+    const cause = Object.assign(new TypeError('inner'), { code: 'ECONNREFUSED' });
+    logger.error({ error: Object.assign(new Error('outer', { cause }), { code: 'REDIS_UNAVAILABLE' }) }, 'failed');
+    expect(JSON.parse(text()).error).toMatchObject({
+      type: 'Error',
+      code: 'REDIS_UNAVAILABLE',
+      message: 'outer',
+      stack: expect.stringContaining('create-logger.test'),
+      cause: { type: 'TypeError', code: 'ECONNREFUSED', message: 'inner' },
+    });
+  });
+
+  test('cycles, depth, size and hostile names cannot break a line', () => {
+    const { logger, text } = capture();
+    const cycle: Record<string, unknown> = { big: 1n, text: 'x'.repeat(100_000), list: Array(5000).fill(1) };
+    cycle['self'] = cycle;
+    let deep: Record<string, unknown> = {};
+    for (let level = 0; level < 5000; level += 1) deep = { deep };
+    logger.info({ cycle, deep, hostile: JSON.parse('{"__proto__":{"polluted":1}}') }, 'x');
+    expect(JSON.parse(text()).cycle).toMatchObject({ big: '1', self: '[circular]' });
+    expect(text().length).toBeLessThan(20_000);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  test('pretty lines are for people', () => {
+    const { logger, text } = capture({ pretty: true });
+    logger.warn({ attempt: 2, error: new Error('boom') }, 'step failed');
+    expect(text()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} WARN {2}worker: step failed attempt=2\n {4}Error: boom\n {4} +at /);
+    expect(prettyLine('not json', true)).toBe('not json');
+    expect(prettyLine('{"level":50,"time":0,"name":"n","msg":"m"}', true)).toContain('\u001b[31mERROR\u001b[0m n: m\n');
+  });
+});

@@ -1,0 +1,70 @@
+import { Writable } from 'node:stream';
+import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino';
+import { prettyLine } from './pretty-lines.ts';
+import { redactFields, redactText } from './redact.ts';
+
+export type Logger = PinoLogger;
+export type LogLevel = Level | 'silent';
+
+export interface LoggerOptions {
+  /** Of the program or part: scheduler, worker. */
+  name: string;
+  /** Default info. */
+  level?: LogLevel;
+  /** Lines for people instead of JSON. Default false. */
+  pretty?: boolean;
+  /** Default stderr: stdout belongs to what a command answers. */
+  destination?: 'stdout' | 'stderr' | { write(line: string): unknown };
+}
+
+/**
+ * A pino logger that writes one JSON object a line. Secrets (fields named password, apiKey, authorization and their
+ * like, and the credentials of URLs) are replaced, payloads (input, output, payload, body, args, checkpoint) left out.
+ * Pass errors as `{ error }`. Writes synchronously: what was logged before a crash is there.
+ */
+export function createLogger({
+  name,
+  level = 'info',
+  pretty = false,
+  destination: to = 'stderr',
+}: LoggerOptions): Logger {
+  return pino(
+    {
+      name,
+      level,
+      formatters: { log: redactFields, bindings: redactFields },
+      // redactFields has described errors already.
+      serializers: { err: (error: unknown) => error },
+      hooks: {
+        logMethod(args, method) {
+          method.apply(this, redactArguments(args) as typeof args);
+        },
+      },
+    },
+    stream(to, pretty),
+  );
+}
+
+/** Text, and objects put in for %o, without secrets; a bare error as `{ err }`, with its message as the text. */
+function redactArguments(args: readonly unknown[]): unknown[] {
+  const [first, ...rest] = args;
+  if (first instanceof Error) return redactArguments([{ err: first }, ...(rest.length > 0 ? rest : [first.message])]);
+  const clean = (value: unknown): unknown => {
+    if (typeof value === 'string') return redactText(value);
+    return typeof value === 'object' && value !== null ? redactFields({ value })['value'] : value;
+  };
+  // Fields, when they come first, go through the formatter.
+  return [typeof first === 'string' ? clean(first) : first, ...rest.map(clean)];
+}
+
+function stream(to: NonNullable<LoggerOptions['destination']>, pretty: boolean): DestinationStream {
+  const fileDescriptor = to === 'stdout' ? 1 : 2;
+  if (!pretty) return typeof to === 'string' ? destination({ fd: fileDescriptor, sync: true }) : asStream(to);
+  const target = to === 'stdout' ? process.stdout : to === 'stderr' ? process.stderr : to;
+  const colour = typeof to === 'string' && (to === 'stdout' ? process.stdout : process.stderr).isTTY === true;
+  return { write: (line) => void target.write(prettyLine(line, colour)) };
+}
+
+function asStream(to: { write(line: string): unknown }): DestinationStream {
+  return to instanceof Writable ? to : { write: (line) => void to.write(line) };
+}

@@ -1,0 +1,87 @@
+/**
+ * Makes values fit for a log: secrets are replaced, payloads left out, errors spelled out without what clients hang on
+ * them, and everything is bounded in depth and size.
+ */
+
+const REDACTED = '[redacted]';
+const OMITTED = '[omitted]';
+
+const SECRET_NAME =
+  /pass(word|wd|phrase)|^pwd$|secret|authorization|cookie|credential|api[-_]?keys?$|private[-_]?key|access[-_]?key|(^|[-_])token$|(access|refresh|auth|bearer|session|id)[-_]?token/i;
+const PAYLOAD_NAMES: ReadonlySet<string> = new Set([
+  'input',
+  'output',
+  'payload',
+  'body',
+  'args',
+  'checkpoint',
+  'items',
+]);
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*(?:\/[^\s@/]*)?@/gi;
+
+const MAX_DEPTH = 6;
+const MAX_ENTRIES = 100;
+const MAX_TEXT_LENGTH = 8192;
+const MAX_CAUSES = 5;
+
+/** Text without the user and password of URLs in it, cut to 8192 characters. */
+export function redactText(text: string): string {
+  const clean = text.includes('://') ? text.replace(URL_CREDENTIALS, `$1${REDACTED}@`) : text;
+  return clean.length > MAX_TEXT_LENGTH ? `${clean.slice(0, MAX_TEXT_LENGTH)}… (${clean.length} characters)` : clean;
+}
+
+/** A copy of the fields of a log line with everything in it made fit for a log. */
+export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
+  return redactObject(fields, 0, new Set());
+}
+
+function redactValue(name: string, value: unknown, depth: number, above: Set<object>): unknown {
+  if (SECRET_NAME.test(name) && value !== undefined && value !== null) return REDACTED;
+  if (PAYLOAD_NAMES.has(name) && typeof value !== 'number' && typeof value !== 'boolean') return OMITTED;
+  if (typeof value === 'string') return redactText(value);
+  if (typeof value === 'bigint') return `${value}`;
+  if (typeof value === 'function' || typeof value === 'symbol') return undefined;
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Error) return describeError(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (above.has(value)) return '[circular]';
+  if (depth >= MAX_DEPTH) return Array.isArray(value) ? '[list]' : '[object]';
+  if (!Array.isArray(value)) return redactObject(value as Record<string, unknown>, depth + 1, above);
+  above.add(value);
+  const list = value.slice(0, MAX_ENTRIES).map((entry) => redactValue('', entry, depth + 1, above));
+  above.delete(value);
+  if (value.length > MAX_ENTRIES) list.push(`… ${value.length - MAX_ENTRIES} more`);
+  return list;
+}
+
+function redactObject(object: Record<string, unknown>, depth: number, above: Set<object>): Record<string, unknown> {
+  above.add(object);
+  const result: Record<string, unknown> = {};
+  let entries = 0;
+  for (const [name, value] of Object.entries(object)) {
+    entries += 1;
+    if (entries > MAX_ENTRIES) {
+      result['…'] = 'more fields';
+      break;
+    }
+    // A field named __proto__ would set the prototype of the copy.
+    if (name !== '__proto__') result[name] = redactValue(name, value, depth, above);
+  }
+  above.delete(object);
+  return result;
+}
+
+/** An error as plain fields: type, code, message, stack and its causes. Other properties may hold payloads. */
+export function describeError(error: Error, causes = 0): Record<string, unknown> {
+  const { code, condition, problems, cause } = error as Error & Record<string, unknown>;
+  return {
+    type: error.name,
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    ...(typeof condition === 'string' ? { condition } : {}),
+    message: redactText(error.message),
+    ...(Array.isArray(problems) && problems.length > 0 ? { problems: problems.length } : {}),
+    ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
+    ...(cause instanceof Error && causes < MAX_CAUSES ? { cause: describeError(cause, causes + 1) } : {}),
+  };
+}
