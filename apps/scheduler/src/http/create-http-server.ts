@@ -47,6 +47,8 @@ const HEAD_MS = 10_000;
 const REQUEST_MS = 60_000;
 /** Longer than the idle time of common load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 72_000;
+/** Requests that run when the server closes may take this long to end. */
+const CLOSE_GRACE_MS = 5000;
 /** An answer that refuses a body is still read to its end up to this size, or its sender would never see the answer. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024 * 1024;
 /** These show nothing about runs and are asked for by machinery that has no key. */
@@ -68,8 +70,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, logger),
   });
-  app.setValidatorCompiler<z.ZodType>(({ schema }) => (data: unknown) => {
-    const result = schema.safeParse(data);
+  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (data: unknown) => {
+    // Fastify hands over null where there is no body.
+    const result = schema.safeParse(httpPart === 'body' && data === null ? undefined : data);
     return result.success ? { value: result.data } : { error: validationFailed(zodProblems(result.error)) };
   });
   // What we answer was typed and stored by us: it is not checked again.
@@ -81,13 +84,25 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const routes = new RouteTable();
   routes.observe(app);
   app.setNotFoundHandler((request, reply) => sendProblem(notFound(request, reply, routes), request, reply, logger));
-  app.addHook('preClose', async () => {
-    closing.abort();
-    context.watch.close();
-  });
+  endOnClose(app, context, closing);
   await collectOpenApi(app);
   await app.register(async (scope) => registerRoutes(scope, context, options.findLoopProblems ?? (() => [])));
   return app;
+}
+
+/** Closing ends what waits or streams, lets requests finish for a while, and then hangs up on whoever is left. */
+function endOnClose(app: FastifyInstance, context: HttpContext, closing: AbortController): void {
+  let hangUp: NodeJS.Timeout | undefined;
+  app.addHook('preClose', async () => {
+    closing.abort();
+    context.watch.close();
+    hangUp = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // A connection that is kept alive would keep the closing server waiting.
+    if (closing.signal.aborted) reply.header('connection', 'close');
+  });
+  app.addHook('onClose', async () => clearTimeout(hangUp));
 }
 
 function createContext(options: HttpServerOptions, closing: AbortSignal): HttpContext {

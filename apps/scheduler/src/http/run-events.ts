@@ -66,9 +66,12 @@ export function registerRunEventsRoute(app: HttpApp, context: HttpContext): void
         end();
       });
       const chunks =
-        request.query.only === 'end' ? followEnd(runId, context, over.signal) : follow(runId, after, context, over.signal);
+        request.query.only === 'end'
+          ? followEnd(runId, context, over.signal)
+          : follow(runId, after, context, over.signal);
       reply.header('content-type', 'text/event-stream; charset=utf-8');
       reply.header('cache-control', 'no-store');
+      reply.header('connection', 'close');
       reply.header('x-accel-buffering', 'no');
       // A pull at a time: what the reader does not take is not read from the store either.
       return reply.send(Readable.from(chunks, { highWaterMark: 1 }) as unknown as string);

@@ -24,15 +24,19 @@ export function readJsonBody(body: Buffer): unknown {
   } catch (error) {
     throw new FlotillaError('MALFORMED_JSON', malformed(text, error), { cause: error });
   }
-  if (problems.length > 0) throw refusal(codeOf(problems), problems);
+  if (problems.length > 0) throw refusalOf(problems);
   return value;
 }
 
 /** Replaces fastify's JSON parser, and leaves JSON as the only type that is taken. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
+      // A small body could inflate to any size.
+      if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+        throw new FlotillaError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
+      }
       done(null, readJsonBody(body as Buffer));
     } catch (error) {
       done(error as Error);
@@ -40,12 +44,15 @@ export function readJsonBodies(app: FastifyInstance): void {
   });
 }
 
-const STEP_KEY = /^(?:\/definition)?\/steps\/[^/]+$/;
+const STEP_KEY = /^(?:\/definition)?(?=\/steps\/[^/]+$)/;
 
-function codeOf(problems: readonly Problem[]): ErrorCode {
-  if (problems.some((problem) => problem.code === 'JSON_FORBIDDEN_KEY')) return 'JSON_FORBIDDEN_KEY';
+/** Of a text that parses. Problems of a definition have pointers into the definition, as the compiler's have. */
+function refusalOf(problems: readonly Problem[]): FlotillaError {
+  if (problems.some((problem) => problem.code === 'JSON_FORBIDDEN_KEY')) return refusal('JSON_FORBIDDEN_KEY', problems);
   const onlySteps = problems.every((problem) => problem.code === 'DUPLICATE_KEY' && STEP_KEY.test(problem.path));
-  return onlySteps ? 'DEFINITION_INVALID' : 'VALIDATION_FAILED';
+  if (!onlySteps) return refusal('VALIDATION_FAILED', problems);
+  const inDefinition = problems.map((problem) => ({ ...problem, path: problem.path.replace(STEP_KEY, '') }));
+  return refusal('DEFINITION_INVALID', inDefinition);
 }
 
 function refusal(code: ErrorCode, problems: readonly Problem[]): FlotillaError {

@@ -1,0 +1,232 @@
+import {
+  type AgentView,
+  FlotillaError,
+  type HistoryEvent,
+  isTerminalRunStatus,
+  type Json,
+  type Problem,
+  type RunStatus,
+  type RunView,
+  type StepView,
+  type WorkflowView,
+} from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import type { CreatedRun, CreateRun, Page, RunApi, RunQuery } from '../run-api.ts';
+
+interface FakeRun {
+  view: RunView;
+  bodyHash: string;
+  history: HistoryEvent[];
+  steps: StepView[];
+}
+
+/** Runs in memory, for tests of the HTTP edge alone: nothing runs by itself, the test says what happens. */
+export class FakeRunApi implements RunApi {
+  readonly runs = new Map<string, FakeRun>();
+  readonly workflows = new Map<string, WorkflowView>();
+  agents: AgentView[] = [];
+  /** Requests as they came, for what the edge derived. */
+  readonly created: CreateRun[] = [];
+  readonly cancelled: { runId: string; reason: string | undefined }[] = [];
+  calls = 0;
+  /** What each call does before it works: throw, or wait. */
+  before: (method: string) => void | Promise<void> = () => undefined;
+  hintsAreSent = true;
+  healthProblems: Problem[] = [];
+  readonly #keys = new Map<string, string>();
+  readonly #listeners = new Set<(runId: string) => void>();
+  #clock = 1_700_000_000_000;
+
+  async createRun(request: CreateRun): Promise<CreatedRun> {
+    await this.#begin('createRun');
+    return this.#create(request);
+  }
+
+  async createRuns(requests: CreateRun[]): Promise<(CreatedRun | FlotillaError)[]> {
+    await this.#begin('createRuns');
+    return requests.map((request) => {
+      try {
+        return this.#create(request);
+      } catch (error) {
+        return error as FlotillaError;
+      }
+    });
+  }
+
+  async cancelRun(
+    runId: string,
+    reason?: string,
+  ): Promise<{ status: RunStatus; alreadyEnded: boolean; requestedAt: number }> {
+    await this.#begin('cancelRun');
+    const { view } = this.#run(runId);
+    this.cancelled.push({ runId, reason });
+    this.#clock += 1000;
+    const alreadyEnded = isTerminalRunStatus(view.status);
+    if (!alreadyEnded) {
+      view.status = 'cancelling';
+      this.append(runId, { type: 'cancel-requested' });
+    }
+    return { status: view.status, alreadyEnded, requestedAt: this.#clock };
+  }
+
+  async pauseRun(runId: string): Promise<{ status: RunStatus }> {
+    await this.#begin('pauseRun');
+    const { view } = this.#run(runId);
+    if (isTerminalRunStatus(view.status)) throw new FlotillaError('RUN_NOT_ACTIVE', 'the run has ended');
+    view.status = 'paused';
+    return { status: 'paused' };
+  }
+
+  async resumeRun(runId: string): Promise<{ status: RunStatus }> {
+    await this.#begin('resumeRun');
+    this.#run(runId).view.status = 'running';
+    return { status: 'running' };
+  }
+
+  async readRun(runId: string): Promise<RunView | undefined> {
+    await this.#begin('readRun');
+    return this.runs.get(runId)?.view;
+  }
+
+  async listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {
+    await this.#begin('listRuns');
+    const all = [...this.runs.values()].map((run) => run.view).reverse();
+    const wanted = all.filter(
+      (run) =>
+        (query.workflow === undefined || run.workflow === query.workflow) &&
+        (query.status === undefined || run.status === query.status) &&
+        (query.tag === undefined || run.tags.includes(query.tag)),
+    );
+    const { items, cursor } = pageOf(wanted, query);
+    return { runs: items, ...(cursor !== undefined && { cursor }) };
+  }
+
+  async listSteps(runId: string, page: Page): Promise<{ steps: StepView[]; cursor?: string }> {
+    await this.#begin('listSteps');
+    const { items, cursor } = pageOf(this.#run(runId).steps, page);
+    return { steps: items, ...(cursor !== undefined && { cursor }) };
+  }
+
+  async readHistory(
+    runId: string,
+    { after, limit }: { after: number; limit: number },
+  ): Promise<{ events: HistoryEvent[]; next: number }> {
+    await this.#begin('readHistory');
+    const events = this.#run(runId).history.slice(after + 1, after + 1 + limit);
+    return { events, next: events.at(-1)?.seq ?? after };
+  }
+
+  async listCheckpoints(runId: string): Promise<{ checkpoints: [] }> {
+    await this.#begin('listCheckpoints');
+    this.#run(runId);
+    return { checkpoints: [] };
+  }
+
+  async listAgents(): Promise<AgentView[]> {
+    await this.#begin('listAgents');
+    return this.agents;
+  }
+
+  async registerWorkflow(plan: Plan): Promise<{ view: WorkflowView; created: boolean }> {
+    await this.#begin('registerWorkflow');
+    const { name, version } = plan.definition;
+    const known = this.workflows.get(name);
+    if (
+      known !== undefined &&
+      version !== undefined &&
+      known.version === version &&
+      known.definitionHash !== plan.hash
+    ) {
+      throw new FlotillaError('WORKFLOW_VERSION_CONFLICT', `${name} ${version} exists with another content`);
+    }
+    const view: WorkflowView = {
+      name,
+      ...(version !== undefined && { version }),
+      definitionHash: plan.hash,
+      registeredAt: this.#clock,
+      definition: plan.definition as Json,
+    };
+    this.workflows.set(name, view);
+    return { view, created: known?.definitionHash !== plan.hash };
+  }
+
+  async readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined> {
+    await this.#begin('readWorkflow');
+    const view = this.workflows.get(name);
+    return version === undefined || view?.version === version ? view : undefined;
+  }
+
+  async listWorkflows(page: Page): Promise<{ workflows: WorkflowView[]; cursor?: string }> {
+    await this.#begin('listWorkflows');
+    const { items, cursor } = pageOf([...this.workflows.values()], page);
+    return { workflows: items, ...(cursor !== undefined && { cursor }) };
+  }
+
+  watchRuns(listener: (runId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }> {
+    await this.#begin('health');
+    return { ok: this.healthProblems.length === 0, problems: this.healthProblems, latencyMs: 1 };
+  }
+
+  // What the test makes happen
+
+  append(runId: string, event: Partial<HistoryEvent> & Pick<HistoryEvent, 'type'>): void {
+    const { history } = this.#run(runId);
+    this.#clock += 1;
+    history.push({ ...event, seq: history.length, at: this.#clock });
+    if (this.hintsAreSent) for (const listener of this.#listeners) listener(runId);
+  }
+
+  finish(runId: string, status: 'succeeded' | 'failed' | 'cancelled' | 'timed-out', output: Json = null): void {
+    const { view } = this.#run(runId);
+    Object.assign(view, { status, output, endedAt: this.#clock + 1 });
+    this.append(runId, { type: `run-${status}` });
+  }
+
+  async #begin(method: string): Promise<void> {
+    this.calls += 1;
+    await this.before(method);
+  }
+
+  #run(runId: string): FakeRun {
+    const run = this.runs.get(runId);
+    if (run === undefined) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    return run;
+  }
+
+  #create(request: CreateRun): CreatedRun {
+    this.created.push(request);
+    const { idempotencyKey, bodyHash, durability, plan, tags } = request;
+    const known = idempotencyKey === undefined ? undefined : this.#keys.get(idempotencyKey);
+    const runId = known ?? request.runId ?? `00-${this.runs.size}`;
+    const before = this.runs.get(runId);
+    if (before !== undefined) {
+      if (before.bodyHash !== bodyHash) throw new FlotillaError('IDEMPOTENCY_CONFLICT', 'used with another body');
+      return { runId, status: before.view.status, deduplicated: true, durability };
+    }
+    if (idempotencyKey !== undefined) this.#keys.set(idempotencyKey, runId);
+    const view: RunView = {
+      runId,
+      workflow: plan.definition.name,
+      definitionHash: plan.hash,
+      status: 'running',
+      createdAt: this.#clock,
+      input: JSON.parse(request.inputJson) as Json,
+      tags,
+    };
+    const steps = plan.steps.map(({ id, kind }): StepView => ({ stepId: id, kind, status: 'waiting', attempts: 0 }));
+    this.runs.set(runId, { view, bodyHash, history: [], steps });
+    this.append(runId, { type: 'run-created' });
+    return { runId, status: 'running', deduplicated: false, durability };
+  }
+}
+
+function pageOf<Item>(items: readonly Item[], { cursor, limit }: Page): { items: Item[]; cursor: string | undefined } {
+  const start = Number(cursor ?? 0);
+  const end = start + limit;
+  return { items: items.slice(start, end), cursor: end < items.length ? String(end) : undefined };
+}

@@ -1,0 +1,103 @@
+import { type AgentView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
+import { compileWorkflow } from '@flotilla/engine';
+import type { FastifyInstance } from 'fastify';
+import { readSchedulerConfig } from '../../config.ts';
+import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
+import type { HttpConfig } from '../http-context.ts';
+import { FakeRunApi } from './fake-run-api.ts';
+
+export interface TestServer {
+  app: FastifyInstance;
+  api: FakeRunApi;
+  /** What the server logged as errors. */
+  logged: unknown[];
+  /** Sends JSON, or text as it is, without a socket. */
+  send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, headers?: object): Promise<TestAnswer>;
+  /** Listens on a free loopback port. */
+  listen(): Promise<string>;
+}
+
+export interface TestAnswer {
+  status: number;
+  headers: Readonly<Record<string, string | string[] | number | undefined>>;
+  text: string;
+  body: Record<string, unknown>;
+  problem: ProblemDocument;
+}
+
+/** The HTTP server over runs in memory. */
+export async function startTestServer(
+  config: Partial<HttpConfig> = {},
+  options: Partial<HttpServerOptions> = {},
+): Promise<TestServer> {
+  const api = new FakeRunApi();
+  const logged: unknown[] = [];
+  const logger = {
+    error: (details: object): void => void logged.push(details),
+    warn: (details: object): void => void logged.push(details),
+  };
+  const app = await createHttpServer({
+    api,
+    compile: compileWorkflow,
+    config: { ...readSchedulerConfig({}), ...config },
+    logger,
+    ...options,
+  });
+  await app.ready();
+  return {
+    app,
+    api,
+    logged,
+    listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
+    async send(method, url, body, headers = {}) {
+      const isText = typeof body === 'string' || Buffer.isBuffer(body);
+      const answer = await app.inject({
+        method,
+        url,
+        headers: {
+          host: '127.0.0.1:7070',
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body !== undefined && { payload: isText ? body : JSON.stringify(body) }),
+      });
+      const isJson = String(answer.headers['content-type']).includes('json');
+      const parsed = isJson ? (JSON.parse(answer.body) as Record<string, unknown>) : {};
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        text: answer.body,
+        body: parsed,
+        problem: parsed as unknown as ProblemDocument,
+      };
+    },
+  };
+}
+
+export const ECHO = {
+  flotilla: 1,
+  name: 'echo',
+  steps: { say: { kind: 'task', use: 'flotilla.echo', input: '${{ run.input }}' } },
+};
+
+export function agentWith(handlers: string[], capabilities: string[] = []): AgentView {
+  return {
+    agentId: 'a-1',
+    workerId: 'w-1',
+    host: 'here',
+    pid: 1,
+    status: 'healthy',
+    version: '0.1.0',
+    capabilities,
+    queues: ['default'],
+    handlers,
+    load: { running: 0, slots: 10, loopLagMs: 0 },
+    startedAt: 1,
+    lastSeenAt: 2,
+  };
+}
+
+export const redisIsAway = new FlotillaError('REDIS_UNAVAILABLE', 'Redis cannot be reached', {
+  ambiguous: true,
+  retryAfterMs: 1200,
+});
