@@ -95,6 +95,29 @@ describe('createLogger', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
+  test('of a request only method and path are told, of other instances the class', () => {
+    class Request {
+      method = 'GET';
+      url = '/v1/runs?key=Zq9';
+      headers = { authorization: 'Zq9' };
+    }
+    const { logger, text } = capture();
+    logger.info({ req: new Request(), set: new Set([1]), other: new Request() }, 'x');
+    expect(JSON.parse(text())).toMatchObject({
+      req: { method: 'GET', url: '/v1/runs' },
+      set: '[Set]',
+      other: '[Request]',
+    });
+    expect(text()).not.toContain('Zq9');
+  });
+
+  test('a line with millions of values is cut', () => {
+    const wide = (depth: number): unknown => (depth === 0 ? 1 : Array(100).fill(wide(depth - 1)));
+    const { logger, text } = capture();
+    logger.info({ wide: wide(5) }, 'x');
+    expect(text().length).toBeLessThan(50_000);
+  });
+
   test('pretty lines are for people', () => {
     const { logger, text } = capture({ pretty: true });
     logger.warn({ attempt: 2, error: new Error('boom') }, 'step failed');

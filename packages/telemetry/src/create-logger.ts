@@ -1,5 +1,13 @@
 import { Writable } from 'node:stream';
-import { type DestinationStream, destination, type Level, type Logger as PinoLogger, pino } from 'pino';
+import {
+  type Bindings,
+  type ChildLoggerOptions,
+  type DestinationStream,
+  destination,
+  type Level,
+  type Logger as PinoLogger,
+  pino,
+} from 'pino';
 import { prettyLine } from './pretty-lines.ts';
 import { redactFields, redactText } from './redact.ts';
 
@@ -28,11 +36,11 @@ export function createLogger({
   pretty = false,
   destination: to = 'stderr',
 }: LoggerOptions): Logger {
-  return pino(
+  const logger = pino(
     {
       name,
       level,
-      formatters: { log: redactFields, bindings: redactFields },
+      formatters: { log: redactFields },
       // redactFields has described errors already.
       serializers: { err: (error: unknown) => error },
       hooks: {
@@ -43,6 +51,12 @@ export function createLogger({
     },
     stream(to, pretty),
   );
+  // pino does not send the fields of a child through the formatter; children inherit this.
+  const child = logger.child as (this: unknown, fields: Bindings, options?: ChildLoggerOptions) => Logger;
+  logger.child = function redactedChild(this: unknown, fields: Bindings, options?: ChildLoggerOptions) {
+    return child.call(this, redactFields(fields), options);
+  } as typeof logger.child;
+  return logger;
 }
 
 /** Text, and objects put in for %o, without secrets; a bare error as `{ err }`, with its message as the text. */
