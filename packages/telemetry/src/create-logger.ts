@@ -52,10 +52,12 @@ export function createLogger({
     stream(to, pretty),
   );
   // pino does not send the fields of a child through the formatter; children inherit this.
-  const child = logger.child as (this: unknown, fields: Bindings, options?: ChildLoggerOptions) => Logger;
-  logger.child = function redactedChild(this: unknown, fields: Bindings, options?: ChildLoggerOptions) {
-    return child.call(this, redactFields(fields), options);
-  } as typeof logger.child;
+  const { child } = logger;
+  Object.assign(logger, {
+    child(this: Logger, fields: Bindings, options?: ChildLoggerOptions): unknown {
+      return Reflect.apply(child, this, [redactFields(fields), options]);
+    },
+  });
   return logger;
 }
 
