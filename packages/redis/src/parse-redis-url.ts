@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { FlotillaError, type Problem } from '@flotilla/contracts';
 
-export interface HostAndPort {
+interface HostAndPort {
   host: string;
   port: number;
 }
