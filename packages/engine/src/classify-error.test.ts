@@ -176,12 +176,15 @@ describe('classifyError', () => {
 
   test('whatever is thrown gets a type and a bounded message', () => {
     fc.assert(
-      fc.property(fc.anything({ withProxy: true, withBigInt: true } as object), (thrown) => {
-        const { type, code, message } = classifyError(thrown);
-        expect(ERROR_TYPES).toContain(type);
-        expect(code).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
-        expect(Buffer.byteLength(message)).toBeLessThanOrEqual(2048);
-      }),
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
+        (thrown) => {
+          const { type, code, message } = classifyError(thrown);
+          expect(ERROR_TYPES).toContain(type);
+          expect(code).toMatch(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+          expect(Buffer.byteLength(message)).toBeLessThanOrEqual(2048);
+        },
+      ),
     );
   });
 });

@@ -1,13 +1,15 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { ParseResult } from '@marcbachmann/cel-js';
+import { bindCosts } from './bind-costs.ts';
+import { bindReads, type ExpressionProblem, isPlainRead } from './bind-reads.ts';
 import { celEnvironment, MAX_EXPRESSION_CHARACTERS } from './cel-environment.ts';
 import { rootOf } from './cel-nodes.ts';
 import { withEvaluation } from './current-evaluation.ts';
 import { EvaluationCost, EvaluationFault } from './expression-cost.ts';
 import { expressionResultToJson } from './expression-result.ts';
 import { checkLiteralPatterns } from './linear-regex.ts';
+import { shielded } from './look-up.ts';
 import type { Expression, Scope } from './plan.ts';
-import { bindCosts, bindReads, type ExpressionProblem, isPlainRead, shielded } from './prepare-expression.ts';
 import { shorten } from './problem-list.ts';
 
 export type { ExpressionProblem };

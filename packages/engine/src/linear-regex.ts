@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { RE2JS } from 're2js';
+import type { ExpressionProblem } from './bind-reads.ts';
 import { type CelNode, calledNameOf, childrenOf, walk } from './cel-nodes.ts';
 import { type EvaluationCost, EvaluationFault } from './expression-cost.ts';
-import type { ExpressionProblem } from './prepare-expression.ts';
 
 const MAX_PATTERN_CHARACTERS = 512;
 const MAX_PROGRAM_SIZE = 5000;

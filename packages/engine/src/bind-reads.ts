@@ -2,19 +2,16 @@ import { MAX_EXPRESSION_DEPTH, ROOT_NAMES } from './cel-environment.ts';
 import {
   accessedOf,
   boundVariableOf,
-  type CelComprehension,
-  type CelEvaluate,
   type CelNode,
   calledNameOf,
-  comprehensionOf,
   identifierOf,
   isAccess,
   literalKeyOf,
   walk,
 } from './cel-nodes.ts';
+import { hasKey } from './compare-data.ts';
 import { currentEvaluation } from './current-evaluation.ts';
-import { type EvaluationCost, EvaluationFault } from './expression-cost.ts';
-import { matchesPattern } from './linear-regex.ts';
+import { present, shielded } from './look-up.ts';
 import type { ScopeStep } from './plan.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { shorten } from './problem-list.ts';
@@ -72,16 +69,6 @@ export function bindReads(
     }
   }
   return reads;
-}
-
-/** Binds what only the checked tree has: how data is looked into, what work costs, and `matches`. */
-export function bindCosts(root: CelNode): void {
-  for (const { node } of walk(root)) {
-    const comprehension = comprehensionOf(node);
-    if (comprehension !== undefined) bindLoop(comprehension, sizeOfTurn(node));
-    else if (isAccess(node)) node.handle = (holder, key) => lookUp(holder, key, literalKeyOf(node));
-    else bindHandle(node);
-  }
 }
 
 /** True when evaluating gives a piece of the data itself, which is JSON already. */
@@ -188,7 +175,7 @@ function bindHas(node: CelNode): void {
     if (root === 'run') return key !== 'startedAt' || currentEvaluation().scope.run.startedAt !== undefined;
     if (root === 'steps') return true;
     const value = evaluator.run(holder, context);
-    return value instanceof Map ? value.has(key) : isRecord(value) && Object.hasOwn(value, key);
+    return hasKey(value, key);
   };
 }
 
@@ -203,136 +190,4 @@ function letBranchesDiffer(node: CelNode): void {
       throw error;
     }
   };
-}
-
-function bindLoop({ iterable, step }: CelComprehension, cost: number): void {
-  step.evaluate = (evaluator, node, context) => {
-    currentEvaluation().cost.charge(cost);
-    return step.meta.evaluate(evaluator, node, context);
-  };
-  let evaluate = iterable.evaluate;
-  const evaluateShielded: CelEvaluate = (evaluator, node, context) => {
-    try {
-      const items = evaluate.call(node, evaluator, node, context);
-      return Array.isArray(items) && items.some((item) => shielded(item) !== item) ? items.map(shielded) : items;
-    } finally {
-      // On its first call a node replaces its own `evaluate`; this one has to stay in front of it.
-      if (iterable.evaluate !== evaluateShielded) {
-        evaluate = iterable.evaluate;
-        iterable.evaluate = evaluateShielded;
-      }
-    }
-  };
-  iterable.evaluate = evaluateShielded;
-}
-
-function bindHandle(node: CelNode): void {
-  const handle = node.handle;
-  if (handle === undefined) return;
-  switch (node.op) {
-    case '+':
-      node.handle = (left, right, third, fourth) =>
-        currentEvaluation().cost.chargeBuilt(handle(left, right, third, fourth));
-      return;
-    case '==':
-    case '!=':
-    case 'in':
-      node.handle = (left, right, third, fourth) => {
-        chargeComparison(left, right, currentEvaluation().cost);
-        return handle(left, right, third, fourth);
-      };
-      return;
-    case 'call':
-    case 'rcall':
-      node.handle = meteredCall(node, handle);
-  }
-}
-
-/** Calls take the list of their arguments first, the receiver of a method at its head. */
-function meteredCall(node: CelNode, handle: CelNode['handle'] & object): CelNode['handle'] & object {
-  const name = calledNameOf(node) ?? '';
-  return (callArguments, second, third, fourth) => {
-    const { cost } = currentEvaluation();
-    const list = callArguments as unknown[];
-    if (name === 'matches' && list.length === 2) return matchesPattern(list[0], list[1], cost);
-    // Parts of a time in a named zone go through the formatter of the platform, which is slow.
-    cost.charge(name.startsWith('get') && list.length === 2 ? 1000 : 4);
-    for (const argument of list) cost.chargeLength(argument);
-    if (name === 'size' && isRecord(list[0])) cost.charge(Object.keys(list[0]).length);
-    if (name === 'join') chargeJoin(list, cost);
-    return cost.chargeBuilt(handle(callArguments, second, third, fourth));
-  };
-}
-
-/** Checked before: joining a long list with a long separator would build the text first. */
-function chargeJoin([parts, separator]: unknown[], cost: EvaluationCost): void {
-  if (!Array.isArray(parts)) return;
-  let characters = typeof separator === 'string' ? separator.length * parts.length : 0;
-  for (const part of parts) characters += typeof part === 'string' ? part.length : 0;
-  cost.charge(characters / 4);
-}
-
-function chargeComparison(left: unknown, right: unknown, cost: EvaluationCost): void {
-  if (typeof right !== 'object' || right === null) {
-    if (typeof left === 'string') cost.chargeLength(left);
-  } else if (typeof left === 'object' && left !== null) {
-    cost.chargeWhole(left);
-    cost.chargeWhole(right);
-  } else {
-    cost.chargeLength(right);
-  }
-}
-
-/**
- * Looks a key up in data: own keys of records and positions of lists, nothing else. There is no way from here to a
- * prototype. The key is named in the error only when the source says it: a computed one may be data.
- */
-function lookUp(holder: unknown, key: unknown, literalKey: string | undefined): unknown {
-  if (Array.isArray(holder)) {
-    const position = typeof key === 'bigint' ? Number(key) : key;
-    if (typeof position !== 'number') throw new EvaluationFault('a list has positions, not keys');
-    const item: unknown = Number.isInteger(position) && position >= 0 ? holder[position] : undefined;
-    if (item === undefined) throw new EvaluationFault('the list has no such position');
-    return shielded(item);
-  }
-  if (holder instanceof Map && holder.has(key)) return shielded(holder.get(key));
-  if (isRecord(holder) && (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'number')) {
-    const name = String(key);
-    if (Object.hasOwn(holder, name) && holder[name] !== undefined) return shielded(holder[name]);
-  }
-  throw missing(literalKey);
-}
-
-function present(value: unknown, key: string): unknown {
-  if (value === undefined) throw missing(key);
-  return value;
-}
-
-function missing(key: string | undefined): EvaluationFault {
-  return new EvaluationFault(
-    `there is no key ${key === undefined ? 'of the computed name' : JSON.stringify(shorten(key))}`,
-  );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-/**
- * The library tells types of values by their `constructor`, which data may have as a key of its own. Such a record goes
- * in as a Map, which the library takes as well.
- */
-export function shielded(value: unknown): unknown {
-  return isRecord(value) && Object.hasOwn(value, 'constructor') ? new Map(Object.entries(value)) : value;
-}
-
-/** Nodes that one turn of a comprehension evaluates: those of its arguments but the variable. */
-function sizeOfTurn(call: CelNode): number {
-  let size = 1;
-  for (const argument of (call.args as [string, CelNode, CelNode[]])[2].slice(1)) {
-    for (const _visit of walk(argument)) size += 1;
-  }
-  return size;
 }

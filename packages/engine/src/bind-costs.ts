@@ -1,0 +1,136 @@
+import {
+  type CelComprehension,
+  type CelEvaluate,
+  type CelHandle,
+  type CelNode,
+  calledNameOf,
+  comprehensionOf,
+  isAccess,
+  literalKeyOf,
+  walk,
+} from './cel-nodes.ts';
+import { hasKey, isContainer, sameData } from './compare-data.ts';
+import { currentEvaluation } from './current-evaluation.ts';
+import { type EvaluationCost, EvaluationFault, MAX_LIST_ITEMS } from './expression-cost.ts';
+import { matchesPattern } from './linear-regex.ts';
+import { lookUp, shielded } from './look-up.ts';
+
+/**
+ * Binds what only the checked tree has: how data is looked into and compared, what work costs, and `matches`. What is
+ * not bound here is done by the library.
+ */
+export function bindCosts(root: CelNode): void {
+  for (const { node } of walk(root)) {
+    const comprehension = comprehensionOf(node);
+    if (comprehension !== undefined) bindLoop(comprehension, sizeOfTurn(node));
+    else if (isAccess(node)) node.handle = (holder, key) => lookUp(holder, key, literalKeyOf(node));
+    else if (node.handle !== undefined) node.handle = boundHandle(node, node.handle);
+  }
+}
+
+function bindLoop({ iterable, step }: CelComprehension, cost: number): void {
+  step.evaluate = (evaluator, node, context) => {
+    currentEvaluation().cost.charge(cost);
+    return step.meta.evaluate(evaluator, node, context);
+  };
+  let evaluate = iterable.evaluate;
+  const evaluateShielded: CelEvaluate = (evaluator, node, context) => {
+    try {
+      const items = evaluate.call(node, evaluator, node, context);
+      return Array.isArray(items) && items.some((item) => shielded(item) !== item) ? items.map(shielded) : items;
+    } finally {
+      // On its first call a node replaces its own `evaluate`; this one has to stay in front of it.
+      if (iterable.evaluate !== evaluateShielded) {
+        evaluate = iterable.evaluate;
+        iterable.evaluate = evaluateShielded;
+      }
+    }
+  };
+  iterable.evaluate = evaluateShielded;
+}
+
+function boundHandle(node: CelNode, handle: CelHandle): CelHandle {
+  switch (node.op) {
+    case '+':
+      return (left, right, third, fourth) => {
+        const { cost } = currentEvaluation();
+        if (Array.isArray(left) && Array.isArray(right)) return concatenated(left, right, cost);
+        return cost.chargeBuilt(handle(left, right, third, fourth));
+      };
+    case '==':
+    case '!=':
+      return (left, right, third, fourth) => {
+        const { cost } = currentEvaluation();
+        cost.chargeLength(left);
+        if (!isContainer(left) && !isContainer(right)) return handle(left, right, third, fourth);
+        const comparable = isContainer(left) && isContainer(right);
+        if (comparable) {
+          cost.chargeWhole(left);
+          cost.chargeWhole(right);
+        }
+        return (comparable && sameData(left, right)) === (node.op === '==');
+      };
+    case 'in':
+      return (left, right, third, fourth) =>
+        isContainer(right) ? isMember(left, right, currentEvaluation().cost) : handle(left, right, third, fourth);
+    case 'call':
+    case 'rcall':
+      return meteredCall(calledNameOf(node) ?? '', handle);
+    default:
+      return handle;
+  }
+}
+
+function concatenated(left: unknown[], right: unknown[], cost: EvaluationCost): unknown {
+  const length = left.length + right.length;
+  if (length > MAX_LIST_ITEMS) throw new EvaluationFault(`it builds a list longer than ${MAX_LIST_ITEMS} items`);
+  cost.charge(length);
+  return [...left, ...right];
+}
+
+function isMember(value: unknown, holder: unknown[] | object, cost: EvaluationCost): boolean {
+  if (!Array.isArray(holder)) return hasKey(holder, String(value));
+  if (isContainer(value)) cost.chargeWhole(holder);
+  else cost.chargeLength(holder);
+  return holder.some((item) => sameData(value, item));
+}
+
+/** Calls take the list of their arguments first, the receiver of a method at its head. */
+function meteredCall(name: string, handle: CelHandle): CelHandle {
+  return (callArguments, second, third, fourth) => {
+    const { cost } = currentEvaluation();
+    const list = callArguments as unknown[];
+    const [first] = list;
+    if (name === 'matches' && list.length === 2) return matchesPattern(first, list[1], cost);
+    // Parts of a time in a named zone go through the formatter of the platform, which is slow.
+    cost.charge(name.startsWith('get') && list.length === 2 ? 1000 : 4);
+    for (const argument of list) if (typeof argument === 'string') cost.chargeLength(argument);
+    if (name === 'size' && list.length === 1 && isContainer(first)) return sizeOf(first, cost);
+    if (name === 'join') chargeJoin(list, cost);
+    return cost.chargeBuilt(handle(callArguments, second, third, fourth));
+  };
+}
+
+function sizeOf(holder: unknown[] | object, cost: EvaluationCost): bigint {
+  if (Array.isArray(holder)) return BigInt(holder.length);
+  const size = holder instanceof Map ? holder.size : Object.keys(holder).length;
+  cost.charge(size);
+  return BigInt(size);
+}
+
+/** Before it is done: joining a long list with a long separator would build the text first. */
+function chargeJoin([parts, separator]: unknown[], cost: EvaluationCost): void {
+  if (!Array.isArray(parts)) return;
+  let characters = typeof separator === 'string' ? separator.length * parts.length : 0;
+  for (const part of parts) characters += typeof part === 'string' ? part.length : 0;
+  cost.charge(parts.length + characters / 4);
+}
+
+/** Nodes that one turn of a comprehension evaluates: those of its arguments but the variable. */
+function sizeOfTurn(call: CelNode): number {
+  let size = 1;
+  for (const argument of (call.args as [string, CelNode, CelNode[]])[2].slice(1)) {
+    for (const _visit of walk(argument)) size += 1;
+  }
+  return size;
+}
