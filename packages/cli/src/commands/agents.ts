@@ -19,7 +19,8 @@ export function agentsCommand(terminal: Terminal, _exit: Action): Command {
 }
 
 function row({ agentId, status, host, pid, load, startedAt, lastSeenAt, capabilities, handlers }: AgentView): string[] {
-  const abilities = [...capabilities, ...handlers].join(' ');
+  // An agent's handler is its capability under another name.
+  const abilities = [...capabilities, ...handlers.filter((name) => !name.startsWith('agent:'))].join(' ');
   const up = formatDuration(lastSeenAt - startedAt);
   return [agentId, status, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
 }

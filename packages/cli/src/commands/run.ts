@@ -1,4 +1,4 @@
-import type { StartOptions, WorkflowReference } from '@flotilla/client';
+import type { FlotillaClient, StartOptions, WorkflowReference } from '@flotilla/client';
 import type { Durability, Json, RunView } from '@flotilla/contracts';
 import { compileWorkflow } from '@flotilla/engine';
 import { Command, Option } from 'commander';
@@ -8,6 +8,7 @@ import { loadWorkflow, meansFile } from '../documents/load-workflow.ts';
 import { readInput } from '../documents/read-input.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatDuration } from '../format-time.ts';
+import { plainText } from '../plain-text.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import { WAIT_AS_LONG_AS_IT_TAKES_MS, watchRun } from '../progress/watch-run.ts';
@@ -40,7 +41,7 @@ export function runCommand(terminal: Terminal, exit: Action): Command {
     )
     .addOption(new Option('--durability <level>', 'of the submission').choices(['fast', 'replicated', 'fsynced']))
     .action(async (workflow: string, options: RunOptions) => {
-      const { reference, name } = await referenceOf(workflow, terminal);
+      const { reference, name, totalSteps } = await referenceOf(workflow, terminal);
       const input = options.input === undefined ? undefined : await readInput(options.input, terminal.cwd);
       const client = connectScheduler(terminal, options);
       const started = await client.start(reference, input, startOptions(options));
@@ -53,7 +54,7 @@ export function runCommand(terminal: Terminal, exit: Action): Command {
       const watched = options.watch === true && options.json !== true;
       if (watched) printLine(terminal, started.runId);
       const wait = watched
-        ? watchRun(client, started.runId, terminal, { name })
+        ? watchRun(client, started.runId, terminal, { name, totalSteps: totalSteps ?? (await stepsOf(client, name)) })
         : client.wait(started.runId, { signal: terminal.signal, timeoutMs: WAIT_AS_LONG_AS_IT_TAKES_MS });
       const run = await sayThatItGoesOn(wait, started.runId, terminal);
       if (options.json) printJson(terminal, outcomeOf(run));
@@ -62,19 +63,31 @@ export function runCommand(terminal: Terminal, exit: Action): Command {
     });
 }
 
+interface Reference {
+  reference: WorkflowReference;
+  name: string;
+  /** Undefined of a workflow that only the scheduler has. */
+  totalSteps: number | undefined;
+}
+
+/** How many steps a registered workflow has; undefined when the scheduler does not show it. */
+async function stepsOf(client: FlotillaClient, name: string): Promise<number | undefined> {
+  const { definition } = await client.workflow(name);
+  const { steps } = (definition ?? {}) as { steps?: object };
+  return steps === undefined ? undefined : Object.keys(steps).length;
+}
+
 /** The name of a registered workflow, or the content of a file. */
-async function referenceOf(
-  workflow: string,
-  terminal: Terminal,
-): Promise<{ reference: WorkflowReference; name: string }> {
-  if (!meansFile(workflow, terminal.cwd)) return { reference: workflow, name: workflow };
+async function referenceOf(workflow: string, terminal: Terminal): Promise<Reference> {
+  if (!meansFile(workflow, terminal.cwd)) return { reference: workflow, name: workflow, totalSteps: undefined };
   const document = await loadWorkflow(workflow, terminal.cwd);
   // The scheduler would say the same; without it there is no need for one to learn of a typo.
   const compiled = compileWorkflow(document);
   if (!compiled.ok) {
     throw new CliProblem('DEFINITION_INVALID', `${workflow} has problems`, { problems: compiled.problems });
   }
-  return { reference: document, name: compiled.plan.definition.name };
+  const { definition, steps } = compiled.plan;
+  return { reference: document, name: definition.name, totalSteps: steps.length };
 }
 
 function startOptions({ idempotencyKey, tag, durability }: RunOptions): StartOptions {
@@ -117,7 +130,7 @@ export function printOutcome(terminal: Terminal, run: RunView): void {
   printLine(terminal, `${run.runId} ${run.status}${took}`);
   if (run.error !== undefined) {
     const { stepId, code, message } = run.error;
-    printLine(terminal, `${stepId === undefined ? '' : `step ${stepId}: `}${code}: ${message}`);
+    printLine(terminal, plainText(`${stepId === undefined ? '' : `step ${stepId}: `}${code}: ${message}`));
   }
   if (run.output !== undefined && run.output !== null) printJson(terminal, run.output);
 }

@@ -6,6 +6,9 @@ import { duplicateKey } from './duplicate-json-keys.ts';
 /** Aliases may not multiply a document beyond this many copies ("billion laughs"). */
 const MAX_ALIASES = 1000;
 
+/** The parser is recursive, and passes a stack overflow on as if it were a mistake in the text. */
+const OVERFLOW = /call stack|stack overflow/i;
+
 /**
  * Reads one YAML 1.2 document as the JSON value that it stands for.
  * @throws CliProblem `MALFORMED_YAML`, `DUPLICATE_KEY` (lines of both), `JSON_TOO_DEEP`; all problems of a kind at once.
@@ -14,7 +17,6 @@ export function parseYaml(text: string, source: string): unknown {
   try {
     return parse(text, source);
   } catch (error) {
-    // The parser is recursive: nesting that no definition has ends in a stack overflow.
     if (error instanceof RangeError) throw tooDeep(source, error);
     throw error;
   }
@@ -29,6 +31,7 @@ function parse(text: string, source: string): unknown {
       malformed(message, lines.linePos(pos[0]).line),
     ),
   );
+  if (problems.some(({ message }) => OVERFLOW.test(message))) throw tooDeep(source);
   const [document] = documents;
   if (documents.length > 1) {
     problems.push(
@@ -97,6 +100,6 @@ function malformed(message: string, line: number): Problem {
   return { code: 'MALFORMED_YAML', path: '', message: `line ${line}: ${message}` };
 }
 
-function tooDeep(source: string, cause: unknown): CliProblem {
+function tooDeep(source: string, cause?: unknown): CliProblem {
   return new CliProblem('JSON_TOO_DEEP', `${source} is nested too deep`, { cause });
 }

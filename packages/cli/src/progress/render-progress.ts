@@ -8,6 +8,7 @@ const NARROWEST_BAR = 5;
 /** The lines of a live view, none wider than the terminal: a bar with counts, then what runs now. */
 export function renderProgress(progress: RunProgress, name: string, elapsedMs: number, columns: number): string[] {
   const { totalSteps, settled, running, counts, retries } = progress;
+  const done = totalSteps === undefined ? `${settled} settled` : `${settled}/${totalSteps}`;
   const others = [
     `running ${running.size}`,
     ...(counts.failed + counts.quarantined > 0 ? [`failed ${counts.failed + counts.quarantined}`] : []),
@@ -16,10 +17,10 @@ export function renderProgress(progress: RunProgress, name: string, elapsedMs: n
     ...(retries > 0 ? [`retries ${retries}`] : []),
     formatDuration(elapsedMs),
   ];
-  const text = ` ${settled}/${totalSteps}  ${others.join('  ')}`;
+  const text = ` ${done}  ${others.join('  ')}`;
   const shownName = cutTo(plainText(name), Math.max(8, Math.floor(columns / 4)));
   const width = Math.min(WIDEST_BAR, columns - shownName.length - text.length - 2);
-  const bar = width >= NARROWEST_BAR ? ` ${progressBar(settled, totalSteps, width)}` : '';
+  const bar = totalSteps !== undefined && width >= NARROWEST_BAR ? ` ${progressBar(settled, totalSteps, width)}` : '';
   return [cutTo(`${shownName}${bar}${text}`, columns), ...runningLine(progress, columns)];
 }
 
@@ -27,8 +28,9 @@ export function renderProgress(progress: RunProgress, name: string, elapsedMs: n
 export function settledLine(settled: SettledStep, progress: RunProgress): string {
   const took = settled.tookMs === undefined ? '' : ` (${formatDuration(settled.tookMs)})`;
   const reason = settled.status === 'succeeded' || settled.reason === undefined ? '' : `: ${plainText(settled.reason)}`;
-  const of = String(progress.totalSteps);
-  return `[${String(progress.settled).padStart(of.length)}/${of}] ${plainText(settled.stepId)} ${settled.status}${took}${reason}`;
+  const total = progress.totalSteps === undefined ? '' : `/${progress.totalSteps}`;
+  const place = `[${String(progress.settled).padStart(total.length - 1)}${total}]`;
+  return `${place} ${plainText(settled.stepId)} ${settled.status}${took}${reason}`;
 }
 
 function runningLine({ running }: RunProgress, columns: number): string[] {

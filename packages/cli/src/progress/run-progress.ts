@@ -27,7 +27,8 @@ const STATUS_OF_EVENT: Readonly<Record<string, StepStatus>> = {
 
 /** What the history of a run says about where it is: fed event by event, in order. Items of a map are not counted. */
 export class RunProgress {
-  readonly totalSteps: number;
+  /** Undefined while nobody has said. */
+  readonly totalSteps: number | undefined;
   readonly running = new Map<string, RunningStep>();
   readonly counts = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0, quarantined: 0 };
   /** Attempts that were made again because the first ones failed, timed out or were lost. */
@@ -36,7 +37,7 @@ export class RunProgress {
   lastEventAt: number | undefined;
   readonly #firstStart = new Map<string, number>();
 
-  constructor(totalSteps: number) {
+  constructor(totalSteps: number | undefined) {
     this.totalSteps = totalSteps;
   }
 

@@ -15,6 +15,8 @@ const SUMMARY_MS = 1000;
 export interface WatchOptions {
   /** Shown before the bar. */
   name: string;
+  /** Steps of the workflow; undefined when only the scheduler can know. */
+  totalSteps: number | undefined;
 }
 
 /** Follows a run to its end, with its progress on the terminal: drawn in place, or as plain lines where that is not one. */
@@ -22,10 +24,9 @@ export async function watchRun(
   client: FlotillaClient,
   runId: string,
   terminal: Terminal,
-  { name }: WatchOptions,
+  { name, totalSteps }: WatchOptions,
 ): Promise<RunView> {
-  const first = await client.get(runId);
-  const progress = new RunProgress(first.counts?.steps ?? 0);
+  const progress = new RunProgress(totalSteps);
   const show = terminal.interactive ? liveView(progress, terminal, name) : plainView(progress, terminal);
   try {
     return await client.wait(runId, {
@@ -68,7 +69,7 @@ function plainView(progress: RunProgress, terminal: Terminal): View {
   const onEvent = (event: HistoryEvent) => {
     const settled = progress.apply(event);
     if (settled === undefined) return;
-    const everyStep = progress.totalSteps <= MOST_LINES || settled.status === 'failed';
+    const everyStep = (progress.totalSteps ?? 0) <= MOST_LINES || settled.status === 'failed';
     const due = performance.now() - saidMs >= SUMMARY_MS;
     if (!everyStep && !due) return;
     saidMs = performance.now();

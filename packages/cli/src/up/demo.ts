@@ -21,7 +21,7 @@ export async function runDemo(client: FlotillaClient, terminal: Terminal): Promi
   printLine(terminal, `recorded on a real cluster, replayed ${(1 / TIME_SCALE).toFixed(1)} times as fast.`);
   printLine(terminal);
   const { runId } = await client.start(definition, undefined, { tags: ['demo'] });
-  const run = await watchRun(client, runId, terminal, { name: definition.name });
+  const run = await watchRun(client, runId, terminal, { name: definition.name, totalSteps: tasks });
   printLine(terminal);
   printOutcome(terminal, run);
   printLine(terminal);

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { CliProblem } from '../cli-problem.ts';
 
 /**
@@ -32,19 +33,25 @@ export async function requirePort(host: string, port: number): Promise<number> {
 
 const LISTENING = '0A';
 
-/** The process that listens on a port, as `node (process 123)`. Linux only, and only processes that we may look at. */
+/** The process that listens on a port, as `process 123 (node main.js)`. Linux only, and only processes that we may look at. */
 async function ownerOfPort(port: number): Promise<string | undefined> {
   try {
     const inodes = await inodesListeningOn(port);
     if (inodes.size === 0) return undefined;
     for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-      if (await holdsSocket(pid, inodes))
-        return `${(await readFile(`/proc/${pid}/comm`, 'utf8')).trim()} (process ${pid})`;
+      if (await holdsSocket(pid, inodes)) return `process ${pid} (${await commandOf(pid)})`;
     }
   } catch {
     // Another system, or no permission: the message does without.
   }
   return undefined;
+}
+
+/** Program and first argument without their folders: enough to know it again, without the secrets of a command line. */
+async function commandOf(pid: string): Promise<string> {
+  const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0').filter((word) => word !== '');
+  const [program = '', file] = words.filter((word) => !word.startsWith('-'));
+  return [program, ...(file === undefined ? [] : [file])].map((word) => basename(word)).join(' ');
 }
 
 async function inodesListeningOn(port: number): Promise<Set<string>> {

@@ -1,0 +1,449 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '@flotilla/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { runCli } from './program.ts';
+import { Interrupted } from './terminal.ts';
+import { type FakeAnswer, type FakeScheduler, fakeScheduler, problemAnswer } from './testing/fake-scheduler.ts';
+import { type FakeTerminal, fakeTerminal } from './testing/fake-terminal.ts';
+
+const ECHO = { flotilla: 1, name: 'echo', steps: { a: { kind: 'task', use: 'flotilla.echo', input: 1 } } };
+const RUN = {
+  runId: '00-r1',
+  workflow: 'echo',
+  definitionHash: 'ab',
+  status: 'succeeded',
+  createdAt: 1_700_000_000_000,
+  endedAt: 1_700_000_001_500,
+  output: { text: 'hi' },
+  tags: ['nightly'],
+};
+const STARTED = { runId: '00-r1', status: 'running', deduplicated: false, durability: 'fast' };
+const EVENTS = [
+  { seq: 0, at: 1000, type: 'run-created' },
+  { seq: 1, at: 1010, type: 'attempt-started', stepId: 'a', attempt: 1, worker: 'w1' },
+  { seq: 2, at: 1500, type: 'step-succeeded', stepId: 'a' },
+  { seq: 3, at: 1501, type: 'run-succeeded' },
+];
+const AGENT = {
+  agentId: 'w1',
+  workerId: 'w1',
+  host: 'here',
+  pid: 7,
+  status: 'healthy',
+  version: '1',
+  capabilities: ['pricing'],
+  queues: ['default'],
+  handlers: ['flotilla.echo', 'agent:pricing'],
+  load: { running: 1, slots: 4, loopLagMs: 0 },
+  startedAt: 1000,
+  lastSeenAt: 5000,
+};
+
+let folder: string;
+let scheduler: FakeScheduler | undefined;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'flotilla-cli-'));
+  await writeFile(join(folder, 'echo.json'), JSON.stringify(ECHO));
+  await writeFile(join(folder, 'bad.yaml'), 'flotilla: 1\nname: bad\nsteps:\n  a: {kind: task, use: x, needs: [b]}\n');
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await scheduler?.stop();
+  scheduler = undefined;
+});
+
+async function cli(args: string[], env: Record<string, string> = {}, terminal = newTerminal(env)) {
+  const exitCode = await runCli(args, terminal);
+  return { exitCode, stdout: terminal.stdout(), stderr: terminal.stderr(), json: () => JSON.parse(terminal.stdout()) };
+}
+
+function newTerminal(env: Record<string, string> = {}, interactive = false): FakeTerminal {
+  return fakeTerminal({ cwd: folder, interactive, env: { ...(scheduler && { FLOTILLA_URL: scheduler.url }), ...env } });
+}
+
+async function serve(routes: Parameters<typeof fakeScheduler>[0]): Promise<FakeScheduler> {
+  scheduler = await fakeScheduler(routes);
+  return scheduler;
+}
+
+function history(url: URL): FakeAnswer {
+  const after = Number(url.searchParams.get('after') ?? -1);
+  const events = EVENTS.filter(({ seq }) => seq > after);
+  return { body: { events, next: events.at(-1)?.seq ?? after } };
+}
+
+describe('usage', () => {
+  test('--help of the program and of every command ends with 0', async () => {
+    const { exitCode, stdout } = await cli(['--help']);
+    expect(exitCode).toBe(0);
+    const names = ['up', 'run', 'validate', 'migrate', 'import', 'ps', 'show', 'history', 'cancel', 'agents', 'doctor'];
+    for (const name of names) {
+      expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
+      expect((await cli([name, '--help'])).exitCode).toBe(0);
+    }
+    expect(stdout).toContain('Exit codes: 0 ok, 1 the run or the check failed, 2 bad usage or input, 3 cannot reach');
+  });
+
+  test.each([
+    [['nonsense']],
+    [['run']],
+    [['show']],
+    [['run', 'a', 'b']],
+    [['ps', '--limit', '0']],
+    [['ps', '--limit', 'x']],
+    [['ps', '--status', 'odd']],
+    [['import', 'wfformat', 'x', '--time-scale', '-1']],
+    [['import', 'wfformat', 'x', '--time-scale', 'NaN']],
+    [['up', '--workers', '-1']],
+    [['up', '--port', '70000']],
+    [['run', 'echo.json', '--durability', 'eternal']],
+    [['ps', '--url', 'not a url']],
+    [['ps', '--url', 'ftp://x']],
+  ])('%j is bad usage: exit code 2, said on stderr', async (args) => {
+    const { exitCode, stdout, stderr } = await cli(args);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^flotilla: /);
+    expect(stderr).not.toMatch(/ {4}at /);
+  });
+
+  test('with --json bad usage is one JSON document as well', async () => {
+    expect((await cli(['ps', '--json', '--limit', 'x'])).json()).toMatchObject({ error: { code: 'USAGE' } });
+  });
+});
+
+describe('validate', () => {
+  test('accepts a workflow', async () => {
+    expect(await cli(['validate', 'echo.json'])).toMatchObject({
+      exitCode: 0,
+      stdout: 'echo.json is a valid workflow\n',
+    });
+    expect((await cli(['validate', 'echo.json', '--json'])).json()).toEqual({ ok: true, problems: [] });
+  });
+
+  test('tells problems with their paths and ends with 2', async () => {
+    const { exitCode, stdout } = await cli(['validate', 'bad.yaml']);
+    expect(exitCode).toBe(2);
+    expect(stdout).toMatch(/^\/steps\/a\/needs\/0: /);
+    const { exitCode: code, json } = await cli(['validate', 'bad.yaml', '--json']);
+    expect(code).toBe(2);
+    expect(json()).toMatchObject({ ok: false, problems: [{ code: 'UNKNOWN_STEP', path: '/steps/a/needs/0' }] });
+  });
+
+  test('a file that cannot be read is a problem like others', async () => {
+    const { exitCode, json } = await cli(['validate', 'nowhere.yaml', '--json']);
+    expect(exitCode).toBe(2);
+    expect(json()).toEqual({
+      ok: false,
+      problems: [{ code: 'FILE_NOT_FOUND', path: '', message: expect.stringContaining('nowhere.yaml') }],
+    });
+  });
+
+  test('--strict refuses handlers and capabilities that no living worker has', async () => {
+    const steps = {
+      a: { kind: 'task', use: 'flotilla.echo' },
+      b: { kind: 'agent', capability: 'pricing' },
+      c: { kind: 'task', use: 'nobody.has' },
+      d: { kind: 'agent', capability: 'flying' },
+      m: { kind: 'map', over: '[1]', each: { kind: 'task', use: 'nobody.either' } },
+    };
+    await writeFile(join(folder, 'strict.json'), JSON.stringify({ flotilla: 1, name: 's', steps }));
+    await serve({
+      'GET /v1/agents': { body: { agents: [AGENT, { ...AGENT, status: 'lost', handlers: ['nobody.has'] }] } },
+    });
+    const { exitCode, json } = await cli(['validate', 'strict.json', '--strict', '--json']);
+    expect(exitCode).toBe(2);
+    expect(
+      json()
+        .problems.map(({ path }: { path: string }) => path)
+        .sort(),
+    ).toEqual(['/steps/c/use', '/steps/d/capability', '/steps/m/each/use']);
+    expect((await cli(['validate', 'strict.json'])).exitCode).toBe(0);
+  });
+
+  test('--strict without a scheduler ends with 3', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { exitCode, stderr } = await cli(['validate', 'echo.json', '--strict', '--url', url]);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('flotilla up');
+  }, 15_000);
+});
+
+describe('run', () => {
+  const routes = {
+    'POST /v1/runs': { status: 201, body: STARTED },
+    'GET /v1/runs/00-r1': { body: RUN },
+    'GET /v1/runs/00-r1/history': history,
+  };
+
+  test('starts the workflow in a file, with input, tags and key', async () => {
+    const { requests } = await serve(routes);
+    const args = ['run', 'echo.json', '--input', '{"n":1}', '--tag', 'x', '--tag', 'y', '--idempotency-key', 'k 1'];
+    expect(await cli(args)).toMatchObject({ exitCode: 0, stdout: '00-r1 started\n' });
+    expect(requests).toMatchObject([
+      { what: 'POST /v1/runs', body: { definition: ECHO, input: { n: 1 }, tags: ['x', 'y'], idempotencyKey: 'k 1' } },
+    ]);
+    expect((await cli(['run', 'echo.json', '--json'])).json()).toMatchObject(STARTED);
+  });
+
+  test('starts a registered workflow by its name', async () => {
+    const { requests } = await serve(routes);
+    expect((await cli(['run', 'echo'])).exitCode).toBe(0);
+    expect(requests[0]?.body).toMatchObject({ workflow: 'echo' });
+  });
+
+  test('--wait --json prints runId, status and output, and nothing else', async () => {
+    await serve(routes);
+    const { exitCode, json, stdout } = await cli(['run', 'echo.json', '--wait', '--json']);
+    expect(exitCode).toBe(0);
+    expect(json()).toEqual({ runId: '00-r1', status: 'succeeded', output: { text: 'hi' } });
+    expect(stdout.endsWith('}\n')).toBe(true);
+  });
+
+  test('ends with 1 when the run failed, and says why', async () => {
+    const error = { type: 'non_retryable', code: 'NO_STOCK', message: 'sold\u001b[31m out', stepId: 'a' };
+    const { output: _output, ...rest } = RUN;
+    await serve({ ...routes, 'GET /v1/runs/00-r1': { body: { ...rest, status: 'failed', error } } });
+    const failed = await cli(['run', 'echo.json', '--wait']);
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stdout).toContain('step a: NO_STOCK: sold');
+    expect(failed.stdout).not.toContain('\u001b');
+    expect((await cli(['run', 'echo.json', '--wait', '--json'])).json()).toEqual({
+      runId: '00-r1',
+      status: 'failed',
+      error,
+    });
+  });
+
+  test('--watch prints a line a step where nothing can be drawn', async () => {
+    await serve(routes);
+    const { exitCode, stdout } = await cli(['run', 'echo.json', '--watch']);
+    expect(exitCode).toBe(0);
+    expect(stdout.split('\n').slice(0, 3)).toEqual([
+      '00-r1',
+      '[1/1] a succeeded (490 ms)',
+      '00-r1 succeeded after 1.5 s',
+    ]);
+  });
+
+  test('--watch draws in place on a terminal', async () => {
+    await serve(routes);
+    const terminal = newTerminal({}, true);
+    const { exitCode, stdout } = await cli(['run', 'echo.json', '--watch'], {}, terminal);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/█{5,} 1\/1/);
+    expect(stdout).toContain('\u001b[?25h');
+  });
+
+  test('refuses a bad workflow and bad input before anything is sent', async () => {
+    const { requests } = await serve(routes);
+    const { exitCode, stderr } = await cli(['run', 'bad.yaml']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('/steps/a/needs/0');
+    expect((await cli(['run', 'echo.json', '--input', '{'])).exitCode).toBe(2);
+    expect((await cli(['run', 'echo.json', '--input', '@nowhere'])).exitCode).toBe(2);
+    expect(requests).toEqual([]);
+  });
+
+  test.each([
+    [404, 'WORKFLOW_NOT_FOUND', 2],
+    [409, 'IDEMPOTENCY_CONFLICT', 2],
+    [422, 'INPUT_INVALID', 2],
+    [401, 'UNAUTHORIZED', 2],
+    [500, 'INTERNAL', 1],
+  ])('an answer %i %s ends with %i', async (status, code, expected) => {
+    const problems = [{ code: 'X', path: '/input/a', message: 'must be there' }];
+    await serve({ 'POST /v1/runs': problemAnswer(status, code, 'because', problems) });
+    const { exitCode, json, stderr } = await cli(['run', 'echo', '--json']);
+    expect(exitCode).toBe(expected);
+    expect(json()).toMatchObject({ error: { code, message: 'because', problems } });
+    expect(stderr).toContain('/input/a: must be there');
+  });
+
+  test('an interruption leaves the run alone and says how to find it', async () => {
+    const { requests } = await serve({ ...routes, 'GET /v1/runs/00-r1': { body: { ...RUN, status: 'running' } } });
+    const terminal = newTerminal();
+    const running = cli(['run', 'echo.json', '--wait'], {}, terminal);
+    while (!requests.some(({ what }) => what === 'GET /v1/runs/00-r1')) await new Promise(setImmediate);
+    terminal.interrupt(new Interrupted('SIGINT'));
+    const { exitCode, stderr } = await running;
+    expect(exitCode).toBe(130);
+    expect(stderr).toContain('flotilla show 00-r1');
+    expect(requests.some(({ what }) => what.includes('cancel'))).toBe(false);
+  });
+});
+
+describe('looking', () => {
+  test('ps lists runs', async () => {
+    await serve({ 'GET /v1/runs': { body: { runs: [RUN], cursor: 'more' } } });
+    const { exitCode, stdout } = await cli(['ps']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /RUN +WORKFLOW[\s\S]*00-r1 +echo +succeeded +2023-11-14 22:13:20Z +1\.5 s[\s\S]*--cursor more/,
+    );
+    expect((await cli(['ps', '--json'])).json()).toEqual({ runs: [RUN], cursor: 'more' });
+  });
+
+  test('show has the run and all its steps, page after page', async () => {
+    const step = { stepId: 'a', kind: 'task', status: 'succeeded', attempts: 2, lost: 1, startedAt: 1, endedAt: 31 };
+    const skipped = { stepId: 'b', kind: 'task', status: 'skipped', attempts: 0, reason: 'when-false' };
+    await serve({
+      'GET /v1/runs/00-r1': { body: RUN },
+      'GET /v1/runs/00-r1/steps': (url) =>
+        url.searchParams.get('cursor') === '1'
+          ? { body: { steps: [skipped] } }
+          : { body: { steps: [step], cursor: '1' } },
+    });
+    const { stdout } = await cli(['show', '00-r1']);
+    expect(stdout).toMatch(/a +task +succeeded +2 \(1 lost\) +30 ms/);
+    expect(stdout).toMatch(/b +task +skipped +0 +when-false/);
+    expect((await cli(['show', '00-r1', '--json'])).json()).toEqual({ run: RUN, steps: [step, skipped] });
+  });
+
+  test('history prints the events in order', async () => {
+    await serve({ 'GET /v1/runs/00-r1/history': history });
+    const { stdout } = await cli(['history', '00-r1', '--limit', '2']);
+    expect(stdout.split('\n')).toEqual([
+      '    0    +0.000 run-created',
+      '    1    +0.010 attempt-started    a on w1',
+      '',
+    ]);
+    expect((await cli(['history', '00-r1', '--after', '1', '--json'])).json()).toEqual({ events: EVENTS.slice(2) });
+  });
+
+  test('agents lists what they can do', async () => {
+    await serve({ 'GET /v1/agents': { body: { agents: [AGENT] } } });
+    expect((await cli(['agents'])).stdout).toMatch(/w1 +healthy +here +7 +1\/4 +4\.0 s +pricing flotilla\.echo\n/);
+    expect((await cli(['agents', '--json'])).json()).toEqual({ agents: [AGENT] });
+  });
+
+  test('cancel tells the receipt', async () => {
+    const receipt = { runId: '00-r1', requestedAt: 1, stoppedSteps: ['a', 'b'], pending: [], alreadyEnded: false };
+    await serve({ 'POST /v1/runs/00-r1/cancel': { body: { status: 'cancelled', receipt } } });
+    expect((await cli(['cancel', '00-r1'])).stdout).toBe('00-r1 cancelled\nstopped: a, b\n');
+    expect((await cli(['cancel', '00-r1', '--json'])).json()).toEqual({ status: 'cancelled', receipt });
+  });
+
+  test.each([['show'], ['history'], ['cancel']])('%s of a run that is not there ends with 2', async (command) => {
+    await serve({});
+    const { exitCode, stderr } = await cli([command, 'nope']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^flotilla: nothing at /);
+  });
+
+  test('an API key goes along', async () => {
+    const seen: string[] = [];
+    await serve({ 'GET /v1/agents': { body: { agents: [] } } });
+    const original = globalThis.fetch;
+    globalThis.fetch = (input, init) => {
+      seen.push(new Headers(init?.headers).get('authorization') ?? '');
+      return original(input, init);
+    };
+    try {
+      await cli(['agents'], { FLOTILLA_API_KEY: 'k'.repeat(20) });
+    } finally {
+      globalThis.fetch = original;
+    }
+    expect(seen).toEqual([`Bearer ${'k'.repeat(20)}`]);
+  });
+});
+
+describe('documents', () => {
+  test('import wfformat prints a definition, or writes it', async () => {
+    await writeFile(join(folder, 'graph.json'), '{"a":["b"]}');
+    const { exitCode, json } = await cli(['import', 'wfformat', 'graph.json', '--time-scale', '0']);
+    expect(exitCode).toBe(0);
+    expect(json()).toMatchObject({ flotilla: 1, name: 'graph', steps: { b: { use: 'flotilla.sleep', needs: ['a'] } } });
+    const written = await cli(['import', 'wfformat', 'graph.json', '--out', 'graph.yaml', '--json']);
+    expect(written.json()).toEqual({ file: 'graph.yaml', name: 'graph', steps: 2 });
+    expect((await cli(['validate', 'graph.yaml'])).exitCode).toBe(0);
+  });
+
+  test('import wfformat refuses a cycle, a heap, and a folder that is not there', async () => {
+    await writeFile(join(folder, 'cycle.json'), '{"a":["b"],"b":["a"]}');
+    await writeFile(join(folder, 'heap.json'), '{"a":[],"b":[]}');
+    const cycle = await cli(['import', 'wfformat', 'cycle.json', '--json']);
+    expect(cycle.exitCode).toBe(2);
+    expect(cycle.json().error.problems).toMatchObject([{ code: 'CYCLE' }]);
+    expect((await cli(['import', 'wfformat', 'heap.json', '--json'])).json()).toMatchObject({
+      error: { code: 'NO_EDGES' },
+    });
+    expect((await cli(['import', 'wfformat', 'graph.json', '--out', 'no/such/folder.json'])).exitCode).toBe(2);
+  });
+
+  test('migrate turns a legacy document into a definition', async () => {
+    const legacy = {
+      id: '00000000-0000-4000-8000-000000000001',
+      name: 'old',
+      version: '1.0.0',
+      entry: 'wait',
+      steps: { wait: { id: 'wait', name: 'Wait', kind: 'delay', input: { ms: 5 }, next: null } },
+    };
+    await writeFile(join(folder, 'legacy.json'), JSON.stringify(legacy));
+    const { exitCode, stdout } = await cli(['migrate', 'legacy.json', '--out', 'migrated.yaml']);
+    expect([exitCode, stdout]).toEqual([0, 'migrated.yaml: workflow old with 1 step\n']);
+    expect((await cli(['validate', 'migrated.yaml'])).exitCode).toBe(0);
+    expect((await cli(['migrate', 'echo.json'])).exitCode).toBe(2);
+  });
+});
+
+describe('doctor', () => {
+  test('says what is missing and what to do, and ends with 1', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { exitCode, json } = await cli(['doctor', '--url', url, '--json'], {
+      REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+    });
+    expect(exitCode).toBe(1);
+    const { ok, checks } = json();
+    expect(ok).toBe(false);
+    const states = Object.fromEntries(checks.map(({ check, state }: Record<string, string>) => [check, state]));
+    expect(states).toMatchObject({ node: 'ok', redis: 'fail', scheduler: 'fail' });
+    for (const { state, advice } of checks) if (state === 'fail') expect(advice).toEqual(expect.any(String));
+  }, 15_000);
+
+  test('is content with a ready scheduler and a healthy worker', async () => {
+    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } } });
+    const { exitCode, stdout } = await cli(['doctor']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^ok {4}scheduler/m);
+    expect(stdout).toMatch(/^ok {4}workers +1 healthy/m);
+    expect(stdout).toMatch(/^warn {2}redis +REDIS_URL is not set/m);
+  });
+
+  test('fails without workers', async () => {
+    await serve({
+      'GET /readyz': { body: {} },
+      'GET /v1/agents': { body: { agents: [{ ...AGENT, status: 'lost' }] } },
+    });
+    const { exitCode, stdout } = await cli(['doctor']);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^FAIL {2}workers +0 healthy, 1 draining or lost/m);
+  });
+});
+
+describe('up', () => {
+  test('without REDIS_URL ends with 3 and says how to get one', async () => {
+    const { exitCode, stderr } = await cli(['up']);
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/REDIS_URL is not set[\s\S]*npm start/);
+  });
+
+  test('with a port that is in use ends with 2 and names the port', async () => {
+    const { url } = await serve({});
+    const port = new URL(url).port;
+    const { exitCode, stderr } = await cli(['up', '--port', port], { REDIS_URL: 'redis://127.0.0.1:1' });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(`port ${port} is in use`);
+    if (process.platform === 'linux') expect(stderr).toContain(`by process ${process.pid}`);
+    expect(stderr).toContain('--port');
+  });
+
+  test('with handlers that are not there, or a port that is none, ends with 2', async () => {
+    const env = { REDIS_URL: 'redis://127.0.0.1:1' };
+    expect((await cli(['up', '--port', '0', '--handlers', 'no.ts'], env)).exitCode).toBe(2);
+    expect((await cli(['up'], { ...env, FLOTILLA_PORT: 'seven' })).exitCode).toBe(2);
+  });
+});
