@@ -13,8 +13,44 @@ schemaRegistry.add(contracts.historyEventZ, { id: 'HistoryEvent' });
 schemaRegistry.add(contracts.checkpointViewZ, { id: 'Checkpoint' });
 schemaRegistry.add(contracts.agentViewZ, { id: 'Agent' });
 schemaRegistry.add(contracts.workflowViewZ, { id: 'Workflow' });
+schemaRegistry.add(contracts.workflowRegisteredZ, { id: 'WorkflowRegistered' });
 schemaRegistry.add(contracts.runStartedZ, { id: 'RunStarted' });
 schemaRegistry.add(contracts.problemDocumentZ, { id: 'Problem' });
+
+const toComponents = createJsonSchemaTransformObject({ schemaRegistry });
+
+interface OpenApiDocument {
+  paths?: object;
+  components?: { schemas?: Record<string, unknown> };
+}
+
+const SCHEMA_REF = /^#\/components\/schemas\/([A-Za-z]+)$/;
+
+/**
+ * Leaves only what the document needs. Every schema comes as what may be sent and as what is answered: only the form that
+ * something refers to is kept. Free JSON comes as references to a recursive schema that is not in the document: it
+ * becomes the empty schema, which says the same.
+ */
+function tidy(document: OpenApiDocument): void {
+  const schemas = document.components?.schemas ?? {};
+  const used = new Set<string>();
+  const open: unknown[] = [document.paths];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    const node = value as Record<string, unknown>;
+    delete node['$defs'];
+    const name = SCHEMA_REF.exec(String(node['$ref']))?.[1];
+    if (name === undefined) {
+      delete node['$ref'];
+    } else if (!used.has(name)) {
+      used.add(name);
+      open.push(schemas[name]);
+    }
+    open.push(...Object.values(node));
+  }
+  for (const name of Object.keys(schemas)) if (!used.has(name)) delete schemas[name];
+}
 
 /** Before the routes: collects their schemas into an OpenAPI 3.1 document. */
 export async function collectOpenApi(app: FastifyInstance): Promise<void> {
@@ -30,7 +66,11 @@ export async function collectOpenApi(app: FastifyInstance): Promise<void> {
       security: [{ apiKey: [] }, {}],
     },
     transform: createJsonSchemaTransform({ schemaRegistry }),
-    transformObject: createJsonSchemaTransformObject({ schemaRegistry }),
+    transformObject: (given) => {
+      const document = toComponents(given);
+      tidy(document as OpenApiDocument);
+      return document;
+    },
   });
 }
 

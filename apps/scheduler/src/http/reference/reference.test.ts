@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { startTestServer } from '../testing/start-test-server.ts';
+import { renderReferencePages } from './reference-pages.ts';
+
+describe('docs/reference', () => {
+  test.each(['errors.md', 'http-api.md'])('%s is what the code says', async (name) => {
+    const pages = await renderReferencePages();
+    const written = readFileSync(new URL(`../../../../../docs/reference/${name}`, import.meta.url), 'utf8');
+    expect(written).toBe(pages[name]);
+  });
+});
+
+describe('/openapi.json', () => {
+  test('is OpenAPI 3.1, names every resource and refers only to what it defines', async () => {
+    const server = await startTestServer();
+    const { body, text } = await server.send('GET', '/openapi.json');
+    await server.app.close();
+    expect(body['openapi']).toBe('3.1.0');
+    const { schemas } = body['components'] as { schemas: Record<string, unknown> };
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"/]+)/g)) expect(schemas).toHaveProperty([name!]);
+    expect(Object.keys(body['paths'] as object).sort()).toEqual([
+      '/healthz',
+      '/metrics',
+      '/readyz',
+      '/v1/agents',
+      '/v1/runs',
+      '/v1/runs/batch',
+      '/v1/runs/{runId}',
+      '/v1/runs/{runId}/cancel',
+      '/v1/runs/{runId}/checkpoints',
+      '/v1/runs/{runId}/events',
+      '/v1/runs/{runId}/history',
+      '/v1/runs/{runId}/pause',
+      '/v1/runs/{runId}/resume',
+      '/v1/runs/{runId}/steps',
+      '/v1/validate',
+      '/v1/workflows',
+      '/v1/workflows/{name}',
+    ]);
+  });
+});
