@@ -17,7 +17,8 @@ local T = {}
 -- Group counters: pending + succeeded * 2^17 + failed * 2^34 (see engine/join-counter).
 local UNIT, UNIT2 = 131072, 17179869184
 
-local function integer(value) return string.format('%.0f', value) end
+-- Lua would write large numbers with an exponent.
+local function integer(value) return string.format('%d', value) end
 
 -- Gathered writes -------------------------------------------------------------------------------------------------
 local sortedSets = {}   -- key -> member -> score | false
@@ -63,34 +64,40 @@ local function flushGathered()
 end
 
 -- One run while a transition looks at it ----------------------------------------------------------------------------
-local BASE = { 'u', 'c', 'l', 'E', 'x', 'f', 'd', 'h' }
+-- What every transition needs is packed into the one field `m`: status, creation, live attempts, end steps that have not
+-- settled, whether the output is an expression, whether a step has failed for good. A lookup in a packed hash costs more
+-- than taking a text apart.
+local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)$'
 
--- Reads the run's base fields and `fields`; nil when there is no such run. The extra values are `run[1..]`.
+local function runFields(tag, id, ...) return { 'HMGET', tag .. K.run .. id, 'm', ... } end
+
+-- Reads the fields (made by `runFields`, more may be appended); nil when there is no such run. What was appended is
+-- `run[2]` and up, false where the hash has no such field.
 local function openRun(tag, id, fields)
-  local names = { 'HMGET', tag .. K.run .. id }
-  for index = 1, #BASE do names[index + 2] = BASE[index] end
-  local offset = #names
-  for index = 1, #fields do names[offset + index] = fields[index] end
-  local values
-  if #names <= 4000 then
-    values = call(unpack(names))
+  local run
+  if #fields <= 4000 then
+    run = call(unpack(fields))
   else
-    values = {}
-    for first = 3, #names, 4000 do
-      local page = call('HMGET', names[2], unpack(names, first, math.min(first + 3999, #names)))
-      for index = 1, #page do values[first - 3 + index] = page[index] end
+    run = {}
+    for first = 3, #fields, 4000 do
+      local page = call('HMGET', fields[2], unpack(fields, first, math.min(first + 3999, #fields)))
+      for index = 1, #page do run[first - 3 + index] = page[index] end
     end
   end
-  if not values[1] then return nil end
-  local run = {
-    tag = tag, id = id, key = names[2], status = values[1], created = tonumber(values[2]),
-    live = tonumber(values[3]) or 0, endPending = values[4] and tonumber(values[4]), ending = values[5],
-    failed = values[6], definition = values[7], hasOutput = values[8] == '1',
-    set = { 'HSET', names[2] }, events = { 'RPUSH', tag .. K.history .. id },
-  }
+  if not run[1] then return nil end
+  local status, created, live, pending, output, failed = string.match(run[1], META)
+  run.tag, run.id, run.key, run.status = tag, id, fields[2], status
+  run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
+  run.hasOutput, run.hasFailed = output, failed
   run.at = now - run.created
-  for index = 1, #fields do run[index] = values[#BASE + index] or nil end
+  run.set = { 'HSET', fields[2] }
+  run.events = { 'RPUSH', tag .. K.history .. id }
   return run
+end
+
+local function definitionOf(run)
+  run.definition = run.definition or call('HGET', run.key, 'd')
+  return run.definition
 end
 
 local function put(run, field, value)
@@ -118,6 +125,8 @@ local function callInParts(command)
 end
 
 local function writeRun(run)
+  local meta = string.format('%s|%d|%d|%d|%s|%s', run.status, run.created, run.live, run.endPending, run.hasOutput, run.hasFailed)
+  if meta ~= run[1] then put(run, 'm', meta) end
   if #run.set > 2 then callInParts(run.set) end
   if #run.events > 2 then callInParts(run.events) end
 end
@@ -125,31 +134,24 @@ end
 local function isActive(status) return status == 'n' or status == 'r' or status == 'p' end
 local function isTerminal(status) return status == 'S' or status == 'F' or status == 'C' or status == 'T' end
 
--- Step headers: parts joined by '|'; the first is the state (see state/src/step-header.ts).
-local function parts(header)
-  local list, count = {}, 0
-  for part in string.gmatch(header, '([^|]*)|?') do
-    count = count + 1
-    list[count] = part
-  end
-  return list
-end
+-- Step headers: parts joined by '|'; the first is the state (see state/src/step-header.ts). Fourteen parts at most.
+local HEADER = '^(%a)' .. string.rep('|?([^|]*)', 12) .. '$'
+local function parts(header) return { string.match(header, HEADER) } end
 
 -- Ends the run. `status`: S F C T. Only called when nothing of the run is live.
 local TERMINAL_EVENT = { S = K.eventRunSucceeded, F = K.eventRunFailed, C = K.eventRunCancelled, T = K.eventRunTimedOut }
 local function finish(run, status, data)
   run.status = status
-  put(run, 'u', status)
-  put(run, 'z', run.at)
-  local line = TERMINAL_EVENT[status] .. '|' .. run.at
+  put(run, 'z', integer(run.at))
+  local line = TERMINAL_EVENT[status] .. '|' .. integer(run.at)
   if data then line = line .. '||||||' .. data end
   event(run, line)
   unschedule(run.tag .. K.active, run.id)
   unschedule(run.tag .. K.due, 'r||' .. run.id)
   schedule(run.tag .. K.ended, run.id, now)
-  if run.ending then unschedule(run.tag .. K.cancels, run.id) end
+  unschedule(run.tag .. K.cancels, run.id)
   -- A run that did not end by itself may have timers of steps that will never start: the relay sweeps them.
-  if status ~= 'S' then send(run.tag, 'C|' .. run.id .. '|' .. run.definition) end
+  if status ~= 'S' then send(run.tag, 'C|' .. run.id .. '|' .. definitionOf(run)) end
   announce(K.channelEnded, run.id)
 end
 
@@ -158,14 +160,15 @@ local ENDING_STATUS = { f = 'F', c = 'C', t = 'T' }
 -- After any change: the run ends when nothing is live and either it is ending or every end step has settled.
 local function finishWhenDone(run)
   if run.live > 0 then return end
-  if run.ending then
-    finish(run, ENDING_STATUS[string.sub(run.ending, 1, 1)], string.sub(run.ending, 3))
+  if run.status == 'e' then
+    local ending = run.ending or call('HGET', run.key, 'x')
+    finish(run, ENDING_STATUS[string.sub(ending, 1, 1)], string.sub(ending, 3))
   elseif run.endPending == 0 and isActive(run.status) then
-    if run.failed then
-      finish(run, 'F', run.failed)
-    elseif run.hasOutput then
+    if run.hasFailed == '1' then
+      finish(run, 'F', run.failed or call('HGET', run.key, 'f'))
+    elseif run.hasOutput == '1' then
       -- The output is an expression: the relay evaluates it and applies `finish-run`.
-      send(run.tag, 'F|' .. run.id .. '|' .. run.definition)
+      send(run.tag, 'F|' .. run.id .. '|' .. definitionOf(run))
     else
       finish(run, 'S')
     end
@@ -176,7 +179,6 @@ end
 local function beginEnding(run, kind, data)
   run.ending = kind .. '|' .. data
   run.status = 'e'
-  put(run, 'u', 'e')
   put(run, 'x', run.ending)
   schedule(run.tag .. K.cancels, run.id, now)
   if run.live > 0 then announce(K.channelAborts, run.id) end
@@ -218,11 +220,13 @@ local function countDown(run, a, firstValue)
   return fired
 end
 
-local function announceReady(run, group) event(run, K.eventStepReady .. '|' .. run.at .. '|g' .. group) end
+local function announceReady(run, group)
+  event(run, K.eventStepReady .. '|' .. integer(run.at) .. '|g' .. group)
+end
 
 local function sendGroup(run, group, counter)
   announceReady(run, group)
-  send(run.tag, 'G|' .. run.id .. '|' .. run.definition .. '|' .. group .. '|' .. counter)
+  send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. counter)
 end
 
 -- Starts an attempt: header, event, fence. `previous` are the parts of the step's last header or nil; `head` names the
@@ -235,11 +239,9 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
     if before and before + 1 > fence then fence = before + 1 end
     first = tonumber(previous[7]) or first
   end
-  local deadline = run.at + tonumber(attemptMs)
-  put(run, 's' .. key, table.concat({ 'R', failures, crashes, integer(fence), attemptId, worker, integer(first),
-    integer(run.at), head, integer(deadline) }, '|'))
-  event(run, table.concat({ K.eventAttemptStarted, integer(run.at), key, tonumber(failures) + 1, integer(fence),
-    attemptId, worker }, '|'))
+  put(run, 's' .. key, string.format('R|%s|%s|%d|%s|%s|%d|%d|%s|%d', failures, crashes, fence, attemptId, worker, first,
+    run.at, head, run.at + attemptMs))
+  event(run, string.format('%s|%d|%s|%d|%d|%s|%s', K.eventAttemptStarted, run.at, key, failures + 1, fence, attemptId, worker))
   return fence, failures, crashes, first
 end
 
@@ -259,5 +261,5 @@ end
 
 -- True when the header is of a running attempt that the caller holds.
 local function holds(header, fence, attemptId)
-  return header ~= nil and header[1] == 'R' and header[4] == fence and header[5] == attemptId
+  return header and header[1] == 'R' and header[4] == fence and header[5] == attemptId
 end

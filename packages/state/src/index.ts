@@ -5,6 +5,7 @@ export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export * from './plan-shape.ts';
 export * from './read-sources.ts';
 export * from './run-id.ts';
+export { parseRunMeta, type RunMeta } from './run-record.ts';
 export * from './state.ts';
 export * from './step-header.ts';
 export { DEFAULT_LEASE_DURATION_MS } from './transition-batch.ts';

@@ -10,6 +10,7 @@ import { CHECKPOINT_VERSION, checkpointChecksum } from './checkpoint.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
+import { parseRunMeta } from './run-record.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
 
 /** Where a page of steps goes on: a step of the definition, or an item of a map step. */
@@ -29,9 +30,10 @@ interface RunBasics {
 
 async function readBasics(dependencies: ReadDependencies, runId: string): Promise<RunBasics & { key: string }> {
   const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
-  const [status, created] = await dependencies.client.hmget(key, 'u', 'c');
-  if (status == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  return { key, status, createdAt: Number(created) };
+  const packed = await dependencies.client.hget(key, 'm');
+  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  const { letter, createdAt } = parseRunMeta(packed);
+  return { key, status: letter, createdAt };
 }
 
 /** Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins. */

@@ -16,14 +16,27 @@ export function runStatusOf(letter: string): RunStatus {
   return STATUS_OF_LETTER[letter] ?? 'pending';
 }
 
-/** Meta fields of a run's hash, in the order in which `parseRun` takes their values. */
-export const RUN_FIELDS = ['u', 'c', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'l', 'x', 'f'] as const;
+/** What every transition needs of a run, packed into the field `m`: status, creation, live attempts, open end steps, … */
+export interface RunMeta {
+  /** Letter; see `runStatusOf`. */
+  letter: string;
+  createdAt: number;
+  live: number;
+}
+
+export function parseRunMeta(packed: string): RunMeta {
+  const [letter = '', created, live] = packed.split('|');
+  return { letter, createdAt: Number(created), live: Number(live) };
+}
+
+/** Fields of a run's hash, in the order in which `parseRun` takes their values. */
+export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f'] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
 export function parseRun(runId: string, values: readonly (string | null)[]): RunView | undefined {
-  const [status, created, definitionHash, workflow, version, ended, input, output, tags, live, ending, failed] = values;
-  if (status == null) return undefined;
-  const createdAt = Number(created);
+  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed] = values;
+  if (packed == null) return undefined;
+  const { letter: status, createdAt, live } = parseRunMeta(packed);
   const view: RunView = {
     runId,
     workflow: workflow ?? '',
@@ -40,6 +53,6 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     const error = failed ?? ending?.slice(2);
     if (error != null) view.error = JSON.parse(error) as StepError & { stepId?: string };
   }
-  if (live != null && Number(live) > 0) view.counts = { steps: 0, running: Number(live) };
+  if (live > 0) view.counts = { steps: 0, running: live };
   return view;
 }

@@ -19,7 +19,7 @@ import type { CompilePlan, PlanShape } from './plan-shape.ts';
 import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listCheckpoints, listSteps } from './read-steps.ts';
-import { runStatusOf } from './run-record.ts';
+import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import { Transitions } from './transitions.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
@@ -228,9 +228,9 @@ export class State<P extends PlanShape> {
   }
 
   async #runBasics(runId: string): Promise<{ definitionHash: string; createdAt: number }> {
-    const [hash, created] = await this.client.hmget(stateKey(this.tagOf(runId), 'run', runId), 'd', 'c');
-    if (hash == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-    return { definitionHash: hash, createdAt: Number(created) };
+    const [hash, packed] = await this.client.hmget(stateKey(this.tagOf(runId), 'run', runId), 'd', 'm');
+    if (hash == null || packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    return { definitionHash: hash, createdAt: parseRunMeta(packed).createdAt };
   }
 
   async #planOfRun(runId: string): Promise<P> {

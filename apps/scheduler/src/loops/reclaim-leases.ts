@@ -1,5 +1,5 @@
 import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
-import { parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
+import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { Loop } from './loop.ts';
 
@@ -49,9 +49,9 @@ async function end(
   tag: string,
   { why, key, runId, fenceOffset, attemptId, definitionHash }: UndecidedAttempt,
 ): Promise<void> {
-  const created = await state.client.hget(stateKey(tag, 'run', runId), 'c');
-  if (created == null) return;
-  const createdAt = Number(created);
+  const [packed, header] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', `s${key}`);
+  if (packed == null) return;
+  const { createdAt } = parseRunMeta(packed);
   const plan = await state.readPlan(tag, definitionHash);
   const { step: index, item } = parseStepKey(key);
   const step = plan.steps[index]!;
@@ -63,7 +63,6 @@ async function end(
         code: 'TIMEOUT',
         message: 'the attempt exceeded its time limit and its worker did not end it',
       };
-  const header = await state.client.hget(stateKey(tag, 'run', runId), `s${key}`);
   const failures = Number(header?.split('|')[1] ?? 0) + 1;
   const decision = isCrash
     ? ({ action: 'fail' } as const)

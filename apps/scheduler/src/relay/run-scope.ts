@@ -1,6 +1,6 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { Plan, Scope } from '@flotilla/engine';
-import { readSources, type Source, type State, stateKey } from '@flotilla/state';
+import { parseRunMeta, readSources, type Source, type State, stateKey } from '@flotilla/state';
 
 /** Reads what an expression of a run names, and nothing else. Throws DATA_CORRUPTION or RUN_NOT_FOUND. */
 export async function readScope(
@@ -10,9 +10,9 @@ export async function readScope(
   reads: readonly number[],
 ): Promise<{ scope: Scope; createdAt: number; sources: ReadonlyMap<number, Source> }> {
   const tag = state.tagOf(runId);
-  const [created, inputJson] = await state.client.hmget(stateKey(tag, 'run', runId), 'c', 'i');
-  if (created == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  const createdAt = Number(created);
+  const [packed, inputJson] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', 'i');
+  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  const { createdAt } = parseRunMeta(packed);
   const run = { client: state.client, plan, tag, runId, createdAt };
   const sources = reads.length === 0 ? new Map<number, Source>() : await readSources(run, reads);
   const input = JSON.parse(inputJson ?? 'null') as Json;

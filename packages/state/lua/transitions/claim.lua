@@ -6,10 +6,9 @@
 T['claim'] = function(tag, a)
   local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local parent, count = ARGV[a + 9], tonumber(ARGV[a + 11])
-  local fields = { 's' .. key, 'g' .. ARGV[a + 4], 'i' }
-  if ARGV[a + 8] ~= '1' then fields[3] = 'u' end
-  fields[4] = parent == '' and 'u' or 's' .. parent
-  fields[5] = parent == '' and 'u' or 'i' .. key
+  local fields = runFields(tag, id, 's' .. key, 'g' .. ARGV[a + 4], ARGV[a + 8] == '1' and 'i' or 'm')
+  fields[7] = parent == '' and 'm' or 's' .. parent
+  fields[8] = parent == '' and 'm' or 'i' .. key
   for index = 1, count do
     fields[#fields + 1] = 's' .. ARGV[a + 11 + index]
     fields[#fields + 1] = 'o' .. ARGV[a + 11 + index]
@@ -20,7 +19,7 @@ T['claim'] = function(tag, a)
     unschedule(tag .. K.due, hint)
     return { 'refused', 'gone' }
   end
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   local again = header and header[1] == 'R' and header[5] == attemptId
   if not again then
     if run.status == 'e' or isTerminal(run.status) then
@@ -33,14 +32,14 @@ T['claim'] = function(tag, a)
       return { 'refused', header[1] == 'B' and 'not-due' or 'settled' }
     end
     if parent ~= '' then
-      local map = run[4] and parts(run[4])
+      local map = run[5] and parts(run[5])
       if not map or map[1] ~= 'M' then
         unschedule(tag .. K.due, hint)
         return { 'refused', 'settled' }
       end
       if tonumber(string.match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
     elseif not header and ARGV[a + 6] ~= '0' then
-      local counter = tonumber(run[2])
+      local counter = tonumber(run[3])
       local ready = counter and (counter % UNIT == 0
         or (ARGV[a + 5] == 'y' and math.floor(counter / UNIT) % UNIT > 0))
       if not ready then return { 'refused', 'not-due' } end
@@ -56,15 +55,15 @@ T['claim'] = function(tag, a)
     fence, failures, crashes, first = header[4], header[2], header[3], header[7]
   else
     fence, failures, crashes, first = startAttempt(run, key, attemptId, worker, header, ARGV[a + 7], key)
-    put(run, 'l', integer(run.live + 1))
-    if run.status == 'n' then put(run, 'u', 'r') end
+    run.live = run.live + 1
+    if run.status == 'n' then run.status = 'r' end
     writeRun(run)
     schedule(tag .. K.lease, id .. '|' .. key, now + LEASE_MS)
     unschedule(tag .. K.due, hint)
     if ARGV[a + 10] == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
   end
   local reply = { 'claimed', integer(fence), integer(now), integer(run.created), failures, crashes, integer(first),
-    ARGV[a + 8] == '1' and run[3] or '', parent ~= '' and run[5] or '' }
-  for index = 6, #fields do reply[#reply + 1] = run[index] or '' end
+    ARGV[a + 8] == '1' and run[4] or '', parent ~= '' and run[6] or '' }
+  for index = 7, #fields - 2 do reply[#reply + 1] = run[index] or '' end
   return reply
 end

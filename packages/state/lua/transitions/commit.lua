@@ -9,31 +9,32 @@ T['commit'] = function(tag, a)
   local id, key, fence, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local parent = ARGV[a + 11]
   local edges = a + 15
-  local fields = { 's' .. key, parent == '' and 'u' or 's' .. parent, ARGV[a + 10] == '1' and 'i' or 'u' }
+  local fields = runFields(tag, id, 's' .. key, parent == '' and 'm' or 's' .. parent, ARGV[a + 10] == '1' and 'i' or 'm')
   local edgeCount = edgeFields(edges, fields)
   local sources = edges + 1 + edgeCount * EDGE_SIZE
-  local firstSource = #fields + 1
+  -- Values stand two places before their fields: the command and the key are none.
+  local firstSource = #fields - 1
   for index = 1, tonumber(ARGV[sources]) do
     fields[#fields + 1] = 's' .. ARGV[sources + index]
     fields[#fields + 1] = 'o' .. ARGV[sources + index]
   end
   -- Headers of the candidates to continue with: a repeated commit finds there what it claimed the first time.
-  local firstCandidate = #fields + 1
+  local firstCandidate = #fields - 1
   for index = 0, edgeCount - 1 do
     local candidate = ARGV[edges + 1 + index * EDGE_SIZE + 4]
-    fields[#fields + 1] = candidate == '' and 'u' or 's' .. candidate
+    fields[#fields + 1] = candidate == '' and 'm' or 's' .. candidate
   end
   local run = openRun(tag, id, fields)
   if not run then return { 'rejected', 'gone' } end
 
   local function continued(nextKey, nextFence, failures, crashes, first, item)
     local reply = { 'continued', nextKey, integer(nextFence), integer(now), failures, crashes, integer(first),
-      ARGV[a + 10] == '1' and run[3] or '', item or '' }
+      ARGV[a + 10] == '1' and run[4] or '', item or '' }
     for index = firstSource, firstCandidate - 1 do reply[#reply + 1] = run[index] or '' end
     return reply
   end
 
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   if header and header[1] == 'S' and header[4] == fence and header[5] == attemptId then
     for index = 0, edgeCount - 1 do
       local at = edges + 1 + index * EDGE_SIZE
@@ -45,11 +46,10 @@ T['commit'] = function(tag, a)
     return { 'committed' }
   end
   if not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
-  local map = parent ~= '' and run[2] and parts(run[2])
+  local map = parent ~= '' and run[3] and parts(run[3])
   if parent ~= '' and (not map or map[1] ~= 'M') then
     -- The map has settled without this item: its attempt ends, its result is not used.
     run.live = run.live - 1
-    put(run, 'l', integer(run.live))
     put(run, 's' .. key, table.concat({ 'X', header[2], header[3], header[4], header[5], header[6], header[7], header[8],
       integer(run.at), 'map-settled' }, '|'))
     event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId }, '|'))
@@ -59,29 +59,29 @@ T['commit'] = function(tag, a)
     return { 'rejected', 'map-settled' }
   end
 
-  put(run, 's' .. key, table.concat({ 'S', header[2], header[3], header[4], header[5], header[6], header[7], header[8],
-    integer(run.at), ARGV[a + 6] }, '|'))
+  put(run, 's' .. key, string.format('S|%s|%s|%s|%s|%s|%s|%s|%d|%s', header[2], header[3], fence, attemptId, header[6], header[7],
+    header[8], run.at, ARGV[a + 6]))
   put(run, 'o' .. key, ARGV[a + 5])
-  event(run, table.concat({ K.eventAttemptSucceeded, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId }, '|'))
-  event(run, K.eventStepSucceeded .. '|' .. run.at .. '|' .. key)
+  event(run, string.format('%s|%d|%s|%d|%s|%s', K.eventAttemptSucceeded, run.at, key, header[2] + 1, fence, attemptId))
+  event(run, string.format('%s|%d|%s', K.eventStepSucceeded, run.at, key))
   if ARGV[a + 7] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
 
   local mayContinue = ARGV[a + 9] == '1' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptId, nextAttemptMs, item
   local fired = {}
   if parent == '' then
-    fired = settleStep(run, edges, 4, ARGV[a + 8])
+    fired = settleStep(run, edges, 5, ARGV[a + 8])
   else
     local outcome, nextItem = countItem(run, parent, map, true)
     if outcome == 'succeeded' then
-      fired = settleStep(run, edges, 4, ARGV[a + 8])
+      fired = settleStep(run, edges, 5, ARGV[a + 8])
     elseif outcome == 'next' then
       local itemKey = parent .. '.' .. nextItem
       if mayContinue and ARGV[a + 12] ~= '' then
         nextKey, nextAttemptId, nextAttemptMs = itemKey, ARGV[a + 12], ARGV[a + 13]
         item = call('HGET', run.key, 'i' .. itemKey)
       else
-        send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. itemKey)
+        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. itemKey)
       end
     end
   end
@@ -103,7 +103,6 @@ T['commit'] = function(tag, a)
     return continued(nextKey, nextFence, failures, crashes, first, item)
   end
   run.live = run.live - 1
-  put(run, 'l', integer(run.live))
   finishWhenDone(run)
   writeRun(run)
   endLease(run, header, key)

@@ -11,15 +11,16 @@ T['create-run'] = function(tag, a)
     if record then
       local known, knownBody = string.match(record, '^([^|]*)|(.*)$')
       if knownBody ~= bodyHash then return { 'conflict', known } end
-      local status = call('HGET', tag .. K.run .. known, 'u')
+      local meta = call('HGET', tag .. K.run .. known, 'm')
+      local status = meta and string.sub(meta, 1, 1)
       -- A key reserved for a run of another partition, or whose run is gone, answers for the run id alone.
       if known ~= id or status then return { 'exists', known, status or '' } end
     end
   end
   local key = tag .. K.run .. id
-  local known = call('HMGET', key, 'u', 'b')
+  local known = call('HMGET', key, 'm', 'b')
   if known[1] then
-    if known[2] == bodyHash then return { 'exists', id, known[1] } end
+    if known[2] == bodyHash then return { 'exists', id, string.sub(known[1], 1, 1) } end
     return { 'conflict', id }
   end
   local definitionKey = tag .. K.definition .. definition
@@ -29,12 +30,11 @@ T['create-run'] = function(tag, a)
     call('HSETNX', definitionKey, 'text', definitionText)
   end
   call('HINCRBY', definitionKey, 'runs', 1)
-  local run = { 'HSET', key, 'u', 'n', 'c', integer(now), 'd', definition, 'w', workflow, 'i', ARGV[a + 4],
-    'b', bodyHash, 'E', ARGV[a + 7] }
+  local meta = string.format('n|%d|0|%s|%s|0', now, ARGV[a + 7], ARGV[a + 8])
+  local run = { 'HSET', key, 'm', meta, 'd', definition, 'w', workflow, 'i', ARGV[a + 4], 'b', bodyHash }
   local function also(field, value) run[#run + 1] = field run[#run + 1] = value end
   if version ~= '' then also('v', version) end
   if ARGV[a + 6] ~= '[]' then also('t', ARGV[a + 6]) end
-  if ARGV[a + 8] == '1' then also('h', '1') end
   call(unpack(run))
   call('RPUSH', tag .. K.history .. id, K.eventRunCreated .. '|0', K.eventStepReady .. '|0|ge')
   if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', ARGV[a + 11]) end

@@ -2,11 +2,11 @@
 
 -- Args: runId, reason (JSON data of the event). Reply: {'cancelling'|'ended'|'already-cancelling', status, now} | {'gone'}
 T['cancel-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], {})
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
   if not run then return { 'gone' } end
   if isTerminal(run.status) then return { 'ended', run.status, integer(now) } end
   if run.status == 'e' then return { 'already-cancelling', 'e', integer(now) } end
-  event(run, K.eventCancelRequested .. '|' .. run.at .. '||||||' .. ARGV[a + 1])
+  event(run, K.eventCancelRequested .. '|' .. integer(run.at) .. '||||||' .. ARGV[a + 1])
   beginEnding(run, 'c', ARGV[a + 1])
   finishWhenDone(run)
   writeRun(run)
@@ -15,7 +15,7 @@ end
 
 -- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['time-out-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], {})
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
   unschedule(tag .. K.due, 'r||' .. ARGV[a])
   if not run or not isActive(run.status) then return { 'ended' } end
   beginEnding(run, 't', ARGV[a + 1])
@@ -26,39 +26,40 @@ end
 
 -- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
 T['pause-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], {})
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
   if not run then return { 'gone' } end
   if run.status == 'p' then return { 'paused' } end
   if run.status ~= 'n' and run.status ~= 'r' then return { 'refused', run.status } end
-  put(run, 'u', 'p')
-  event(run, K.eventRunPaused .. '|' .. run.at)
+  run.status = 'p'
+  event(run, K.eventRunPaused .. '|' .. integer(run.at))
   writeRun(run)
   return { 'paused' }
 end
 
 -- Steps that were refused while the run was paused go back to the outbox. Args: runId.
 T['resume-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], {})
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
   if not run then return { 'gone' } end
   if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
   if run.status ~= 'p' then return { 'refused', run.status } end
-  put(run, 'u', 'r')
-  event(run, K.eventRunResumed .. '|' .. run.at)
+  run.status = 'r'
+  event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
   local held = call('SMEMBERS', tag .. K.paused .. run.id)
-  for index = 1, #held do send(tag, 'S|' .. run.id .. '|' .. run.definition .. '|' .. held[index]) end
+  for index = 1, #held do send(tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
   call('DEL', tag .. K.paused .. run.id)
   return { 'resumed' }
 end
 
 -- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
 T['finish-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], {})
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
   if not run or not isActive(run.status) or run.endPending ~= 0 or run.live > 0 then return { 'refused' } end
   if ARGV[a + 1] == 'S' then
     put(run, 'o', ARGV[a + 2])
     finish(run, 'S')
   else
+    run.hasFailed = '1'
     put(run, 'f', ARGV[a + 2])
     finish(run, 'F', ARGV[a + 2])
   end
@@ -79,8 +80,8 @@ end
 T['prune-run'] = function(tag, a)
   local id = ARGV[a]
   local key = tag .. K.run .. id
-  local values = call('HMGET', key, 'u', 'd', 'w', 't')
-  if values[1] and not isTerminal(values[1]) then return { 'refused' } end
+  local values = call('HMGET', key, 'm', 'd', 'w', 't')
+  if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
   if not values[1] then return { 'pruned' } end

@@ -8,14 +8,14 @@
 T['fail'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local delay, parent, edges = ARGV[a + 6], ARGV[a + 10], a + 13
-  local fields = { 's' .. key, parent == '' and 'u' or 's' .. parent }
+  local fields = runFields(tag, id, 's' .. key, parent == '' and 'm' or 's' .. parent)
   local edgeCount = edgeFields(edges, fields)
   local run = openRun(tag, id, fields)
   if not run then return { 'rejected', 'gone' } end
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   -- Without a fence the scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
   local forced = fence == ''
-  local running = header ~= nil and header[1] == 'R'
+  local running = header and header[1] == 'R'
   if forced then
     if not string.find(attemptId, header and header[1] or '-', 1, true) then return { 'rejected', 'settled' } end
     header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
@@ -31,7 +31,6 @@ T['fail'] = function(tag, a)
   if running then
     if ARGV[a + 4] ~= K.eventAttemptLost then failures = failures + 1 end
     run.live = run.live - 1
-    put(run, 'l', integer(run.live))
     event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
     if forced then announce(K.channelAborts, id) end
   end
@@ -48,27 +47,27 @@ T['fail'] = function(tag, a)
   elseif delay ~= '' then
     local at = run.at + tonumber(delay)
     put(run, 's' .. key, headerOf('B', integer(at)))
-    event(run, K.eventRetryScheduled .. '|' .. run.at .. '|' .. key .. '|' .. (failures + 1) .. '||||{"delayMs":' .. delay .. '}')
+    event(run, K.eventRetryScheduled .. '|' .. integer(run.at) .. '|' .. key .. '|' .. (failures + 1) .. '||||{"delayMs":' .. delay .. '}')
     schedule(tag .. K.due, 'b|' .. key .. '|' .. id, now + tonumber(delay))
     reply = { 'retry', integer(run.created + at) }
   else
     reply = { 'failed' }
     put(run, 's' .. key, headerOf(ARGV[a + 12]))
     event(run, (ARGV[a + 12] == 'Q' and K.eventStepQuarantined or K.eventStepFailed)
-      .. '|' .. run.at .. '|' .. key .. '|||||' .. ARGV[a + 5])
+      .. '|' .. integer(run.at) .. '|' .. key .. '|||||' .. ARGV[a + 5])
     if ARGV[a + 9] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
     if not running then
       for timer in string.gmatch('wbpq', '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
     end
     local settles = parent == '' and edges
     if parent ~= '' then
-      local map = run[2] and parts(run[2])
+      local map = run[3] and parts(run[3])
       if map and map[1] == 'M' then
         local outcome, nextItem = countItem(run, parent, map, false)
-        if outcome == 'next' then send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. parent .. '.' .. nextItem) end
+        if outcome == 'next' then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. parent .. '.' .. nextItem) end
         if outcome == 'failed' then
           put(run, 'o' .. parent, ARGV[a + 11])
-          event(run, K.eventStepFailed .. '|' .. run.at .. '|' .. parent .. '|||||' .. ARGV[a + 11])
+          event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. ARGV[a + 11])
           failRun(run, ARGV[a + 7], ARGV[a + 11])
           settles = edges
         elseif outcome == 'succeeded' then
@@ -79,7 +78,7 @@ T['fail'] = function(tag, a)
       failRun(run, ARGV[a + 7], ARGV[a + 11])
     end
     if settles then
-      local fired = settleStep(run, settles, 3, ARGV[a + 8])
+      local fired = settleStep(run, settles, 4, ARGV[a + 8])
       if run.status ~= 'e' then
         for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
       end

@@ -3,20 +3,19 @@
 -- Reply: {'released'} | {'cancelled'} | {'rejected', reason}
 T['release'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local run = openRun(tag, id, { 's' .. key })
+  local run = openRun(tag, id, runFields(tag, id, 's' .. key))
   if not run then return { 'rejected', 'gone' } end
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   if header and header[1] == 'Y' and header[4] == fence and header[5] == attemptId then return { 'released' } end
   if header and header[1] == 'X' and header[4] == fence and header[5] == attemptId then return { 'cancelled' } end
   if not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
   run.live = run.live - 1
-  put(run, 'l', integer(run.live))
   local again = isActive(run.status)
   put(run, 's' .. key, table.concat({ again and 'Y' or 'X', header[2], header[3], fence, attemptId, header[6], header[7],
     header[8], integer(run.at), again and '' or 'run-ending' }, '|'))
   event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '',
     cjson.encode({ reason = ARGV[a + 4] }) }, '|'))
-  if again then send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. key) end
+  if again then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
   finishWhenDone(run)
   writeRun(run)
   endLease(run, header, key)

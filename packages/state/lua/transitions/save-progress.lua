@@ -3,9 +3,9 @@
 -- Reply: {'saved'} | {'rejected', reason}
 T['save-progress'] = function(tag, a)
   local id, key = ARGV[a], ARGV[a + 1]
-  local run = openRun(tag, id, { 's' .. key })
+  local run = openRun(tag, id, runFields(tag, id, 's' .. key))
   if not run then return { 'rejected', 'gone' } end
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   if not holds(header, ARGV[a + 2], ARGV[a + 3]) then return { 'rejected', 'superseded' } end
   put(run, 'k' .. key, ARGV[a + 5] .. '\n' .. ARGV[a + 4])
   event(run, table.concat({ K.eventCheckpointSaved, integer(run.at), key, tonumber(header[2]) + 1, ARGV[a + 2],
@@ -21,9 +21,9 @@ end
 
 -- A checkpoint that did not match its checksum: recorded once by whoever found it. Args: runId, step key, data (JSON)
 T['report-corruption'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], { 's' .. ARGV[a + 1] })
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a], 's' .. ARGV[a + 1]))
   if not run then return { 'rejected', 'gone' } end
-  event(run, K.eventCheckpointCorrupt .. '|' .. run.at .. '|' .. ARGV[a + 1] .. '|||||' .. ARGV[a + 2])
+  event(run, K.eventCheckpointCorrupt .. '|' .. integer(run.at) .. '|' .. ARGV[a + 1] .. '|||||' .. ARGV[a + 2])
   writeRun(run)
   return { 'reported' }
 end

@@ -5,18 +5,17 @@ local function settleStep(run, a, firstValue, isEndStep)
   local fired = countDown(run, a, firstValue)
   if isEndStep == '1' then
     run.endPending = run.endPending - 1
-    put(run, 'E', integer(run.endPending))
   end
   return fired
 end
 
 -- A final failure: with failFast the run begins to end, else it is remembered for the run's end.
 local function failRun(run, failFast, data)
-  if run.ending then return end
+  if run.status == 'e' then return end
   if failFast == '1' then
     beginEnding(run, 'f', data)
-  elseif not run.failed then
-    run.failed = data
+  elseif run.hasFailed == '0' then
+    run.hasFailed, run.failed = '1', data
     put(run, 'f', data)
   end
 end
@@ -40,7 +39,7 @@ local function countItem(run, parentKey, map, succeeded)
   if outcome == 'succeeded' then
     -- V: a succeeded map; its output is its items' outputs, which readers put together.
     put(run, 's' .. parentKey, table.concat({ 'V', items, failed, map[8], integer(run.at) }, '|'))
-    event(run, K.eventStepSucceeded .. '|' .. run.at .. '|' .. parentKey)
+    event(run, K.eventStepSucceeded .. '|' .. integer(run.at) .. '|' .. parentKey)
   elseif outcome == 'failed' then
     put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at) }, '|'))
   else

@@ -8,11 +8,11 @@ local SETTLE_EVENT = { S = K.eventStepSucceeded, F = K.eventStepFailed, K = K.ev
 T['settle'] = function(tag, a)
   local id, key, state, detail, body = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local edges = a + 10
-  local fields = { 's' .. key }
+  local fields = runFields(tag, id, 's' .. key)
   edgeFields(edges, fields)
   local run = openRun(tag, id, fields)
   if not run then return { 'refused', 'gone' } end
-  local header = run[1] and parts(run[1])
+  local header = run[2] and parts(run[2])
   local current = header and header[1] or '-'
   for timer in string.gmatch(ARGV[a + 8], '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
   if run.status == 'e' or isTerminal(run.status) then return { 'refused', 'cancelled' } end
@@ -22,16 +22,16 @@ T['settle'] = function(tag, a)
   put(run, 's' .. key, table.concat({ state, failures, header and header[3] or 0, header and header[4] or '',
     '', '', header and header[7] or integer(run.at), started, integer(run.at), detail }, '|'))
   if body ~= '' then put(run, 'o' .. key, body) end
-  local line = SETTLE_EVENT[state] .. '|' .. run.at .. '|' .. key
+  local line = SETTLE_EVENT[state] .. '|' .. integer(run.at) .. '|' .. key
   if state == 'K' then
     line = line .. '|||||{"reason":"' .. detail .. '"}'
   elseif state ~= 'S' then
     line = line .. '|||||' .. body
   end
   event(run, line)
-  if run.status == 'n' then run.status = 'r' put(run, 'u', 'r') end
+  if run.status == 'n' then run.status = 'r' end
   if state == 'F' or state == 'Q' then failRun(run, ARGV[a + 6], ARGV[a + 9]) end
-  local fired = settleStep(run, edges, 2, ARGV[a + 7])
+  local fired = settleStep(run, edges, 3, ARGV[a + 7])
   if run.status ~= 'e' then
     for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
   end

@@ -2,10 +2,10 @@
 
 -- What may begin to wait: the header's parts or nil, or the refusal.
 local function openWaiting(tag, a)
-  local run = openRun(tag, ARGV[a], { 's' .. ARGV[a + 1] })
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a], 's' .. ARGV[a + 1]))
   if not run then return nil, nil, { 'refused', 'gone' } end
   if run.status == 'e' or isTerminal(run.status) then return nil, nil, { 'refused', 'cancelled' } end
-  return run, run[1] and parts(run[1]), nil
+  return run, run[2] and parts(run[2]), nil
 end
 
 -- Args: runId, step key, forMs. Reply: {'started'} | {'refused', reason}
@@ -15,7 +15,7 @@ T['start-delay'] = function(tag, a)
   if header then return header[1] == 'D' and { 'started' } or { 'refused', header[1] } end
   local due = run.at + tonumber(ARGV[a + 2])
   put(run, 's' .. ARGV[a + 1], table.concat({ 'D', 0, 0, 0, '', '', integer(run.at), integer(run.at), '', integer(due) }, '|'))
-  if run.status == 'n' then put(run, 'u', 'r') end
+  if run.status == 'n' then run.status = 'r' end
   writeRun(run)
   schedule(tag .. K.due, 'd|' .. ARGV[a + 1] .. '|' .. run.id, run.created + due)
   return { 'started' }
@@ -47,9 +47,9 @@ T['start-map'] = function(tag, a)
   end
   local first = math.min(items, tonumber(ARGV[a + 3]))
   put(run, 's' .. key, table.concat({ 'M', items, first, 0, 0, ARGV[a + 3], ARGV[a + 4], integer(run.at) }, '|'))
-  if run.status == 'n' then put(run, 'u', 'r') end
+  if run.status == 'n' then run.status = 'r' end
   writeRun(run)
-  for item = 0, first - 1 do send(tag, 'S|' .. run.id .. '|' .. run.definition .. '|' .. key .. '.' .. item) end
+  for item = 0, first - 1 do send(tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. key .. '.' .. item) end
   return { 'started' }
 end
 
@@ -66,8 +66,8 @@ T['park'] = function(tag, a)
   if current == 'P' and header[10] == reason then return { 'parked' } end
   put(run, 's' .. key, table.concat({ 'P', header and header[2] or 0, header and header[3] or 0, header and header[4] or '',
     header and header[5] or '', '', header and header[7] or integer(run.at), header and header[8] or '', '', reason }, '|'))
-  event(run, K.eventStepParked .. '|' .. run.at .. '|' .. key .. '|||||{"reason":"' .. reason .. '"}')
-  if run.status == 'n' then put(run, 'u', 'r') end
+  event(run, K.eventStepParked .. '|' .. integer(run.at) .. '|' .. key .. '|||||{"reason":"' .. reason .. '"}')
+  if run.status == 'n' then run.status = 'r' end
   writeRun(run)
   return { 'parked' }
 end

@@ -14,18 +14,18 @@ T['take-due'] = function(tag, a)
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
     if letter == 'b' then
       unschedule(due, member)
-      local run = openRun(tag, id, { 's' .. key })
-      local header = run and run[1] and parts(run[1])
+      local run = openRun(tag, id, runFields(tag, id, 's' .. key))
+      local header = run and run[2] and parts(run[2])
       if header and header[1] == 'B' and isActive(run.status) then
         put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
         writeRun(run)
-        send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. key)
+        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
       end
     elseif letter == 'p' then
-      local run = openRun(tag, id, { 's' .. key })
+      local run = openRun(tag, id, runFields(tag, id, 's' .. key))
       unschedule(due, member)
-      if run and run[1] and string.sub(run[1], 1, 1) == 'P' and isActive(run.status) then
-        send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. key)
+      if run and run[2] and string.sub(run[2], 1, 1) == 'P' and isActive(run.status) then
+        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
       end
     else
       schedule(due, member, now + TAKEN_MS)
@@ -43,14 +43,14 @@ end
 T['recheck'] = function(tag, a)
   local id, key = ARGV[a], ARGV[a + 1]
   local member = 'q|' .. key .. '|' .. id
-  local run = openRun(tag, id, { 's' .. key })
-  local state = run and (run[1] and string.sub(run[1], 1, 1) or '-')
+  local run = openRun(tag, id, runFields(tag, id, 's' .. key))
+  local state = run and (run[2] and string.sub(run[2], 1, 1) or '-')
   if not run or not isActive(run.status) or not string.find('-Y', state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
   end
   schedule(tag .. K.due, member, now + tonumber(ARGV[a + 2]))
-  if ARGV[a + 3] == '1' then send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. key) end
+  if ARGV[a + 3] == '1' then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
   return { 'waiting' }
 end
 
@@ -77,15 +77,15 @@ T['reclaim'] = function(tag, a)
     local member = entries[index]
     local id, head = string.match(member, '^(.*)|([^|]*)$')
     local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
-    local run = openRun(tag, id, { 's' .. key })
-    local header = run and run[1] and parts(run[1])
+    local run = openRun(tag, id, runFields(tag, id, 's' .. key))
+    local header = run and run[2] and parts(run[2])
     if not header or header[1] ~= 'R' or header[9] ~= head then
       unschedule(lease, member)
     else
       local worker = header[6]
       if leaseEnds[worker] == nil then leaseEnds[worker] = tonumber(call('ZSCORE', tag .. K.workers, worker)) or 0 end
       local function forPlan(what)
-        for _, value in ipairs({ what, key, id, header[4], header[5], run.definition }) do reply[#reply + 1] = value end
+        for _, value in ipairs({ what, key, id, header[4], header[5], definitionOf(run) }) do reply[#reply + 1] = value end
         schedule(lease, member, now + TAKEN_MS)
       end
       if leaseEnds[worker] > now then
@@ -100,12 +100,11 @@ T['reclaim'] = function(tag, a)
         lost = lost + 1
         local again = isActive(run.status)
         run.live = run.live - 1
-        put(run, 'l', integer(run.live))
         put(run, 's' .. key, table.concat({ again and 'Y' or 'X', header[2], tonumber(header[3]) + 1, header[4], '', '',
           header[7], header[8], integer(run.at), again and '' or 'run-ending' }, '|'))
         event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, tonumber(header[2]) + 1, header[4], header[5],
           worker }, '|'))
-        if again then send(tag, 'S|' .. id .. '|' .. run.definition .. '|' .. key) end
+        if again then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
         finishWhenDone(run)
         writeRun(run)
         unschedule(lease, member)
