@@ -4,7 +4,7 @@ import type { ParseResult } from '@marcbachmann/cel-js';
  * What we rely on in the library's syntax tree beyond its published types, in one place. The library checks a tree
  * once (which chooses each node's `handle`) and then evaluates by calling `node.evaluate`; both are plain properties,
  * so access to data, costs and the reading of steps can be decided per node while the library keeps the semantics.
- * The exact version is pinned; `cel-nodes.test.ts` fails when one of these no longer holds.
+ * The exact version is pinned; the tests of expressions fail when one of these no longer holds.
  */
 export interface CelNode {
   readonly op: string;

@@ -84,7 +84,7 @@ describe('a join', () => {
   test('any fires at the first success, all and settled at the last need', () => {
     fc.assert(
       fc.property(rule, fc.array(outcome, { minLength: 1, maxLength: 8 }), (join, outcomes) => {
-        const [{ at }] = settleInOrder(join, outcomes) as [{ at: number }];
+        const at = settleInOrder(join, outcomes)[0]!.at;
         const firstSuccess = outcomes.indexOf('succeeded');
         expect(at).toBe(join === 'any' && firstSuccess >= 0 ? firstSuccess : outcomes.length - 1);
       }),

@@ -53,7 +53,7 @@ describe('the transition tables', () => {
   });
 
   test('render as Lua with the stored form of states', () => {
-    const lua = renderTransitionsForLua({ a: ['b'], b: [] }, (state) => state.toUpperCase());
+    const lua = renderTransitionsForLua<'a' | 'b'>({ a: ['b'], b: [] }, (state) => state.toUpperCase());
     expect(lua).toBe("{ ['A'] = { ['B'] = true }, ['B'] = {  } }");
   });
 
