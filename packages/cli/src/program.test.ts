@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { runCli } from './program.ts';
+import { buildProgram, runCli } from './program.ts';
 import { Interrupted } from './terminal.ts';
 import { type FakeAnswer, type FakeScheduler, fakeScheduler, problemAnswer } from './testing/fake-scheduler.ts';
 import { type FakeTerminal, fakeTerminal } from './testing/fake-terminal.ts';
@@ -446,4 +446,22 @@ describe('up', () => {
     expect((await cli(['up', '--port', '0', '--handlers', 'no.ts'], env)).exitCode).toBe(2);
     expect((await cli(['up'], { ...env, FLOTILLA_PORT: 'seven' })).exitCode).toBe(2);
   });
+});
+
+test('docs/reference/cli.md has a section for every command and names every option', async () => {
+  const text = await readFile(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8');
+  const sections = new Map(text.split(/^## /m).map((section) => [section.split('\n', 1)[0], section]));
+  const everywhere = new Set(['--json', '--debug', '--help', '--url', '--api-key']);
+  const missing: string[] = [];
+  for (const command of buildProgram(newTerminal(), () => undefined).commands) {
+    const section = sections.get(command.name());
+    if (section === undefined) missing.push(command.name());
+    for (const option of [command, ...command.commands].flatMap(({ options }) => options)) {
+      if (!everywhere.has(option.long ?? '') && !section?.includes(option.long ?? '')) {
+        missing.push(`${command.name()} ${option.long}`);
+      }
+    }
+  }
+  expect(missing).toEqual([]);
+  for (const option of everywhere) if (option !== '--help') expect(text).toContain(option);
 });

@@ -32,10 +32,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   const setExit: Action = (code) => {
     exitCode = code;
   };
-  const program = new Command('flotilla')
-    .description('Durable multi-step workflows on a fleet of stateless workers.')
-    .addHelpText('after', EXIT_CODES_HELP);
-  for (const make of COMMANDS) program.addCommand(make(terminal, setExit));
+  const program = buildProgram(terminal, setExit);
   for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.write(text),
@@ -48,6 +45,15 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   } catch (error) {
     return reportError(error, terminal, { json, debug });
   }
+}
+
+/** The whole command, as docs/reference/cli.md describes it. */
+export function buildProgram(terminal: Terminal, setExit: Action): Command {
+  const program = new Command('flotilla')
+    .description('Durable multi-step workflows on a fleet of stateless workers.')
+    .addHelpText('after', EXIT_CODES_HELP);
+  for (const make of COMMANDS) program.addCommand(make(terminal, setExit));
+  return program;
 }
 
 const COMMANDS = [

@@ -10,7 +10,7 @@ import type { Terminal } from '../terminal.ts';
 import { runDemo } from '../up/demo.ts';
 import { Fleet } from '../up/fleet.ts';
 import { requirePort } from '../up/listening-port.ts';
-import { logFolder } from '../up/program-files.ts';
+import { defaultLogFolder } from '../up/program-files.ts';
 import { type CommonOptions, wholeNumber, withCommon } from './common-options.ts';
 import { outcomeOf } from './run.ts';
 
@@ -49,8 +49,9 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
 async function up(options: UpOptions, terminal: Terminal) {
   const { env, url } = await environmentOf(options, terminal);
   const client = clientFor(url, env);
+  const logFolder = resolve(terminal.cwd, env['FLOTILLA_LOGS'] || defaultLogFolder);
   const say = (line: string) => printLine(terminal, line);
-  const fleet = new Fleet({ workers: options.workers, url, env, client, say });
+  const fleet = new Fleet({ workers: options.workers, url, env, client, logFolder, say });
   const ignoreFurther = terminal.onFurtherSignal(() => fleet.kill());
   try {
     await fleet.untilReady(terminal.signal);

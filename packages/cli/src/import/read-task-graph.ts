@@ -1,7 +1,7 @@
 import { type Problem, pointerToken } from '@flotilla/contracts';
 import { CliProblem } from '../cli-problem.ts';
 
-export interface GraphTask {
+interface GraphTask {
   /** The task's own id in the file. Unique. */
   id: string;
   runtimeSeconds: number;

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { FlotillaClient } from '@flotilla/client';
 import { CliProblem } from '../cli-problem.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { logFolder, programArguments } from './program-files.ts';
+import { programArguments } from './program-files.ts';
 import { type ProcessEnd, SupervisedProcess } from './supervised-process.ts';
 
 export interface FleetOptions {
@@ -11,6 +11,7 @@ export interface FleetOptions {
   url: string;
   env: NodeJS.ProcessEnv;
   client: FlotillaClient;
+  logFolder: string;
   /** One line for people. */
   say(line: string): void;
 }
@@ -93,7 +94,7 @@ export class Fleet {
 
   #supervise(name: string, args: readonly string[]): SupervisedProcess {
     const onCrash = (how: string) => this.#options.say(`${name} ${how}; starting it again`);
-    const logFile = join(logFolder, `${name}.log`);
+    const logFile = join(this.#options.logFolder, `${name}.log`);
     return new SupervisedProcess({ name, args, env: this.#options.env, logFile, onCrash });
   }
 

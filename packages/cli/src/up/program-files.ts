@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { CliProblem } from '../cli-problem.ts';
 
 /** packages/cli/{src,dist}/up/program-files.* is four folders below the project. */
-export const projectFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
-export const logFolder = join(projectFolder, '.flotilla', 'logs');
+const projectFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
+/** Where the logs of what `up` starts go, unless FLOTILLA_LOGS says otherwise. */
+export const defaultLogFolder = join(projectFolder, '.flotilla', 'logs');
 export const montageFile = join(projectFolder, 'examples', 'montage', 'montage-chameleon-2mass-005d-001.json.gz');
 
 /** When the command runs from its sources, so does what it starts. */

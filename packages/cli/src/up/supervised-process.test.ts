@@ -1,0 +1,112 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, spawnNode, within } from '@flotilla/testing';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { SupervisedProcess } from './supervised-process.ts';
+
+let folder: string;
+const started: SupervisedProcess[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'flotilla-supervised-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((each) => each.stop(1000)));
+});
+
+async function supervise(source: string, crashes: string[] = []): Promise<SupervisedProcess> {
+  const file = join(folder, `${started.length}.mjs`);
+  await writeFile(file, source);
+  const process = new SupervisedProcess({
+    name: 'probe',
+    args: [file],
+    env: {},
+    logFile: join(folder, 'logs', 'probe.log'),
+    onCrash: (how) => crashes.push(how),
+  });
+  started.push(process);
+  return process;
+}
+
+test('what a process says is in its log, and its end is told with its code', async () => {
+  const process = await supervise('console.log("out"); console.error("err"); process.exitCode = 2;');
+  expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 2', code: 2 });
+  expect(await process.lastLines()).toEqual(['out', 'err']);
+});
+
+test('a process that crashes is started again, with a new id', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('setInterval(() => {}, 1000); console.log("up", process.pid);', crashes);
+  process.keepUp();
+  const first = process.pid!;
+  globalThis.process.kill(first, 'SIGKILL');
+  await eventually(() => process.pid !== undefined && process.pid !== first, { message: 'the restart' });
+  expect(crashes).toEqual(['was ended by SIGKILL']);
+  await eventually(async () => (await readFile(process.logFile, 'utf8')).includes(`up ${process.pid}`));
+});
+
+test('a process that does not stay up is given up', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('process.exit(7)', crashes);
+  process.keepUp();
+  const { how, code } = await within(process.ended, 20_000, 'the last crash');
+  expect(how).toBe('ended with code 7, 5 times within 60 s');
+  expect(code).toBe(7);
+  expect(crashes).toHaveLength(5);
+}, 30_000);
+
+test('stopping asks first, waits for the end, and can be done twice', async () => {
+  const process = await supervise(
+    'process.on("SIGTERM", () => { console.log("drained"); process.exit(0); }); setInterval(() => {}, 1000); console.log("up");',
+  );
+  process.keepUp();
+  await eventually(async () => (await process.lastLines()).includes('up'));
+  await Promise.all([process.stop(5000), process.stop(5000)]);
+  expect(await process.lastLines()).toEqual(['up', 'drained']);
+  expect(process.pid).toBeUndefined();
+});
+
+test('a process that does not drain is killed after its grace time', async () => {
+  const process = await supervise('process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log("up");');
+  await eventually(async () => (await process.lastLines()).includes('up'));
+  await process.stop(50);
+  expect(await process.ended).toMatchObject({ how: 'was ended by SIGKILL' });
+});
+
+test('stopping between a crash and the restart starts nothing again', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('process.exit(1)', crashes);
+  process.keepUp();
+  await eventually(() => crashes.length === 1);
+  await within(process.stop(1000), 2000, 'the stop');
+  expect(process.pid).toBeUndefined();
+});
+
+test('a child whose parent is killed ends by itself', async () => {
+  const child = join(folder, 'child.mjs');
+  await writeFile(child, 'process.on("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000);');
+  const parent = join(folder, 'parent.mjs');
+  await writeFile(
+    parent,
+    `import { spawn } from 'node:child_process';
+     const child = spawn(process.execPath, [process.argv[2], process.argv[3]], { stdio: ['pipe', 'ignore', 'ignore'] });
+     child.once('spawn', () => console.log('child', child.pid));
+     setInterval(() => {}, 1000);`,
+  );
+  const preload = `--import=${join(import.meta.dirname, 'end-with-parent.ts')}`;
+  const process = await spawnNode(parent, [preload, child]);
+  const [, pid] = await process.waitForLine(/^child (\d+)$/);
+  await process.kill9();
+  await eventually(() => !lives(Number(pid)), { message: 'the end of the child' });
+});
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

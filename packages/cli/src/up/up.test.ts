@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { freePort, type StartedProcess, sharedRedis, spawnNode, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+
+const root = resolve(import.meta.dirname, '../../../..');
+const main = join(root, 'packages/cli/src/main.ts');
+
+let logs: string;
+
+beforeAll(async () => {
+  logs = await mkdtemp(join(tmpdir(), 'flotilla-up-'));
+});
+afterAll(() => rm(logs, { recursive: true }));
+
+/** The command as users run it, with a Redis of the tests. */
+async function flotilla(args: readonly string[], env: Record<string, string> = {}): Promise<StartedProcess> {
+  const REDIS_URL = sharedRedis().url;
+  return spawnNode(main, args, {
+    cwd: root,
+    env: { REDIS_URL, FLOTILLA_LOGS: logs, FLOTILLA_NAMESPACE: testNamespace(import.meta.url), ...env },
+  });
+}
+
+test('up --demo --once runs the Montage graph with three workers, shows how it went, and ends with 0', async () => {
+  const up = await flotilla(['up', '--demo', '--once', '--port', '0']);
+  expect(await up.exited).toMatchObject({ code: 0 });
+  expect(up.stdout()).toMatch(/Ready: a scheduler and 3 workers/);
+  expect(up.stdout()).toMatch(/58 tasks, 114 edges/);
+  expect(up.stdout()).toMatch(/\[58\/58\] mViewer_ID0000058 succeeded/);
+  expect(up.stdout()).toMatch(/ succeeded after \d+\.\d s/);
+  expect(up.stdout()).toMatch(/\d+ +\+\d+\.\d{3} run-succeeded/);
+  expect(up.stderr()).toBe('');
+}, 60_000);
+
+test('up serves until SIGTERM, with the handlers of a module, and takes its processes with it', async () => {
+  const port = await freePort();
+  const handlers = 'examples/order-fulfilment/src/handlers.ts';
+  const up = await flotilla(['up', '--workers', '1', '--port', String(port), '--handlers', handlers]);
+  await up.waitForLine(/Serving until Ctrl-C/, 30_000);
+  const env = { FLOTILLA_URL: `http://127.0.0.1:${port}` };
+  const input = '@examples/order-fulfilment/large-order.json';
+  const run = await flotilla(
+    ['run', 'examples/order-fulfilment/src/workflow.ts', '--input', input, '--wait', '--json'],
+    env,
+  );
+  expect(await run.exited).toMatchObject({ code: 0 });
+  expect(JSON.parse(run.stdout())).toMatchObject({ status: 'succeeded', output: { charged: 1350 } });
+  up.signal('SIGTERM');
+  expect(await up.exited).toMatchObject({ code: 0 });
+  const show = await flotilla(['ps'], env);
+  expect(await show.exited).toMatchObject({ code: 3 });
+}, 60_000);
+
+test('up whose workers cannot load their handlers ends with 2 and the reason', async () => {
+  const up = await flotilla(['up', '--port', '0', '--workers', '1', '--handlers', 'package.json']);
+  expect(await up.exited).toMatchObject({ code: 2 });
+  expect(up.stderr()).toMatch(/worker-1 ended with code 2[\s\S]*handlers cannot be used/i);
+}, 60_000);
