@@ -4,6 +4,7 @@ import {
   type CelHandle,
   type CelNode,
   calledNameOf,
+  childrenOf,
   comprehensionOf,
   isAccess,
   literalKeyOf,
@@ -12,7 +13,7 @@ import {
 import { hasKey, isContainer, sameData } from './compare-data.ts';
 import { currentEvaluation } from './current-evaluation.ts';
 import { type EvaluationCost, EvaluationFault, MAX_LIST_ITEMS } from './expression-cost.ts';
-import { matchesPattern } from './linear-regex.ts';
+import { chargePattern, matchesPattern } from './linear-regex.ts';
 import { lookUp, shielded } from './look-up.ts';
 
 /**
@@ -75,7 +76,9 @@ function boundHandle(node: CelNode, handle: CelHandle): CelHandle {
         isContainer(right) ? isMember(left, right, currentEvaluation().cost) : handle(left, right, third, fourth);
     case 'call':
     case 'rcall':
-      return meteredCall(calledNameOf(node) ?? '', handle);
+      return calledNameOf(node) === 'matches'
+        ? matchesCall(node, handle)
+        : meteredCall(calledNameOf(node) ?? '', handle);
     default:
       return handle;
   }
@@ -101,13 +104,24 @@ function meteredCall(name: string, handle: CelHandle): CelHandle {
     const { cost } = currentEvaluation();
     const list = callArguments as unknown[];
     const [first] = list;
-    if (name === 'matches' && list.length === 2) return matchesPattern(first, list[1], cost);
     // Parts of a time in a named zone go through the formatter of the platform, which is slow.
     cost.charge(name.startsWith('get') && list.length === 2 ? 1000 : 4);
     for (const argument of list) if (typeof argument === 'string') cost.chargeLength(argument);
     if (name === 'size' && list.length === 1 && isContainer(first)) return sizeOf(first, cost);
     if (name === 'join') chargeJoin(list, cost);
     return cost.chargeBuilt(handle(callArguments, second, third, fourth));
+  };
+}
+
+/** `text.matches(pattern)`, never through a JavaScript RegExp. */
+function matchesCall(node: CelNode, handle: CelHandle): CelHandle {
+  const isLiteral = childrenOf(node).at(-1)?.op === 'value';
+  return (callArguments, second, third, fourth) => {
+    const [text, pattern, ...more] = callArguments as unknown[];
+    if (more.length > 0) return handle(callArguments, second, third, fourth);
+    const { cost } = currentEvaluation();
+    if (!isLiteral) chargePattern(pattern, cost);
+    return matchesPattern(text, pattern, cost);
   };
 }
 

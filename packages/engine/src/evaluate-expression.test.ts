@@ -344,6 +344,7 @@ describe('the cost of an evaluation is bounded', () => {
     'run.input.list.filter(x, run.input.list == [x])',
     'run.input.list.map(x, run.input.text + run.input.text)',
     'run.input.list.map(x, run.input.text.matches("(a|b|ab)*c"))',
+    'run.input.list.exists(x, "b".matches(string(x) + "(a|b|c){500}d"))',
     'run.input.list.map(x, size(run.input.text.split("")))',
     'run.input.list.map(x, string(x)).join(run.input.text)',
     'run.input.list + run.input.list',

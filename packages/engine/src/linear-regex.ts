@@ -31,6 +31,11 @@ export function compileLinearRegex(pattern: string): RE2JS {
   return compiled;
 }
 
+/** A pattern that is computed may be another one each time, and compiling is what costs most. */
+export function chargePattern(pattern: unknown, cost: EvaluationCost): void {
+  if (typeof pattern === 'string') cost.charge(100 * Math.min(pattern.length, MAX_PATTERN_CHARACTERS));
+}
+
 /** True when some part of the text matches, as CEL says. */
 export function matchesPattern(text: unknown, pattern: unknown, cost: EvaluationCost): boolean {
   if (typeof text !== 'string' || typeof pattern !== 'string') {
