@@ -17,7 +17,7 @@ export interface CelNode {
 
 export type CelHandle = (first: unknown, second: unknown, third: unknown, fourth: unknown) => unknown;
 export type CelEvaluate = (evaluator: CelEvaluator, node: CelNode, context: unknown) => unknown;
-export type CelCheck = (checker: CelChecker, node: CelNode, context: unknown) => unknown;
+type CelCheck = (checker: CelChecker, node: CelNode, context: unknown) => unknown;
 
 interface CelNodeMeta {
   check: CelCheck;
@@ -28,16 +28,16 @@ interface CelNodeMeta {
   alternate?: CelNode;
 }
 
-export interface CelMacro {
+interface CelMacro {
   evaluate(evaluator: CelEvaluator, macro: unknown, context: unknown): unknown;
   typeCheck(checker: CelChecker, macro: unknown, context: unknown): unknown;
 }
 
-export interface CelEvaluator {
+interface CelEvaluator {
   run(node: CelNode, context: unknown): unknown;
 }
 
-export interface CelChecker {
+interface CelChecker {
   readonly dynType: unknown;
   readonly boolType: unknown;
   check(node: CelNode, context: unknown): unknown;

@@ -12,8 +12,6 @@ import { shielded } from './look-up.ts';
 import type { Expression, Scope } from './plan.ts';
 import { shorten } from './problem-list.ts';
 
-export type { ExpressionProblem };
-
 export interface ExpressionNames {
   /** The steps of the workflow by id. */
   stepIndex: ReadonlyMap<string, number>;

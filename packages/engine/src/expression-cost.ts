@@ -2,9 +2,9 @@
  * What evaluating one expression may cost. A unit is about the work of one syntax node (some 50 ns): the limit keeps
  * the event loop from being blocked for longer than some tens of milliseconds by any expression on any data.
  */
-export const MAX_EVALUATION_COST = 500_000;
+const MAX_EVALUATION_COST = 500_000;
 /** Longest text and list that an expression may build on its way. */
-export const MAX_TEXT_CHARACTERS = 1_048_576;
+const MAX_TEXT_CHARACTERS = 1_048_576;
 export const MAX_LIST_ITEMS = 100_000;
 
 const CHARACTERS_PER_UNIT = 64;

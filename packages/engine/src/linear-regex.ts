@@ -13,7 +13,7 @@ const patterns = new LRUCache<string, RE2JS>({ max: 256 });
  * A pattern in RE2 syntax, matched in time linear in the text: an expression of a user is never a JavaScript RegExp.
  * Error: `EvaluationFault` when the pattern is not RE2 or too large.
  */
-export function compileLinearRegex(pattern: string): RE2JS {
+function compileLinearRegex(pattern: string): RE2JS {
   const known = patterns.get(pattern);
   if (known !== undefined) return known;
   if (pattern.length > MAX_PATTERN_CHARACTERS) {

@@ -11,9 +11,9 @@ import { outcomeOfSkip, type SettledOutcome, settleEdges } from './settle-edges.
 
 /** What a simulated handler does with one attempt. */
 export type SimulatedHandler = (call: { stepId: string; attempt: number; input: Json }) => SimulatedResult;
-export type SimulatedResult = { afterMs: number } & ({ output: Json } | { error: unknown });
+type SimulatedResult = { afterMs: number } & ({ output: Json } | { error: unknown });
 
-export interface SimulatedStep {
+interface SimulatedStep {
   status: StepStatus;
   output: Json;
   error: { code: string; message: string } | undefined;
@@ -23,7 +23,7 @@ export interface SimulatedStep {
   settledAtMs: number | undefined;
 }
 
-export interface SimulatedRun {
+interface SimulatedRun {
   status: 'succeeded' | 'failed' | 'timed-out';
   output: Json;
   endedAtMs: number;

@@ -5,7 +5,7 @@ import type { ProblemCode } from './problem-codes.ts';
 import { pointer } from './problem-list.ts';
 
 /** What is wrong inside a template: `path` points from the template's root. */
-export interface TemplateProblem {
+interface TemplateProblem {
   code: ProblemCode;
   path: string;
   message: string;
