@@ -27,7 +27,7 @@ export interface WaitOptions {
 
 const LONGEST_POLL_MS = 2000;
 /** With a stream open the stored state is still looked at: an event is a hint, the state is the truth. */
-const POLL_BESIDE_STREAM_MS = 10_000;
+const POLL_BESIDE_STREAM_MS = 5000;
 const ONE_LOOK_MS = 5000;
 const FIRST_RECONNECT_MS = 250;
 const LONGEST_RECONNECT_MS = 10_000;
