@@ -35,6 +35,7 @@ export function answerWithin<Value>(promise: Promise<Value>, deadlineMs: number,
       const message = `no answer from the store within ${deadlineMs} ms`;
       reject(new FlotillaError('DEADLINE_EXCEEDED', message, { ambiguous, retryAfterMs: 1000 }));
     }, deadlineMs);
+    timer.unref(); // a call that hangs does not keep a process alive that is otherwise done
     promise.then(
       (value) => {
         clearTimeout(timer);
