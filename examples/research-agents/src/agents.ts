@@ -15,8 +15,9 @@ export const planner = defineAgent({
   name: 'planner',
   input: z.object({ question: z.string().min(1) }),
   output: z.object({ sources: z.array(z.string()) }),
-  run: (_input, { tool }) => {
-    tool('catalogue');
+  run: (_input, context) => {
+    // Refused when the step's toolAllowlist is without it.
+    context.tool('catalogue');
     // One of them cannot be read: the map tolerates it.
     return { sources: [...Object.keys(LIBRARY), 'lost-scroll'] };
   },

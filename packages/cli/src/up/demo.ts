@@ -2,6 +2,7 @@ import type { FlotillaClient } from '@flotilla/client';
 import type { HistoryEvent, RunView } from '@flotilla/contracts';
 import { eventLine } from '../commands/history.ts';
 import { printOutcome } from '../commands/run.ts';
+import { formatDuration } from '../format-time.ts';
 import { readImportFile } from '../import/read-import-file.ts';
 import { importWfformat } from '../import/wfformat.ts';
 import { printLine } from '../print-table.ts';
@@ -24,9 +25,26 @@ export async function runDemo(client: FlotillaClient, terminal: Terminal): Promi
   const run = await watchRun(client, runId, terminal, { name: definition.name, totalSteps: tasks });
   printLine(terminal);
   printOutcome(terminal, run);
+  await printWork(client, run, terminal);
   printLine(terminal);
   await printExcerpt(client, runId, terminal);
   return run;
+}
+
+/** What the run has achieved: the steps' own outputs, added up. */
+async function printWork(client: FlotillaClient, run: RunView, terminal: Terminal): Promise<void> {
+  const workers = new Set<string>();
+  let steps = 0;
+  let workMs = 0;
+  for await (const { output, worker } of client.allSteps(run.runId)) {
+    const { sleptMs } = (output ?? {}) as { sleptMs?: number };
+    if (sleptMs === undefined) continue;
+    steps += 1;
+    workMs += sleptMs;
+    if (worker !== undefined) workers.add(worker);
+  }
+  const on = workers.size === 0 ? '' : ` on ${workers.size} worker${workers.size === 1 ? '' : 's'}`;
+  printLine(terminal, `${steps} steps${on}: ${formatDuration(workMs)} of work, side by side`);
 }
 
 async function printExcerpt(client: FlotillaClient, runId: string, terminal: Terminal): Promise<void> {
