@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import type { Json } from '@flotilla/contracts';
+import { findViolations, type RunRecord } from '@flotilla/testing';
+
+/** One case of cases.json; README.md beside it says what the fields mean. */
+export interface ConformanceCase {
+  name: string;
+  why: string;
+  definition: { steps: Record<string, { join?: string }> };
+  input: Json;
+  expect: {
+    status: string;
+    output?: Json;
+    size?: number;
+    steps?: Record<string, string>;
+    attempts?: Record<string, number>;
+    attemptsAtMost?: Record<string, number>;
+    errorCode?: Record<string, string>;
+    minMs?: number;
+    maxMs?: number;
+    before?: [started: string, settled: string][];
+  };
+}
+
+export const conformanceCases: readonly ConformanceCase[] = JSON.parse(
+  readFileSync(new URL('cases.json', import.meta.url), 'utf8'),
+) as ConformanceCase[];
+
+/** What of a case does not hold for the run, in words; none when it conforms. */
+export function differences({ definition, expect }: ConformanceCase, record: RunRecord): string[] {
+  const { run, steps } = record;
+  const found = findViolations(record, { joinsAny: joinsAny(definition) });
+  const differ = (what: string, expected: unknown, actual: unknown): void => {
+    if (!isSameJson(expected, actual)) found.push(`${what}: expected ${text(expected)}, found ${text(actual)}`);
+  };
+  const step = (stepId: string) => steps.find((candidate) => candidate.stepId === stepId);
+  differ('status', expect.status, run.status);
+  if ('output' in expect) differ('output', expect.output, run.output);
+  if (expect.size !== undefined) differ('size of the output', expect.size, (run.output as Json[] | undefined)?.length);
+  for (const [id, status] of Object.entries(expect.steps ?? {})) differ(`status of ${id}`, status, step(id)?.status);
+  for (const [id, count] of Object.entries(expect.attempts ?? {}))
+    differ(`attempts of ${id}`, count, step(id)?.attempts);
+  for (const [id, most] of Object.entries(expect.attemptsAtMost ?? {})) {
+    const attempts = step(id)?.attempts ?? Number.NaN;
+    if (!(attempts <= most)) found.push(`attempts of ${id}: expected at most ${most}, found ${attempts}`);
+  }
+  for (const [id, code] of Object.entries(expect.errorCode ?? {}))
+    differ(`error of ${id}`, code, step(id)?.error?.code);
+  const tookMs = (run.endedAt ?? Number.NaN) - run.createdAt;
+  if (expect.minMs !== undefined && !(tookMs >= expect.minMs))
+    found.push(`took ${tookMs} ms, less than ${expect.minMs}`);
+  if (expect.maxMs !== undefined && !(tookMs <= expect.maxMs))
+    found.push(`took ${tookMs} ms, more than ${expect.maxMs}`);
+  for (const [started, settled] of expect.before ?? []) {
+    const from = step(started)?.startedAt ?? Number.NaN;
+    if (!(from < (step(settled)?.endedAt ?? Number.NaN)))
+      found.push(`${started} did not start before ${settled} settled`);
+  }
+  return found;
+}
+
+function joinsAny({ steps }: ConformanceCase['definition']): ReadonlySet<string> {
+  return new Set(Object.keys(steps).filter((id) => steps[id]?.join === 'any'));
+}
+
+/** Numbers by value, keys in any order. */
+function isSameJson(left: unknown, right: unknown): boolean {
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return left === right;
+  if (Array.isArray(left) !== Array.isArray(right)) return false;
+  const [leftKeys, rightKeys] = [Object.keys(left), Object.keys(right)];
+  return (
+    leftKeys.length === rightKeys.length &&
+    leftKeys.every(
+      (key) =>
+        Object.hasOwn(right, key) &&
+        isSameJson((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key]),
+    )
+  );
+}
+
+function text(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 300);
+}
