@@ -38,13 +38,18 @@ export interface HttpServerOptions {
   metrics?: Metrics;
   /** For /readyz. Default: none. */
   findLoopProblems?: FindLoopProblems;
+  /** How slowly a request may arrive. Default: its head within 10 s, all of it within 60 s. */
+  arrival?: ArrivalLimits;
+}
+
+export interface ArrivalLimits {
+  headMs: number;
+  requestMs: number;
 }
 
 /** Bodies of requests that carry no definition. */
 const SMALL_BODY_BYTES = 65_536;
-/** A request's head, and the whole request, must have arrived within these times. */
-const HEAD_MS = 10_000;
-const REQUEST_MS = 60_000;
+const ARRIVAL_LIMITS: ArrivalLimits = { headMs: 10_000, requestMs: 60_000 };
 /** Longer than the idle time of common load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 72_000;
 /** Requests that run when the server closes may take this long to end. */
@@ -56,15 +61,19 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /** The HTTP API as a fastify instance that does not listen yet. `close()` ends event streams and waits for the rest. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { config, logger } = options;
+  const { config, logger, arrival = ARRIVAL_LIMITS } = options;
   const closing = new AbortController();
   const context = createContext(options, closing.signal);
   const app: FastifyInstance = Fastify({
     logger: false,
     bodyLimit: SMALL_BODY_BYTES,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: arrival.requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEAD_MS, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
+    http: {
+      headersTimeout: arrival.headMs,
+      connectionsCheckingInterval: Math.min(2000, arrival.headMs / 2),
+      maxHeaderSize: 16_384,
+    },
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
     clientErrorHandler: answerClientError,
@@ -160,8 +169,11 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
 function countRequests(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    const labels = { method: request.method, route, status: reply.statusCode };
-    metrics.count('flotilla_http_requests_total', 'Requests by route and status', labels);
+    metrics.count('flotilla_http_requests_total', 'Requests by route and status', {
+      method: request.method,
+      route,
+      status: reply.statusCode,
+    });
     metrics.observe('flotilla_http_request_seconds', 'Time to answer', reply.elapsedTime / 1000, { route });
     done();
   });

@@ -178,6 +178,21 @@ describe('bytes that are no request', () => {
     expect(answer).toContain('"code":"BAD_HTTP"');
   });
 
+  test.each([
+    ['head', 'GET /healthz HTTP/1.1\r\nhost: local'],
+    [
+      'body',
+      'POST /v1/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"a"',
+    ],
+  ])('a request whose %s arrives too slowly is ended with a problem document', async (_what, bytes) => {
+    server = await startTestServer({}, { arrival: { headMs: 200, requestMs: 400 } });
+    const startedAt = performance.now();
+    const answer = await answerTo(bytes);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain('"code":"REQUEST_TOO_SLOW"');
+    expect(performance.now() - startedAt).toBeLessThan(3000);
+  });
+
   test('a body that is longer than the limit is answered although it is still being sent', async () => {
     server = await startTestServer();
     const url = await server.listen();

@@ -62,10 +62,17 @@ export function createMetrics(): Metrics {
   };
 }
 
+/** Runs for every request, so without intermediate lists. */
 function format(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(String(value))}"`);
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+  let text = '';
+  for (const name in labels) {
+    const value = String(labels[name]);
+    text += `${text === '' ? '{' : ','}${name}="${NEEDS_ESCAPE.test(value) ? escapeLabel(value) : value}"`;
+  }
+  return text === '' ? '' : `${text}}`;
 }
+
+const NEEDS_ESCAPE = /[\\"\n]/;
 
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
