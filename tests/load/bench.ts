@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { connectRedis } from '@flotilla/redis';
 import { startRedis } from '@flotilla/testing';
 import { cpuSeconds } from './process-cost.ts';
 import { startFlotilla, startLimit, startPlain, type Target } from './targets.ts';
@@ -27,8 +28,33 @@ interface Measurement {
   cpuSecondsPer1000Steps: number | undefined;
 }
 
+/** `BENCH_COMMANDSTATS=1` tells what Redis did in each measurement. */
+async function tellCommands(steps: number): Promise<void> {
+  const stats = (await client.info('commandstats')).matchAll(/cmdstat_(\S+?):calls=(\d+),usec=(\d+)/g);
+  const rows = Array.from(stats, ([, name, calls, microseconds]) => ({
+    name,
+    calls: Number(calls),
+    microseconds: Number(microseconds),
+  }));
+  for (const { name, calls, microseconds } of rows.toSorted((a, b) => b.microseconds - a.microseconds).slice(0, 12)) {
+    process.stderr.write(
+      `  ${name}: ${(calls / steps).toFixed(2)} calls and ${(microseconds / steps).toFixed(1)} us a step\n`,
+    );
+  }
+}
+
 const rounds = Number(options.rounds);
-const redis = await startRedis({ args: ['--auto-aof-rewrite-percentage', '0', '--hash-max-listpack-value', '512', '--hash-max-listpack-entries', '256'] });
+const redis = await startRedis({
+  args: [
+    '--auto-aof-rewrite-percentage',
+    '0',
+    '--hash-max-listpack-value',
+    '512',
+    '--hash-max-listpack-entries',
+    '256',
+  ],
+});
+const { client } = connectRedis(redis.url, 'commands');
 const workers = Number(options.workers);
 const targets: Target[] = [];
 if (options.only !== 'flotilla') targets.push(await startPlain(redis, workers), await startLimit(redis));
@@ -38,7 +64,8 @@ const latencies = new Map<string, number[]>();
 try {
   const all = workloads(Number(options.scale));
   // Runs under 2 s measure the JIT: everything runs once, unmeasured, before the first round.
-  for (const target of targets) for (const workload of all) await target.run({ ...workload, runs: Math.ceil(workload.runs / 2) });
+  for (const target of targets)
+    for (const workload of all) await target.run({ ...workload, runs: Math.ceil(workload.runs / 2) });
   for (let round = 1; round <= rounds; round += 1) {
     for (const workload of all) {
       for (const target of targets) measurements.push(await measure(target, workload, round));
@@ -55,6 +82,7 @@ try {
   }
 } finally {
   await Promise.allSettled(targets.map((target) => target.stop()));
+  client.disconnect();
   await redis.stop();
 }
 report();
@@ -62,14 +90,29 @@ report();
 async function measure(target: Target, workload: Workload, round: number): Promise<Measurement> {
   const pids = [redis.pid(), ...target.processes.map(({ pid }) => pid)];
   const cpuBefore = cpuSeconds(pids);
+  const eachBefore = pids.map((pid) => cpuSeconds([pid]));
+  if (process.env['BENCH_COMMANDSTATS']) await client.config('RESETSTAT');
   const startedAt = performance.now();
   await target.run(workload);
   const seconds = (performance.now() - startedAt) / 1000;
   const steps = workload.runs * workload.stepsPerRun;
   const cpuAfter = cpuSeconds(pids);
+  if (process.env['BENCH_COMMANDSTATS']) {
+    await tellCommands(steps);
+    const each = pids.map((pid, index) => (((cpuSeconds([pid]) ?? 0) - (eachBefore[index] ?? 0)) / steps) * 1e6);
+    process.stderr.write(`  processor us a step: ${each.map((us) => us.toFixed(0)).join(' ')} (Redis first)\n`);
+  }
   const cpu = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) / steps) * 1000;
-  process.stderr.write(`round ${round} ${workload.name} ${target.name}: ${Math.round(steps / seconds)} steps/s in ${seconds.toFixed(1)} s\n`);
-  return { target: target.name, workload: workload.name, round, stepsPerSecond: steps / seconds, cpuSecondsPer1000Steps: cpu };
+  process.stderr.write(
+    `round ${round} ${workload.name} ${target.name}: ${Math.round(steps / seconds)} steps/s in ${seconds.toFixed(1)} s\n`,
+  );
+  return {
+    target: target.name,
+    workload: workload.name,
+    round,
+    stepsPerSecond: steps / seconds,
+    cpuSecondsPer1000Steps: cpu,
+  };
 }
 
 function median(values: readonly number[]): number {
@@ -79,12 +122,17 @@ function median(values: readonly number[]): number {
 
 function report(): void {
   const base = 'BullMQ plain';
-  const lines = ['| workload | target | steps/s (median) | x plain (median of rounds) | CPU s a 1000 steps |', '|---|---|--:|--:|--:|'];
+  const lines = [
+    '| workload | target | steps/s (median) | x plain (median of rounds) | CPU s a 1000 steps |',
+    '|---|---|--:|--:|--:|',
+  ];
   for (const workload of ['chain', 'fan']) {
     for (const { name } of targets) {
       const own = measurements.filter((entry) => entry.workload === workload && entry.target === name);
       const ratios = own.map(({ round, stepsPerSecond }) => {
-        const plain = measurements.find((entry) => entry.round === round && entry.workload === workload && entry.target === base);
+        const plain = measurements.find(
+          (entry) => entry.round === round && entry.workload === workload && entry.target === base,
+        );
         return stepsPerSecond / (plain?.stepsPerSecond ?? Number.NaN);
       });
       const cpu = median(own.map(({ cpuSecondsPer1000Steps }) => cpuSecondsPer1000Steps ?? Number.NaN));

@@ -36,12 +36,12 @@ process.stdout.write('ready\n');
 const step = async (name: string) => ({ name, result: { i: 1 } });
 let finished: string[] = [];
 for (;;) {
-  const taken = (await runScript(client, TURN, ['{limit}:ready', '{limit}:left', '{limit}:done'], [
-    200,
-    CHAIN_LENGTH,
-    FAN_WIDTH,
-    ...finished,
-  ])) as string[];
+  const taken = (await runScript(
+    client,
+    TURN,
+    ['{limit}:ready', '{limit}:left', '{limit}:done'],
+    [200, CHAIN_LENGTH, FAN_WIDTH, ...finished],
+  )) as string[];
   finished = (await Promise.all(taken.map(step))).map(({ name }) => name);
   if (finished.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }

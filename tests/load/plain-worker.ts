@@ -16,7 +16,11 @@ const url = process.env['REDIS_URL']!;
 const prefix = '{plain}';
 const { client } = connectRedis(url, 'queue');
 const counters = connectRedis(url, 'queue').client;
-const queue = new Queue<PlainJob>('steps', { connection: client, prefix, defaultJobOptions: { removeOnComplete: true } });
+const queue = new Queue<PlainJob>('steps', {
+  connection: client,
+  prefix,
+  defaultJobOptions: { removeOnComplete: true },
+});
 
 const worker = new Worker<PlainJob>(
   'steps',
@@ -28,7 +32,10 @@ const worker = new Worker<PlainJob>(
     } else if (kind === 'first') {
       await counters.set(`{plain}:left:${run}`, FAN_WIDTH);
       await queue.addBulk(
-        Array.from({ length: FAN_WIDTH }, (_, index) => ({ name: 'branch', data: { kind: 'branch', run, i: index } as const })),
+        Array.from({ length: FAN_WIDTH }, (_, index) => ({
+          name: 'branch',
+          data: { kind: 'branch', run, i: index } as const,
+        })),
       );
     } else if (kind === 'branch') {
       if ((await counters.decr(`{plain}:left:${run}`)) === 0) await queue.add('last', { kind: 'last', run, i: 0 });
@@ -38,7 +45,11 @@ const worker = new Worker<PlainJob>(
     }
     return { i };
   },
-  { connection: connectRedis(url, 'queue').client, prefix, concurrency: Number(process.env['BENCH_CONCURRENCY'] ?? 64) },
+  {
+    connection: connectRedis(url, 'queue').client,
+    prefix,
+    concurrency: Number(process.env['BENCH_CONCURRENCY'] ?? 64),
+  },
 );
 worker.on('error', (error) => process.stderr.write(`plain worker: ${error.message}\n`));
 await worker.waitUntilReady();

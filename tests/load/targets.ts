@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { connectRedis, type RedisClient } from '@flotilla/redis';
-import { type LocalRedis, spawnNode, type StartedProcess } from '@flotilla/testing';
+import { type LocalRedis, type StartedProcess, spawnNode } from '@flotilla/testing';
 import { Queue } from 'bullmq';
 import { definitionOf, type Workload } from './workloads.ts';
 
@@ -16,7 +16,13 @@ export interface Target {
 }
 
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const app = (name: string) => fileURLToPath(new URL(`../../apps/${name}/${process.env['BENCH_DIST'] ? 'dist/main.js' : 'src/main.ts'}`, import.meta.url));
+const app = (name: string) =>
+  fileURLToPath(
+    new URL(`../../apps/${name}/${process.env['BENCH_DIST'] ? 'dist/main.js' : 'src/main.ts'}`, import.meta.url),
+  );
+/** `BENCH_PROFILE=folder` writes a CPU profile of each process there. */
+const profile = process.env['BENCH_PROFILE'];
+const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
 const DEADLINE_MS = 180_000;
 
 async function until(done: () => Promise<boolean>, pollMs: number): Promise<void> {
@@ -27,10 +33,16 @@ async function until(done: () => Promise<boolean>, pollMs: number): Promise<void
   }
 }
 
-async function startWorkers(path: string, redis: LocalRedis, count: number, ready: RegExp, env: Record<string, string>) {
+async function startWorkers(
+  path: string,
+  redis: LocalRedis,
+  count: number,
+  ready: RegExp,
+  env: Record<string, string>,
+) {
   const processes: StartedProcess[] = [];
   for (let index = 0; index < count; index += 1) {
-    const process = await spawnNode(path, [], { env: { REDIS_URL: redis.url, ...env } });
+    const process = await spawnNode(path, [], { env: { REDIS_URL: redis.url, ...env }, nodeArgs });
     await process.waitForLine(ready, 20_000);
     processes.push(process);
   }
@@ -40,7 +52,11 @@ async function startWorkers(path: string, redis: LocalRedis, count: number, read
 export async function startPlain(redis: LocalRedis, workers: number): Promise<Target> {
   const processes = await startWorkers(file('plain-worker.ts'), redis, workers, /ready/, {});
   const { client } = connectRedis(redis.url, 'queue');
-  const queue = new Queue('steps', { connection: client, prefix: '{plain}', defaultJobOptions: { removeOnComplete: true } });
+  const queue = new Queue('steps', {
+    connection: client,
+    prefix: '{plain}',
+    defaultJobOptions: { removeOnComplete: true },
+  });
   const start = async (workload: Workload, runs: number, pollMs: number) => {
     await client.set('{plain}:done', 0);
     const kind = workload.name === 'chain' ? 'chain' : 'first';
@@ -73,7 +89,10 @@ export async function startLimit(redis: LocalRedis): Promise<Target> {
     const letter = workload.name === 'chain' ? 'c' : 'f';
     for (let first = 0; first < runs; first += 1000) {
       const size = Math.min(1000, runs - first);
-      await client.rpush('{limit}:ready', ...Array.from({ length: size }, (_, index) => `${letter}|${first + index}|0`));
+      await client.rpush(
+        '{limit}:ready',
+        ...Array.from({ length: size }, (_, index) => `${letter}|${first + index}|0`),
+      );
     }
     await until(async () => Number(await client.get('{limit}:done')) === runs, pollMs);
   };
@@ -97,7 +116,7 @@ export async function startFlotilla(redis: LocalRedis, workers: number): Promise
     FLOTILLA_HANDLERS: file('bench-handlers.ts'),
     FLOTILLA_CONCURRENCY: process.env['BENCH_CONCURRENCY'] ?? '64',
   };
-  const scheduler = await spawnNode(app('scheduler'), [], { env });
+  const scheduler = await spawnNode(app('scheduler'), [], { env, nodeArgs });
   const [line] = (await scheduler.waitForLine(/^.*"msg":"ready".*$/, 20_000)) as unknown as [string];
   const { url } = JSON.parse(line) as { url: string };
   const processes = [scheduler, ...(await startWorkers(app('worker'), redis, workers, /"msg":"ready"/, env))];
@@ -144,6 +163,8 @@ async function post(url: string, body: unknown): Promise<unknown> {
 }
 
 async function activeRuns(client: RedisClient): Promise<number> {
-  const counts = await Promise.all(Array.from({ length: 8 }, (_, partition) => client.zcard(`{bench:0${partition}}:active`)));
+  const counts = await Promise.all(
+    Array.from({ length: 8 }, (_, partition) => client.zcard(`{bench:0${partition}}:active`)),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }

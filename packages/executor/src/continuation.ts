@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { countedEdges, type Plan } from '@flotilla/engine';
-import type { EdgeArgument } from '@flotilla/state';
+import { type EdgeArgument, randomBytesPooled } from '@flotilla/state';
 import { type Abilities, type Assignment, assignmentOf, type Chain } from './chain.ts';
 
 export function createAttemptId(): string {
-  return randomBytes(12).toString('base64url');
+  return randomBytesPooled(12).toString('base64url');
 }
 
 /** Edges of a success, computed once a plan and step: most steps of most runs succeed. */

@@ -25,6 +25,8 @@ export interface ExecutorOptions {
 
 /** After this long a chain of continued steps goes back through the outbox, so that no run keeps a worker to itself. */
 const TIME_SLICE_MS = 1000;
+/** Steps of a task that found no free slot wait for one this long before they are handed back to the fleet. */
+const PATIENCE_MS = 10;
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
 const NO_HANDLER_RETRY_MS = 1000;
 
@@ -62,15 +64,33 @@ export class Executor {
   }
 
   /**
-   * Runs what a task names: up to the free slots now, the rest goes back to the outbox for others. Takes its slots before
+   * Runs what a task names: up to the free slots now, the rest as slots come free within a moment; what is left then goes
+   * back to the outbox for others. Takes its slots before
    * it first awaits. Resolves when all of it has ended; never rejects.
    */
   async runTask(task: Task): Promise<void> {
     const granted = this.#draining ? 0 : this.slots.take(task.i.length);
     const chains = task.i.slice(0, granted).map((step) => this.#track(this.#runChain(step)));
     const rest = task.i.slice(granted);
-    if (rest.length > 0) chains.push(this.#track(this.#handBack(rest)));
+    if (rest.length > 0) chains.push(this.#track(this.#runRest(rest)));
     await Promise.all(chains);
+  }
+
+  /** Tiny steps free their slots in a moment, so what found none waits for that; what still has none goes to others. */
+  async #runRest(rest: readonly TaskStep[]): Promise<void> {
+    const patienceMs = this.#draining ? 0 : PATIENCE_MS;
+    const late: TaskStep[] = [];
+    await Promise.all(
+      rest.map(async (step) => {
+        const granted = await this.slots.takeWithin(patienceMs);
+        if (!granted) late.push(step);
+        else if (this.#draining) {
+          this.slots.release();
+          late.push(step);
+        } else await this.#runChain(step);
+      }),
+    );
+    if (late.length > 0) await this.#handBack(late);
   }
 
   /** Aborts the attempts of a run that is ending. */

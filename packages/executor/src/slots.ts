@@ -2,6 +2,7 @@
 export class Slots {
   readonly #size: number;
   #taken = 0;
+  readonly #holders: Holder[] = [];
   #free: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(size: number) {
@@ -29,14 +30,51 @@ export class Slots {
 
   release(): void {
     this.#taken -= 1;
-    this.#free?.resolve();
-    this.#free = undefined;
+    this.#wake();
   }
 
-  /** Resolves when a slot is free; all who wait share one promise. */
+  /** Resolves when a slot is free and nobody who holds a task waits for it; all who wait share one promise. */
   whenFree(): Promise<void> {
-    if (this.free > 0) return Promise.resolve();
+    if (this.free > 0 && this.#holders.length === 0) return Promise.resolve();
     this.#free ??= Promise.withResolvers<void>();
     return this.#free.promise;
   }
+
+  /**
+   * Takes a slot as soon as one is free, in order of asking and before new tasks are fetched; false after `patienceMs`.
+   */
+  takeWithin(patienceMs: number): Promise<boolean> {
+    if (this.#holders.length === 0 && this.take(1) === 1) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const holder = { resolve, timer: setTimeout(() => this.#giveUp(holder), patienceMs) };
+      this.#holders.push(holder);
+    });
+  }
+
+  #wake(): void {
+    while (this.free > 0) {
+      const holder = this.#holders.shift();
+      if (holder === undefined) break;
+      clearTimeout(holder.timer);
+      this.#taken += 1;
+      holder.resolve(true);
+    }
+    if (this.free > 0) {
+      this.#free?.resolve();
+      this.#free = undefined;
+    }
+  }
+
+  #giveUp(holder: Holder): void {
+    const index = this.#holders.indexOf(holder);
+    if (index < 0) return;
+    this.#holders.splice(index, 1);
+    holder.resolve(false);
+    this.#wake();
+  }
+}
+
+interface Holder {
+  resolve: (granted: boolean) => void;
+  timer: NodeJS.Timeout;
 }

@@ -59,24 +59,22 @@ export class AttemptContext implements StepContext {
     return logger;
   }
 
-  readonly checkpoint: StepCheckpoint = {
-    save: (state) => this.#save(state),
-    load: () => this.#load(),
+  get checkpoint(): StepCheckpoint {
+    return { save: (state) => this.#save(state), load: () => this.#load() };
+  }
+
+  // Functions, not methods: authors take them out of the context (`run: (input, { tool }) => …`).
+  readonly heartbeat = (progress?: Json): void => this.#control.heartbeat(progress);
+
+  readonly onCleanup = (cleanup: () => void | Promise<void>): void => {
+    this.#cleanups.push(cleanup);
   };
 
-  heartbeat(progress?: Json): void {
-    this.#control.heartbeat(progress);
-  }
-
-  onCleanup(cleanup: () => void | Promise<void>): void {
-    this.#cleanups.push(cleanup);
-  }
-
-  tool(name: string): void {
+  readonly tool = (name: string): void => {
     const allowed = this.#assignment.work.toolAllowlist;
     if (allowed === undefined || allowed.includes(name)) return;
     throw new FlotillaError('TOOL_NOT_ALLOWED', `step ${this.stepId} may not use the tool ${name}`);
-  }
+  };
 
   /** Runs the registered cleanups, last first, each within a limit. Never rejects. */
   async cleanUp(): Promise<void> {

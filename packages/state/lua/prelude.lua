@@ -1,4 +1,4 @@
--- Shared by every transition of one script call. Concatenated after keys.ts' constants (K) and before the transitions.
+-- Shared by every transition of one script call; stands before them. K.… are literals put in by state/src/lua-source.ts.
 --
 -- Invariants:
 -- 1. A transition reads and checks everything first and writes last, so that one refused transition leaves nothing

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { randomBytesPooled } from './random-pool.ts';
 
 /**
  * A run id begins with its partition: `07-4k2j…`. Ids that a caller chose without that form are spread by their hash, so
@@ -27,7 +28,7 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** Random text of 5 bits a character. */
 export function randomToken(length: number): string {
-  const bytes = randomBytes(length);
+  const bytes = randomBytesPooled(length);
   let token = '';
   for (let index = 0; index < length; index += 1) token += ALPHABET[bytes[index]! & 31];
   return token;

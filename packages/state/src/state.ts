@@ -127,8 +127,11 @@ export class State<P extends PlanShape> {
     return { status: 'running' };
   }
 
-  readRun(runId: string): Promise<RunView | undefined> {
-    return readRun(this, runId);
+  async readRun(runId: string): Promise<RunView | undefined> {
+    const view = await readRun(this, runId);
+    if (view === undefined) return undefined;
+    const plan = await this.readPlan(this.tagOf(runId), view.definitionHash);
+    return { ...view, counts: { steps: plan.steps.length, running: view.counts?.running ?? 0 } };
   }
 
   listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {

@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
 import { defineScript, isCluster, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
-import { transitionScript } from './lua-source.ts';
+import { HOT_TRANSITIONS, transitionScript } from './lua-source.ts';
 
 /** At most this many transitions a call: 0.6 ms of Redis at about 10 us each. */
 const MAX_GROUP = 64;
@@ -46,6 +46,7 @@ export const DEFAULT_LEASE_DURATION_MS = 10_000;
 export class TransitionBatch {
   readonly #options: TransitionBatchOptions;
   readonly #script;
+  readonly #hotScript;
   readonly #lanes = new Map<string, Lane>();
   readonly #perPartition: boolean;
   readonly #head: [string, string];
@@ -53,6 +54,10 @@ export class TransitionBatch {
   constructor(options: TransitionBatchOptions) {
     this.#options = options;
     this.#script = defineScript({ name: `apply-transitions-${options.kind}`, lua: transitionScript(options.kind) });
+    this.#hotScript =
+      options.kind === 'progress'
+        ? defineScript({ name: 'apply-transitions-hot', lua: transitionScript('hot') })
+        : this.#script;
     this.#perPartition = isCluster(options.client);
     this.#head = [String(options.leaseDurationMs ?? DEFAULT_LEASE_DURATION_MS), options.namespace];
   }
@@ -93,11 +98,11 @@ export class TransitionBatch {
       args.push(name, tag, own.length);
       for (const argument of own) args.push(argument);
     }
+    const script = group.every(({ name }) => HOT_TRANSITIONS.has(name)) ? this.#hotScript : this.#script;
     try {
-      const replies = (await retryTransient(
-        () => runScript(this.#options.client, this.#script, [group[0]!.tag], args),
-        { deadlineMs: this.#options.deadlineMs },
-      )) as TransitionReply[];
+      const replies = (await retryTransient(() => runScript(this.#options.client, script, [group[0]!.tag], args), {
+        deadlineMs: this.#options.deadlineMs,
+      })) as TransitionReply[];
       group.forEach((waiting, index) => {
         const reply = replies[index]!;
         if (reply[0] === 'error') {
