@@ -79,7 +79,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
     const keeper = new LeaseKeeper({ state, executor, logger, describe });
     await keeper.renew();
     await listenForHints(connect('subscriber').client, namespace, 'aborts', (runId) => executor.abortRun(runId));
-    const limited = createRateLimitedLog(logger);
+    const limited = createRateLimitedLog({ logger });
     const consumers = queues.map(
       (queue) =>
         new TaskConsumer({
@@ -89,7 +89,7 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
           whenFree: () => executor.slots.whenFree(),
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(),
-          onError: (error) => limited.warn('task-queue', { queue, error: error.message }, 'task queue trouble'),
+          onError: (error) => void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
         }),
     );
     watchdog.start();
