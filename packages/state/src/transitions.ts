@@ -157,15 +157,9 @@ export class Transitions {
       ...a.sources,
     ]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
-    const createdAt = Number(reply[3]);
-    return {
-      claimed: {
-        fence: createdAt + Number(reply[1]),
-        claimedAt: Number(reply[2]),
-        createdAt,
-        ...claimedRest(reply, 4, createdAt, a.sources),
-      },
-    };
+    const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
+    const createdAt = Number(created);
+    return { claimed: claimedAttempt(reply, a.sources, createdAt, [fence, now, failures, crashes, first]) };
   }
 
   async commit(a: CommitArguments): Promise<CommitReply> {
@@ -192,16 +186,8 @@ export class Transitions {
     ]);
     if (reply[0] === 'committed') return { outcome: 'committed' };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
-    return {
-      outcome: 'continued',
-      key: reply[1]!,
-      attempt: {
-        fence: a.createdAt + Number(reply[2]),
-        claimedAt: Number(reply[3]),
-        createdAt: a.createdAt,
-        ...claimedRest(reply, 4, a.createdAt, a.sources),
-      },
-    };
+    const [, key, ...numbers] = reply[0]!.split('|');
+    return { outcome: 'continued', key: key!, attempt: claimedAttempt(reply, a.sources, a.createdAt, numbers) };
   }
 
   async fail(a: FailArguments): Promise<FailReply> {
@@ -463,18 +449,26 @@ function edgeArguments(edges: readonly EdgeArgument[]): (string | number)[] {
   return args;
 }
 
-/** What `claimed` and `continued` replies have in common, from `failures` on. */
-function claimedRest(reply: TransitionReply, from: number, createdAt: number, sources: readonly StepKey[]) {
+/** What `claimed` and `continued` replies have in common: fence, now, failures, crashes, first; then what was asked for. */
+function claimedAttempt(
+  reply: TransitionReply,
+  sources: readonly StepKey[],
+  createdAt: number,
+  [fence, now, failures, crashes, first]: readonly (string | undefined)[],
+): ClaimedAttempt {
   return {
-    failures: Number(reply[from]),
-    crashes: Number(reply[from + 1]),
-    firstAt: createdAt + Number(reply[from + 2]),
-    inputJson: reply[from + 3] ?? '',
-    itemJson: reply[from + 4] ?? '',
+    fence: createdAt + Number(fence),
+    claimedAt: Number(now),
+    createdAt,
+    failures: Number(failures),
+    crashes: Number(crashes),
+    firstAt: createdAt + Number(first),
+    inputJson: reply[1] ?? '',
+    itemJson: reply[2] ?? '',
     sources: sources.map((key, index) => ({
       key,
-      header: reply[from + 5 + index * 2] ?? '',
-      output: reply[from + 6 + index * 2] ?? '',
+      header: reply[3 + index * 2] ?? '',
+      output: reply[4 + index * 2] ?? '',
     })),
   };
 }

@@ -31,6 +31,9 @@ const LOOK_FOR_ORPHANS_EVERY_MS = 1000;
 /** Deferred decisions of one entry that run side by side. */
 const AT_ONCE = 64;
 
+/** Values of one script call; four make a timer. */
+const TIMER_SLICE = 1200;
+
 type StreamEntry = [id: string, fields: string[] | null];
 type StreamReply = [key: string, entries: StreamEntry[]][] | null;
 
@@ -134,11 +137,14 @@ class Relay {
       for (const steps of decided) toTask.push(...steps);
     }
     if (toTask.length > 0) await dispatchSteps(state, queues, fleet, toTask, entries[0]![0]);
-    await state.transitions.dispatched(
-      tag,
-      entries.map(([id]) => id),
-      timersOf(toTask),
-    );
+    // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
+    const timers = timersOf(toTask);
+    const ids = entries.map(([id]) => id);
+    let first = 0;
+    for (; timers.length - first > TIMER_SLICE; first += TIMER_SLICE) {
+      await state.transitions.dispatched(tag, [], timers.slice(first, first + TIMER_SLICE));
+    }
+    await state.transitions.dispatched(tag, ids, timers.slice(first));
   }
 
   async #decide(tag: string, line: string): Promise<StepToDispatch[]> {

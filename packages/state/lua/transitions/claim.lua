@@ -1,7 +1,8 @@
 -- Gives a worker the right to one attempt, or the reason to leave the step.
 -- Args: runId, step key, attemptId, worker, group, join (y: any), the group's start value, attemptMs, wants input (1|0),
 --       parent key of a map item or '', timers to end ('w' when the step has queuedMs), count, step keys to read…
--- Reply: {'claimed', fence, now, createdAt, failures, crashes, first, input, item, header, output, …}
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
+--        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
 T['claim'] = function(tag, a)
   local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
@@ -62,8 +63,11 @@ T['claim'] = function(tag, a)
     unschedule(tag .. K.due, hint)
     if ARGV[a + 10] == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
   end
-  local reply = { 'claimed', integer(fence), integer(now), integer(run.created), failures, crashes, integer(first),
-    ARGV[a + 8] == '1' and run[4] or '', parent ~= '' and run[6] or '' }
-  for index = 7, #fields - 2 do reply[#reply + 1] = run[index] or '' end
+  local reply = { string.format('claimed|%d|%d|%d|%s|%s|%d', fence, now, run.created, failures, crashes, first) }
+  if ARGV[a + 8] == '1' or parent ~= '' or count > 0 then
+    reply[2] = ARGV[a + 8] == '1' and run[4] or ''
+    reply[3] = parent ~= '' and run[6] or ''
+    for index = 7, #fields - 2 do reply[#reply + 1] = run[index] or '' end
+  end
   return reply
 end

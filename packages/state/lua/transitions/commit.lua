@@ -3,7 +3,8 @@
 -- Args: runId, step key, fence, attemptId, worker, output, checkpoint (ts|seq|checksum|previous), total timer (1|0),
 --       end step (1|0), may continue (1|0), wants input (1|0), parent key or '', next item's attemptId, its attemptMs,
 --       failFast (1|0), edges (count, 7 each), count, step keys to read…
--- Reply: {'committed'} or {'continued', key, fence, now, failures, crashes, first, input, item, header, output, …}
+-- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
+--        asked for is left out
 --      | {'rejected', reason}
 T['commit'] = function(tag, a)
   local id, key, fence, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -28,9 +29,12 @@ T['commit'] = function(tag, a)
   if not run then return { 'rejected', 'gone' } end
 
   local function continued(nextKey, nextFence, failures, crashes, first, item)
-    local reply = { 'continued', nextKey, integer(nextFence), integer(now), failures, crashes, integer(first),
-      ARGV[a + 10] == '1' and run[4] or '', item or '' }
-    for index = firstSource, firstCandidate - 1 do reply[#reply + 1] = run[index] or '' end
+    local reply = { string.format('continued|%s|%d|%d|%s|%s|%d', nextKey, nextFence, now, failures, crashes, first) }
+    if ARGV[a + 10] == '1' or item or firstCandidate > firstSource then
+      reply[2] = ARGV[a + 10] == '1' and run[4] or ''
+      reply[3] = item or ''
+      for index = firstSource, firstCandidate - 1 do reply[#reply + 1] = run[index] or '' end
+    end
     return reply
   end
 
