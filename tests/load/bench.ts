@@ -1,8 +1,7 @@
 /**
  * Flotilla beside BullMQ plain and the one-Lua limit, in interleaved rounds on one Redis: ratios are comparable, absolute
- * times are not (between machines or days). Usage: bench [--rounds N] [--scale X] [--workers N] [--json FILE]
+ * times are not (between machines or days). Usage: bench [--rounds N] [--scale X] [--workers N] [--json]
  */
-import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { connectRedis } from '@flotilla/redis';
 import { startRedis } from '@flotilla/testing';
@@ -15,7 +14,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     scale: { type: 'string', default: '1' },
     workers: { type: 'string', default: '1' },
-    json: { type: 'string' },
+    json: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 });
@@ -145,8 +144,6 @@ function report(): void {
     const sorted = list.toSorted((a, b) => a - b);
     lines.push(`| ${name} | ${median(list).toFixed(2)} | ${sorted[Math.floor(sorted.length * 0.99)]!.toFixed(2)} |`);
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
-  if (options.json !== undefined) {
-    writeFileSync(options.json, JSON.stringify({ measurements, latencies: Object.fromEntries(latencies) }, null, 2));
-  }
+  const json = JSON.stringify({ measurements, latencies: Object.fromEntries(latencies) }, null, 2);
+  process.stdout.write(options.json ? `${json}\n` : `${lines.join('\n')}\n`);
 }

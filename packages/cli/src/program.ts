@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
+import { benchCommand } from './commands/bench.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
@@ -68,4 +69,5 @@ const COMMANDS = [
   cancelCommand,
   agentsCommand,
   doctorCommand,
+  benchCommand,
 ];

@@ -25,3 +25,8 @@ export function programArguments(app: 'scheduler' | 'worker'): string[] {
   const preload = join(projectFolder, 'packages', 'cli', outputFolder, 'up', `end-with-parent${extension}`);
   return [...process.execArgv.filter((argument) => argument.startsWith('--conditions')), `--import=${preload}`, file];
 }
+
+/** The load suite of a checkout. It runs from its sources: nothing of it is built. */
+export function benchProgram(): string {
+  return join(projectFolder, 'tests', 'load', 'bench.ts');
+}
