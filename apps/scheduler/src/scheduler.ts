@@ -134,7 +134,7 @@ export async function startScheduler(
 }
 
 /** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
-export function compileStored(text: string): Plan {
+function compileStored(text: string): Plan {
   const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
   if (compiled.ok) return compiled.plan;
   const problems = compiled.problems;

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 /** The main loop has not turned for this long while it used the processor: it is blocked, its leases are gone. */
-export const BLOCKED_MS = 10_000;
+const BLOCKED_MS = 10_000;
 const BEAT_MS = 500;
 
 /**

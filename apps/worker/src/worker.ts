@@ -18,7 +18,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { loadHandlers } from './load-handlers.ts';
 import { Watchdog } from './watchdog.ts';
 
-export const WORKER_VERSION = '0.1.0';
+const WORKER_VERSION = '0.1.0';
 const CONNECT_DEADLINE_MS = 10_000;
 const CLOSE_MS = 2000;
 

@@ -48,7 +48,7 @@ export function assignmentOf(plan: Plan, key: string, { handlers }: Abilities): 
 }
 
 /** What an attempt's expressions read: of an http step the request, else the input. */
-export function templateOf(work: PlanWork) {
+function templateOf(work: PlanWork) {
   return work.request ?? work.input;
 }
 

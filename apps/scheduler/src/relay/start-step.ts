@@ -183,7 +183,7 @@ async function settle(
 }
 
 /** A failure that was found before any attempt: not retried. */
-export async function failStep(
+async function failStep(
   state: State<Plan>,
   plan: Plan,
   runId: string,
