@@ -49,15 +49,15 @@ describe('readSchedulerConfig', () => {
 
   test('tells all problems at once', () => {
     const environment = {
+      FLOTILLA_HOST: '0.0.0.0',
       FLOTILLA_PORT: '70700',
       FLOTILLA_PARTITIONS: '0',
       FLOTILLA_LOG_LEVEL: 'loud',
-      FLOTILLA_API_KEYS: 'short',
       FLOTILLA_RETENTION_MS: '7d',
       FLOTILLA_NAMESPACE: 'a:b',
     };
     expect(problemsOf(environment).sort()).toEqual([
-      '/FLOTILLA_API_KEYS',
+      '/FLOTILLA_HOST',
       '/FLOTILLA_LOG_LEVEL',
       '/FLOTILLA_NAMESPACE',
       '/FLOTILLA_PARTITIONS',
@@ -67,6 +67,7 @@ describe('readSchedulerConfig', () => {
   });
 
   test('never shows a key', () => {
+    expect(problemsOf({ FLOTILLA_API_KEYS: 'hunter2' })).toEqual(['/FLOTILLA_API_KEYS']);
     expect(() => readSchedulerConfig({ FLOTILLA_API_KEYS: 'hunter2' })).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
     );

@@ -79,8 +79,9 @@ export interface SchedulerConfig {
 
 /** CONFIG_INVALID with one problem for each variable that is wrong; `path` is `/` and the variable's name. */
 export function readSchedulerConfig(environment: Readonly<Record<string, string | undefined>>): SchedulerConfig {
-  const parsed = environmentZ.safeParse(withoutEmpty(environment));
-  const problems: Problem[] = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(toProblem);
+  const given = withoutEmpty(environment);
+  const parsed = environmentZ.safeParse(given);
+  const problems = [...(parsed.error?.issues ?? []).map(toProblem), ...crossChecks(given)];
   if (!parsed.success || problems.length > 0) {
     const lines = problems.map((problem) => `  ${problem.path.slice(1)}: ${problem.message}`);
     throw new FlotillaError('CONFIG_INVALID', `The configuration has problems:\n${lines.join('\n')}`, { problems });
@@ -117,13 +118,19 @@ function withoutEmpty(environment: Readonly<Record<string, string | undefined>>)
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
 }
 
-function crossChecks(data: z.infer<typeof environmentZ>): Problem[] {
+/** What goes wrong between variables that are fine by themselves; told beside what is wrong with others. */
+function crossChecks(given: Readonly<Record<string, string | undefined>>): Problem[] {
   const problems: Problem[] = [];
-  if (!isLoopbackHost(data.FLOTILLA_HOST) && data.FLOTILLA_API_KEYS.length === 0) {
-    const message = `${data.FLOTILLA_HOST} can be reached by other machines: set FLOTILLA_API_KEYS, or bind 127.0.0.1`;
+  const { shape } = environmentZ;
+  const host = shape.FLOTILLA_HOST.safeParse(given['FLOTILLA_HOST']).data;
+  const apiKeys = shape.FLOTILLA_API_KEYS.safeParse(given['FLOTILLA_API_KEYS']).data;
+  if (host !== undefined && !isLoopbackHost(host) && apiKeys?.length === 0) {
+    const message = `${host} can be reached by other machines: set FLOTILLA_API_KEYS, or bind 127.0.0.1`;
     problems.push({ code: 'KEYS_NEEDED', path: '/FLOTILLA_HOST', message });
   }
-  if (data.FLOTILLA_IDEMPOTENCY_TTL_MS < data.FLOTILLA_RETENTION_MS) {
+  const retentionMs = shape.FLOTILLA_RETENTION_MS.safeParse(given['FLOTILLA_RETENTION_MS']).data;
+  const keyMs = shape.FLOTILLA_IDEMPOTENCY_TTL_MS.safeParse(given['FLOTILLA_IDEMPOTENCY_TTL_MS']).data;
+  if (retentionMs !== undefined && keyMs !== undefined && keyMs < retentionMs) {
     const message = 'must not be shorter than FLOTILLA_RETENTION_MS, or a key could start its run twice';
     problems.push({ code: 'ILLEGAL_VALUE', path: '/FLOTILLA_IDEMPOTENCY_TTL_MS', message });
   }

@@ -1,7 +1,7 @@
 import { FlotillaError } from '@flotilla/contracts';
 
-export const DEFAULT_URL = 'http://127.0.0.1:7070';
-export const DEFAULT_DEADLINE_MS = 10_000;
+const DEFAULT_URL = 'http://127.0.0.1:7070';
+const DEFAULT_DEADLINE_MS = 10_000;
 
 export interface RetryOptions {
   /** Tries of one call, the first included. Default 5. */

@@ -12,7 +12,7 @@ import { followEvents } from './follow-events.ts';
 import { runPath } from './paths.ts';
 import type { Transport } from './transport.ts';
 
-export const DEFAULT_WAIT_MS = 600_000;
+const DEFAULT_WAIT_MS = 600_000;
 
 export interface WaitOptions {
   /** DEADLINE_EXCEEDED when the run has not ended by then; the run goes on. Default 600000. */

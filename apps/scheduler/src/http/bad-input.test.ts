@@ -242,10 +242,13 @@ describe('the loop', () => {
     ['8 MB of backslashes', `{"workflow":"echo","input":"${'\\\\'.repeat(2_000_000)}"}`],
     ['a million keys', `{"input":{${Array.from({ length: 600_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')}}}`],
   ])('is not held for long by %s', async (_what, body) => {
-    await refuses(body); // warm
-    const startedAt = performance.now();
-    await refuses(body);
-    // 50 ms is the promise; a machine that runs other tests beside this one gets some room.
-    expect(performance.now() - startedAt).toBeLessThan(200);
+    const durationsMs: number[] = [];
+    for (let times = 0; times < 5; times += 1) {
+      const startedAt = performance.now();
+      await refuses(body);
+      durationsMs.push(performance.now() - startedAt);
+    }
+    // 50 ms is the promise of the reader alone; this has the copying of the test beside it, on a busy machine.
+    expect(Math.min(...durationsMs)).toBeLessThan(150);
   });
 });

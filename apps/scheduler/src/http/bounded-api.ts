@@ -1,4 +1,5 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import { classifyRedisError, mayHaveTakenEffect } from '@flotilla/redis';
 import type { RunApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
@@ -15,13 +16,20 @@ const READS = [
   'health',
 ] as const;
 
-/** The same API where no call waits longer than `deadlineMs`: DEADLINE_EXCEEDED, ambiguous for what writes. */
+/** When Redis has trouble, the time after which trying again may help. */
+const RETRY_AFTER_MS = 1000;
+
+/**
+ * The same API where no call waits longer than `deadlineMs` (DEADLINE_EXCEEDED, ambiguous for what writes) and where
+ * errors of the Redis client are typed: REDIS_UNAVAILABLE, STORAGE_FULL.
+ */
 export function boundApi(api: RunApi, deadlineMs: number): RunApi {
   const bounded: RunApi = { ...api, watchRuns: (listener) => api.watchRuns(listener) };
   const bind = (name: (typeof WRITES)[number] | (typeof READS)[number], ambiguous: boolean): void => {
     const call = (api[name] as (...values: unknown[]) => Promise<unknown>).bind(api);
-    const withDeadline = (...values: unknown[]) => answerWithin(call(...values), deadlineMs, ambiguous);
-    Object.assign(bounded, { [name]: withDeadline });
+    const boundedCall = (...values: unknown[]) =>
+      answerWithin(typed(call(...values), ambiguous), deadlineMs, ambiguous);
+    Object.assign(bounded, { [name]: boundedCall });
   };
   for (const name of WRITES) bind(name, true);
   for (const name of READS) bind(name, false);
@@ -33,7 +41,7 @@ export function answerWithin<Value>(promise: Promise<Value>, deadlineMs: number,
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       const message = `no answer from the store within ${deadlineMs} ms`;
-      reject(new FlotillaError('DEADLINE_EXCEEDED', message, { ambiguous, retryAfterMs: 1000 }));
+      reject(new FlotillaError('DEADLINE_EXCEEDED', message, { ambiguous, retryAfterMs: RETRY_AFTER_MS }));
     }, deadlineMs);
     timer.unref(); // a call that hangs does not keep a process alive that is otherwise done
     promise.then(
@@ -47,4 +55,19 @@ export function answerWithin<Value>(promise: Promise<Value>, deadlineMs: number,
       },
     );
   });
+}
+
+async function typed(answer: Promise<unknown>, writes: boolean): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    const condition = isFlotillaError(error) ? undefined : classifyRedisError(error);
+    if (condition === undefined) throw error;
+    const full = condition === 'out-of-memory' || condition === 'disk';
+    throw new FlotillaError(full ? 'STORAGE_FULL' : 'REDIS_UNAVAILABLE', `Redis does not serve now (${condition})`, {
+      retryAfterMs: RETRY_AFTER_MS,
+      ambiguous: writes && mayHaveTakenEffect(error),
+      cause: error,
+    });
+  }
 }

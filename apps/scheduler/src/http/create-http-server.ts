@@ -12,7 +12,7 @@ import { checkHost } from './guards/check-host.ts';
 import { InFlightLimit } from './guards/in-flight-limit.ts';
 import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
-import { InputSchemas } from './input/input-schemas.ts';
+import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
 import { LiveAgents } from './live-agents.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
@@ -42,7 +42,7 @@ export interface HttpServerOptions {
   arrival?: ArrivalLimits;
 }
 
-export interface ArrivalLimits {
+interface ArrivalLimits {
   headMs: number;
   requestMs: number;
 }
@@ -93,6 +93,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const routes = new RouteTable();
   routes.observe(app);
   app.setNotFoundHandler((request, reply) => sendProblem(notFound(request, reply, routes), request, reply, logger));
+  app.addHook('onListen', async () => void prepareValidators());
   endOnClose(app, context, closing);
   await collectOpenApi(app);
   await app.register(async (scope) => registerRoutes(scope, context, options.findLoopProblems ?? (() => [])));

@@ -6,7 +6,7 @@ import type { HttpApp, HttpContext } from './http-context.ts';
 import { toFlotillaError } from './problem-document.ts';
 
 /** A readiness probe is answered within this time, also when Redis hangs. */
-const PROBE_MS = 2000;
+const PROBE_MS = 1500;
 
 /** What else has to work besides the store: the scheduler tells which of its loops do not move. */
 export type FindLoopProblems = () => readonly Problem[];

@@ -1,8 +1,11 @@
 import type { AgentView, Problem } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
+import { answerWithin } from './bounded-api.ts';
 import type { RunApi } from './run-api.ts';
 
 const FRESH_MS = 1000;
+/** A submission does not wait longer than this for the sake of its warnings. */
+const PATIENCE_MS = 300;
 
 /** The agents that are alive, looked up at most once a second however many runs are started. */
 export class LiveAgents {
@@ -24,7 +27,8 @@ export class LiveAgents {
 
   async #read(): Promise<AgentView[] | undefined> {
     try {
-      this.#agents = (await this.#api.listAgents()).filter((agent) => agent.status === 'healthy');
+      const agents = await answerWithin(this.#api.listAgents(), PATIENCE_MS, false);
+      this.#agents = agents.filter((agent) => agent.status === 'healthy');
     } catch {
       this.#agents = undefined; // whoever asks for agents themselves is told why
     } finally {

@@ -1,5 +1,5 @@
 /** Counters, gauges and durations in Prometheus' text format: the few that a scheduler has. */
-export type Labels = Readonly<Record<string, string | number>>;
+type Labels = Readonly<Record<string, string | number>>;
 
 export interface Metrics {
   /** Adds to a counter; its name ends in `_total`. */

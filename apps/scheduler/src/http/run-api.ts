@@ -68,7 +68,7 @@ export interface CreatedRun {
   durability: Durability;
 }
 
-export interface CancelledRun {
+interface CancelledRun {
   status: RunStatus;
   /** True when the run had ended before; `status` says how. */
   alreadyEnded: boolean;

@@ -2,6 +2,7 @@ import { FlotillaError, type Json, type Problem, startRunZ } from '@flotilla/con
 import { canonicalJson, type Plan, sha256Hex } from '@flotilla/engine';
 import { z } from 'zod';
 import type { InputSchemas } from './input/input-schemas.ts';
+import { isLargerThan } from './input/is-larger-than.ts';
 import { type LiveAgents, missingHandlers } from './live-agents.ts';
 import type { PlanSource } from './plan-source.ts';
 import type { CreateRun } from './run-api.ts';
@@ -33,12 +34,9 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { plan, warnings } = await planOf(body, context, named);
   const input = (body.input ?? {}) as Json;
+  if (isLargerThan(input, context.maxInputBytes)) throw inputTooLarge(context);
   const inputJson = canonicalJson(input);
-  if (Buffer.byteLength(inputJson) > context.maxInputBytes) {
-    const message = `the input is larger than ${context.maxInputBytes} bytes`;
-    const problems = [{ code: 'PAYLOAD_TOO_LARGE', path: '/input', message }];
-    throw new FlotillaError('PAYLOAD_TOO_LARGE', message, { problems });
-  }
+  if (Buffer.byteLength(inputJson) > context.maxInputBytes) throw inputTooLarge(context);
   const problems = context.inputs.check(plan, input, inputJson.length);
   if (problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : '';
@@ -57,6 +55,12 @@ export async function prepareRun(
   };
   const agents = await context.agents.list();
   return { request, warnings: agents === undefined ? warnings : [...warnings, ...missingHandlers(plan, agents)] };
+}
+
+function inputTooLarge({ maxInputBytes }: StartRunContext): FlotillaError {
+  const message = `the input is larger than ${maxInputBytes} bytes`;
+  const problems = [{ code: 'PAYLOAD_TOO_LARGE', path: '/input', message }];
+  return new FlotillaError('PAYLOAD_TOO_LARGE', message, { problems });
 }
 
 async function planOf(

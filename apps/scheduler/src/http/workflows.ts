@@ -69,6 +69,6 @@ export function registerWorkflowRoutes(app: HttpApp, context: HttpContext): void
 }
 
 /** The document of a body that wraps it, or the body itself. */
-export function documentOf(body: Record<string, unknown>): unknown {
+function documentOf(body: Record<string, unknown>): unknown {
   return body['steps'] === undefined && body['definition'] !== undefined ? body['definition'] : body;
 }

@@ -4,14 +4,14 @@ import type { FastifyInstance } from 'fastify';
 import { type ScanLimits, scanJson } from './scan-json.ts';
 
 /** Bounds of every body. A definition may have 20,000 steps, which decides the number of keys. */
-export const BODY_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 400_000, maxKeysOfObject: 25_000 };
+const BODY_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 400_000, maxKeysOfObject: 25_000 };
 
 /**
  * The value of a JSON body, or a typed refusal: MALFORMED_JSON, JSON_TOO_DEEP, JSON_FORBIDDEN_KEY, PAYLOAD_TOO_LARGE,
  * DEFINITION_INVALID (a step given twice), VALIDATION_FAILED (other keys given twice, numbers that would change). An
  * empty body is `undefined`: what needs one says so in its schema.
  */
-export function readJsonBody(body: Buffer): unknown {
+function readJsonBody(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw new FlotillaError('MALFORMED_JSON', 'the body is not UTF-8');
   const text = body.toString('utf8');

@@ -29,7 +29,6 @@ interface CompiledSchema {
 
 export class InputSchemas {
   readonly #compiled = new LRUCache<string, CompiledSchema>({ max: 1000 });
-  #validators: { draft07: Ajv; draft2020: Ajv2020 } | undefined;
 
   /** What is wrong with the schema itself; pointers into the definition, under `/input`. */
   schemaProblems(plan: Plan): readonly Problem[] {
@@ -74,7 +73,7 @@ export class InputSchemas {
       return refuse(schemaProblem('', `the schema is longer than ${MAX_SCHEMA_CHARACTERS} characters`));
     }
     if (text.includes('"$async"')) return refuse(schemaProblem('', '$async is not supported'));
-    const ajv = this.#validatorFor(schema);
+    const ajv = validatorFor(schema);
     if (ajv === undefined) {
       return refuse(schemaProblem('/$schema', 'only JSON Schema 2020-12 and draft-07 are supported'));
     }
@@ -92,17 +91,24 @@ export class InputSchemas {
       ajv.removeSchema(identified); // the validator remembers schemas by identity, for ever
     }
   }
+}
 
-  #validatorFor(schema: Record<string, Json>): Ajv | Ajv2020 | undefined {
-    // Made at first use: reading the meta-schemas takes some 20 ms.
-    this.#validators ??= { draft07: new Ajv(OPTIONS), draft2020: new Ajv2020(OPTIONS) };
-    const { $schema } = schema;
-    if ($schema === undefined) return this.#validators.draft2020;
-    if (typeof $schema !== 'string') return undefined;
-    if (/^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/.test($schema)) return this.#validators.draft2020;
-    if (/^https?:\/\/json-schema\.org\/draft-07\/schema#?$/.test($schema)) return this.#validators.draft07;
-    return undefined;
-  }
+let validators: { draft07: Ajv; draft2020: Ajv2020 } | undefined;
+
+/** Reads the meta-schemas, some 100 ms of work: done when a server begins to listen rather than at its first run. */
+export function prepareValidators(): { draft07: Ajv; draft2020: Ajv2020 } {
+  validators ??= { draft07: new Ajv(OPTIONS), draft2020: new Ajv2020(OPTIONS) };
+  return validators;
+}
+
+function validatorFor(schema: Record<string, Json>): Ajv | Ajv2020 | undefined {
+  const { draft07, draft2020 } = prepareValidators();
+  const { $schema } = schema;
+  if ($schema === undefined) return draft2020;
+  if (typeof $schema !== 'string') return undefined;
+  if (/^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/.test($schema)) return draft2020;
+  if (/^https?:\/\/json-schema\.org\/draft-07\/schema#?$/.test($schema)) return draft07;
+  return undefined;
 }
 
 const OPTIONS = {

@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
  * What happens to one request that passes: nothing; cut before the server sees it; cut when the server has answered but
  * the caller has not heard it.
  */
-export type Fate = 'pass' | 'cut-before' | 'cut-after';
+type Fate = 'pass' | 'cut-before' | 'cut-after';
 
 export interface CuttingProxy {
   url: string;

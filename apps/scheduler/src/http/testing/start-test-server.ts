@@ -17,7 +17,7 @@ export interface TestServer {
   listen(): Promise<string>;
 }
 
-export interface TestAnswer {
+interface TestAnswer {
   status: number;
   headers: Readonly<Record<string, string | string[] | number | undefined>>;
   text: string;
