@@ -41,9 +41,9 @@ T['start-map'] = function(tag, a)
   local key, items = ARGV[a + 1], tonumber(ARGV[a + 2])
   if header then return header[1] == 'M' and { 'started' } or { 'refused', header[1] } end
   if ARGV[a + 5] ~= '' then
-    local made = tonumber(call('HGET', run.key, 'm') or 0) + items
+    local made = tonumber(call('HGET', run.key, 'n') or 0) + items
     if made + tonumber(ARGV[a + 6]) > tonumber(ARGV[a + 5]) then return { 'refused', 'budget' } end
-    put(run, 'm', integer(made))
+    put(run, 'n', integer(made))
   end
   local first = math.min(items, tonumber(ARGV[a + 3]))
   put(run, 's' .. key, table.concat({ 'M', items, first, 0, 0, ARGV[a + 3], ARGV[a + 4], integer(run.at) }, '|'))
