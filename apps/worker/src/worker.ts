@@ -89,7 +89,8 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
           whenFree: () => executor.slots.whenFree(),
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(),
-          onError: (error) => void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
+          onError: (error) =>
+            void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
         }),
     );
     watchdog.start();

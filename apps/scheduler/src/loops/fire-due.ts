@@ -16,7 +16,8 @@ export interface FireDueDependencies {
 
 /** Longest time between two looks; also how late a timer set meanwhile can be noticed. */
 const INTERVAL_MS = 50;
-const MOST_A_TURN = 200;
+/** All partitions of a standalone Redis are looked at in one script call, which must stay under 5 ms. */
+const MOST_A_TURN = 32;
 /** While older tasks wait in its queue, a step's hint is taken to be behind them; no longer than this. */
 const TRUST_BACKLOG_MS = 60_000;
 const BACKLOG_CACHE_MS = 500;
