@@ -50,7 +50,8 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
   if (input != null) view.input = JSON.parse(input) as Json;
   if (output != null) view.output = JSON.parse(output) as Json;
   if (status === 'F' || status === 'T' || status === 'C' || status === 'e') {
-    const error = failed ?? ending?.slice(2);
+    // What ended the run comes before a failure that it had gone on after.
+    const error = ending?.slice(2) ?? failed;
     if (error != null) view.error = JSON.parse(error) as StepError & { stepId?: string };
   }
   if (live > 0) view.counts = { steps: 0, running: live };

@@ -65,7 +65,7 @@ T['park'] = function(tag, a)
   unschedule(tag .. K.due, 'q|' .. key .. '|' .. run.id)
   if current == 'P' and header[10] == reason then return { 'parked' } end
   put(run, 's' .. key, table.concat({ 'P', header and header[2] or 0, header and header[3] or 0, header and header[4] or '',
-    header and header[5] or '', '', header and header[7] or integer(run.at), header and header[8] or '', '', reason }, '|'))
+    header and header[5] or '', '', header and header[7] or '', header and header[8] or '', '', reason }, '|'))
   event(run, K.eventStepParked .. '|' .. integer(run.at) .. '|' .. key .. '|||||{"reason":"' .. reason .. '"}')
   if run.status == 'n' then run.status = 'r' end
   writeRun(run)
