@@ -29,7 +29,11 @@ export interface RunningWorker {
 }
 
 /** Starts a worker: loads the handlers, takes tasks from its queues, keeps its lease. */
-export async function startWorker(config: WorkerConfig, logger: Logger): Promise<RunningWorker> {
+export async function startWorker(
+  config: WorkerConfig,
+  logger: Logger,
+  onStuck: (queue: string) => void,
+): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
   const handlers = await loadHandlers(config.handlerModules);
@@ -89,6 +93,8 @@ export async function startWorker(config: WorkerConfig, logger: Logger): Promise
           whenFree: () => executor.slots.whenFree(),
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(),
+          describe: (task) => executor.describeTask(task),
+          onStuck: () => onStuck(queue),
           onError: (error) =>
             void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
         }),

@@ -67,7 +67,7 @@ export async function makeAttempt(
   const context = new AttemptContext(executor.options, assignment, address, claimed, control);
   const startedAt = performance.now();
   const attempt: Attempt = { executor, chain, assignment, address, claimed, control, context, startedAt, previous: '' };
-  const entry: LiveAttempt = { runId: chain.runId, stepId: assignment.stepId, control };
+  const entry: LiveAttempt = { runId: chain.runId, stepId: assignment.stepId, control, task: chain.task };
   live.add(entry);
   try {
     const end = await work(attempt);

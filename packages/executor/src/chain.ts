@@ -1,5 +1,6 @@
 import type { Json } from '@flotilla/contracts';
 import type { Plan, PlanStep, PlanWork, Scope } from '@flotilla/engine';
+import type { Task } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
   chainChecksums,
@@ -60,6 +61,7 @@ export class Chain {
   readonly tag: string;
   readonly runId: string;
   readonly plan: Plan;
+  readonly task: Task;
   readonly #state: State<Plan>;
   /** The latest outputs of this chain; a few are enough for chains, joins read what they miss. */
   readonly #own = new Map<number, Source>();
@@ -67,11 +69,12 @@ export class Chain {
   #input: Json | undefined;
   createdAt = 0;
 
-  constructor(state: State<Plan>, tag: string, runId: string, plan: Plan) {
+  constructor(state: State<Plan>, tag: string, runId: string, plan: Plan, task: Task) {
     this.#state = state;
     this.tag = tag;
     this.runId = runId;
     this.plan = plan;
+    this.task = task;
   }
 
   /** True when the run's input must come with the next claim. */

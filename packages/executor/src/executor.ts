@@ -27,6 +27,7 @@ export interface ExecutorOptions {
 const TIME_SLICE_MS = 1000;
 /** Steps of a task that found no free slot wait for one this long before they are handed back to the fleet. */
 const PATIENCE_MS = 10;
+const MOST_DESCRIBED = 10;
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
 const NO_HANDLER_RETRY_MS = 1000;
 
@@ -34,6 +35,8 @@ export interface LiveAttempt {
   runId: string;
   stepId: string;
   control: AttemptControl;
+  /** The task that it came with, or whose chain it goes on. */
+  task: Task;
 }
 
 /** Makes attempts: claims the steps of tasks, runs their handlers, commits what they return, and goes on in chains. */
@@ -58,9 +61,15 @@ export class Executor {
     return this.#draining;
   }
 
-  /** What runs now, for messages about a worker in trouble. */
-  liveSteps(): { runId: string; stepId: string }[] {
-    return Array.from(this.#live, ({ runId, stepId }) => ({ runId, stepId }));
+  /** What of a task runs now: `run/step`, a few of them. */
+  describeTask(task: Task): string[] {
+    const steps: string[] = [];
+    for (const attempt of this.#live) {
+      if (attempt.task !== task) continue;
+      steps.push(`${attempt.runId}/${attempt.stepId}`);
+      if (steps.length === MOST_DESCRIBED) break;
+    }
+    return steps;
   }
 
   /**
@@ -70,14 +79,14 @@ export class Executor {
    */
   async runTask(task: Task): Promise<void> {
     const granted = this.#draining ? 0 : this.slots.take(task.i.length);
-    const chains = task.i.slice(0, granted).map((step) => this.#track(this.#runChain(step)));
+    const chains = task.i.slice(0, granted).map((step) => this.#track(this.#runChain(task, step)));
     const rest = task.i.slice(granted);
-    if (rest.length > 0) chains.push(this.#track(this.#runRest(rest)));
+    if (rest.length > 0) chains.push(this.#track(this.#runRest(task, rest)));
     await Promise.all(chains);
   }
 
   /** Tiny steps free their slots in a moment, so what found none waits for that; what still has none goes to others. */
-  async #runRest(rest: readonly TaskStep[]): Promise<void> {
+  async #runRest(task: Task, rest: readonly TaskStep[]): Promise<void> {
     const patienceMs = this.#draining ? 0 : PATIENCE_MS;
     const late: TaskStep[] = [];
     await Promise.all(
@@ -87,7 +96,7 @@ export class Executor {
         else if (this.#draining) {
           this.slots.release();
           late.push(step);
-        } else await this.#runChain(step);
+        } else await this.#runChain(task, step);
       }),
     );
     if (late.length > 0) await this.#handBack(late);
@@ -127,7 +136,7 @@ export class Executor {
     return tracked;
   }
 
-  async #runChain([runId, definitionHash, key]: TaskStep): Promise<void> {
+  async #runChain(task: Task, [runId, definitionHash, key]: TaskStep): Promise<void> {
     try {
       const { state, abilities } = this.options;
       const tag = state.tagOf(runId);
@@ -138,7 +147,7 @@ export class Executor {
         await state.transitions.park({ tag, runId, key }, 'no-handler', NO_HANDLER_RETRY_MS);
         return;
       }
-      const chain = new Chain(state, tag, runId, plan);
+      const chain = new Chain(state, tag, runId, plan, task);
       await this.#goOn(chain, assignment);
     } finally {
       this.slots.release();

@@ -18,6 +18,10 @@ export interface TaskConsumerOptions {
   /** Called each time the loop comes around: a worker's sign of life is given from here. */
   onTurn: () => void;
   onError: (error: Error) => void;
+  /** What of a task runs now, for the Bull dashboard; asked about tasks that take longer than a second. */
+  describe: (task: Task) => string[];
+  /** Tasks wait, slots are free, and even fresh connections fetch nothing: the process should end. */
+  onStuck: () => void;
 }
 
 /** BullMQ's lock is only a hint of ours (leases are in state), so it is long and renewed seldom. */
@@ -26,6 +30,13 @@ const LOCK_RENEWAL_MS = 20_000;
 /** Longest block for a task: the loop comes around at least this often. */
 const BLOCK_SECONDS = 1;
 const AFTER_ERROR_MS = 250;
+const PROGRESS_MS = 1000;
+/** Most jobs whose progress is told in one go. */
+const MOST_PROGRESS = 100;
+const STUCK_CHECK_MS = 2500;
+/** Nothing was fetched for this long although tasks wait and slots are free: the connection is dead without knowing. */
+const STUCK_MS = 15_000;
+const MOST_REBUILDS = 2;
 
 /**
  * Takes tasks from one queue by hand instead of by BullMQ's own loop: a task is fetched only when a slot is free, so a
@@ -33,31 +44,31 @@ const AFTER_ERROR_MS = 250;
  */
 export class TaskConsumer {
   readonly #options: TaskConsumerOptions;
-  readonly #worker: Worker<Task>;
-  readonly #active = new Map<string, { job: Job<Task>; token: string; done: Promise<void> }>();
+  #worker: Worker<Task>;
+  readonly #active = new Map<string, ActiveTask>();
   #stopping = false;
   #loop: Promise<void> | undefined;
-  #renewal: NodeJS.Timeout | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #fetching = false;
+  /** Monotonic: when a task was last fetched, or none waited, or no slot was free. */
+  #movedAt = performance.now();
+  #rebuilds = 0;
   #wake: (() => void) | undefined;
 
   constructor(options: TaskConsumerOptions) {
     this.#options = options;
-    this.#worker = new Worker<Task>(options.queue, null, {
-      connection: options.client,
-      prefix: queuePrefix(options.namespace, options.queue),
-      autorun: false,
-      drainDelay: BLOCK_SECONDS,
-      lockDuration: LOCK_DURATION_MS,
-      stalledInterval: LOCK_DURATION_MS / 2,
-      maxStalledCount: 1_000_000,
-      skipVersionCheck: true,
-    });
-    this.#worker.on('error', options.onError);
+    this.#worker = this.#createWorker();
   }
 
   start(): void {
     this.#loop ??= this.#run();
-    this.#renewal ??= setInterval(() => void this.#renewLocks(), LOCK_RENEWAL_MS).unref();
+    const every = (ms: number, duty: () => Promise<void>) => {
+      const run = () => void duty().catch(this.#options.onError);
+      this.#timers.push(setInterval(run, ms).unref());
+    };
+    every(LOCK_RENEWAL_MS, () => this.#renewLocks());
+    every(PROGRESS_MS, () => this.#tellProgress());
+    every(STUCK_CHECK_MS, () => this.#checkStuck());
     // Tasks of dead workers go back to the queue: their steps are claimed long since, so they end as empty hints.
     void this.#worker.startStalledCheckTimer().catch(this.#options.onError);
   }
@@ -71,7 +82,7 @@ export class TaskConsumer {
 
   /** Waits for the tasks in hand, then closes. Call `stopTaking` first. */
   async close(): Promise<void> {
-    clearInterval(this.#renewal);
+    for (const timer of this.#timers) clearInterval(timer);
     await Promise.allSettled([...this.#active.values()].map(({ done }) => done));
     await this.#worker.close(true);
   }
@@ -83,11 +94,17 @@ export class TaskConsumer {
       if (this.#stopping) return;
       const token = randomUUID();
       try {
+        this.#fetching = true;
         const job = (await this.#worker.getNextJob(token)) as Job<Task> | undefined;
-        if (job !== undefined) this.#begin(job, token);
+        if (job === undefined) continue;
+        this.#movedAt = performance.now();
+        this.#rebuilds = 0;
+        this.#begin(job, token);
       } catch (error) {
         this.#options.onError(error as Error);
         await this.#pause(AFTER_ERROR_MS);
+      } finally {
+        this.#fetching = false;
       }
     }
   }
@@ -98,7 +115,7 @@ export class TaskConsumer {
       .then(() => job.moveToCompleted(undefined, token, false))
       .then(() => undefined, this.#options.onError)
       .finally(() => this.#active.delete(job.id!));
-    this.#active.set(job.id!, { job, token, done });
+    this.#active.set(job.id!, { job, token, done, since: performance.now(), told: '' });
   }
 
   /** A slot, or a short while: the loop must come around to give its sign of life even when all slots are taken. */
@@ -128,6 +145,72 @@ export class TaskConsumer {
     if (jobs.length === 0) return;
     const ids = jobs.map(({ job }) => job.id!);
     const tokens = jobs.map(({ token }) => token);
-    await this.#worker.extendJobLocks(ids, tokens, LOCK_DURATION_MS).catch(this.#options.onError);
+    await this.#worker.extendJobLocks(ids, tokens, LOCK_DURATION_MS);
   }
+
+  /** Names the steps that run in a job's progress: what the Bull dashboard shows of it. */
+  async #tellProgress(): Promise<void> {
+    const now = performance.now();
+    const updates: Promise<void>[] = [];
+    for (const active of this.#active.values()) {
+      if (updates.length >= MOST_PROGRESS) break;
+      if (now - active.since < PROGRESS_MS) continue;
+      const steps = this.#options.describe(active.job.data);
+      const text = steps.join(' ');
+      if (text === active.told || steps.length === 0) continue;
+      active.told = text;
+      updates.push(active.job.updateProgress({ steps }));
+    }
+    await Promise.all(updates);
+  }
+
+  /**
+   * A consumer can stand still while everything looks alive (a socket that died silently, a blocking call that never
+   * returns). Fresh connections first; when those do not help, the process had better end.
+   */
+  async #checkStuck(): Promise<void> {
+    const { client, namespace, queue, onStuck } = this.#options;
+    const waiting = this.#fetching ? await client.llen(`${queuePrefix(namespace, queue)}:${queue}:wait`) : 0;
+    const now = performance.now();
+    if (waiting === 0 || this.#stopping) this.#movedAt = now;
+    if (now - this.#movedAt < STUCK_MS) return;
+    this.#movedAt = now;
+    if (this.#rebuilds >= MOST_REBUILDS) {
+      onStuck();
+      return;
+    }
+    this.#rebuilds += 1;
+    this.#options.onError(new Error(`tasks wait in ${queue} and none was fetched for ${STUCK_MS} ms: connecting anew`));
+    const former = this.#worker;
+    this.#worker = this.#createWorker();
+    void this.#worker.startStalledCheckTimer().catch(this.#options.onError);
+    // The loop waits in a call of the former worker: closing it by force ends that call.
+    await former.close(true);
+  }
+
+  #createWorker(): Worker<Task> {
+    const { client, namespace, queue, onError } = this.#options;
+    const worker = new Worker<Task>(queue, null, {
+      connection: client,
+      prefix: queuePrefix(namespace, queue),
+      autorun: false,
+      drainDelay: BLOCK_SECONDS,
+      lockDuration: LOCK_DURATION_MS,
+      stalledInterval: LOCK_DURATION_MS / 2,
+      maxStalledCount: 1_000_000,
+      skipVersionCheck: true,
+    });
+    worker.on('error', onError);
+    return worker;
+  }
+}
+
+interface ActiveTask {
+  job: Job<Task>;
+  token: string;
+  done: Promise<void>;
+  /** Monotonic. */
+  since: number;
+  /** Progress told last. */
+  told: string;
 }
