@@ -15,6 +15,7 @@ import { randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
 import { createHttpServer } from './http/create-http-server.ts';
+import { createMetrics } from './http/metrics.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
 import { createPruneLoop } from './loops/prune-runs.ts';
@@ -101,7 +102,12 @@ export async function startScheduler(
       createWatchFleetLoop(fleet, logger),
       watchEpochLoop,
     ];
+    const metrics = createMetrics();
+    for (const loop of loops) {
+      loop.onTurn = () => metrics.count('flotilla_loop_turns_total', 'Turns of the loops', { loop: loop.name });
+    }
     const server = await createHttpServer({
+      metrics,
       api: state,
       compile: compileWorkflow,
       config,

@@ -15,10 +15,11 @@ const AFTER_ERROR_MS = 250;
 export class Loop {
   readonly name: string;
   readonly #options: LoopOptions;
+  /** Told after each turn. */
+  onTurn: (() => void) | undefined;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #lastTurnAt = 0;
-  #turns = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -28,10 +29,6 @@ export class Loop {
   /** Monotonic milliseconds since the last turn ended; a loop that does not turn is not alive. */
   get idleMs(): number {
     return performance.now() - this.#lastTurnAt;
-  }
-
-  get turns(): number {
-    return this.#turns;
   }
 
   start(): void {
@@ -53,7 +50,7 @@ export class Loop {
       try {
         waitMs = (await turn(signal)) ?? intervalMs;
         this.#lastTurnAt = performance.now();
-        this.#turns += 1;
+        this.onTurn?.();
       } catch (error) {
         if (signal.aborted) return;
         logger.warn({ loop: name, error }, 'a turn failed; it is repeated');

@@ -14,8 +14,11 @@ export interface ReclaimDependencies {
 const INTERVAL_MS = 500;
 /** All partitions of a standalone Redis are looked at in one script call, which must stay under 5 ms. */
 const MOST_A_TURN = 32;
-/** Nobody looked for this long: Redis or all schedulers paused, and living workers may not have been able to renew. */
-const PAUSE_MS = 2000;
+/**
+ * Nobody looked for this long: Redis or all schedulers paused, and living workers may not have been able to renew. Less
+ * than that cannot end the lease of a living worker, which has 7 s left when its next renewal is due.
+ */
+const PAUSE_MS = 4000;
 /** One renewal interval of the workers. */
 const SUSPENSION_MS = 3000;
 const DEFAULT_CRASH_LIMIT = 10;
