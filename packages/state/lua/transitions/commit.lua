@@ -47,7 +47,21 @@ T['commit'] = function(tag, a)
         return continued(ARGV[at + 4], candidate[4], candidate[2], candidate[3], candidate[7])
       end
     end
+    -- Which item of the map was claimed only its header tells. All items were staged: behind the last there is none.
+    local item, staged = 0, parent ~= '' and ARGV[a + 12] ~= ''
+    while staged do
+      local itemKey = parent .. '.' .. item
+      local values = call('HMGET', run.key, 's' .. itemKey, 'i' .. itemKey)
+      local candidate = values[1] and parts(values[1])
+      if candidate and candidate[1] == 'R' and candidate[5] == ARGV[a + 12] then
+        return continued(itemKey, candidate[4], candidate[2], candidate[3], candidate[7], values[2])
+      end
+      item, staged = item + 1, values[2]
+    end
     return { 'committed' }
+  end
+  if header and header[1] == 'X' and header[10] == 'map-settled' and header[4] == fence and header[5] == attemptId then
+    return { 'rejected', 'map-settled' }
   end
   if not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
   local map = parent ~= '' and run[3] and parts(run[3])

@@ -3,11 +3,13 @@
 -- Reply: {'saved'} | {'rejected', reason}
 T['save-progress'] = function(tag, a)
   local id, key = ARGV[a], ARGV[a + 1]
-  local run = openRun(tag, id, runFields(tag, id, 's' .. key))
+  local run = openRun(tag, id, runFields(tag, id, 's' .. key, 'k' .. key))
   if not run then return { 'rejected', 'gone' } end
   local header = run[2] and parts(run[2])
   if not holds(header, ARGV[a + 2], ARGV[a + 3]) then return { 'rejected', 'superseded' } end
-  put(run, 'k' .. key, ARGV[a + 5] .. '\n' .. ARGV[a + 4])
+  local stored = ARGV[a + 5] .. '\n' .. ARGV[a + 4]
+  if run[3] == stored then return { 'saved' } end
+  put(run, 'k' .. key, stored)
   event(run, table.concat({ K.eventCheckpointSaved, integer(run.at), key, tonumber(header[2]) + 1, ARGV[a + 2],
     ARGV[a + 3] }, '|'))
   writeRun(run)
