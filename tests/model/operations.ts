@@ -1,0 +1,265 @@
+import type { StepKey } from '@flotilla/state';
+import fc from 'fast-check';
+import * as calls from './calls.ts';
+import { createRun, mayCreate } from './create-run.ts';
+import { DUE } from './reference/gathered-index.ts';
+import { LEASE_MS } from './reference/reference.ts';
+import type { ReferenceRun } from './reference/reference-run.ts';
+import { decide } from './reference/workflow-rules.ts';
+import { type Relayed, reclaim, relayEntry, startStep, takeDue } from './scheduler-actor.ts';
+import { type Call, call, type KnownAttempt, type World } from './world.ts';
+
+const KINDS = [
+  ...Array<'relay'>(8).fill('relay'),
+  ...Array<'claim'>(8).fill('claim'),
+  ...Array<'commit'>(7).fill('commit'),
+  ...Array<'fail'>(3).fill('fail'),
+  ...Array<'reclaim'>(2).fill('reclaim'),
+  ...Array<'due'>(2).fill('due'),
+  'force-fail',
+  'release',
+  'save-progress',
+  'load-progress',
+  'report-corruption',
+  'start-again',
+  'park',
+  'hand-back',
+  'recheck',
+  'renew',
+  'leave',
+  'lose-hints',
+  'create',
+  'cancel',
+  'pause',
+  'resume',
+  'time-out',
+  'finish',
+  'prune',
+] as const;
+
+/** A move of some scheduler, worker or user. The numbers choose among what is there when its turn comes. */
+export interface Operation {
+  kind: (typeof KINDS)[number];
+  a: number;
+  b: number;
+  c: number;
+  /** Made in one script call with the next one. */
+  grouped: boolean;
+  /** Asked again at once: the answer was lost. */
+  repeated: boolean;
+}
+
+export const operationArbitrary: fc.Arbitrary<Operation> = fc.record({
+  kind: fc.constantFrom(...KINDS),
+  a: fc.nat(1000),
+  b: fc.nat(1000),
+  c: fc.nat(1000),
+  grouped: fc.nat(3).map((n) => n === 3),
+  repeated: fc.nat(3).map((n) => n === 3),
+});
+
+const WORKERS = ['w1', 'w2', 'w3'] as const;
+
+function pick<T>(list: readonly T[], at: number): T | undefined {
+  return list.length === 0 ? undefined : list[at % list.length];
+}
+
+/** Rare kinds of an end are made rarer, or most sequences would end before anything has happened. */
+const seldom = (n: number) => n % 4 === 0;
+
+/** The calls that an operation makes now. None when there is nothing that it could be about. */
+export async function callsOf(world: World, { kind, a, b, c }: Operation): Promise<Call[]> {
+  const { reference } = world;
+  const run = pick(world.runs, a);
+  switch (kind) {
+    case 'relay': {
+      const entry = pick(reference.outbox, a);
+      if (entry === undefined) return [];
+      const relayed = relayEntry(world, entry, c);
+      // Killed before it acknowledged: the entry is handled again.
+      return b % 6 === 0
+        ? relayed.calls
+        : [...relayed.calls, calls.dispatched(world, entry.tag, [entry.id], relayed.timers)];
+    }
+    case 'claim':
+      return claims(world, a, b, c);
+    case 'commit': {
+      const known = pickAttempt(world, a, b);
+      if (known === undefined) return [];
+      const options = { mayContinue: b % 2 === 0, fenceShift: fenceShift(c), foreignAttemptId: c % 16 === 2 };
+      return [calls.commit(world, known, options)];
+    }
+    case 'fail': {
+      const known = pickAttempt(world, a, b);
+      const ends = ['retry', 'retry', 'final', 'timed-out', 'quarantine'] as const;
+      return known === undefined ? [] : [calls.fail(world, known, pick(ends, b)!, fenceShift(c))];
+    }
+    case 'release': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [calls.release(world, known, fenceShift(c))];
+    }
+    case 'save-progress': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [calls.saveProgress(world, known, fenceShift(c))];
+    }
+    case 'load-progress': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [calls.loadProgress(world, known)];
+    }
+    case 'report-corruption': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [calls.reportCorruption(world, known.run, known.key)];
+    }
+    case 'reclaim':
+      return reclaimNow(world, a, b, c);
+    case 'due':
+      return takeDueNow(world, a, b, c);
+    case 'force-fail': {
+      const key = run === undefined ? undefined : pick(handedOut(run), b);
+      return key === undefined ? [] : [calls.forceFail(world, run!, key, pick(['-YP', '-YPBR'], c)!)];
+    }
+    case 'start-again':
+      return run === undefined ? [] : startAgain(world, run, b, c);
+    case 'park': {
+      const key = run === undefined ? undefined : pick(handedOut(run), b);
+      return key === undefined ? [] : [calls.park(world, run!, key, pick(['no-handler', 'breaker-open'], c)!)];
+    }
+    case 'hand-back': {
+      const keys = run === undefined ? [] : handedOut(run).filter((_, index) => (b >> index) % 2 === 0);
+      return keys.length === 0 ? [] : [calls.handBack(world, run!, keys)];
+    }
+    case 'recheck': {
+      const key = run === undefined ? undefined : pick(handedOut(run), b);
+      return key === undefined ? [] : [calls.recheck(world, run!, key, c % 2 === 0)];
+    }
+    case 'renew':
+      return [renew(world, pick(world.tags, a)!, pick(WORKERS, b)!)];
+    case 'leave':
+      return [leave(world, pick(world.tags, a)!, pick(WORKERS, b)!)];
+    case 'lose-hints':
+      world.hints = world.hints.filter((_, index) => (a >> index) % 2 === 0);
+      return [];
+    case 'create': {
+      const submission = pick(world.submissions, a)!;
+      return mayCreate(world, submission) ? [createRun(world, submission, { otherBody: b % 3 === 0 })] : [];
+    }
+    case 'cancel':
+      return run === undefined || !seldom(b) ? [] : [calls.cancelRun(world, run)];
+    case 'pause':
+      return run === undefined ? [] : [calls.pauseOrResume(world, run, 'pause-run')];
+    case 'resume':
+      return run === undefined ? [] : [calls.pauseOrResume(world, run, 'resume-run')];
+    case 'time-out':
+      return run === undefined || !seldom(b) ? [] : [calls.timeOutRun(world, run)];
+    case 'finish':
+      return run === undefined ? [] : [calls.finishRun(world, run, b % 2 === 0)];
+    case 'prune':
+      return run === undefined || !seldom(b) ? [] : [calls.pruneRun(world, run)];
+  }
+}
+
+const fenceShift = (c: number) => (c % 16 === 0 ? -1 : c % 16 === 1 ? 1 : 0);
+
+/** Mostly an attempt that runs, at times one that its worker only believes to run. */
+function pickAttempt(world: World, a: number, b: number): KnownAttempt | undefined {
+  const all = [...world.attempts.values()];
+  const live = all.filter(({ run, key, attemptId }) => {
+    const step = run.steps.get(key);
+    return step?.state === 'running' && step.attemptId === attemptId;
+  });
+  return b % 5 === 4 ? pick(all, a) : (pick(live, a) ?? pick(all, a));
+}
+
+function claims(world: World, a: number, b: number, c: number): Call[] {
+  const worker = pick(WORKERS, c)!;
+  const overdue = c % 9 === 8;
+  if (b % 10 === 9) {
+    // A hint that nobody gave: a step whose needs have not settled, an item that is not on.
+    const run = pick(world.runs, a);
+    if (run === undefined) return [];
+    const keys = run.plan.steps.flatMap(({ index, kind, group }) => [
+      ...(run.hasFired(group) ? [] : [String(index)]),
+      ...(kind === 'map' ? [`${index}.${c % 6}`] : []),
+    ]);
+    const key = pick(keys, c);
+    return key === undefined ? [] : [calls.claim(world, run, key, worker, overdue)];
+  }
+  const hint = pick(world.hints, a);
+  if (hint === undefined || world.reference.runs.get(hint.run.id) !== hint.run) return [];
+  // At times a hint is delivered twice.
+  if (b % 4 !== 0) world.hints = world.hints.filter((other) => other !== hint);
+  return [calls.claim(world, hint.run, hint.key, worker, overdue)];
+}
+
+/** Steps and items that were, or could have been, given to workers. */
+function handedOut(run: ReferenceRun): StepKey[] {
+  const keys: StepKey[] = [];
+  for (const { index, group, work, map } of run.plan.steps) {
+    if (work === undefined || !run.hasFired(group)) continue;
+    if (map === undefined) {
+      if (decide(run.rules.groups[group]!, run.tally(group)) === 'run' && run.outcomes.get(index) !== 'skipped')
+        keys.push(String(index));
+    } else {
+      for (let item = 0; run.isReached(`${index}.${item}`); item += 1) keys.push(`${index}.${item}`);
+    }
+  }
+  return keys;
+}
+
+/** A relay that repeats itself after a crash: everything of a fired group once more. */
+function startAgain(world: World, run: ReferenceRun, b: number, c: number): Call[] {
+  const step = pick(run.plan.steps, b)!;
+  if (!world.decisions.has(`${run.id}|fate ${step.index}`) || !run.hasFired(step.group)) return [];
+  const relayed: Relayed = { calls: [], timers: [] };
+  startStep(world, run, step.index, decide(run.rules.groups[step.group]!, run.tally(step.group)), c, relayed);
+  return relayed.calls;
+}
+
+async function reclaimNow(world: World, a: number, b: number, c: number): Promise<Call[]> {
+  const tag = pick(world.tags, a)!;
+  const dead = WORKERS.filter((_, index) => (b >> index) % 2 === 0);
+  const known = world.reference.workers.of(tag);
+  await world.makeDue(
+    'workers',
+    tag,
+    dead.filter((worker) => known.has(worker)),
+  );
+  const entries = [...world.reference.lease.of(tag).keys()].filter((_, index) => (c >> index) % 2 === 0);
+  await world.makeDue('lease', tag, entries);
+  return [reclaim(world, tag, { dies: b % 7 === 6 })];
+}
+
+async function takeDueNow(world: World, a: number, b: number, c: number): Promise<Call[]> {
+  const tag = pick(world.tags, a)!;
+  const entries = [...world.reference.due.of(tag)].filter(([, { to }]) => to !== DUE).map(([member]) => member);
+  await world.makeDue(
+    'due',
+    tag,
+    entries.filter((_, index) => (c >> (index % 10)) % 2 === 0),
+  );
+  return [takeDue(world, tag, { dies: b % 4 === 0, handsOut: b % 2 === 0 })];
+}
+
+export function renew(world: World, tag: string, worker: string): Call {
+  return call({
+    what: `renew ${worker} in ${tag}`,
+    send: () => world.state.transitions.renew(tag, worker, 0),
+    apply: (reply, clock) => {
+      const { from, to } = clock;
+      world.reference.workers.set(tag, worker, { from: from + LEASE_MS, to: to + LEASE_MS });
+      const ending = world.endingBefore(tag);
+      if ([...reply.ending].sort().join() !== ending.join()) {
+        throw new Error(`ending are ${reply.ending.join()}, expected ${ending.join()}`);
+      }
+    },
+    equivalent: () => true,
+  });
+}
+
+function leave(world: World, tag: string, worker: string): Call {
+  return call({
+    what: `leave ${worker} in ${tag}`,
+    send: () => world.state.transitions.leave(tag, worker),
+    apply: () => world.reference.workers.remove(tag, worker),
+  });
+}

@@ -1,0 +1,235 @@
+import type { FailArguments, FailReply, UndecidedAttempt } from '@flotilla/state';
+import { parseStepKey } from '@flotilla/state';
+import { letterOf, ownStep, reject } from './attempt-transitions.ts';
+import { DUE } from './gathered-index.ts';
+import { countItem } from './map-items.ts';
+import {
+  after,
+  type Clock,
+  dueMember,
+  endLease,
+  expectReply,
+  failRun,
+  finishWhenDone,
+  type Reference,
+  sendFired,
+  sendStep,
+} from './reference.ts';
+import type { ReferenceRun, ReferenceStep } from './reference-run.ts';
+
+export function fail(state: Reference, a: FailArguments, reply: FailReply, clock: Clock): void {
+  const what = `fail ${a.key}`;
+  const rejected = (reason: string) => expectReply(reply, { outcome: 'rejected', reason }, what);
+  const run = state.runs.get(a.runId);
+  if (run === undefined) {
+    rejected('gone');
+    return;
+  }
+  let step = run.steps.get(a.key);
+  if ('from' in a.attempt) {
+    if (run.isTerminal) {
+      rejected('ended');
+      return;
+    }
+    if (!a.attempt.from.includes(letterOf(step))) {
+      rejected('settled');
+      return;
+    }
+    step ??= newStep(run, a.key);
+  } else {
+    const own = ownStep(run, { key: a.key, ...a.attempt });
+    if (own?.state === 'backing-off') {
+      if (reply.outcome !== 'retry') throw new Error(`${what}: a repeated failure is told when it is tried again`);
+      return;
+    }
+    if (own?.state === 'failed' || own?.state === 'quarantined') {
+      expectReply(reply, { outcome: 'failed' }, what);
+      return;
+    }
+    if (own?.state === 'cancelled') {
+      expectReply(reply, { outcome: 'cancelled' }, what);
+      return;
+    }
+    if (own?.state !== 'running') {
+      reject(run, { key: a.key, ...a.attempt });
+      rejected('superseded');
+      return;
+    }
+  }
+  const error: unknown = JSON.parse(a.errorJson);
+  const wasRunning = step!.state === 'running';
+  if (wasRunning) endAttempt(state, run, a, step!);
+  step!.body = a.errorJson;
+  if (!run.isActive) {
+    Object.assign(step!, { state: 'cancelled', reason: 'run-ending' });
+    expectReply(reply, { outcome: 'cancelled' }, what);
+  } else if (a.retryInMs !== undefined) {
+    step!.state = 'backing-off';
+    run.event('retry-scheduled', a.key, { attempt: step!.failures + 1, data: { delayMs: a.retryInMs } });
+    state.due.set(run.tag, dueMember('b', a.key, run.id), after(clock, a.retryInMs));
+    const { at } = reply as Extract<FailReply, { outcome: 'retry' }>;
+    if (!(at >= clock.from + a.retryInMs && at <= clock.to + a.retryInMs)) throw new Error(`${what}: retry at ${at}`);
+  } else {
+    step!.state = a.quarantine ? 'quarantined' : 'failed';
+    run.event(a.quarantine ? 'step-quarantined' : 'step-failed', a.key, { data: error as never });
+    endTimers(state, run, a, wasRunning);
+    settleFailure(state, run, a);
+    expectReply(reply, { outcome: 'failed' }, what);
+  }
+  finishWhenDone(state, run);
+}
+
+function newStep(run: ReferenceRun, key: string): ReferenceStep {
+  const step: ReferenceStep = {
+    state: 'ready',
+    failures: 0,
+    crashes: 0,
+    fence: undefined,
+    attemptId: '',
+    worker: '',
+  };
+  run.steps.set(key, step);
+  return step;
+}
+
+function endAttempt(state: Reference, run: ReferenceRun, a: FailArguments, step: ReferenceStep): void {
+  const { failures, fence, attemptId } = step;
+  run.event(a.event, a.key, {
+    attempt: failures + 1,
+    ...(fence === undefined ? {} : { fence }),
+    attemptId,
+    data: JSON.parse(a.errorJson),
+  });
+  if (a.event !== 'attempt-lost') step.failures += 1;
+  endLease(state, run, a.key);
+  // It is over: what follows must not count it as live.
+  step.state = 'ready';
+}
+
+function endTimers(state: Reference, run: ReferenceRun, a: FailArguments, wasRunning: boolean): void {
+  const letters = `${a.hasTotalTimer ? 't' : ''}${wasRunning ? '' : 'wbpq'}`;
+  for (const letter of letters) state.due.remove(run.tag, dueMember(letter, a.key, run.id));
+}
+
+function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): void {
+  const { step: index, item } = parseStepKey(a.key);
+  if (item === undefined) {
+    failRun(run, a.failFast, a.runErrorJson);
+    sendFired(state, run, run.settle(index, 'failed'));
+    return;
+  }
+  if (run.steps.get(String(index))?.state !== 'map-running') return;
+  const counted = countItem(run, index, false);
+  if (counted.nextItem !== undefined) sendStep(state, run, counted.nextItem);
+  if (counted.outcome === 'more') return;
+  if (counted.outcome === 'failed') {
+    run.steps.get(String(index))!.body = a.runErrorJson;
+    run.event('step-failed', String(index), { data: JSON.parse(a.runErrorJson) });
+    failRun(run, a.failFast, a.runErrorJson);
+  }
+  sendFired(state, run, run.settle(index, counted.outcome));
+}
+
+export function release(
+  state: Reference,
+  a: { runId: string; key: string; fence: number; attemptId: string },
+  reason: string,
+  released: boolean,
+): void {
+  const what = `release ${a.key}`;
+  const run = state.runs.get(a.runId);
+  if (run === undefined) {
+    expectReply(released, false, what);
+    return;
+  }
+  const step = ownStep(run, a);
+  if (step?.state === 'ready') {
+    expectReply(released, true, what);
+    return;
+  }
+  if (step?.state === 'cancelled') {
+    expectReply(released, false, what);
+    return;
+  }
+  if (step?.state !== 'running') {
+    reject(run, a);
+    expectReply(released, false, what);
+    return;
+  }
+  const attempt = { attempt: step.failures + 1, fence: a.fence, attemptId: a.attemptId };
+  run.event('attempt-cancelled', a.key, { ...attempt, data: { reason } });
+  endLease(state, run, a.key);
+  if (run.isActive) step.state = 'ready';
+  else Object.assign(step, { state: 'cancelled', reason: 'run-ending' });
+  if (run.isActive) sendStep(state, run, a.key);
+  expectReply(released, step.state === 'ready', what);
+  finishWhenDone(state, run);
+}
+
+/** How far a due or in-flight entry that a scheduler has taken is pushed out of the others' sight. */
+export const TAKEN_MS = 5000;
+
+export interface ReclaimReply {
+  lost: number;
+  suspended: boolean;
+  undecided: UndecidedAttempt[];
+}
+
+/** `limit` is above the number of entries, so that all that are due are looked at. */
+export function reclaim(state: Reference, tag: string, crashLimit: number, reply: ReclaimReply, clock: Clock): void {
+  const expected: ReclaimReply = { lost: 0, suspended: false, undecided: [] };
+  for (const member of state.lease.due(tag)) {
+    const bar = member.lastIndexOf('|');
+    const run = state.runs.get(member.slice(0, bar));
+    const head = member.slice(bar + 1);
+    const key = run?.chains.get(head) ?? head;
+    const step = run?.steps.get(key);
+    if (run === undefined || step?.state !== 'running' || step.head !== head) {
+      state.lease.remove(tag, member);
+      continue;
+    }
+    const leaseEnds = state.workers.of(tag).get(step.worker);
+    const forPlan = (why: 'overdue' | 'crashes') => {
+      const fenceOffset = step.fence! - run.createdAt;
+      expected.undecided.push({
+        why,
+        key,
+        runId: run.id,
+        fenceOffset,
+        attemptId: step.attemptId,
+        definitionHash: run.plan.hash,
+      });
+      state.lease.set(tag, member, after(clock, TAKEN_MS));
+    };
+    if (leaseEnds !== undefined && leaseEnds.to > DUE) {
+      if (step.overdue) forPlan('overdue');
+      else state.lease.set(tag, member, { from: leaseEnds.from + 1, to: leaseEnds.to + 1 });
+    } else if (step.crashes + 1 > crashLimit) {
+      forPlan('crashes');
+    } else {
+      expected.lost += 1;
+      lose(state, run, key, step);
+    }
+  }
+  expectReply(reply, expected, 'reclaim');
+}
+
+function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceStep): void {
+  const { failures, fence, attemptId, worker } = step;
+  run.event('attempt-lost', key, {
+    attempt: failures + 1,
+    ...(fence === undefined ? {} : { fence }),
+    attemptId,
+    worker,
+  });
+  endLease(state, run, key);
+  const again = run.isActive;
+  Object.assign(step, { crashes: step.crashes + 1, attemptId: '', worker: '' });
+  if (again) {
+    step.state = 'ready';
+    sendStep(state, run, key);
+  } else {
+    Object.assign(step, { state: 'cancelled', reason: 'run-ending' });
+  }
+  finishWhenDone(state, run);
+}

@@ -1,0 +1,127 @@
+import type { CreatedRun } from '@flotilla/state';
+import {
+  after,
+  beginEnding,
+  type Clock,
+  dueMember,
+  expectReply,
+  finishByOutput,
+  finishWhenDone,
+  type Reference,
+  sendStep,
+} from './reference.ts';
+import type { ReferenceRun } from './reference-run.ts';
+
+/** The run that a creation made, when it made one. */
+export function createRun(
+  state: Reference,
+  run: ReferenceRun,
+  keyHash: string,
+  reply: Pick<CreatedRun, 'runId' | 'deduplicated' | 'status'> | 'conflict',
+  clock: Clock,
+): boolean {
+  const what = `create ${run.id}`;
+  const keyId = `${run.tag}|${keyHash}`;
+  const record = keyHash === '' ? undefined : state.idempotency.get(keyId);
+  if (record !== undefined && record.bodyHash !== run.bodyHash) {
+    expectReply(reply, 'conflict', what);
+    return false;
+  }
+  const known = state.runs.get(record?.runId ?? run.id);
+  if (record !== undefined && (record.runId !== run.id || known !== undefined)) {
+    const status = known?.status ?? 'pending';
+    expectReply(reply, { runId: record.runId, status, deduplicated: true }, what);
+    return false;
+  }
+  if (known !== undefined) {
+    if (known.bodyHash === run.bodyHash)
+      expectReply(reply, { runId: run.id, status: known.status, deduplicated: true }, what);
+    else expectReply(reply, 'conflict', what);
+    return false;
+  }
+  expectReply(reply, { runId: run.id, status: 'pending', deduplicated: false }, what);
+  state.runs.set(run.id, run);
+  if (keyHash !== '') state.idempotency.set(keyId, { runId: run.id, bodyHash: run.bodyHash });
+  run.event('run-created', undefined);
+  run.announceReady(run.plan.entryGroup!);
+  const { timeoutMs } = run.plan;
+  if (timeoutMs !== undefined) state.due.set(run.tag, dueMember('r', '', run.id), after(clock, timeoutMs));
+  state.send(run.tag, `E|${run.id}|${run.plan.hash}`);
+  return true;
+}
+
+export function cancelRun(state: Reference, runId: string, errorJson: string, reply: { reply: string } | 'gone'): void {
+  const what = `cancel ${runId}`;
+  const said = reply === 'gone' ? 'gone' : reply.reply;
+  const run = state.runs.get(runId);
+  if (run === undefined) {
+    expectReply(said, 'gone', what);
+    return;
+  }
+  if (run.isTerminal) {
+    expectReply(said, 'ended', what);
+    return;
+  }
+  if (!run.isActive) {
+    expectReply(said, 'already-cancelling', what);
+    return;
+  }
+  expectReply(said, 'cancelling', what);
+  run.event('cancel-requested', undefined, { data: JSON.parse(errorJson) });
+  beginEnding(run, 'cancelled', errorJson);
+  finishWhenDone(state, run);
+}
+
+export function timeOutRun(state: Reference, tag: string, runId: string, errorJson: string): void {
+  state.due.remove(tag, dueMember('r', '', runId));
+  const run = state.runs.get(runId);
+  if (!run?.isActive) return;
+  beginEnding(run, 'timed-out', errorJson);
+  finishWhenDone(state, run);
+}
+
+export function pauseRun(state: Reference, runId: string, reply: 'done' | 'gone' | 'refused'): void {
+  const run = state.runs.get(runId);
+  if (run === undefined) {
+    expectReply(reply, 'gone', `pause ${runId}`);
+    return;
+  }
+  expectReply(reply, run.isActive ? 'done' : 'refused', `pause ${runId}`);
+  if (!run.isActive || run.status === 'paused') return;
+  run.status = 'paused';
+  run.event('run-paused', undefined);
+}
+
+export function resumeRun(state: Reference, runId: string, reply: 'done' | 'gone' | 'refused'): void {
+  const run = state.runs.get(runId);
+  if (run === undefined) {
+    expectReply(reply, 'gone', `resume ${runId}`);
+    return;
+  }
+  expectReply(reply, run.isActive ? 'done' : 'refused', `resume ${runId}`);
+  if (run.status !== 'paused') return;
+  run.status = 'running';
+  run.event('run-resumed', undefined);
+  // Redis keeps them as a set: their order is its own.
+  for (const key of run.held) sendStep(state, run, key);
+  run.held.clear();
+}
+
+export function finishRun(state: Reference, runId: string, end: { outputJson: string } | { errorJson: string }): void {
+  const run = state.runs.get(runId);
+  if (run === undefined || !run.isActive || run.endPending > 0 || run.live > 0) return;
+  if ('outputJson' in end) run.outputJson = end.outputJson;
+  else run.failure = end.errorJson;
+  finishByOutput(state, run, 'errorJson' in end ? end.errorJson : undefined);
+}
+
+export function sweepRun(state: Reference, tag: string, runId: string, keys: readonly string[]): void {
+  for (const key of keys) for (const letter of 'qbdwtp') state.due.remove(tag, dueMember(letter, key, runId));
+  state.runs.get(runId)?.held.clear();
+}
+
+export function pruneRun(state: Reference, runId: string, pruned: boolean): void {
+  const run = state.runs.get(runId);
+  expectReply(pruned, run === undefined || run.isTerminal, `prune ${runId}`);
+  if (pruned) state.runs.delete(runId);
+}

@@ -1,0 +1,215 @@
+import type { SettleArguments, TakenTimer } from '@flotilla/state';
+import { letterOf } from './attempt-transitions.ts';
+import { TAKEN_MS } from './failure-transitions.ts';
+import {
+  after,
+  type Clock,
+  dueMember,
+  expectReply,
+  failRun,
+  finishWhenDone,
+  type Reference,
+  sendFired,
+  sendStep,
+} from './reference.ts';
+import type { ReferenceRun, ReferenceStep } from './reference-run.ts';
+import type { Outcome } from './workflow-rules.ts';
+
+export interface StepRef {
+  runId: string;
+  key: string;
+  tag: string;
+}
+
+const NO_ATTEMPT: Omit<ReferenceStep, 'state'> = {
+  failures: 0,
+  crashes: 0,
+  fence: undefined,
+  attemptId: '',
+  worker: '',
+};
+
+export function settle(state: Reference, a: SettleArguments, outcome: Outcome, reply: string): void {
+  const what = `settle ${a.key}`;
+  const run = state.runs.get(a.runId);
+  if (run === undefined) {
+    expectReply(reply, 'gone', what);
+    return;
+  }
+  for (const timer of a.timers) state.due.remove(a.tag, dueMember(timer, a.key, a.runId));
+  const step = run.steps.get(a.key);
+  if (!run.isActive) {
+    expectReply(reply, 'cancelled', what);
+    return;
+  }
+  if (!a.from.includes(letterOf(step))) {
+    expectReply(reply, letterOf(step), what);
+    return;
+  }
+  expectReply(reply, 'settled', what);
+  run.steps.set(a.key, {
+    ...NO_ATTEMPT,
+    ...step,
+    attemptId: '',
+    worker: '',
+    state: a.state,
+    body: a.bodyJson ?? step?.body,
+    ...(a.reason === undefined ? {} : { reason: a.reason }),
+    ...(a.checkpoint === undefined ? {} : { checksum: a.checkpoint.checksum }),
+  });
+  if (a.state === 'succeeded') run.event('step-succeeded', a.key);
+  else if (a.state === 'skipped') run.event('step-skipped', a.key, { data: { reason: a.reason! } });
+  else run.event('step-failed', a.key, { data: JSON.parse(a.bodyJson!) });
+  begin(run);
+  if (a.state === 'failed') failRun(run, a.failFast, a.runErrorJson!);
+  sendFired(state, run, run.settle(Number(a.key), outcome));
+  finishWhenDone(state, run);
+}
+
+function begin(run: ReferenceRun): void {
+  if (run.status === 'pending') run.status = 'running';
+}
+
+/** What refuses a step that would begin to wait, whatever it waits for. */
+function refusal(run: ReferenceRun | undefined): string | undefined {
+  if (run === undefined) return 'gone';
+  return run.isActive ? undefined : 'cancelled';
+}
+
+export function startDelay(state: Reference, a: StepRef, forMs: number, clock: Clock): void {
+  const run = state.runs.get(a.runId);
+  if (refusal(run) !== undefined || run!.steps.has(a.key)) return;
+  run!.steps.set(a.key, { ...NO_ATTEMPT, fence: run!.createdAt, state: 'delaying' });
+  begin(run!);
+  state.due.set(a.tag, dueMember('d', a.key, a.runId), after(clock, forMs));
+}
+
+export interface MapSettings {
+  concurrency: number;
+  toleratedFailures: number;
+  maxSteps: number | undefined;
+  definitionSteps: number;
+}
+
+/** Keeps the items; false when the map may not start any more. */
+export function stageItems(state: Reference, a: StepRef, items: readonly string[], reply: string): boolean {
+  const run = state.runs.get(a.runId);
+  const step = run?.steps.get(a.key);
+  const refused = refusal(run) ?? (step === undefined ? undefined : letterOf(step));
+  if (refused !== undefined) {
+    expectReply(reply, refused, `stage items of ${a.key}`);
+    return false;
+  }
+  for (const [index, item] of items.entries()) run!.items.set(`${a.key}.${index}`, item);
+  return true;
+}
+
+export function startMap(state: Reference, a: StepRef, items: number, settings: MapSettings, reply: string): void {
+  const what = `start map ${a.key}`;
+  const run = state.runs.get(a.runId);
+  const step = run?.steps.get(a.key);
+  const refused = refusal(run) ?? (step === undefined || step.state === 'map-running' ? undefined : letterOf(step));
+  if (refused !== undefined || step !== undefined) {
+    expectReply(reply, refused ?? 'started', what);
+    return;
+  }
+  if (settings.maxSteps !== undefined) {
+    const made = (run!.itemsMade ?? 0) + items;
+    if (made + settings.definitionSteps > settings.maxSteps) {
+      expectReply(reply, 'budget', what);
+      return;
+    }
+    run!.itemsMade = made;
+  }
+  expectReply(reply, 'started', what);
+  const next = Math.min(items, settings.concurrency);
+  const map = { items, next, succeeded: 0, failed: 0, tolerated: settings.toleratedFailures };
+  run!.steps.set(a.key, { ...NO_ATTEMPT, state: 'map-running', map });
+  begin(run!);
+  for (let item = 0; item < next; item += 1) sendStep(state, run!, `${a.key}.${item}`);
+}
+
+export function park(state: Reference, a: StepRef, reason: string, againInMs: number, clock: Clock): void {
+  const run = state.runs.get(a.runId);
+  if (refusal(run) !== undefined) return;
+  const step = run!.steps.get(a.key);
+  if (!'-YP'.includes(letterOf(step))) return;
+  state.due.set(a.tag, dueMember('p', a.key, a.runId), after(clock, againInMs));
+  state.due.remove(a.tag, dueMember('q', a.key, a.runId));
+  if (step?.state === 'parked' && step.reason === reason) return;
+  run!.steps.set(a.key, { ...NO_ATTEMPT, ...step, worker: '', state: 'parked', reason });
+  run!.event('step-parked', a.key, { data: { reason } });
+  begin(run!);
+}
+
+export interface TakeDueReply {
+  nextDueAt: number | undefined;
+  taken: TakenTimer[];
+}
+
+/** `limit` is above the number of entries, so that all that are due are taken. */
+export function takeDue(state: Reference, tag: string, reply: TakeDueReply, clock: Clock): void {
+  const taken: [string, string, string][] = [];
+  for (const member of state.due.due(tag)) {
+    const [letter, key, runId] = member.split('|') as [string, string, string];
+    if (letter !== 'b' && letter !== 'p') {
+      taken.push([letter, key, runId]);
+      state.due.set(tag, member, after(clock, TAKEN_MS));
+      continue;
+    }
+    state.due.remove(tag, member);
+    const run = state.runs.get(runId);
+    const step = run?.steps.get(key);
+    if (!run?.isActive) continue;
+    if (letter === 'b' && step?.state === 'backing-off') {
+      Object.assign(step, { state: 'ready', attemptId: '', worker: '' });
+      sendStep(state, run, key);
+    } else if (letter === 'p' && step?.state === 'parked') {
+      sendStep(state, run, key);
+    }
+  }
+  expectReply(
+    reply.taken.map(({ letter, key, runId }) => [letter, key, runId]),
+    taken,
+    'take due',
+  );
+}
+
+export function recheck(
+  state: Reference,
+  a: StepRef,
+  againInMs: number,
+  handOutAgain: boolean,
+  reply: 'waiting' | 'done',
+  clock: Clock,
+): void {
+  const member = dueMember('q', a.key, a.runId);
+  const run = state.runs.get(a.runId);
+  if (!run?.isActive || !'-Y'.includes(letterOf(run.steps.get(a.key)))) {
+    state.due.remove(a.tag, member);
+    expectReply(reply, 'done', `recheck ${a.key}`);
+    return;
+  }
+  expectReply(reply, 'waiting', `recheck ${a.key}`);
+  state.due.set(a.tag, member, after(clock, againInMs));
+  if (handOutAgain) sendStep(state, run, a.key);
+}
+
+/** Entries of the outbox are done; timers begin, unless they run already. */
+export function dispatched(
+  state: Reference,
+  tag: string,
+  entryIds: readonly string[],
+  timers: readonly (string | number)[],
+  clock: Clock,
+): void {
+  for (const id of entryIds) {
+    const at = state.outbox.findIndex((entry) => entry.tag === tag && entry.id === id);
+    if (at >= 0) state.outbox.splice(at, 1);
+  }
+  for (let index = 0; index < timers.length; index += 4) {
+    const [letter, key, runId, inMs] = timers.slice(index, index + 4) as [string, string, string, number];
+    const member = dueMember(letter, key, runId);
+    if (!state.due.of(tag).has(member)) state.due.writeNow(tag, member, after(clock, inMs));
+  }
+}

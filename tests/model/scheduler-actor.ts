@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import type { StepKey } from '@flotilla/state';
+import * as calls from './calls.ts';
+import { FAR_MS } from './random-workflow.ts';
+import * as failures from './reference/failure-transitions.ts';
+import { dueMember, type OutboxEntry } from './reference/reference.ts';
+import type { ReferenceRun } from './reference/reference-run.ts';
+import { tallyOfCounter } from './reference/reference-run.ts';
+import * as runTransitions from './reference/run-transitions.ts';
+import * as reference from './reference/step-transitions.ts';
+import { type Decision, decide } from './reference/workflow-rules.ts';
+import { type Call, call, type World } from './world.ts';
+
+/** What schedulers do with what state tells them, decided by chance where the real ones evaluate expressions. */
+
+/** Asked again of the same step it answers the same: a repeated evaluation gives the same. */
+export function decideOnce(world: World, run: ReferenceRun, what: string, chance: number): number {
+  const name = `${run.id}|${what}`;
+  const known = world.decisions.get(name);
+  if (known !== undefined) return known;
+  world.decisions.set(name, chance);
+  return chance;
+}
+
+export interface Relayed {
+  calls: Call[];
+  timers: (string | number)[];
+}
+
+/** Calls that a relay makes of one outbox entry, before it acknowledges that. */
+export function relayEntry(world: World, entry: OutboxEntry, chance: number): Relayed {
+  const relayed: Relayed = { calls: [], timers: [] };
+  for (const line of entry.lines) {
+    const [letter, runId, , fourth, counter] = line.split('|') as [string, string, string, string, string];
+    const run = world.reference.runs.get(runId);
+    if (run === undefined) continue;
+    if (letter === 'E') startGroup(world, run, run.plan.entryGroup!, undefined, chance, relayed);
+    else if (letter === 'G') startGroup(world, run, Number(fourth), Number(counter), chance, relayed);
+    else if (letter === 'S') dispatchStep(world, run, fourth, relayed);
+    else if (letter === 'F')
+      relayed.calls.push(calls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
+    else if (letter === 'C') relayed.calls.push(calls.sweepRun(world, run));
+    else assert.fail(`an unknown line ${line}`);
+  }
+  return relayed;
+}
+
+function startGroup(
+  world: World,
+  run: ReferenceRun,
+  group: number,
+  counter: number | undefined,
+  chance: number,
+  relayed: Relayed,
+): void {
+  const rules = run.rules.groups[group]!;
+  const decision = counter === undefined ? 'run' : decide(rules, tallyOfCounter(counter));
+  for (const member of rules.members) startStep(world, run, member, decision, chance + member, relayed);
+}
+
+/** What becomes of a step whose group has fired. */
+export function startStep(
+  world: World,
+  run: ReferenceRun,
+  index: number,
+  joined: Decision,
+  chance: number,
+  relayed: Relayed,
+): void {
+  const key = String(index);
+  const step = run.plan.steps[index]!;
+  const fate = decideOnce(world, run, `fate ${key}`, chance);
+  if (joined !== 'run') {
+    const outcome = joined === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
+    relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: joined, outcome }));
+  } else if (step.when !== undefined && fate % 3 === 0) {
+    relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped' }));
+  } else if (fate % 11 === 1) {
+    // An expression that failed.
+    relayed.calls.push(calls.forceFail(world, run, key, '-YPD'));
+  } else if (step.kind === 'delay') {
+    relayed.calls.push(calls.startDelay(world, run, key));
+  } else if (step.kind === 'branch') {
+    relayed.calls.push(takeBranch(world, run, key, fate));
+  } else if (step.kind === 'map') {
+    relayed.calls.push(startMap(world, run, key, fate));
+  } else {
+    dispatchStep(world, run, key, relayed);
+  }
+}
+
+function takeBranch(world: World, run: ReferenceRun, key: StepKey, fate: number): Call {
+  const step = run.plan.steps[Number(key)]!;
+  const targets = [...(step.cases ?? []).map(({ to }) => to), step.otherwise];
+  const chosen = targets[fate % targets.length];
+  const outputJson = JSON.stringify({ chosen: chosen === undefined ? null : run.plan.steps[chosen]!.id });
+  return calls.settle(world, run, key, { state: 'succeeded', outputJson, outcome: { chosen } });
+}
+
+function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number): Call {
+  const items = fate % 5;
+  if (items === 0) return calls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded' });
+  return calls.startMap(world, run, key, items, () => [calls.forceFail(world, run, key, '-YPD')]);
+}
+
+/** A step goes to workers: they get a hint now, its timers begin when the entry is acknowledged. */
+export function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Relayed): void {
+  const { timeouts } = calls.stepOf(run.plan, key).work!;
+  world.hints.push({ run, key });
+  relayed.timers.push('q', key, run.id, FAR_MS);
+  if (timeouts.queuedMs !== undefined) relayed.timers.push('w', key, run.id, FAR_MS);
+  if (timeouts.totalMs !== undefined) relayed.timers.push('t', key, run.id, FAR_MS);
+}
+
+/** Takes what is due in a partition; what only a scheduler can do follows, unless that scheduler has died. */
+export function takeDue(world: World, tag: string, options: { dies: boolean; handsOut: boolean }): Call {
+  return call({
+    what: `take due of ${tag}`,
+    send: () => world.state.transitions.takeDue(tag, 1000),
+    apply: (reply, clock) => reference.takeDue(world.reference, tag, reply, clock),
+    followUps: ({ taken }) =>
+      options.dies
+        ? []
+        : taken.flatMap(({ letter, key, runId }) => fire(world, tag, letter, key, runId, options.handsOut)),
+    equivalent: () => true,
+  });
+}
+
+function fire(world: World, tag: string, letter: string, key: StepKey, runId: string, handsOut: boolean): Call[] {
+  const run = world.reference.runs.get(runId);
+  if (run === undefined) return [sweepOne(world, tag, runId, key)];
+  switch (letter) {
+    case 'r':
+      return [calls.timeOutRun(world, run)];
+    case 'd': {
+      const settlement = {
+        state: 'succeeded',
+        outcome: 'succeeded',
+        outputJson: '{}',
+        from: 'D',
+        timers: 'd',
+      } as const;
+      return [calls.settle(world, run, key, settlement)];
+    }
+    case 'q':
+      return [calls.recheck(world, run, key, handsOut)];
+    default:
+      return [
+        calls.forceFail(world, run, key, letter === 'w' ? '-YP' : '-YPBR'),
+        endTimer(world, tag, letter, key, runId),
+      ];
+  }
+}
+
+function endTimer(world: World, tag: string, letter: string, key: StepKey, runId: string): Call {
+  return call({
+    what: `end timer ${letter} ${key} ${runId}`,
+    send: () => world.state.transitions.endTimer({ tag, runId, key }, letter),
+    apply: () => world.reference.due.remove(tag, dueMember(letter, key, runId)),
+  });
+}
+
+function sweepOne(world: World, tag: string, runId: string, key: StepKey): Call {
+  return call({
+    what: `sweep ${key} of ${runId}, which is gone`,
+    send: () => world.state.transitions.sweepRun(tag, runId, key === '' ? [] : [key]),
+    apply: () => runTransitions.sweepRun(world.reference, tag, runId, key === '' ? [] : [key]),
+  });
+}
+
+export const CRASH_LIMIT = 2;
+
+/** Ends attempts whose worker's lease is over; what needs the plan follows, unless the scheduler has died. */
+export function reclaim(world: World, tag: string, options: { dies: boolean }): Call {
+  const settings = { limit: 1000, pauseMs: Number.MAX_SAFE_INTEGER, suspensionMs: 0, crashLimit: CRASH_LIMIT };
+  return call({
+    what: `reclaim in ${tag}`,
+    send: () => world.state.transitions.reclaim(tag, settings),
+    apply: (reply, clock) => failures.reclaim(world.reference, tag, CRASH_LIMIT, reply, clock),
+    followUps: ({ undecided }) =>
+      options.dies
+        ? []
+        : undecided.map(({ why, key, runId, fenceOffset, attemptId }) => {
+            const run = world.reference.runs.get(runId)!;
+            const known = { run, key, attemptId, fence: run.createdAt + fenceOffset, worker: '' };
+            return calls.fail(world, known, why === 'crashes' ? 'quarantine' : 'timed-out');
+          }),
+    equivalent: () => true,
+  });
+}
