@@ -70,6 +70,8 @@ export async function startScheduler(
       partitions: config.partitions,
       compile: compileStored,
       idempotencyTtlMs: config.idempotencyTtlMs,
+      // Waiting for replicas or disks blocks a connection: not the one that the loops and other requests use.
+      durableClient: connect('commands').client,
     });
     await state.listenOn(connect('subscriber').client);
     const queues = new TaskQueues({

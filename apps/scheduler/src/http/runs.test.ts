@@ -55,6 +55,14 @@ describe('POST /v1/runs', () => {
     expect([status, problem.code]).toEqual([409, 'IDEMPOTENCY_CONFLICT']);
   });
 
+  test('answers 200 to the same key and workflow name although a new version was registered in between', async () => {
+    await server.send('POST', '/v1/workflows', ECHO);
+    const first = await server.send('POST', '/v1/runs', { workflow: 'echo', idempotencyKey: 'k' });
+    await server.send('POST', '/v1/workflows', { ...ECHO, title: 'second' });
+    const again = await server.send('POST', '/v1/runs', { workflow: 'echo', idempotencyKey: 'k' });
+    expect([again.status, again.body['runId']]).toEqual([200, first.body['runId']]);
+  });
+
   test('warns of handlers and capabilities that no worker has, and accepts the run', async () => {
     const definition = {
       ...ECHO,

@@ -47,6 +47,14 @@ test('a process that crashes is started again, with a new id', async () => {
   await eventually(async () => (await readFile(process.logFile, 'utf8')).includes(`up ${process.pid}`));
 });
 
+test('a scheduler that has lost its data is not started again', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('setTimeout(() => process.exit(74), 100)', crashes);
+  process.keepUp();
+  expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 74', code: 74 });
+  expect(crashes).toEqual([]);
+});
+
 test('a process that does not stay up is given up', async () => {
   const crashes: string[] = [];
   const process = await supervise('process.exit(7)', crashes);

@@ -28,6 +28,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const MOST_CRASHES = 5;
 const CRASH_WINDOW_MS = 60_000;
 const LAST_LINES = 8;
+/** The scheduler's word for "the data are gone" (DATA_LOSS): started again it would begin anew in an empty store. */
+const DATA_LOSS_EXIT = 74;
 
 /** A process that is started again when it ends by itself, until it is stopped or has ended too often. */
 export class SupervisedProcess {
@@ -112,7 +114,7 @@ export class SupervisedProcess {
 
   #ended(end: ProcessEnd): void {
     this.#child = undefined;
-    if (this.#stopping || !this.#restarts) {
+    if (this.#stopping || !this.#restarts || end.code === DATA_LOSS_EXIT) {
       this.#end(end);
       return;
     }
