@@ -93,8 +93,9 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
     endedAt: state === 'R' ? undefined : at(8),
     dueAt: state === 'B' || state === 'D' ? at(9) : undefined,
     reason: state === 'P' || state === 'X' || state === 'K' ? parts[9] : undefined,
+    // An empty checksum stays visible: such a checkpoint is not verified, rather than not there.
     checkpoint:
-      state === 'S' && parts[11]
+      state === 'S' && parts[11] !== undefined
         ? { ts: createdAt + Number(parts[9]), seq: Number(parts[10]), checksum: parts[11], previous: parts[12] ?? '' }
         : undefined,
     map: undefined,

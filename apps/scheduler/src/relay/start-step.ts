@@ -78,6 +78,10 @@ export async function startStep(
     if (!(error instanceof FlotillaError) || error.code === 'REDIS_UNAVAILABLE' || error.code === 'INTERNAL')
       throw error;
     if (error.code === 'RUN_NOT_FOUND') return undefined;
+    if (error.code === 'DATA_CORRUPTION') {
+      const data = canonicalJson({ code: error.code, message: error.message });
+      await state.transitions.reportCorruption(addressOf(state, runId, step), data);
+    }
     await failStep(state, plan, runId, step, { type: 'non_retryable', code: error.code, message: error.message });
     return undefined;
   }
