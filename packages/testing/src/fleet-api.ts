@@ -184,7 +184,7 @@ export class FleetApi {
     try {
       const response = await fetch(url + path, {
         method,
-        signal: AbortSignal.timeout(Math.max(1, timeoutMs)),
+        signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
         ...(body === undefined
           ? {}
           : {
