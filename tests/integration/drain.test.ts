@@ -1,0 +1,94 @@
+import { type Fleet, findViolations, startFleet, startRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+const STEPS = 50;
+const STEP_MS = 5000;
+const DRAIN_MS = 500;
+/** What the worker's own guard adds to the drain time before it ends the process. */
+const LAST_LIMIT_MS = 8000;
+const workerEnv = { FLOTILLA_DRAIN_MS: String(DRAIN_MS) };
+
+function sleepers(count: number, ms: number): object {
+  const step = { kind: 'task', use: 'flotilla.sleep', input: { ms }, retry: { maxAttempts: 1 } };
+  const steps = Object.fromEntries(Array.from({ length: count }, (_, index) => [`s${index}`, step]));
+  return { flotilla: 1, name: 'sleepers', steps };
+}
+
+async function startAndWaitUntilAllRun(fleet: Fleet, count: number, ms: number): Promise<string> {
+  const { runId } = await fleet.api.start({ definition: sleepers(count, ms) });
+  let started = 0;
+  await fleet.api.waitForEvent(runId, ({ type, seq }) => {
+    if (seq === 0) started = 0;
+    if (type === 'attempt-started') started += 1;
+    return started === count;
+  });
+  return runId;
+}
+
+describe('a worker that is told to end', () => {
+  let fleet: Fleet;
+  beforeAll(async () => {
+    fleet = await startFleet({ namespace: testNamespace(import.meta.url), workerEnv });
+  }, 60_000);
+  afterAll(async () => {
+    const ends = fleet.unexpectedEnds();
+    await fleet.stop();
+    expect(ends).toEqual([]);
+  });
+
+  test('G6 50 running steps go to another worker, and none is lost or charged', async () => {
+    const [first] = fleet.workers;
+    const runId = await startAndWaitUntilAllRun(fleet, STEPS, STEP_MS);
+    const second = await fleet.addWorker();
+    const exit = await first!.terminate();
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    expect(exit.tookMs).toBeLessThan(DRAIN_MS + 3000);
+
+    await fleet.api.waitForEnd([runId], { timeoutMs: STEP_MS + 10_000 });
+    const record = await fleet.api.record(runId);
+    expect(record.run.status).toBe('succeeded');
+    expect(findViolations(record, { maxAttempts: 0 })).toEqual([]);
+    const others = record.steps.filter(
+      ({ attempts, lost = 0, worker }) => attempts !== 1 || lost !== 0 || worker !== second.id,
+    );
+    expect(others).toEqual([]);
+    const types = new Set(record.events.map(({ type }) => type));
+    for (const type of ['attempt-failed', 'attempt-timed-out', 'attempt-lost', 'attempt-rejected'] as const) {
+      expect(types).not.toContain(type);
+    }
+    const handedBackAt = Math.max(
+      ...record.events.filter(({ type }) => type === 'attempt-cancelled').map(({ at }) => at),
+    );
+    const lastStartAt = Math.max(...record.events.filter(({ type }) => type === 'attempt-started').map(({ at }) => at));
+    expect(lastStartAt - handedBackAt).toBeLessThan(2000);
+    process.stdout.write(
+      `drain: ${STEPS} steps: exit after ${Math.round(exit.tookMs)} ms, ` +
+        `the last started again ${lastStartAt - handedBackAt} ms after the last was handed back\n`,
+    );
+  }, 40_000);
+
+  test('an idle worker exits at once', async () => {
+    const idle = await fleet.addWorker({ FLOTILLA_DRAIN_MS: '30000' });
+    const exit = await idle.terminate();
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    expect(exit.tookMs).toBeLessThan(2000);
+  }, 40_000);
+});
+
+test('a worker whose Redis is frozen still exits within its limit', async () => {
+  const redis = await startRedis();
+  const fleet = await startFleet({ redis, namespace: testNamespace(import.meta.url), workerEnv });
+  try {
+    await startAndWaitUntilAllRun(fleet, 5, 60_000);
+    redis.pause();
+    const [worker] = fleet.workers;
+    const exit = await worker!.terminate();
+    expect(exit.signal).toBeNull();
+    expect(exit.tookMs).toBeLessThan(DRAIN_MS + LAST_LIMIT_MS + 1500);
+    process.stdout.write(`drain: with a frozen Redis: code ${exit.code} after ${Math.round(exit.tookMs)} ms\n`);
+  } finally {
+    redis.resume();
+    await fleet.stop();
+    await redis.stop();
+  }
+}, 60_000);
