@@ -161,32 +161,45 @@ function checkNeeds({ steps, events }: RunRecord, { needs, joinsAny }: Expectati
   return found;
 }
 
+/** An attempt whose worker died, and how long its step waited for the next. */
+export interface Recovery {
+  stepId: string;
+  worker: string;
+  /** From the death to `attempt-lost`. */
+  lostAfterMs: number;
+  /** From the death to the next `attempt-started`; Infinity when there was none. */
+  waitedMs: number;
+}
+
 /**
- * How long each attempt of a worker that died was without a successor: milliseconds from the death to the next
- * `attempt-started` of the step; Infinity where the run ended without one and the step was not settled otherwise.
- * `diedAt`: worker id -> wall clock, which must be Redis' own (one machine).
+ * Attempts that workers left behind when they died. `diedAt`: worker id -> wall clock, which must be Redis' own (one
+ * machine). Attempts of runs that ended without them are left out.
  */
-export function recoveryTimes(
-  { run, events }: RunRecord,
-  diedAt: ReadonlyMap<string, number>,
-): { stepId: string; worker: string; waitedMs: number }[] {
-  const times: { stepId: string; worker: string; waitedMs: number }[] = [];
-  const open = new Map<string, { worker: string }>();
+export function findRecoveries({ run, events }: RunRecord, diedAt: ReadonlyMap<string, number>): Recovery[] {
+  const found: Recovery[] = [];
+  const open = new Map<string, { worker: string; lostAt: number }>();
+  const add = (stepId: string, startedAt: number): void => {
+    const attempt = open.get(stepId);
+    const died = diedAt.get(attempt?.worker ?? '');
+    if (attempt === undefined || died === undefined) return;
+    const { worker, lostAt } = attempt;
+    found.push({ stepId, worker, lostAfterMs: lostAt - died, waitedMs: startedAt - died });
+  };
   for (const { type, stepId, worker, at } of events) {
     if (stepId === undefined) continue;
-    const death = type === 'attempt-started' ? open.get(stepId) : undefined;
-    const died = diedAt.get(death?.worker ?? '');
-    if (death !== undefined && died !== undefined) {
-      times.push({ stepId, worker: death.worker, waitedMs: at - died });
+    const attempt = open.get(stepId);
+    if (type === 'attempt-started') {
+      add(stepId, at);
+      open.set(stepId, { worker: worker ?? '', lostAt: Number.POSITIVE_INFINITY });
+    } else if (type === 'attempt-lost') {
+      if (attempt !== undefined) attempt.lostAt = at;
+    } else if (ATTEMPT_ENDS.has(type)) {
+      open.delete(stepId);
     }
-    if (type === 'attempt-started') open.set(stepId, { worker: worker ?? '' });
-    else if (ATTEMPT_ENDS.has(type) && type !== 'attempt-lost') open.delete(stepId);
   }
-  if (TERMINAL_STATUSES.has(run.status)) return times;
-  for (const [stepId, { worker }] of open) {
-    if (diedAt.has(worker)) times.push({ stepId, worker, waitedMs: Number.POSITIVE_INFINITY });
-  }
-  return times;
+  if (TERMINAL_STATUSES.has(run.status)) return found;
+  for (const stepId of open.keys()) add(stepId, Number.POSITIVE_INFINITY);
+  return found;
 }
 
 const TERMINAL_STATUSES: ReadonlySet<string> = new Set(TERMINAL.values());

@@ -3,7 +3,13 @@ export { type EventuallyOptions, eventually, within } from './eventually.ts';
 export { type Fleet, type FleetMember, type FleetOptions, startFleet, startProgram } from './fleet.ts';
 export { type ApiAnswer, FleetApi, mapInTurn, type RequestOptions, type RunRecord } from './fleet-api.ts';
 export { freePort } from './free-port.ts';
-export { type Expectations, findViolations, recoveryTimes, rejectedAttempts } from './history-checks.ts';
+export {
+  type Expectations,
+  findRecoveries,
+  findViolations,
+  type Recovery,
+  rejectedAttempts,
+} from './history-checks.ts';
 export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } from './local-redis.ts';
 export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport } from './replay-checks.ts';
 export { sharedRedis } from './shared-redis.ts';
