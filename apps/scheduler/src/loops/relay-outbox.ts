@@ -2,7 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
-import { RELAY_GROUP, type State } from '@flotilla/state';
+import { RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { dispatchSteps, timersOf } from '../relay/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../relay/finish-run.ts';
@@ -25,9 +25,11 @@ const ENTRIES_A_TURN = 128;
 const BLOCK_MS = 500;
 /** On a Cluster the outboxes are on several nodes: they are asked in turn, this often. */
 const CLUSTER_POLL_MS = 10;
-/** Entries that their reader has not acknowledged for this long are taken over: it died, or it is about to repeat itself. */
-const TAKE_OVER_AFTER_MS = 5000;
-const LOOK_FOR_ORPHANS_EVERY_MS = 1000;
+/** Entries whose reader has neither acknowledged nor held them for this long are taken over: it died, or repeats itself. */
+const TAKE_OVER_AFTER_MS = 1500;
+const LOOK_FOR_ORPHANS_EVERY_MS = 500;
+/** Who works on entries says so this often: large ones take longer than a dead reader may be waited for. */
+const HOLD_EVERY_MS = 500;
 /** Deferred decisions of one entry that run side by side. */
 const AT_ONCE = 64;
 
@@ -129,6 +131,27 @@ class Relay {
   }
 
   async #handle(tag: string, entries: readonly StreamEntry[]): Promise<void> {
+    const holding = setInterval(() => void this.#hold(tag, entries), HOLD_EVERY_MS);
+    try {
+      await this.#dispatch(tag, entries);
+    } finally {
+      clearInterval(holding);
+    }
+  }
+
+  /** Claims what is ours already, which sets its idle time to 0. What has been acknowledged stays so. */
+  async #hold(tag: string, entries: readonly StreamEntry[]): Promise<void> {
+    const { state, schedulerId, logger } = this.#dependencies;
+    const ids = entries.map(([id]) => id);
+    try {
+      await state.client.call('XCLAIM', stateKey(tag, 'outbox'), RELAY_GROUP, schedulerId, 0, ...ids, 'JUSTID');
+    } catch (error) {
+      // Another scheduler may repeat them then, which is harmless.
+      logger.debug({ error }, 'outbox entries could not be held');
+    }
+  }
+
+  async #dispatch(tag: string, entries: readonly StreamEntry[]): Promise<void> {
     const { state, queues, fleet } = this.#dependencies;
     const lines = entries.flatMap(([, fields]) => (fields?.[1] ?? '').split('\n'));
     const toTask: StepToDispatch[] = [];
