@@ -2,8 +2,9 @@ import { FlotillaError } from '@flotilla/contracts';
 import { defineScript, isCluster, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
 import { HOT_TRANSITIONS, transitionScript } from './lua-source.ts';
 
-/** At most this many transitions a call: 0.6 ms of Redis at about 10 us each. */
-const MAX_GROUP = 64;
+/** At most this many transitions a call: half of a worker's usual slots, so that it works on one group's replies while
+ * Redis works on the other's. */
+const MAX_GROUP = 32;
 const CALLS_IN_FLIGHT = 2;
 
 export type TransitionReply = readonly string[];
