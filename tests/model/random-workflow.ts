@@ -8,6 +8,8 @@ export const FAR_MS = 3_600_000;
 interface StepSeed {
   kind: 'task' | 'delay' | 'branch' | 'map';
   needs: readonly number[];
+  /** Needs the step before it, when it would need none: chains are what workers go on in. */
+  chained: boolean;
   join: 'all' | 'any' | 'settled' | undefined;
   conditional: boolean;
   queued: boolean;
@@ -20,6 +22,7 @@ interface StepSeed {
 const stepSeed: fc.Arbitrary<StepSeed> = fc.record({
   kind: fc.constantFrom('task', 'task', 'task', 'task', 'map', 'branch', 'delay'),
   needs: fc.array(fc.nat(20), { maxLength: 3 }),
+  chained: fc.nat(3).map((n) => n > 0),
   join: fc.constantFrom(undefined, undefined, 'all', 'any', 'settled'),
   conditional: fc.nat(7).map((n) => n === 7),
   queued: fc.nat(5).map((n) => n === 5),
@@ -35,7 +38,7 @@ const stepSeed: fc.Arbitrary<StepSeed> = fc.record({
  */
 export const workflowArbitrary: fc.Arbitrary<WorkflowDefinition> = fc
   .record({
-    steps: fc.array(stepSeed, { minLength: 1, maxLength: 6 }),
+    steps: fc.array(stepSeed, { minLength: 1, maxLength: 7 }),
     failFast: fc.boolean(),
     hasOutput: fc.nat(3).map((n) => n === 3),
     hasTimeout: fc.nat(3).map((n) => n === 3),
@@ -54,7 +57,8 @@ export const workflowArbitrary: fc.Arbitrary<WorkflowDefinition> = fc
 const idOf = (index: number) => String.fromCharCode(97 + index);
 
 function stepOf(seed: StepSeed, index: number, count: number): StepDefinition {
-  const needs = index === 0 ? [] : [...new Set(seed.needs.map((need) => idOf(need % index)))];
+  const chosen = seed.needs.length === 0 && seed.chained ? [index - 1] : seed.needs;
+  const needs = index === 0 ? [] : [...new Set(chosen.map((need) => idOf(need % index)))];
   const later = count - index - 1;
   const targets = later === 0 ? [] : [...new Set(seed.targets.map((target) => idOf(index + 1 + (target % later))))];
   const timeouts = {

@@ -75,7 +75,7 @@ export function startStep(
     relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: joined, outcome }));
   } else if (step.when !== undefined && fate % 3 === 0) {
     relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped' }));
-  } else if (fate % 11 === 1) {
+  } else if (fate % 23 === 1) {
     // An expression that failed.
     relayed.calls.push(calls.forceFail(world, run, key, '-YPD'));
   } else if (step.kind === 'delay') {

@@ -4,7 +4,7 @@ import type { RedisClient } from '@flotilla/redis';
 import { parseRunMeta, partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
 import { compareHistory, comparePartition, compareRun, compareSteps } from './compare.ts';
 import type { Submission } from './create-run.ts';
-import { observePartition, observeRun, redisTime } from './observe.ts';
+import { type ObservedPartition, type ObservedRun, observePartition, observeRun, redisTime } from './observe.ts';
 import { compileRandom, FAR_MS } from './random-workflow.ts';
 import { TAKEN_MS } from './reference/failure-transitions.ts';
 import { DUE } from './reference/gathered-index.ts';
@@ -72,6 +72,8 @@ export interface Hint {
   key: StepKey;
 }
 
+type Observed = { partitions: ObservedPartition[]; runs: ObservedRun[] };
+
 export const PARTITIONS = 2;
 
 /** Real state and its reference side by side, and what schedulers and workers remember between two calls. */
@@ -85,10 +87,10 @@ export class World {
   readonly attempts = new Map<string, KnownAttempt>();
   /** What a scheduler decides of a step: asked again it decides the same. */
   readonly decisions = new Map<string, number>();
-  /** Every run that was ever created: indexes hold no other. */
-  readonly everCreated: ReferenceRun[] = [];
+  /** Runs that users ask for, some of them again and again. */
   readonly submissions: Submission[] = [];
   #attemptNumber = 0;
+  #lastLookedAt = 0;
   #endingBefore = new Map<string, string[]>();
 
   constructor(client: RedisClient, namespace: string) {
@@ -131,13 +133,15 @@ export class World {
       const ending = this.runs.filter((run) => run.tag === tag && run.status === 'cancelling');
       this.#endingBefore.set(tag, ending.map(({ id }) => id).sort());
     }
-    const from = await redisTime(this.client);
+    const from = this.#lastLookedAt;
     const replies = await Promise.all(calls.map(({ send }) => send()));
-    const clock = { from, to: await redisTime(this.client) };
+    const [to, observed] = await Promise.all([redisTime(this.client), this.#observe()]);
+    const clock = { from, to };
+    this.#lastLookedAt = to;
     try {
       for (const [index, { apply }] of calls.entries()) apply(replies[index], clock);
       for (const [index, { applySecond }] of calls.entries()) applySecond(replies[index], clock);
-      await this.#compare(clock);
+      this.#compare(clock, observed);
     } catch (error) {
       const what = calls.map((one, index) => `${one.what} -> ${JSON.stringify(replies[index])}`).join('\n  ');
       throw new Error(`after\n  ${what}\n${error instanceof Error ? error.message : String(error)}`, { cause: error });
@@ -188,12 +192,16 @@ export class World {
     compareSteps(run, steps);
   }
 
-  async #compare(clock: Clock): Promise<void> {
-    const sent = this.reference.flush();
+  async #observe() {
     const [partitions, runs] = await Promise.all([
       Promise.all(this.tags.map((tag) => observePartition(this.client, tag))),
-      Promise.all(this.everCreated.map((run) => observeRun(this.client, run.tag, run.id))),
+      Promise.all(this.submissions.map(({ tag, runId }) => observeRun(this.client, tag, runId))),
     ]);
+    return { partitions, runs };
+  }
+
+  #compare(clock: Clock, { partitions, runs }: Observed): void {
+    const sent = this.reference.flush();
     this.tags.forEach((tag, index) => {
       const lines = sent.get(tag) ?? [];
       const known = new Set(this.reference.outbox.filter((entry) => entry.tag === tag).map(({ id }) => id));
@@ -207,18 +215,20 @@ export class World {
       );
       for (const { id, lines: own } of added) this.reference.outbox.push({ tag, id, lines: own });
     });
-    this.everCreated.forEach((run, index) => {
-      if (this.reference.runs.get(run.id) !== run) {
-        if (!this.reference.runs.has(run.id)) assert.deepEqual(runs[index]!.fields, {}, 'fields of a run that is gone');
+    this.submissions.forEach(({ runId }, index) => {
+      const run = this.reference.runs.get(runId);
+      const observed = runs[index]!;
+      if (run === undefined) {
+        assert.deepEqual(observed, { fields: {}, historyLength: 0, held: [] }, 'a run that is gone');
         return;
       }
-      const observed = runs[index]!;
       if (run.createdAt === 0) {
-        run.createdAt = parseRunMeta(observed.fields['m'] ?? '').createdAt;
+        const { createdAt } = parseRunMeta(observed.fields['m'] ?? '');
         assert.ok(
-          run.createdAt >= clock.from && run.createdAt <= clock.to,
-          `a run is created on the clock of Redis: ${run.createdAt} is not within ${clock.from} to ${clock.to}`,
+          createdAt >= clock.from && createdAt <= clock.to,
+          `a run is created on the clock of Redis: ${createdAt}`,
         );
+        run.createdAt = createdAt;
       }
       compareRun(run, observed);
     });

@@ -12,32 +12,31 @@ import {
 } from './reference.ts';
 import type { ReferenceRun } from './reference-run.ts';
 
-/** The run that a creation made, when it made one. */
 export function createRun(
   state: Reference,
   run: ReferenceRun,
   keyHash: string,
   reply: Pick<CreatedRun, 'runId' | 'deduplicated' | 'status'> | 'conflict',
   clock: Clock,
-): boolean {
+): void {
   const what = `create ${run.id}`;
   const keyId = `${run.tag}|${keyHash}`;
   const record = keyHash === '' ? undefined : state.idempotency.get(keyId);
   if (record !== undefined && record.bodyHash !== run.bodyHash) {
     expectReply(reply, 'conflict', what);
-    return false;
+    return;
   }
   const known = state.runs.get(record?.runId ?? run.id);
   if (record !== undefined && (record.runId !== run.id || known !== undefined)) {
     const status = known?.status ?? 'pending';
     expectReply(reply, { runId: record.runId, status, deduplicated: true }, what);
-    return false;
+    return;
   }
   if (known !== undefined) {
     if (known.bodyHash === run.bodyHash)
       expectReply(reply, { runId: run.id, status: known.status, deduplicated: true }, what);
     else expectReply(reply, 'conflict', what);
-    return false;
+    return;
   }
   expectReply(reply, { runId: run.id, status: 'pending', deduplicated: false }, what);
   state.runs.set(run.id, run);
@@ -47,7 +46,6 @@ export function createRun(
   const { timeoutMs } = run.plan;
   if (timeoutMs !== undefined) state.due.set(run.tag, dueMember('r', '', run.id), after(clock, timeoutMs));
   state.send(run.tag, `E|${run.id}|${run.plan.hash}`);
-  return true;
 }
 
 export function cancelRun(state: Reference, runId: string, errorJson: string, reply: { reply: string } | 'gone'): void {
