@@ -29,21 +29,20 @@ export async function dispatchSteps(
       }
       continue;
     }
-    const size = fleet.stepsPerTask(queue, use);
     const list = tasks.get(queue) ?? [];
     tasks.set(queue, list);
-    for (let first = 0; first < group.length; first += size) {
+    for (let first = 0; first < group.length; ) {
+      // Asked anew each time: what the first steps of a large fan of a new handler take is known before its last are sent.
+      const size = fleet.stepsPerTask(queue, use);
       const chunk = group.slice(first, first + size);
+      first += size;
       const i = chunk.map(({ runId, definitionHash, key }): TaskStep => [runId, definitionHash, key]);
       const { runId, key } = chunk[0]!;
       list.push({ id: taskId(origin, runId, key), task: { v: 1, i } });
+      if (list.length === MOST_TASKS_AT_ONCE) await queues.add(queue, list.splice(0));
     }
   }
-  for (const [queue, list] of tasks) {
-    for (let first = 0; first < list.length; first += MOST_TASKS_AT_ONCE) {
-      await queues.add(queue, list.slice(first, first + MOST_TASKS_AT_ONCE));
-    }
-  }
+  for (const [queue, list] of tasks) if (list.length > 0) await queues.add(queue, list);
   await Promise.all(parked);
 }
 
