@@ -20,7 +20,8 @@ const apiKeyZ = z
   .min(16, 'expected keys of at least 16 characters')
   .max(256);
 
-const environmentZ = z.object({
+/** One field a variable; each takes text. */
+export const environmentZ = z.object({
   REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
   FLOTILLA_HOST: z
     .string()

@@ -14,7 +14,8 @@ const list = z
   .string()
   .transform((text) => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()])));
 
-const environmentZ = z.object({
+/** One field a variable; each takes text. */
+export const environmentZ = z.object({
   REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
   FLOTILLA_NAMESPACE: z
     .string()

@@ -1,1 +1,1 @@
-export {};
+export { environmentZ } from './config.ts';
