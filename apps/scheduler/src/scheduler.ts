@@ -70,6 +70,8 @@ export async function startScheduler(
       partitions: config.partitions,
       compile: compileStored,
       idempotencyTtlMs: config.idempotencyTtlMs,
+      // A submission is up to two calls: what Redis said is told before the request's deadline hides it.
+      admissionDeadlineMs: Math.min(4000, Math.round(config.requestDeadlineMs * 0.4)),
       // Waiting for replicas or disks blocks a connection: not the one that the loops and other requests use.
       durableClient: connect('commands').client,
     });

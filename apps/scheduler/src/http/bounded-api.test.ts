@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { type RedisCondition, RedisUnavailableError } from '@flotilla/redis';
 import { describe, expect, test } from '@jest/globals';
 import { boundApi } from './bounded-api.ts';
 import { FakeRunApi } from './testing/fake-run-api.ts';
@@ -22,6 +23,19 @@ describe('boundApi', () => {
     });
     await expect(api.readRun('r')).rejects.toMatchObject({ code, ambiguous: false, retryAfterMs: 1000 });
     await expect(api.cancelRun('r')).rejects.toMatchObject({ code, ambiguous });
+  });
+
+  test.each<[RedisCondition, boolean, string]>([
+    ['out-of-memory', false, 'STORAGE_FULL'],
+    ['disk', false, 'STORAGE_FULL'],
+    ['out-of-memory', true, 'STORAGE_FULL'],
+    ['unreachable', true, 'REDIS_UNAVAILABLE'],
+  ])('tells a call that was given up (%s, ambiguous %s) as %s', async (condition, ambiguous, code) => {
+    const api = boundWith(() => {
+      throw new RedisUnavailableError('given up', { condition, retryAfterMs: 5000, ambiguous });
+    });
+    await expect(api.cancelRun('r')).rejects.toMatchObject({ code, ambiguous, retryAfterMs: 5000 });
+    await expect(api.readRun('r')).rejects.toMatchObject({ code, ambiguous: false });
   });
 
   test('passes typed errors and unknown ones on as they are', async () => {

@@ -1,5 +1,5 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
-import { classifyRedisError, mayHaveTakenEffect } from '@flotilla/redis';
+import { classifyRedisError, mayHaveTakenEffect, RedisUnavailableError } from '@flotilla/redis';
 import type { RunApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
@@ -61,12 +61,14 @@ async function typed(answer: Promise<unknown>, writes: boolean): Promise<unknown
   try {
     return await answer;
   } catch (error) {
-    const condition = isFlotillaError(error) ? undefined : classifyRedisError(error);
+    const givenUp = error instanceof RedisUnavailableError ? error : undefined;
+    const condition = isFlotillaError(error) && givenUp === undefined ? undefined : classifyRedisError(error);
     if (condition === undefined) throw error;
     const full = condition === 'out-of-memory' || condition === 'disk';
     throw new FlotillaError(full ? 'STORAGE_FULL' : 'REDIS_UNAVAILABLE', `Redis does not serve now (${condition})`, {
-      retryAfterMs: RETRY_AFTER_MS,
-      ambiguous: writes && mayHaveTakenEffect(error),
+      retryAfterMs: givenUp?.retryAfterMs ?? RETRY_AFTER_MS,
+      // After several tries only the error that tells of all of them knows.
+      ambiguous: writes && (givenUp?.ambiguous ?? mayHaveTakenEffect(error)),
       cause: error,
     });
   }
