@@ -168,6 +168,7 @@ export function release(
 
 /** How far a due or in-flight entry that a scheduler has taken is pushed out of the others' sight. */
 export const TAKEN_MS = 5000;
+const LOST_RECHECK_MS = 1000;
 
 export interface ReclaimReply {
   lost: number;
@@ -208,13 +209,13 @@ export function reclaim(state: Reference, tag: string, crashLimit: number, reply
       forPlan('crashes');
     } else {
       expected.lost += 1;
-      lose(state, run, key, step);
+      lose(state, run, key, step, clock);
     }
   }
   expectReply(reply, expected, 'reclaim');
 }
 
-function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceStep): void {
+function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceStep, clock: Clock): void {
   const { failures, fence, attemptId, worker } = step;
   run.event('attempt-lost', key, {
     attempt: failures + 1,
@@ -228,6 +229,7 @@ function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceS
   if (again) {
     step.state = 'ready';
     sendStep(state, run, key);
+    state.due.set(run.tag, dueMember('q', key, run.id), after(clock, LOST_RECHECK_MS));
   } else {
     Object.assign(step, { state: 'cancelled', reason: 'run-ending' });
   }

@@ -54,6 +54,10 @@ T['recheck'] = function(tag, a)
   return { 'waiting' }
 end
 
+-- A step that has waited for its worker's lease to run out is looked after sooner than others: the scheduler or worker
+-- that its new hint goes to may die as well.
+local LOST_RECHECK_MS = 1000
+
 -- Ends attempts whose worker's lease has run out. Entries of living workers are moved to their lease's end.
 -- Suspended for a moment when nothing looked here for a while (Redis paused, all schedulers down): living workers must
 -- be able to renew first.
@@ -104,7 +108,10 @@ T['reclaim'] = function(tag, a)
           header[7], header[8], integer(run.at), again and '' or 'run-ending' }, '|'))
         event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, tonumber(header[2]) + 1, header[4], header[5],
           worker }, '|'))
-        if again then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
+        if again then
+          send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+          schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
+        end
         finishWhenDone(run)
         writeRun(run)
         unschedule(lease, member)
