@@ -5,8 +5,9 @@ export type TransitionTable<State extends string> = Readonly<Record<State, reado
 
 /** Terminal states are terminal: a run that has ended never moves again. */
 export const RUN_TRANSITIONS: TransitionTable<RunStatus> = {
-  // A run whose steps are all skipped, or whose delays need no worker, ends without an attempt.
-  pending: ['running', 'paused', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
+  // A run whose steps are all skipped, or whose delays need no worker, ends without an attempt. Nothing is live in it, so
+  // nothing needs to be stopped before it can end.
+  pending: ['running', 'paused', 'succeeded', 'failed', 'cancelled', 'timed-out'],
   running: ['paused', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
   // Attempts that were running when the run was paused may end it.
   paused: ['running', 'cancelling', 'succeeded', 'failed', 'cancelled', 'timed-out'],
@@ -24,9 +25,9 @@ export const STEP_TRANSITIONS: TransitionTable<StepStatus> = {
   // Straight to succeeded: branches, and maps without items. To failed: `when`, `over` or `queuedMs` failed.
   ready: ['running', 'parked', 'succeeded', 'failed', 'skipped', 'cancelled'],
   // Back to ready: its worker drained or died.
-  running: ['ready', 'backing-off', 'parked', 'succeeded', 'failed', 'cancelled', 'quarantined'],
-  'backing-off': ['ready', 'running', 'parked', 'failed', 'cancelled'],
-  parked: ['ready', 'running', 'failed', 'cancelled'],
+  running: ['ready', 'backing-off', 'succeeded', 'failed', 'cancelled', 'quarantined'],
+  'backing-off': ['ready', 'failed', 'cancelled'],
+  parked: ['running', 'failed', 'cancelled'],
   succeeded: [],
   failed: [],
   skipped: [],
