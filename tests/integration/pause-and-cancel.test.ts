@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 const LENGTH = 200;
 const STEP_MS = 5;
 /** After so many steps of the chain the order is given. */
-const POINTS = [1, 15, 40, 80];
+const POINTS = [1, 60];
 
 let fleet: Fleet;
 beforeAll(async () => {
@@ -122,7 +122,9 @@ describe('a cancel', () => {
     await eventually(async () => startsIn(await fleet.api.history(runId)) === 4, { timeoutMs: 10_000 });
     const startedAt = performance.now();
     const receipt = await fleet.api.post<CancelReceipt>(`/v1/runs/${runId}/cancel`);
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    const tookMs = performance.now() - startedAt;
+    expect(tookMs).toBeLessThan(3000);
+    process.stdout.write(`cancel: 4 running attempts aborted, answer after ${Math.round(tookMs)} ms\n`);
     expect(receipt).toMatchObject({ status: 'cancelled', receipt: { pending: [] } });
     expect([...receipt.receipt.stoppedSteps].sort()).toEqual(['s0', 's1', 's2', 's3']);
     const { events } = await fleet.api.record(runId);

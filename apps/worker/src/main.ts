@@ -17,7 +17,7 @@ function exitCodeOf(error: unknown): number {
 async function main(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
-  const worker = await startWorker(config, logger, (queue) => {
+  const starting = startWorker(config, logger, (queue) => {
     process.stderr.write(
       `worker: tasks wait in ${queue} but none can be fetched; this process ends to be started afresh\n`,
     );
@@ -29,16 +29,20 @@ async function main(): Promise<void> {
       logger.error('draining took too long; what is held is left to its lease');
       process.exit(EXIT.failed);
     }, config.drainMs + DRAIN_SLACK_MS).unref();
-    worker.drain().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ error }, 'draining failed');
-        process.exit(EXIT.failed);
-      },
-    );
+    starting
+      .then((worker) => worker.drain())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ error }, 'draining failed');
+          process.exit(EXIT.failed);
+        },
+      );
   };
+  // Before the worker is ready: who reads that it is may tell it to end in the same moment.
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  await starting;
 }
 
 main().catch((error: unknown) => {
