@@ -80,7 +80,7 @@ export function linksOf(markdown: string): string[] {
 }
 
 /** What a heading's link is called, as GitHub makes it. */
-export function anchorsOf(markdown: string): Set<string> {
+function anchorsOf(markdown: string): Set<string> {
   const headings = withoutBlocks(markdown).matchAll(/^#+ +(.+)$/gm);
   return new Set(
     Array.from(headings, ([, heading]) =>
