@@ -48,6 +48,7 @@ const FORGERIES: Record<string, (key: string, index: string) => Promise<unknown>
     stored[at] = stored[at]! ^ 1;
     await redis.client.hset(key, `o${index}`, stored);
   },
+  'a byte that breaks the JSON': (key, index) => redis.client.hset(key, `o${index}`, '{"value":'),
   'no checksum': (key, index) => changeHeader(key, index, (parts) => parts.with(11, '')),
   'the checksum of something else': (key, index) => changeHeader(key, index, (parts) => parts.with(11, 'A'.repeat(43))),
 };
@@ -58,13 +59,17 @@ async function changeHeader(key: string, index: string, change: (parts: string[]
 }
 
 /** Starts a run, changes the checkpoint of `first` while `pause` waits, and gives the run's end. */
-async function runForged(readers: Record<string, object>, forge: (key: string, index: string) => Promise<unknown>) {
+async function runForged(
+  readers: Record<string, object>,
+  forge: (key: string, index: string) => Promise<unknown>,
+  output?: string,
+) {
   const steps = {
     first: echo({ value: SECRET }),
     pause: { kind: 'delay', forMs: PAUSE_MS, needs: ['first'] },
     ...readers,
   };
-  const definition = { flotilla: 1, name: 'corrupt', steps };
+  const definition = { flotilla: 1, name: 'corrupt', steps, ...(output === undefined ? {} : { output }) };
   const { runId } = await fleet.api.start({ definition });
   await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'step-succeeded' && stepId === 'first');
   const key = stateKey(partitionTag(fleet.namespace, partitionOfRun(runId, 8)), 'run', runId);
@@ -90,6 +95,9 @@ describe.each(Object.entries(FORGERIES))('G12 a checkpoint with %s', (_what, for
     const corrupt = events.filter(({ type }) => type === 'checkpoint-corrupt');
     expect(corrupt).toHaveLength(1);
     expect(corrupt[0]).toMatchObject({ data: { code: 'DATA_CORRUPTION' } });
+    // Whoever looks is not shown it as the step's result.
+    const first = steps.find(({ stepId }) => stepId === 'first');
+    expect([first?.output, first?.error?.code]).toEqual([undefined, 'DATA_CORRUPTION']);
     const last = steps.find(({ stepId }) => stepId === 'last');
     expect(last?.status).not.toBe('succeeded');
     expect(last?.output).toBeUndefined();
@@ -97,6 +105,13 @@ describe.each(Object.entries(FORGERIES))('G12 a checkpoint with %s', (_what, for
     expect(events.filter(({ type, stepId }) => type === 'attempt-started' && stepId !== 'first').length).toBeLessThan(
       2,
     );
+  });
+
+  test("is not used by the run's output either", async () => {
+    const { run, events } = await runForged({}, forge, '${{ steps.first.output }}');
+    expect(run).toMatchObject({ status: 'failed', error: { code: 'DATA_CORRUPTION' } });
+    expect(run.output).toBeUndefined();
+    expect(events.filter(({ type }) => type === 'checkpoint-corrupt')).toMatchObject([{ stepId: 'first' }]);
   });
 
   test('is shown as not verified', async () => {

@@ -6,7 +6,7 @@ import {
   type StepStatus,
   type StepView,
 } from '@flotilla/contracts';
-import { CHECKPOINT_VERSION, checkpointChecksum } from './checkpoint.ts';
+import { CHECKPOINT_VERSION, checkpointChecksum, verifyCheckpoint } from './checkpoint.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
@@ -24,6 +24,7 @@ export interface StepPageDependencies extends ReadDependencies {
 }
 
 interface RunBasics {
+  runId: string;
   status: string;
   createdAt: number;
 }
@@ -33,7 +34,7 @@ async function readBasics(dependencies: ReadDependencies, runId: string): Promis
   const packed = await dependencies.client.hget(key, 'm');
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { letter, createdAt } = parseRunMeta(packed);
-  return { key, status: letter, createdAt };
+  return { key, runId, status: letter, createdAt };
 }
 
 /** Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins. */
@@ -149,7 +150,7 @@ function stepView(
   if (body !== null) {
     const isError = header.state === 'F' || header.state === 'Q' || header.state === 'B' || header.state === 'X';
     if (isError) view.error = JSON.parse(body) as StepError;
-    else if (header.state === 'S') view.output = JSON.parse(body) as Json;
+    else if (header.state === 'S') Object.assign(view, verifiedOutput(view.stepId, header, body, run));
   }
   return view;
 }
@@ -162,6 +163,23 @@ function statusOf(header: StepHeader | undefined, run: RunBasics, item: number |
   if (ENDING.has(run.status) && !settled) return 'cancelled';
   if (run.status === 'e' && !settled && status !== 'running') return 'cancelled';
   return status;
+}
+
+/** The output, or an error in its place when it is not what was committed. */
+function verifiedOutput(
+  stepId: string,
+  { fence, checkpoint }: StepHeader,
+  stateJson: string,
+  { runId, createdAt }: RunBasics,
+): Pick<StepView, 'output' | 'error'> {
+  const { seq = 0, ts = 0, previous = '', checksum } = checkpoint ?? {};
+  try {
+    verifyCheckpoint({ runId, stepId, seq, fence: fence ?? createdAt, stateJson, ts, previous }, checksum);
+    return { output: JSON.parse(stateJson) as Json };
+  } catch (error) {
+    if (!(error instanceof FlotillaError)) throw error;
+    return { error: { type: 'non_retryable', code: error.code, message: error.message } };
+  }
 }
 
 /** Attempts charged: failures, and the one that runs or has succeeded. */

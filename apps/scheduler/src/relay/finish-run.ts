@@ -14,8 +14,22 @@ export async function finishRun(state: State<Plan>, plan: Plan, runId: string): 
     if (!(error instanceof FlotillaError)) throw error;
     if (error.code === 'RUN_NOT_FOUND') return;
     if (error.code !== 'EXPRESSION_FAILED' && error.code !== 'DATA_CORRUPTION') throw error;
+    if (error.code === 'DATA_CORRUPTION') await reportCorrupt(state, plan, runId);
     const errorJson = canonicalJson({ type: 'non_retryable', code: error.code, message: error.message });
     await state.transitions.finishRun(tag, runId, { errorJson });
+  }
+}
+
+/** Records which of the checkpoints that the output is made from are corrupt. */
+async function reportCorrupt(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
+  for (const index of plan.output?.reads ?? []) {
+    try {
+      await readScope(state, plan, runId, [index]);
+    } catch (error) {
+      if (!(error instanceof FlotillaError) || error.code !== 'DATA_CORRUPTION') throw error;
+      const data = canonicalJson({ code: error.code, message: error.message });
+      await state.transitions.reportCorruption({ tag: state.tagOf(runId), runId, key: String(index) }, data);
+    }
   }
 }
 
