@@ -65,7 +65,9 @@ export class LeaseKeeper {
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
       await signOfLife(state.client, state.namespace, record);
+      const pausedMs = startedAt - this.#renewedAt;
       this.#renewedAt = startedAt;
+      if (Number.isFinite(pausedMs) && pausedMs > DEFAULT_LEASE_DURATION_MS) await executor.abortSuperseded();
     } catch (error) {
       logger.warn({ error }, 'the lease could not be renewed');
     }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** The main loop has not turned for this long while it used the processor: it is blocked, its leases are gone. */
+/** The main loop has not turned for this long: it is blocked, its leases are gone. */
 const BLOCKED_MS = 10_000;
 const BEAT_MS = 500;
 
@@ -12,17 +12,16 @@ const WATCH = `
 const { workerData } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
 const beat = new Int32Array(workerData.shared);
-let seen = Atomics.load(beat, 0), blockedFor = 0, cpu = process.cpuUsage();
+let seen = Atomics.load(beat, 0), blockedFor = 0, lookedAt = performance.now();
 setInterval(() => {
   const current = Atomics.load(beat, 0);
-  const used = process.cpuUsage(cpu);
-  cpu = process.cpuUsage();
-  const busyMs = (used.user + used.system) / 1000;
-  if (current !== seen) { seen = current; blockedFor = 0; return; }
-  // A paused process (SIGSTOP, a sleeping machine) uses no processor time: that is not a blocked loop.
-  if (busyMs > workerData.beatMs / 2) blockedFor += workerData.beatMs;
+  const now = performance.now(), gapMs = now - lookedAt;
+  lookedAt = now;
+  // A paused process (SIGSTOP, a sleeping machine) stops this thread too: that is not a blocked loop.
+  if (current !== seen || gapMs > workerData.beatMs * 3) { seen = current; blockedFor = 0; return; }
+  blockedFor += gapMs;
   if (blockedFor >= workerData.blockedMs) {
-    writeSync(2, 'worker: a step has blocked the event loop for ' + blockedFor + ' ms; this process ends so that its steps can be made elsewhere\\n');
+    writeSync(2, 'worker: a step has blocked the event loop for ' + Math.round(blockedFor) + ' ms; this process ends so that its steps can be made elsewhere\\n');
     process.kill(process.pid, 'SIGKILL');
   }
 }, workerData.beatMs);

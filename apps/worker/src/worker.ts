@@ -82,7 +82,12 @@ export async function startWorker(
     });
     const keeper = new LeaseKeeper({ state, executor, logger, describe });
     await keeper.renew();
-    await listenForHints(connect('subscriber').client, namespace, 'aborts', (runId) => executor.abortRun(runId));
+    await listenForHints(connect('subscriber').client, namespace, 'aborts', (hint) => {
+      // A run id, or one attempt of it: `run|step key|attemptId`.
+      const [runId = '', key, attemptId = ''] = hint.split('|');
+      if (key === undefined) executor.abortRun(runId);
+      else executor.abortAttempt(runId, key, attemptId);
+    });
     const limited = createRateLimitedLog({ logger });
     const consumers = queues.map(
       (queue) =>

@@ -37,8 +37,7 @@ interface Attempt {
 
 /**
  * The life of one claimed attempt: resolve the input, run the handler, commit or fail. Answers the attempt that was
- * claimed by the commit, if the chain goes on. Rejects only when state could not be reached until the deadline: the
- * lease then runs out and another worker takes over.
+ * claimed by the commit, if the chain goes on. Never leaves an attempt behind: this worker's lease would keep it for ever.
  */
 export async function makeAttempt(
   executor: Executor,
@@ -67,8 +66,11 @@ export async function makeAttempt(
   const context = new AttemptContext(executor.options, assignment, address, claimed, control);
   const startedAt = performance.now();
   const attempt: Attempt = { executor, chain, assignment, address, claimed, control, context, startedAt, previous: '' };
-  const entry: LiveAttempt = { runId: chain.runId, stepId: assignment.stepId, control, task: chain.task };
+  const { runId, tag } = chain;
+  const { stepId, key } = assignment;
+  const entry: LiveAttempt = { runId, stepId, key, attemptId, tag, control, task: chain.task };
   live.add(entry);
+  if (executor.handsBack) control.abort('drain');
   try {
     const end = await work(attempt);
     control.stop();
@@ -80,11 +82,42 @@ export async function makeAttempt(
     }
     await fail(attempt, end);
     return undefined;
+  } catch (error) {
+    control.stop();
+    await endTroubled(attempt, error);
+    return undefined;
   } finally {
     control.stop();
     live.delete(entry);
     await context.cleanUp();
   }
+}
+
+const TROUBLE_PAUSE_MS = 1000;
+
+/**
+ * Something other than the handler went wrong. Redis out of reach is nobody's failure: the step goes back uncharged. What
+ * else it may be would come again, so it counts as a failed attempt. Tries until state has answered.
+ */
+async function endTroubled(attempt: Attempt, error: unknown): Promise<void> {
+  const { executor, address, assignment } = attempt;
+  const { logger, state } = executor.options;
+  let release = isRedisTrouble(error);
+  logger.error({ error, runId: address.runId, stepId: assignment.stepId }, 'an attempt could not be ended in order');
+  for (;;) {
+    try {
+      if (release) await state.transitions.release(address, 'worker-trouble');
+      else await fail(attempt, { kind: 'threw', error });
+      return;
+    } catch (again) {
+      if (!isRedisTrouble(again)) release = true;
+      await new Promise((resolve) => setTimeout(resolve, TROUBLE_PAUSE_MS).unref());
+    }
+  }
+}
+
+function isRedisTrouble(error: unknown): boolean {
+  return error instanceof FlotillaError && error.code === 'REDIS_UNAVAILABLE';
 }
 
 async function work(attempt: Attempt): Promise<HandlerEnd> {
@@ -95,6 +128,7 @@ async function work(attempt: Attempt): Promise<HandlerEnd> {
     input = resolved.input;
     attempt.previous = resolved.previous;
   } catch (error) {
+    if (isRedisTrouble(error)) throw error;
     if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') {
       const data = JSON.stringify({ code: error.code, message: error.message });
       await executor.options.state.transitions.reportCorruption(address, data);

@@ -1,7 +1,7 @@
-import type { JsonLimits } from '@flotilla/contracts';
+import { isFlotillaError, type JsonLimits } from '@flotilla/contracts';
 import type { ClassifyRule, Plan } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
-import type { ClaimedAttempt, State } from '@flotilla/state';
+import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
@@ -34,6 +34,9 @@ const NO_HANDLER_RETRY_MS = 1000;
 export interface LiveAttempt {
   runId: string;
   stepId: string;
+  key: string;
+  attemptId: string;
+  tag: string;
   control: AttemptControl;
   /** The task that it came with, or whose chain it goes on. */
   task: Task;
@@ -47,6 +50,7 @@ export class Executor {
   readonly #live = new Set<LiveAttempt>();
   readonly #chains = new Set<Promise<void>>();
   #draining = false;
+  #handsBack = false;
 
   constructor(options: ExecutorOptions) {
     this.options = options;
@@ -55,6 +59,11 @@ export class Executor {
 
   get running(): number {
     return this.#live.size;
+  }
+
+  /** The drain time is over: what is held goes back, what is still being claimed too. */
+  get handsBack(): boolean {
+    return this.#handsBack;
   }
 
   get draining(): boolean {
@@ -109,6 +118,27 @@ export class Executor {
     }
   }
 
+  /** Aborts one attempt that the scheduler has ended, or (attemptId '') all items of a map: `key` is then `3.`. */
+  abortAttempt(runId: string, key: string, attemptId: string): void {
+    for (const attempt of this.#live) {
+      if (attempt.runId !== runId) continue;
+      const meant = attemptId === '' ? attempt.key.startsWith(key) : attempt.attemptId === attemptId;
+      if (meant) attempt.control.abort('superseded');
+    }
+  }
+
+  /** After a pause longer than the lease: asks state which attempts are still ours, and aborts the others. */
+  async abortSuperseded(): Promise<void> {
+    const { client } = this.options.state;
+    await Promise.all(
+      Array.from(this.#live, async ({ tag, runId, key, attemptId, control }) => {
+        const header = await client.hget(stateKey(tag, 'run', runId), `s${key}`);
+        const [state, , , , holder] = header?.split('|') ?? [];
+        if (state !== 'R' || holder !== attemptId) control.abort('superseded');
+      }),
+    );
+  }
+
   /** Takes no more, lets attempts end for `graceMs`, then hands the rest back uncharged. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
@@ -118,6 +148,7 @@ export class Executor {
       timer = setTimeout(resolve, graceMs, 'grace');
     });
     if ((await Promise.race([done, grace])) === 'grace') {
+      this.#handsBack = true;
       this.#abortAll('drain');
       await Promise.allSettled([...this.#chains]);
     }
@@ -140,7 +171,8 @@ export class Executor {
     try {
       const { state, abilities } = this.options;
       const tag = state.tagOf(runId);
-      const plan = await state.readPlan(tag, definitionHash);
+      const plan = await this.#planOf(tag, runId, definitionHash);
+      if (plan === undefined) return;
       const assignment = assignmentOf(plan, key, abilities);
       if (assignment === 'no-work') return;
       if (assignment === 'no-handler') {
@@ -154,10 +186,22 @@ export class Executor {
     }
   }
 
+  /** The plan of a run, or undefined when it is damaged: the run has been ended then. */
+  async #planOf(tag: string, runId: string, definitionHash: string): Promise<Plan | undefined> {
+    const { state } = this.options;
+    try {
+      return await state.readPlan(tag, definitionHash);
+    } catch (error) {
+      if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
+      await state.failCorruptRun(runId, error.message);
+      return undefined;
+    }
+  }
+
   async #goOn(chain: Chain, first: Assignment): Promise<void> {
     const startedAt = performance.now();
     let attemptId = createAttemptId();
-    let claimed = await this.#claim(chain, first, attemptId);
+    let claimed = await this.#claimUntilAnswered(chain, first, attemptId);
     let assignment = first;
     while (claimed !== undefined) {
       const mayContinue = () => !this.#draining && performance.now() - startedAt < TIME_SLICE_MS;
@@ -168,6 +212,24 @@ export class Executor {
       assignment = following;
       attemptId = next.attemptId;
       claimed = next.claimed;
+    }
+  }
+
+  /**
+   * A claim that was not answered may have been made, and this worker's lease would keep it for ever: it is repeated with
+   * the same attemptId, which is harmless, until it is answered.
+   */
+  async #claimUntilAnswered(
+    chain: Chain,
+    assignment: Assignment,
+    attemptId: string,
+  ): Promise<ClaimedAttempt | undefined> {
+    for (;;) {
+      try {
+        return await this.#claim(chain, assignment, attemptId);
+      } catch (error) {
+        if (!isFlotillaError(error) || error.code !== 'REDIS_UNAVAILABLE') throw error;
+      }
     }
   }
 

@@ -113,6 +113,12 @@ async function create(
     reply = await dependencies.batch.apply(tag, 'create-run', args(canonicalize(plan.definition)!));
   }
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
+  if (reply[0] === 'exists' && reply[2] === '' && reply[3] === 'r') {
+    // The key was reserved for a run of another partition: it is there, or its maker crashed before it made it.
+    const known = reply[1]!;
+    const knownTag = partitionTag(dependencies.namespace, partitionOfRun(known, dependencies.partitions));
+    return create(dependencies, request, { runId: known, tag: knownTag, keyHash: '' });
+  }
   if (reply[0] === 'exists') {
     return { runId: reply[1]!, status: runStatusOf(reply[2] ?? ''), deduplicated: true };
   }

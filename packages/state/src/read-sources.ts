@@ -1,5 +1,5 @@
 import type { Json } from '@flotilla/contracts';
-import type { RedisClient } from '@flotilla/redis';
+import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { chainChecksums, verifyCheckpoint } from './checkpoint.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
@@ -39,9 +39,9 @@ export async function readSources(run: SourceRun, steps: readonly number[]): Pro
   const stored: StoredStep[] = [];
   for (let first = 0; first < steps.length; first += PAGE) {
     const keys = steps.slice(first, first + PAGE).map(String);
-    const values = await run.client.hmget(
-      stateKey(run.tag, 'run', run.runId),
-      ...keys.flatMap((key) => [`s${key}`, `o${key}`]),
+    const values = await readFields(
+      run,
+      keys.flatMap((key) => [`s${key}`, `o${key}`]),
     );
     keys.forEach((key, index) => {
       stored.push({ key, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' });
@@ -85,9 +85,9 @@ async function readMapOutput(run: SourceRun, key: string, items: number): Promis
   const checksums: string[] = [];
   for (let first = 0; first < items; first += PAGE) {
     const keys = Array.from({ length: Math.min(PAGE, items - first) }, (_, index) => `${key}.${first + index}`);
-    const values = await run.client.hmget(
-      stateKey(run.tag, 'run', run.runId),
-      ...keys.flatMap((item) => [`s${item}`, `o${item}`]),
+    const values = await readFields(
+      run,
+      keys.flatMap((item) => [`s${item}`, `o${item}`]),
     );
     for (const [index, item] of keys.entries()) {
       const source = await decodeSource(run, item, values[index * 2] ?? '', values[index * 2 + 1] ?? '');
@@ -96,4 +96,12 @@ async function readMapOutput(run: SourceRun, key: string, items: number): Promis
     }
   }
   return { status: 'succeeded', output, checksum: chainChecksums(checksums) };
+}
+
+/** How long a read is tried through a Redis outage; then REDIS_UNAVAILABLE, which is nobody's failed attempt. */
+const READ_DEADLINE_MS = 30_000;
+
+function readFields(run: SourceRun, fields: readonly string[]): Promise<(string | null)[]> {
+  const key = stateKey(run.tag, 'run', run.runId);
+  return retryTransient(() => run.client.hmget(key, ...fields), { deadlineMs: READ_DEADLINE_MS });
 }

@@ -9,7 +9,7 @@ import type {
   WorkflowView,
 } from '@flotilla/contracts';
 import { FlotillaError } from '@flotilla/contracts';
-import type { RedisClient } from '@flotilla/redis';
+import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
 import { listAgents } from './agent-registry.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
@@ -43,6 +43,7 @@ export interface StateOptions<P extends PlanShape> {
 }
 
 const PLAN_CACHE_SIZE = 500;
+const READ_DEADLINE_MS = 30_000;
 
 /** Run state as the apps see it: the only way to write it, and typed ways to read it. */
 export class State<P extends PlanShape> {
@@ -117,6 +118,12 @@ export class State<P extends PlanShape> {
     return { status: runStatusOf(status), alreadyEnded: reply === 'ended', requestedAt: now };
   }
 
+  /** Ends a run whose definition is gone or damaged: nothing else can advance it. */
+  async failCorruptRun(runId: string, message: string): Promise<void> {
+    const error = { type: 'non_retryable', code: 'DATA_CORRUPTION', message };
+    await this.transitions.failRun(this.tagOf(runId), runId, JSON.stringify(error));
+  }
+
   async pauseRun(runId: string): Promise<{ status: RunStatus }> {
     await this.transitions.pauseOrResume('pause-run', this.tagOf(runId), runId);
     return { status: 'paused' };
@@ -130,8 +137,14 @@ export class State<P extends PlanShape> {
   async readRun(runId: string): Promise<RunView | undefined> {
     const view = await readRun(this, runId);
     if (view === undefined) return undefined;
-    const plan = await this.readPlan(this.tagOf(runId), view.definitionHash);
-    return { ...view, counts: { steps: plan.steps.length, running: view.counts?.running ?? 0 } };
+    try {
+      const plan = await this.readPlan(this.tagOf(runId), view.definitionHash);
+      return { ...view, counts: { steps: plan.steps.length, running: view.counts?.running ?? 0 } };
+    } catch (error) {
+      // A run whose definition is damaged is still told about: what is known of it does not need the plan.
+      if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') return view;
+      throw error;
+    }
   }
 
   listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {
@@ -184,11 +197,12 @@ export class State<P extends PlanShape> {
   async readPlan(tag: string, definitionHash: string): Promise<P> {
     const cached = this.#plans.get(definitionHash);
     if (cached !== undefined) return cached;
-    const text = await this.client.hget(stateKey(tag, 'definition', definitionHash), 'text');
+    const key = stateKey(tag, 'definition', definitionHash);
+    const text = await retryTransient(() => this.client.hget(key, 'text'), { deadlineMs: READ_DEADLINE_MS });
     if (text == null) {
       throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is gone`);
     }
-    const plan = this.#options.compile(text);
+    const plan = compileStored(this.#options.compile, text, definitionHash);
     this.#plans.set(definitionHash, plan);
     return plan;
   }
@@ -258,4 +272,12 @@ export async function listenForHints(
     if (from === channel) listener(runId);
   });
   await subscriber.subscribe(channel);
+}
+
+function compileStored<P extends PlanShape>(compile: CompilePlan<P>, text: string, definitionHash: string): P {
+  try {
+    return compile(text);
+  } catch (error) {
+    throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is damaged`, { cause: error });
+  }
 }

@@ -329,6 +329,11 @@ export class Transitions {
     await this.#batch.apply(tag, 'time-out-run', [runId, errorJson]);
   }
 
+  /** Ends a run that cannot go on because its definition is gone or damaged. */
+  async failRun(tag: string, runId: string, errorJson: string): Promise<void> {
+    await this.#batch.apply(tag, 'fail-run', [runId, errorJson]);
+  }
+
   async pauseOrResume(what: 'pause-run' | 'resume-run', tag: string, runId: string): Promise<void> {
     const [reply, status] = await this.#batch.apply(tag, what, [runId]);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);

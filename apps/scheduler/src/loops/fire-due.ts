@@ -1,3 +1,4 @@
+import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
 import { canonicalJson, countedEdges } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
@@ -21,6 +22,12 @@ const MOST_A_TURN = 32;
 /** While older tasks wait in its queue, a step's hint is taken to be behind them; no longer than this. */
 const TRUST_BACKLOG_MS = 60_000;
 const BACKLOG_CACHE_MS = 500;
+const LONG_BACKLOG = 1000;
+
+interface Backlog {
+  oldest: number | undefined;
+  count: number;
+}
 
 /** Does what has become due: retries, delays, time limits, and steps whose hint was lost. */
 export function createFireDueLoop(dependencies: FireDueDependencies): Loop {
@@ -37,7 +44,7 @@ class DueTimers {
   readonly #dependencies: FireDueDependencies;
   /** When a step's hint was first found unclaimed. Forgetting one costs a repeated hint. */
   readonly #unclaimedSince = new LRUCache<string, number>({ max: 50_000, ttl: 600_000 });
-  readonly #backlogs = new LRUCache<string, Promise<number | undefined>>({ max: 1000, ttl: BACKLOG_CACHE_MS });
+  readonly #backlogs = new LRUCache<string, Promise<Backlog>>({ max: 1000, ttl: BACKLOG_CACHE_MS });
 
   constructor(dependencies: FireDueDependencies) {
     this.#dependencies = dependencies;
@@ -68,7 +75,11 @@ class DueTimers {
       await state.transitions.sweepRun(tag, runId, [key]);
       return;
     }
-    const plan = await state.readPlan(tag, definitionHash);
+    const plan = await this.#planOf(tag, runId, definitionHash);
+    if (plan === undefined) {
+      await state.transitions.endTimer({ tag, runId, key }, letter);
+      return;
+    }
     const step = plan.steps[parseStepKey(key).step];
     if (step === undefined) {
       logger.error({ runId, key }, 'a timer of a step that the plan does not have; it is dropped');
@@ -80,22 +91,40 @@ class DueTimers {
     else await this.#timeOut(tag, timer, plan, step);
   }
 
+  /** The plan of a run, or undefined when it is damaged: the run has been ended then. */
+  async #planOf(tag: string, runId: string, definitionHash: string): Promise<Plan | undefined> {
+    const { state } = this.#dependencies;
+    try {
+      return await state.readPlan(tag, definitionHash);
+    } catch (error) {
+      if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
+      await state.failCorruptRun(runId, error.message);
+      return undefined;
+    }
+  }
+
   /** The step has not been claimed since it was dispatched. */
   async #recheck(tag: string, { runId, key, dueAt }: TakenTimer, step: PlanStep): Promise<void> {
     const { state } = this.#dependencies;
     const member = `${key}|${runId}`;
     const since = this.#unclaimedSince.get(member) ?? dueAt - RECHECK_MS;
-    const oldest = await this.#oldestWaitingAt(step.work?.queue ?? 'default');
-    const behindOthers = oldest !== undefined && oldest <= since && dueAt - since < TRUST_BACKLOG_MS;
+    const { oldest, count } = await this.#backlogOf(step.work?.queue ?? 'default');
+    const recent = oldest !== undefined && oldest <= since && dueAt - since < TRUST_BACKLOG_MS;
+    // A queue this long holds the hint, or work enough until the next look: hints must not outgrow the steps.
+    const behindOthers = recent || count > LONG_BACKLOG;
     const again = await state.transitions.recheck({ tag, runId, key }, RECHECK_MS, !behindOthers);
     if (again === 'waiting' && behindOthers) this.#unclaimedSince.set(member, since);
     else this.#unclaimedSince.delete(member);
   }
 
-  #oldestWaitingAt(queue: string): Promise<number | undefined> {
+  #backlogOf(queue: string): Promise<Backlog> {
     let backlog = this.#backlogs.get(queue);
     if (backlog === undefined) {
-      backlog = this.#dependencies.queues.oldestWaitingAt(queue);
+      const { queues } = this.#dependencies;
+      backlog = Promise.all([queues.oldestWaitingAt(queue), queues.waitingCount(queue)]).then(([oldest, count]) => ({
+        oldest,
+        count,
+      }));
       this.#backlogs.set(queue, backlog);
     }
     return backlog;

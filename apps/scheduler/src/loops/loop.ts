@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Logger } from '@flotilla/telemetry';
+import { createRateLimitedLog, type Logger, type RateLimitedLog } from '@flotilla/telemetry';
 
 export interface LoopOptions {
   name: string;
@@ -15,6 +15,7 @@ const AFTER_ERROR_MS = 250;
 export class Loop {
   readonly name: string;
   readonly #options: LoopOptions;
+  readonly #log: RateLimitedLog;
   /** Told after each turn. */
   onTurn: (() => void) | undefined;
   readonly #stop = new AbortController();
@@ -23,6 +24,7 @@ export class Loop {
 
   constructor(options: LoopOptions) {
     this.#options = options;
+    this.#log = createRateLimitedLog({ logger: options.logger });
     this.name = options.name;
   }
 
@@ -43,7 +45,7 @@ export class Loop {
   }
 
   async #run(): Promise<void> {
-    const { turn, intervalMs, logger, name } = this.#options;
+    const { turn, intervalMs, name } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
       let waitMs: number;
@@ -53,7 +55,7 @@ export class Loop {
         this.onTurn?.();
       } catch (error) {
         if (signal.aborted) return;
-        logger.warn({ loop: name, error }, 'a turn failed; it is repeated');
+        this.#log.write(`loop-${name}`, 'warn', { loop: name, error }, 'a turn failed; it is repeated');
         waitMs = AFTER_ERROR_MS;
       }
       if (waitMs > 0) await pause(waitMs, undefined, { signal }).catch(() => undefined);

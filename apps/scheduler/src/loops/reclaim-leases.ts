@@ -60,6 +60,8 @@ async function end(
   const { step: index, item } = parseStepKey(key);
   const step = plan.steps[index]!;
   const isCrash = why === 'crashes';
+  const [seconds] = await state.client.time();
+  const endedAt = Number(seconds) * 1000;
   const error = isCrash
     ? { type: 'crash', code: 'CRASH_LIMIT', message: 'the step was lost with its worker too often' }
     : {
@@ -74,7 +76,7 @@ async function end(
         classification: { type: 'timeout' },
         policy: step.work!.retry,
         failures,
-        elapsedMs: 0,
+        elapsedMs: endedAt - createdAt - Number(header?.split('|')[6] ?? 0),
         random: random(),
         cancelled: false,
       });

@@ -4,7 +4,7 @@ import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
 import { RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import { dispatchSteps, timersOf } from '../relay/dispatch-steps.ts';
+import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../relay/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
 import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
@@ -35,6 +35,9 @@ const AT_ONCE = 64;
 
 /** Values of one script call; four make a timer. */
 const TIMER_SLICE = 1200;
+
+/** BullMQ's connection waits through outages; beyond this the entries are left to whoever takes them over. */
+const DISPATCH_DEADLINE_MS = 30_000;
 
 type StreamEntry = [id: string, fields: string[] | null];
 type StreamReply = [key: string, entries: StreamEntry[]][] | null;
@@ -159,15 +162,26 @@ class Relay {
       const decided = await Promise.all(lines.slice(first, first + AT_ONCE).map((line) => this.#decide(tag, line)));
       for (const steps of decided) toTask.push(...steps);
     }
-    if (toTask.length > 0) await dispatchSteps(state, queues, fleet, toTask, entries[0]![0]);
+    await this.#keepTimers(tag, [], limitTimersOf(toTask));
+    if (toTask.length > 0) {
+      await withDeadline(dispatchSteps(state, queues, fleet, toTask, entries[0]![0]), DISPATCH_DEADLINE_MS);
+    }
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
-    const timers = timersOf(toTask);
-    const ids = entries.map(([id]) => id);
+    await this.#keepTimers(
+      tag,
+      entries.map(([id]) => id),
+      recheckTimersOf(toTask),
+    );
+  }
+
+  async #keepTimers(tag: string, acknowledge: readonly string[], timers: readonly (string | number)[]): Promise<void> {
+    const { transitions } = this.#dependencies.state;
     let first = 0;
     for (; timers.length - first > TIMER_SLICE; first += TIMER_SLICE) {
-      await state.transitions.dispatched(tag, [], timers.slice(first, first + TIMER_SLICE));
+      await transitions.dispatched(tag, [], timers.slice(first, first + TIMER_SLICE));
     }
-    await state.transitions.dispatched(tag, ids, timers.slice(first));
+    const rest = timers.slice(first);
+    if (rest.length > 0 || acknowledge.length > 0) await transitions.dispatched(tag, acknowledge, rest);
   }
 
   async #decide(tag: string, line: string): Promise<StepToDispatch[]> {
@@ -184,6 +198,7 @@ class Relay {
       // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
       if (isFlotillaError(error) && (error.code === 'DATA_CORRUPTION' || error.code === 'RUN_NOT_FOUND')) {
         logger.warn({ runId: entry.runId, code: error.code }, 'an outbox entry points at nothing; it is dropped');
+        if (error.code === 'DATA_CORRUPTION') await state.failCorruptRun(entry.runId, error.message);
         return [];
       }
       throw error;
@@ -224,5 +239,17 @@ class Relay {
       for (const step of started) if (step !== undefined) steps.push(step);
     }
     return steps;
+  }
+}
+
+async function withDeadline<T>(promise: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the task queues did not answer within ${deadlineMs} ms`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -46,11 +46,15 @@ export async function dispatchSteps(
   await Promise.all(parked);
 }
 
-/** Due entries of dispatched steps: the hint's recheck, and the queued and total time where they are limited. */
-export function timersOf(steps: readonly StepToDispatch[]): (string | number)[] {
+/** Due entries that look again at the hints of dispatched steps. */
+export function recheckTimersOf(steps: readonly StepToDispatch[]): (string | number)[] {
+  return steps.flatMap(({ runId, key }) => ['q', key, runId, RECHECK_MS]);
+}
+
+/** Due entries of the queued and total time. Set before a worker can claim the step: claiming ends the queued time. */
+export function limitTimersOf(steps: readonly StepToDispatch[]): (string | number)[] {
   const timers: (string | number)[] = [];
   for (const { runId, key, queuedMs, totalMs } of steps) {
-    timers.push('q', key, runId, RECHECK_MS);
     if (queuedMs !== undefined) timers.push('w', key, runId, queuedMs);
     if (totalMs !== undefined) timers.push('t', key, runId, totalMs);
   }

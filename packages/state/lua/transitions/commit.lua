@@ -47,16 +47,17 @@ T['commit'] = function(tag, a)
         return continued(ARGV[at + 4], candidate[4], candidate[2], candidate[3], candidate[7])
       end
     end
-    -- Which item of the map was claimed only its header tells. All items were staged: behind the last there is none.
-    local item, staged = 0, parent ~= '' and ARGV[a + 12] ~= ''
-    while staged do
+    -- Which item of the map was claimed only its header tells. It is among the last that were handed out: the repeated
+    -- call is seconds old at most, and no more items than run at once can have been claimed since.
+    local parentHeader = parent ~= '' and ARGV[a + 12] ~= '' and run[3] and parts(run[3])
+    local last = parentHeader and parentHeader[1] == 'M' and tonumber(parentHeader[3]) - 1 or -1
+    for item = last, math.max(0, last - 1000), -1 do
       local itemKey = parent .. '.' .. item
       local values = call('HMGET', run.key, 's' .. itemKey, 'i' .. itemKey)
       local candidate = values[1] and parts(values[1])
       if candidate and candidate[1] == 'R' and candidate[5] == ARGV[a + 12] then
         return continued(itemKey, candidate[4], candidate[2], candidate[3], candidate[7], values[2])
       end
-      item, staged = item + 1, values[2]
     end
     return { 'committed' }
   end

@@ -9,12 +9,12 @@ T['create-run'] = function(tag, a)
   if keyHash ~= '' then
     local record = call('GET', idempotencyKey)
     if record then
-      local known, knownBody = string.match(record, '^([^|]*)|(.*)$')
+      local known, knownBody, reserved = string.match(record, '^([^|]*)|([^|]*)|?(r?)$')
       if knownBody ~= bodyHash then return { 'conflict', known } end
       local meta = call('HGET', tag .. K.run .. known, 'm')
       local status = meta and string.sub(meta, 1, 1)
       -- A key reserved for a run of another partition, or whose run is gone, answers for the run id alone.
-      if known ~= id or status then return { 'exists', known, status or '' } end
+      if known ~= id or status then return { 'exists', known, status or '', reserved } end
     end
   end
   local key = tag .. K.run .. id
@@ -53,10 +53,10 @@ T['reserve-key'] = function(tag, a)
   local key = tag .. K.idempotency .. ARGV[a]
   local record = call('GET', key)
   if record then
-    local known, knownBody = string.match(record, '^([^|]*)|(.*)$')
+    local known, knownBody = string.match(record, '^([^|]*)|([^|]*)')
     if knownBody ~= ARGV[a + 2] then return { 'conflict', known } end
     return { 'exists', known }
   end
-  call('SET', key, ARGV[a + 1] .. '|' .. ARGV[a + 2], 'PX', ARGV[a + 3])
+  call('SET', key, ARGV[a + 1] .. '|' .. ARGV[a + 2] .. '|r', 'PX', ARGV[a + 3])
   return { 'reserved' }
 end

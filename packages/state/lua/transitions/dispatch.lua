@@ -12,8 +12,17 @@ T['dispatched'] = function(tag, a, count)
   end
   local add, index = { 'ZADD', tag .. K.due, 'NX' }, acknowledged + 1
   while index < count do
-    add[#add + 1] = integer(now + tonumber(ARGV[a + index + 3]))
-    add[#add + 1] = ARGV[a + index] .. '|' .. ARGV[a + index + 1] .. '|' .. ARGV[a + index + 2]
+    local letter, key, id = ARGV[a + index], ARGV[a + index + 1], ARGV[a + index + 2]
+    local wanted = true
+    if letter ~= 'q' then
+      -- The entry may be a repeated one: the time limits of a step that has begun or settled are not set again.
+      local header = call('HGET', tag .. K.run .. id, 's' .. key)
+      wanted = not header or string.find(letter == 'w' and 'YP' or 'YPBR', string.sub(header, 1, 1), 1, true)
+    end
+    if wanted then
+      add[#add + 1] = integer(now + tonumber(ARGV[a + index + 3]))
+      add[#add + 1] = letter .. '|' .. key .. '|' .. id
+    end
     if #add > 4000 then
       call(unpack(add))
       add = { 'ZADD', tag .. K.due, 'NX' }

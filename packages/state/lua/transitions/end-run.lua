@@ -24,6 +24,17 @@ T['time-out-run'] = function(tag, a)
   return { 'ending' }
 end
 
+-- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Args: runId, error (JSON).
+-- Reply: {'ending'} | {'ended'}
+T['fail-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  if not run or not isActive(run.status) then return { 'ended' } end
+  beginEnding(run, 'f', ARGV[a + 1])
+  finishWhenDone(run)
+  writeRun(run)
+  return { 'ending' }
+end
+
 -- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
 T['pause-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))

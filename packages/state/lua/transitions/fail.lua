@@ -33,7 +33,7 @@ T['fail'] = function(tag, a)
     if ARGV[a + 4] ~= K.eventAttemptLost then failures = failures + 1 end
     run.live = run.live - 1
     event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
-    if forced then announce(K.channelAborts, id) end
+    if forced then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
   end
   local tail = { header[3], fence, attemptId, header[6], header[7], header[8], integer(run.at) }
   local function headerOf(state, extra)
@@ -70,6 +70,7 @@ T['fail'] = function(tag, a)
           put(run, 'o' .. parent, ARGV[a + 11])
           event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. ARGV[a + 11])
           failRun(run, ARGV[a + 7], ARGV[a + 11])
+          announce(K.channelAborts, id .. '|' .. parent .. '.|')
           settles = edges
         elseif outcome == 'succeeded' then
           settles = edges + 1 + edgeCount * EDGE_SIZE

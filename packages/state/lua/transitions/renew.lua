@@ -3,6 +3,8 @@
 -- Args: worker, cancels seen until (score). Reply: {now, run ids that are ending since then…}
 T['renew'] = function(tag, a)
   schedule(tag .. K.workers, ARGV[a], now + LEASE_MS)
+  -- Workers that ended without leaving.
+  call('ZREMRANGEBYSCORE', tag .. K.workers, '-inf', integer(now - 3600000))
   local reply = { integer(now) }
   local ending = call('ZRANGEBYSCORE', tag .. K.cancels, ARGV[a + 1], '+inf', 'LIMIT', 0, 1000)
   for index = 1, #ending do reply[index + 1] = ending[index] end
