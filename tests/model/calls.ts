@@ -391,6 +391,14 @@ export function timeOutRun(world: World, run: ReferenceRun): Call {
   });
 }
 
+export function failRun(world: World, run: ReferenceRun): Call {
+  return call({
+    what: `fail ${run.id} as a whole`,
+    send: () => world.state.transitions.failRun(run.tag, run.id, errorJson),
+    apply: () => runTransitions.failRun(world.reference, run.id, errorJson),
+  });
+}
+
 export function pauseOrResume(world: World, run: ReferenceRun, what: 'pause-run' | 'resume-run'): Call {
   return call({
     what: `${what} ${run.id}`,

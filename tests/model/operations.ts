@@ -34,6 +34,7 @@ const WEIGHTS = {
   pause: 2,
   resume: 2,
   'time-out': 1,
+  'fail-run': 1,
   finish: 1,
   prune: 1,
 } as const;
@@ -156,6 +157,8 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return run === undefined ? [] : [calls.pauseOrResume(world, run, 'resume-run')];
     case 'time-out':
       return run === undefined || !seldom(b) ? [] : [calls.timeOutRun(world, run)];
+    case 'fail-run':
+      return run === undefined || !seldom(b) ? [] : [calls.failRun(world, run)];
     case 'finish':
       return run === undefined ? [] : [calls.finishRun(world, run, b % 2 === 0)];
     case 'prune':
@@ -251,6 +254,8 @@ export function renew(world: World, tag: string, worker: string): Call {
     send: () => world.state.transitions.renew(tag, worker, 0),
     apply: (reply, clock) => {
       const { from, to } = clock;
+      // Workers that ended without leaving are forgotten after an hour.
+      for (const gone of world.reference.workers.due(tag)) world.reference.workers.deleteNow(tag, gone);
       world.reference.workers.set(tag, worker, { from: from + LEASE_MS, to: to + LEASE_MS });
       const ending = world.endingBefore(tag);
       if ([...reply.ending].sort().join() !== ending.join()) {

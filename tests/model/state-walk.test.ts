@@ -291,6 +291,7 @@ const TRANSITIONS: Record<string, Transition> = {
   'settle as failed': (situation) => settle(situation, 'failed', '-'),
   cancel: () => state.transitions.cancelRun(tag, runId, error),
   'time out the run': () => state.transitions.timeOutRun(tag, runId, error),
+  'end a corrupt run': () => state.transitions.failRun(tag, runId, error),
   pause: () => state.transitions.pauseOrResume('pause-run', tag, runId).catch(refusal),
   resume: () => state.transitions.pauseOrResume('resume-run', tag, runId).catch(refusal),
   'finish with an output': () => state.transitions.finishRun(tag, runId, { outputJson: '1' }),

@@ -159,9 +159,14 @@ export function release(
   const attempt = { attempt: step.failures + 1, fence: a.fence, attemptId: a.attemptId };
   run.event('attempt-cancelled', a.key, { ...attempt, data: { reason } });
   endLease(state, run, a.key);
-  if (run.isActive) step.state = 'ready';
-  else Object.assign(step, { state: 'cancelled', reason: 'run-ending' });
-  if (run.isActive) sendStep(state, run, a.key);
+  const { step: index, item } = parseStepKey(a.key);
+  const mapSettled = item !== undefined && run.steps.get(String(index))?.state !== 'map-running';
+  if (run.isActive && !mapSettled) {
+    step.state = 'ready';
+    sendStep(state, run, a.key);
+  } else {
+    Object.assign(step, { state: 'cancelled', reason: mapSettled ? 'map-settled' : 'run-ending' });
+  }
   expectReply(released, step.state === 'ready', what);
   finishWhenDone(state, run);
 }

@@ -25,6 +25,10 @@ export class GatheredIndex {
     this.of(tag).set(member, score);
   }
 
+  deleteNow(tag: string, member: string): void {
+    this.of(tag).delete(member);
+  }
+
   of(tag: string): Map<string, Score> {
     let members = this.#members.get(tag);
     if (members === undefined) {

@@ -78,6 +78,14 @@ export function timeOutRun(state: Reference, tag: string, runId: string, errorJs
   finishWhenDone(state, run);
 }
 
+/** A run that cannot go on, whatever its steps do. */
+export function failRun(state: Reference, runId: string, errorJson: string): void {
+  const run = state.runs.get(runId);
+  if (!run?.isActive) return;
+  beginEnding(run, 'failed', errorJson);
+  finishWhenDone(state, run);
+}
+
 export function pauseRun(state: Reference, runId: string, reply: 'done' | 'gone' | 'refused'): void {
   const run = state.runs.get(runId);
   if (run === undefined) {

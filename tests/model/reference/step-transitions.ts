@@ -210,6 +210,9 @@ export function dispatched(
   for (let index = 0; index < timers.length; index += 4) {
     const [letter, key, runId, inMs] = timers.slice(index, index + 4) as [string, string, string, number];
     const member = dueMember(letter, key, runId);
+    // The time limits of a step that has begun or settled are not set again by a repeated entry.
+    const step = state.runs.get(runId)?.steps.get(key);
+    if (letter !== 'q' && !`-YP${letter === 't' ? 'BR' : ''}`.includes(letterOf(step))) continue;
     if (!state.due.of(tag).has(member)) state.due.writeNow(tag, member, after(clock, inMs));
   }
 }
