@@ -6,6 +6,9 @@ import { startScheduler } from './scheduler.ts';
 /** 2: the configuration is wrong. 3: Redis cannot be reached or used. 74: data loss. 1: anything else. */
 const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74 } as const;
 
+/** Longest stop; whatever hangs then is left alone: every duty survives it. */
+const STOP_LIMIT_MS = 15_000;
+
 function exitCodeOf(error: unknown): number {
   if (!isFlotillaError(error)) return EXIT.failed;
   if (error.code === 'CONFIG_INVALID' || error.code === 'PORT_IN_USE' || error.code === 'REDIS_URL_INVALID')
@@ -17,22 +20,30 @@ function exitCodeOf(error: unknown): number {
 async function main(): Promise<void> {
   const config = readSchedulerConfig(process.env);
   const logger = createLogger({ name: 'scheduler', level: config.logLevel });
-  const scheduler = await startScheduler(config, logger, (message) => {
+  const starting = startScheduler(config, logger, (message) => {
     process.stderr.write(`${message}\n`);
     process.exit(EXIT.dataLoss);
   });
   const stop = (signal: string) => {
     logger.info({ signal }, 'stopping');
-    scheduler.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ error }, 'stopping failed');
-        process.exit(EXIT.failed);
-      },
-    );
+    setTimeout(() => {
+      logger.error('stopping took too long');
+      process.exit(EXIT.failed);
+    }, STOP_LIMIT_MS).unref();
+    starting
+      .then((scheduler) => scheduler.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ error }, 'stopping failed');
+          process.exit(EXIT.failed);
+        },
+      );
   };
+  // Before the scheduler is ready: who reads that it is may tell it to end in the same moment.
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  await starting;
 }
 
 main().catch((error: unknown) => {

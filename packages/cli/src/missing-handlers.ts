@@ -14,7 +14,7 @@ export function missingHandlers(plan: Plan, agents: readonly AgentView[]): Probl
     if (known) return [];
     const path = `/steps/${pointerToken(id)}${each}/${fieldOf(work.kind)}`;
     const what = capability === undefined ? `the handler ${work.use}` : `an agent that can do ${capability}`;
-    return [{ code: 'HANDLER_NOT_FOUND', path, message: `no worker has ${what} now` }];
+    return [{ code: 'HANDLER_NOT_AVAILABLE', path, message: `no worker has ${what} now` }];
   });
 }
 
