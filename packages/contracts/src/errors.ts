@@ -56,7 +56,6 @@ export const ERROR_CODES = {
     status: 500,
     title: 'The output of the step cannot be stored or breaks the schema of its handler',
   },
-  HANDLER_NOT_FOUND: { status: 500, title: 'No worker has the handler' },
   TOOL_NOT_ALLOWED: { status: 500, title: 'The step used a tool outside its allowlist' },
   MAP_NOT_A_LIST: { status: 500, title: 'A map step was given something other than a list' },
   MAP_TOO_LARGE: { status: 500, title: 'A map step was given more items than the limit' },
