@@ -203,7 +203,7 @@ class Simulation {
 
   #call(step: PlanStep, work: PlanWork, attempt: number, scope: Scope): SimulatedResult {
     const handler = this.#handlers[work.use];
-    if (handler === undefined) return { afterMs: 0, error: new FlotillaError('HANDLER_NOT_FOUND', work.use) };
+    if (handler === undefined) return { afterMs: 0, error: new FlotillaError('STEP_FAILED', work.use) };
     try {
       const result = handler({ stepId: step.id, attempt, input: work.input?.resolve(scope) ?? {} });
       if (result.afterMs <= work.timeouts.attemptMs) return result;

@@ -1,0 +1,47 @@
+import { findRecoveries, findViolations, type RunRecord, rejectedAttempts } from '@flotilla/testing';
+
+/** A lease of 10 s, one look at the leases, one dispatch. */
+export const MOST_WAIT_MS = 12_000;
+
+/** What a test did to the workers: worker id -> wall clock. */
+export interface Faults {
+  diedAt: ReadonlyMap<string, number>;
+  /** Stopped beyond their lease, then continued. */
+  pausedAt: ReadonlyMap<string, number>;
+}
+
+/** What the faults must not have caused, and what they must; none when the promises held. */
+export function findBrokenPromises(record: RunRecord, faults: Faults): string[] {
+  return [
+    ...findViolations(record),
+    ...findLongWaits(record, faults),
+    ...findUnjustLosses(record, faults),
+    ...findUnrefused(record, faults),
+  ];
+}
+
+/** G10: steps whose worker died and that were not started again in time. */
+export function findLongWaits(record: RunRecord, { diedAt, pausedAt }: Faults): string[] {
+  return findRecoveries(record, new Map([...diedAt, ...pausedAt]))
+    .filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)
+    .map(
+      ({ stepId, worker, lostAfterMs, waitedMs }) =>
+        `G10 ${record.run.runId} ${stepId} waited ${waitedMs} ms (noticed after ${lostAfterMs} ms) after ${worker} died`,
+    );
+}
+
+/** G11: attempts that were taken from workers which lived all the time. */
+export function findUnjustLosses({ run, events }: RunRecord, { diedAt, pausedAt }: Faults): string[] {
+  return events
+    .filter(({ type, worker = '' }) => type === 'attempt-lost' && !diedAt.has(worker) && !pausedAt.has(worker))
+    .map(({ stepId, worker }) => `G11 ${run.runId} ${stepId} was taken from ${worker}, which is alive`);
+}
+
+/** G3: results of paused workers that came after their lease had run out and were not refused and recorded. */
+function findUnrefused(record: RunRecord, { pausedAt }: Faults): string[] {
+  const refused = new Set(rejectedAttempts(record).map(({ attemptId }) => attemptId));
+  return record.events
+    .filter(({ type, worker = '' }) => type === 'attempt-lost' && pausedAt.has(worker))
+    .filter(({ attemptId }) => !refused.has(attemptId))
+    .map(({ stepId, worker }) => `G3 the late result of ${stepId} on ${worker} is not recorded as refused`);
+}

@@ -1,0 +1,103 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually, type Fleet, type FleetMember, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { findLeftovers } from '../integration/find-leftovers.ts';
+import { findWrongRuns, recoveriesOf, type StartedGraph, startGraphs } from './judge-runs.ts';
+import { mixedGraph } from './mixed-graphs.ts';
+import { chanceOf } from './random.ts';
+
+const full = process.env['FLOTILLA_CHAOS'] === 'full';
+const KILLS = full ? 100 : 12;
+const RUNS = full ? 200 : 40;
+/** So that about a dozen runs are under way at any time. */
+const SIZE = full ? 6 : 3;
+/** A lease of 10 s, one look at the leases, one dispatch. */
+const MOST_WAIT_MS = 12_000;
+const chance = chanceOf();
+
+let fleet: Fleet;
+const graphs: StartedGraph[] = [];
+const diedAt = new Map<string, number>();
+let records: RunRecord[] = [];
+
+/** Kills any process at a random moment and starts another in its place, while runs are being submitted. */
+async function wreak(): Promise<void> {
+  const restarts: Promise<unknown>[] = [];
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    const batch = Array.from({ length: Math.ceil((RUNS * (kill + 1)) / KILLS) - graphs.length }, () =>
+      mixedGraph(chance, SIZE),
+    );
+    // Submitted beside the kills: schedulers die with requests in their hands.
+    const submitted = startGraphs(fleet.api, `kill-${kill}`, batch);
+    await pause(chance.between(full ? 700 : 300, full ? 2000 : 1300));
+    restarts.push(killAndReplace(chance.pick(await victims())));
+    graphs.push(...(await submitted));
+  }
+  await Promise.all(restarts);
+}
+
+/** Anyone but the last of a kind that is ready: with nobody left to take over, 12 s would only measure the restart. */
+function victims(): Promise<FleetMember[]> {
+  const enough = () => {
+    const found = [fleet.schedulers, fleet.workers].flatMap((kind) => (kind.length > 1 ? kind : []));
+    return found.length > 0 ? found : undefined;
+  };
+  return eventually(enough, { timeoutMs: 30_000, message: 'killed processes to be back' });
+}
+
+async function killAndReplace(victim: FleetMember): Promise<void> {
+  if (victim.kind === 'worker') diedAt.set(victim.id, Date.now());
+  await victim.kill9();
+  await fleet.replace(victim);
+}
+
+beforeAll(async () => {
+  process.stdout.write(`kill -9: ${KILLS} kills over ${RUNS} runs, seed ${chance.seed}\n`);
+  fleet = await startFleet({
+    namespace: testNamespace(import.meta.url),
+    schedulers: 2,
+    workers: 4,
+    workerEnv: { FLOTILLA_CONCURRENCY: '16' },
+  });
+  await wreak();
+  const runIds = graphs.map(({ runId }) => runId);
+  await fleet.api.waitForEnd(runIds, { timeoutMs: 60_000 });
+  records = await fleet.api.records(runIds);
+}, 400_000);
+afterAll(() => fleet.stop());
+
+describe('when schedulers and workers are killed at random moments', () => {
+  test('G1 every acknowledged run is there', () => {
+    expect(records).toHaveLength(RUNS);
+  });
+
+  test('G2 G3 G5 G6 every run ends right and each step is committed once', () => {
+    expect(findWrongRuns(graphs, records)).toEqual([]);
+  });
+
+  test('G10 no step waits more than 12 s after its worker died', () => {
+    const { waits, text } = recoveriesOf(records, diedAt);
+    process.stdout.write(`kill -9: ${diedAt.size} workers killed; ${text}\n`);
+    expect(waits.filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)).toEqual([]);
+  });
+
+  test('a crash is not charged as an attempt', () => {
+    const charged = records.flatMap(({ run, steps }) =>
+      steps
+        .filter(({ stepId, attempts }) => attempts > (stepId === 'fails' ? 2 : 1))
+        .map(({ stepId }) => run.runId + stepId),
+    );
+    expect(charged).toEqual([]);
+  });
+
+  test('no process ends but those that were killed', () => {
+    expect(fleet.unexpectedEnds()).toEqual([]);
+  });
+
+  test('nothing of the runs is left behind', async () => {
+    const left = () => findLeftovers(fleet.redisUrl, fleet.namespace, { tasks: false });
+    const endsAt = performance.now() + 20_000;
+    while ((await left()).length > 0 && performance.now() < endsAt) await pause(200);
+    expect(await left()).toEqual([]);
+  }, 30_000);
+});

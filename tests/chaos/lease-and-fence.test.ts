@@ -1,0 +1,156 @@
+import { fileURLToPath } from 'node:url';
+import { eventually, type Fleet, type FleetMember, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Faults, findBrokenPromises, MOST_WAIT_MS } from './judge-faults.ts';
+
+/**
+ * What is done to the worker of each step. Zombie: SIGSTOP beyond its lease, SIGCONT when the next attempt runs.
+ * Orphan: SIGKILL. Kept: nothing, and the step takes longer than a lease.
+ */
+const SLEEP_MS = { zombie: 2500, orphan: 1500, kept: 12_500 } as const;
+type Fault = keyof typeof SLEEP_MS;
+
+const PLAYS: Record<string, readonly Fault[]> = {
+  none: ['zombie', 'orphan', 'kept'],
+  'no-fence': ['zombie'],
+  'no-lease': ['orphan'],
+  'lease-ignored': ['kept'],
+  'no-reconciler': ['orphan'],
+};
+const hook = fileURLToPath(new URL('mutate.mjs', import.meta.url));
+const RUN_MS = 40_000;
+
+interface Played {
+  record: RunRecord;
+  broken: readonly string[];
+  endedByThemselves: readonly string[];
+}
+
+/** Runs the faults of a play with one safeguard switched off, or none, and judges the run by its history. */
+async function play(mutation: string): Promise<Played> {
+  const faults = PLAYS[mutation] ?? [];
+  const fleet = await startFleet({
+    namespace: testNamespace(`${import.meta.url}#${mutation}`),
+    workers: faults.length,
+    // Each worker holds exactly one of the steps.
+    workerEnv: { FLOTILLA_CONCURRENCY: '1' },
+    ...(mutation === 'none' ? {} : { env: { FLOTILLA_MUTATION: mutation }, nodeArgs: ['--import', hook] }),
+  });
+  try {
+    const record = await playOn(fleet, faults);
+    return { ...record, endedByThemselves: fleet.unexpectedEnds() };
+  } finally {
+    await fleet.stop();
+  }
+}
+
+async function playOn(fleet: Fleet, faults: readonly Fault[]): Promise<Omit<Played, 'endedByThemselves'>> {
+  const { api } = fleet;
+  const diedAt = new Map<string, number>();
+  const pausedAt = new Map<string, number>();
+  const happened: Faults = { diedAt, pausedAt };
+  const steps = Object.fromEntries(
+    faults.map((fault) => [fault, { kind: 'task', use: 'flotilla.sleep', input: { ms: SLEEP_MS[fault] } }]),
+  );
+  const { runId } = await api.start({ definition: { flotilla: 1, name: 'faults', steps } });
+  const startOf = (fault: Fault, number: number) =>
+    eventually(
+      async () =>
+        (await api.history(runId)).filter(({ type, stepId }) => type === 'attempt-started' && stepId === fault)[
+          number - 1
+        ],
+      { timeoutMs: RUN_MS, intervalMs: 50, message: `attempt ${number} of ${fault}` },
+    );
+  const workerOf = async (fault: Fault): Promise<FleetMember> => {
+    const { worker } = await startOf(fault, 1);
+    const found = fleet.members.find(({ id }) => id === worker);
+    if (found === undefined) throw new Error(`${worker} is no worker of the fleet`);
+    return found;
+  };
+  const deeds: Record<Fault, () => Promise<void>> = {
+    kept: async () => undefined,
+    orphan: async () => {
+      const worker = await workerOf('orphan');
+      diedAt.set(worker.id, Date.now());
+      await worker.kill9();
+    },
+    zombie: async () => {
+      const worker = await workerOf('zombie');
+      pausedAt.set(worker.id, Date.now());
+      worker.pause();
+      await startOf('zombie', 2);
+      worker.resume();
+    },
+  };
+  await fleet.addWorker({ FLOTILLA_CONCURRENCY: '4' });
+  await Promise.all(faults.map((fault) => deeds[fault]()));
+  const deadline = Math.min(...diedAt.values()) + MOST_WAIT_MS;
+  const judge = async (): Promise<Omit<Played, 'endedByThemselves'>> => {
+    const record = await api.record(runId);
+    return { record, broken: findBrokenPromises(record, happened) };
+  };
+  // Until all is well, or so long that it will not be.
+  await eventually(
+    async () => (await judge()).broken.length === 0 || (await hasEnded(fleet, runId)) || Date.now() > deadline,
+    { timeoutMs: RUN_MS, intervalMs: 200, message: 'the run to end' },
+  );
+  // A refusal is recorded by the zombie itself, after the run may have ended.
+  await eventually(async () => (await judge()).broken.length === 0, { timeoutMs: 1500 }).catch(() => undefined);
+  return judge();
+}
+
+const hasEnded = async ({ api }: Fleet, runId: string): Promise<boolean> =>
+  (await api.run(runId)).endedAt !== undefined;
+
+const played = new Map<string, Played>();
+beforeAll(async () => {
+  // Side by side: most of the time is waiting for a lease to run out.
+  await Promise.all(Object.keys(PLAYS).map(async (mutation) => played.set(mutation, await play(mutation))));
+}, 120_000);
+afterAll(() => {
+  for (const { endedByThemselves } of played.values()) expect(endedByThemselves).toEqual([]);
+});
+
+describe('a worker that stands still beyond its lease, one that is killed and one that lives', () => {
+  const control = () => played.get('none')!;
+  const eventsOf = (stepId: string, type: string) =>
+    control().record.events.filter((event) => event.stepId === stepId && event.type === type);
+
+  test('the run ends right and no promise is broken', () => {
+    expect(control().record.run.status).toBe('succeeded');
+    expect(control().broken).toEqual([]);
+  });
+
+  test('G3 the late commit of the worker that stood still is refused and recorded', () => {
+    const [first, second] = eventsOf('zombie', 'attempt-started');
+    const [refused] = eventsOf('zombie', 'attempt-rejected');
+    expect(refused).toMatchObject({ attemptId: first?.attemptId, fence: first?.fence });
+    expect(eventsOf('zombie', 'attempt-succeeded')).toMatchObject([{ attemptId: second?.attemptId }]);
+  });
+
+  test('G2 both steps are made again, and the loss is not charged', () => {
+    for (const stepId of ['zombie', 'orphan']) {
+      const step = control().record.steps.find((candidate) => candidate.stepId === stepId);
+      expect(step).toMatchObject({ status: 'succeeded', attempts: 1, lost: 1 });
+    }
+  });
+
+  test('G11 the living worker keeps its step for longer than a lease', () => {
+    expect(eventsOf('kept', 'attempt-started')).toHaveLength(1);
+    expect(eventsOf('kept', 'attempt-lost')).toEqual([]);
+  });
+});
+
+describe('the same checks fail when a safeguard is switched off', () => {
+  test.each([
+    [
+      'no-fence',
+      /^\S+: V5 attempt-succeeded of zombie at \d+ carries a fence or attempt id that is not the current one$/,
+    ],
+    ['no-lease', /^G10 \S+ orphan waited Infinity ms/],
+    ['lease-ignored', /^G11 \S+ kept was taken from \S+, which is alive$/],
+    ['no-reconciler', /^G10 \S+ orphan waited Infinity ms/],
+  ])('%s', (mutation, expected) => {
+    expect(played.get(mutation)?.broken).toContainEqual(expect.stringMatching(expected));
+  });
+});
