@@ -105,7 +105,10 @@ function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number): 
 
 /** A step goes to workers: they get a hint now, its timers begin when the entry is acknowledged. */
 export function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Relayed): void {
-  const { timeouts } = calls.stepOf(run.plan, key).work!;
+  const { work } = calls.stepOf(run.plan, key);
+  // A stray claim of a step without work may have been held back: there is nothing to hand out.
+  if (work === undefined) return;
+  const { timeouts } = work;
   world.hints.push({ run, key });
   relayed.timers.push('q', key, run.id, FAR_MS);
   if (timeouts.queuedMs !== undefined) relayed.timers.push('w', key, run.id, FAR_MS);

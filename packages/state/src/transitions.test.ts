@@ -1,0 +1,268 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { stateKey } from './keys.ts';
+import type { PlanShape } from './plan-shape.ts';
+import type { State } from './state.ts';
+import { shapeOf } from './testing/plan-shapes.ts';
+import { createTestState, edgeTo, historyOf, requestOf, TestWorker } from './testing/state-for-tests.ts';
+
+/** What the model test meets too seldom, or cannot bring about. */
+
+const plan = shapeOf('pair', [{ id: 'first' }, { id: 'second', needs: [0] }, { id: 'items', kind: 'map' }]);
+
+let connection: RedisConnection;
+let state: State<PlanShape>;
+let runId: string;
+let worker: TestWorker;
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+});
+beforeEach(async () => {
+  state = createTestState(connection.client, testNamespace(import.meta.url), [plan]);
+  ({ runId } = await state.createRun(requestOf(plan)));
+  worker = new TestWorker(state, runId);
+});
+afterAll(() => closeConnection(connection));
+
+const runKey = () => stateKey(worker.tag, 'run', runId);
+const headerOf = async (key: string) => (await connection.client.hget(runKey(), `s${key}`)) ?? '';
+
+async function outboxLines(): Promise<string[]> {
+  const entries = await connection.client.xrange(stateKey(worker.tag, 'outbox'), '-', '+');
+  return entries
+    .flatMap(([, fields]) => fields[1]!.split('\n'))
+    .map((line) => line.split('|').toSpliced(1, 2).join('|'));
+}
+
+describe('a claim', () => {
+  test('gives a fence above the last one even when the clock has gone back', async () => {
+    const first = await worker.take('0', 'one');
+    await state.transitions.release({ ...worker.address('0'), ...first, attemptId: 'one' }, 'drain');
+    // A failover to a replica whose clock is behind: the last fence lies in the future.
+    const parts = (await headerOf('0')).split('|');
+    parts[3] = '5000000';
+    await connection.client.hset(runKey(), 's0', parts.join('|'));
+    const second = await worker.take('0', 'two');
+    expect(second.fence).toBe(second.createdAt + 5_000_001);
+  });
+
+  test('of a parked step is its first attempt', async () => {
+    await state.transitions.park(worker.address('0'), 'no-handler', 60_000);
+    const claimed = await worker.take('0', 'one');
+    expect(claimed.firstAt).toBe(claimed.claimedAt);
+  });
+
+  test('reads what it is asked for, thousands of steps at once, and nothing else', async () => {
+    const sources = Array.from({ length: 6000 }, (_, index) => String(index + 10));
+    const fields = sources.flatMap((key) => [`s${key}`, `S|${key}`, `o${key}`, `"${key}"`]);
+    for (let at = 0; at < fields.length; at += 4000)
+      await connection.client.hset(runKey(), ...fields.slice(at, at + 4000));
+    const claimed = await worker.take('0', 'one', { wantsInput: true, sources });
+    expect(claimed.inputJson).toBe('{"n":1}');
+    expect(claimed.sources).toHaveLength(6000);
+    expect(claimed.sources.at(-1)).toEqual({ key: '6009', header: 'S|6009', output: '"6009"' });
+    const bare = await worker.take('0', 'one', { wantsInput: false });
+    expect([bare.inputJson, bare.itemJson, bare.sources]).toEqual(['', '', []]);
+  });
+});
+
+describe('a commit', () => {
+  test('asked again goes on with the step that it claimed, and claims no second one', async () => {
+    const claimed = await worker.take('0', 'one');
+    const going = { mayContinue: true, edges: [edgeTo(1, { key: '1', attemptId: 'next', attemptMs: 1000 })] };
+    const first = await worker.commit('0', 'one', claimed, going);
+    const again = await worker.commit('0', 'one', claimed, going);
+    expect(first).toMatchObject({ outcome: 'continued', key: '1' });
+    expect(again).toMatchObject({ outcome: 'continued', key: '1' });
+    if (first.outcome !== 'continued' || again.outcome !== 'continued') throw new Error('not continued');
+    expect(again.attempt.fence).toBe(first.attempt.fence);
+    expect((await historyOf(state, runId)).filter((type) => type === 'attempt-started')).toHaveLength(2);
+  });
+
+  test('of a map item asked again goes on with the item that it claimed', async () => {
+    await worker.startMap('2', 5, { concurrency: 2 });
+    const claimed = await worker.take('2.1', 'one');
+    const going = { mayContinue: true, nextItem: { attemptId: 'next', attemptMs: 1000 } };
+    const first = await worker.commit('2.1', 'one', claimed, going);
+    // Meanwhile another item has ended, and the one behind it has begun.
+    const other = await worker.take('2.0', 'other');
+    await worker.commit('2.0', 'other', other, {
+      mayContinue: true,
+      nextItem: { attemptId: 'third', attemptMs: 1000 },
+    });
+    const again = await worker.commit('2.1', 'one', claimed, going);
+    expect(first).toMatchObject({ outcome: 'continued', key: '2.2', attempt: { itemJson: '2' } });
+    expect(again).toMatchObject({ outcome: 'continued', key: '2.2', attempt: { itemJson: '2' } });
+  });
+
+  test('of a fan of thousands counts every group down, and the run keeps all of it', async () => {
+    const edges = Array.from({ length: 5000 }, (_, index) => edgeTo(index + 1));
+    const claimed = await worker.take('0', 'one');
+    expect(await worker.commit('0', 'one', claimed, { edges })).toEqual({ outcome: 'committed' });
+    expect((await outboxLines()).filter((line) => line.startsWith('G|'))).toHaveLength(5000);
+    expect((await connection.client.hgetall(runKey()))['g5000']).toBe(String(2 ** 17));
+    const types = await connection.client.llen(stateKey(worker.tag, 'history', runId));
+    expect(types).toBe(2 + 1 + 2 + 5000);
+  });
+
+  test('of an item whose map has settled ends the attempt once, however often it is asked', async () => {
+    await worker.startMap('2', 2, { concurrency: 2 });
+    const [one, two] = await Promise.all([worker.take('2.0', 'one'), worker.take('2.1', 'two')]);
+    await worker.fail('2.0', { ...one, attemptId: 'one' });
+    const refused = { outcome: 'rejected', reason: 'map-settled' };
+    expect(await worker.commit('2.1', 'two', two)).toEqual(refused);
+    const before = await historyOf(state, runId);
+    expect(await worker.commit('2.1', 'two', two)).toEqual(refused);
+    expect(await historyOf(state, runId)).toEqual(before);
+    expect(before.filter((type) => type === 'attempt-cancelled')).toHaveLength(1);
+  });
+});
+
+describe('progress', () => {
+  test('saved again leaves one event', async () => {
+    const claimed = await worker.take('0', 'one');
+    const attempt = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    const checkpoint = { ts: claimed.createdAt + 5, seq: 1, checksum: 'sum', previous: '' };
+    expect(await state.transitions.saveProgress(attempt, '{"at":"a|b"}', checkpoint)).toBe(true);
+    expect(await state.transitions.saveProgress(attempt, '{"at":"a|b"}', checkpoint)).toBe(true);
+    expect((await historyOf(state, runId)).filter((type) => type === 'checkpoint-saved')).toHaveLength(1);
+    expect(await state.transitions.loadProgress(attempt)).toEqual({ checkpoint, stateJson: '{"at":"a|b"}' });
+  });
+});
+
+describe('a map under a budget of steps', () => {
+  test('starts within it and is refused beyond it', async () => {
+    expect(await worker.startMap('2', 3, { maxSteps: 4 })).toBe('started');
+    expect(await worker.startMap('5', 1, { maxSteps: 4 })).toBe('budget');
+    expect((await state.readRun(runId))?.status).toBe('running');
+  });
+});
+
+describe('a run that has ended', () => {
+  test('is not touched by a time limit that falls due late', async () => {
+    await state.cancelRun(runId, 'enough');
+    const before = await connection.client.hgetall(runKey());
+    const history = await historyOf(state, runId);
+    for (const from of ['-YPD', '-YP', '-YPBR']) {
+      expect(await worker.fail('0', { from })).toEqual({ outcome: 'rejected', reason: 'ended' });
+    }
+    expect(await connection.client.hgetall(runKey())).toEqual(before);
+    expect(await historyOf(state, runId)).toEqual(history);
+    expect(history.filter((type) => type === 'run-cancelled')).toHaveLength(1);
+  });
+
+  test('tells of its cancellation, not of a failure that it had gone on after', async () => {
+    await worker.fail('0', { from: '-YPD' });
+    await state.cancelRun(runId, 'enough');
+    expect((await state.readRun(runId))?.error).toMatchObject({ code: 'CANCELLED', message: 'enough' });
+  });
+});
+
+describe('taking back the attempts of dead workers', () => {
+  const settings = { limit: 100, pauseMs: 60_000, suspensionMs: 0, crashLimit: 3 };
+
+  async function expireLease(): Promise<void> {
+    await connection.client.zadd(stateKey(worker.tag, 'lease'), 1, `${runId}|0`);
+  }
+
+  test('is put off when nobody looked for a while: living workers renew first', async () => {
+    await worker.take('0', 'one');
+    await expireLease();
+    const patient = { ...settings, pauseMs: 2000, suspensionMs: 60_000 };
+    expect(await state.transitions.reclaim(worker.tag, patient)).toMatchObject({ suspended: true, lost: 0 });
+    expect(await state.transitions.reclaim(worker.tag, patient)).toMatchObject({ suspended: true, lost: 0 });
+    await state.transitions.renew(worker.tag, 'worker-1', 0);
+    // The time of suspension is over.
+    await connection.client.hset(stateKey(worker.tag, 'reclaim'), 'until', '1');
+    expect(await state.transitions.reclaim(worker.tag, patient)).toMatchObject({ suspended: false, lost: 0 });
+    expect(await headerOf('0')).toMatch(/^R/);
+  });
+
+  test('makes the step ready again without charging it, and refuses what its worker still brings', async () => {
+    const claimed = await worker.take('0', 'one');
+    await expireLease();
+    expect(await state.transitions.reclaim(worker.tag, settings)).toEqual({ lost: 1, suspended: false, undecided: [] });
+    expect(await worker.commit('0', 'one', claimed)).toEqual({ outcome: 'rejected', reason: 'superseded' });
+    const again = await worker.take('0', 'two');
+    expect(again).toMatchObject({ failures: 0, crashes: 1, firstAt: claimed.claimedAt });
+    expect(again.fence).toBeGreaterThan(claimed.fence);
+    expect(await historyOf(state, runId)).toEqual([
+      'run-created',
+      'step-ready',
+      'attempt-started',
+      'attempt-lost',
+      'attempt-rejected',
+      'attempt-started',
+    ]);
+  });
+
+  test('finds the step that a chain has come to', async () => {
+    const claimed = await worker.take('0', 'one');
+    const next = { key: '1', attemptId: 'next', attemptMs: 1000 };
+    await worker.commit('0', 'one', claimed, { mayContinue: true, edges: [edgeTo(1, next)] });
+    await expireLease();
+    expect(await state.transitions.reclaim(worker.tag, settings)).toMatchObject({ lost: 1 });
+    expect(await headerOf('1')).toMatch(/^Y\|0\|1/);
+    expect(await connection.client.hexists(runKey(), 'c0')).toBe(0);
+    expect(await connection.client.zcard(stateKey(worker.tag, 'lease'))).toBe(0);
+  });
+
+  test('leaves to the plan what has crashed too often, and what a living worker does not end', async () => {
+    await worker.take('0', 'one', { attemptMs: -3_600_000 });
+    await state.transitions.renew(worker.tag, 'worker-1', 0);
+    await expireLease();
+    const overdue = await state.transitions.reclaim(worker.tag, settings);
+    expect(overdue.undecided).toMatchObject([{ why: 'overdue', key: '0', runId, attemptId: 'one' }]);
+    await state.transitions.leave(worker.tag, 'worker-1');
+    await expireLease();
+    const crashed = await state.transitions.reclaim(worker.tag, { ...settings, crashLimit: 0 });
+    expect(crashed.undecided).toMatchObject([{ why: 'crashes', key: '0', runId, attemptId: 'one' }]);
+    expect(await headerOf('0')).toMatch(/^R/);
+  });
+});
+
+describe('what is due', () => {
+  test('comes in portions, and is out of sight while it is being handled', async () => {
+    const timers = Array.from({ length: 7 }, (_, index) => ['q', String(index), runId, -1000 + index]).flat();
+    await state.transitions.dispatched(worker.tag, [], [...timers, 'r', '', runId, 3_600_000]);
+    const first = await state.transitions.takeDue(worker.tag, 5);
+    expect(first.taken.map(({ letter, key }) => letter + key)).toEqual(['q0', 'q1', 'q2', 'q3', 'q4']);
+    const second = await state.transitions.takeDue(worker.tag, 5);
+    expect(second.taken.map(({ key }) => key)).toEqual(['5', '6']);
+    expect((await state.transitions.takeDue(worker.tag, 5)).taken).toEqual([]);
+    expect(second.nextDueAt).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  test('is not set again while it runs', async () => {
+    await state.transitions.dispatched(worker.tag, [], ['q', '0', runId, 60_000]);
+    const due = stateKey(worker.tag, 'due');
+    const before = await connection.client.zscore(due, `q|0|${runId}`);
+    await state.transitions.dispatched(worker.tag, [], ['q', '0', runId, 90_000]);
+    expect(await connection.client.zscore(due, `q|0|${runId}`)).toBe(before);
+  });
+
+  test('as a limit on waiting is not set for a step that has begun', async () => {
+    await worker.take('0', 'one');
+    await state.transitions.dispatched(worker.tag, [], ['w', '0', runId, 60_000, 't', '0', runId, 60_000]);
+    const members = await connection.client.zrange(stateKey(worker.tag, 'due'), '0', '-1');
+    expect(members).toEqual([`t|0|${runId}`]);
+  });
+});
+
+describe('pausing', () => {
+  test('holds claims back and hands them out on resuming; what runs may end', async () => {
+    const claimed = await worker.take('0', 'one');
+    await state.pauseRun(runId);
+    const going = { mayContinue: true, edges: [edgeTo(1, { key: '1', attemptId: 'next', attemptMs: 1000 })] };
+    expect(await worker.commit('0', 'one', claimed, going)).toEqual({ outcome: 'committed' });
+    expect(await worker.claim('1', 'two', { group: 1, initial: 1 })).toEqual({ refused: 'paused' });
+    const before = await outboxLines();
+    await state.resumeRun(runId);
+    expect((await outboxLines()).slice(before.length)).toEqual(['S|1']);
+    await expect(state.pauseRun('00-nobody')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+    await state.cancelRun(runId);
+    await expect(state.resumeRun(runId)).rejects.toMatchObject({ code: 'RUN_NOT_ACTIVE' });
+  });
+});
