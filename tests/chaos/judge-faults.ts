@@ -21,7 +21,7 @@ export function findBrokenPromises(record: RunRecord, faults: Faults): string[] 
 }
 
 /** G10: steps whose worker died and that were not started again in time. */
-export function findLongWaits(record: RunRecord, { diedAt, pausedAt }: Faults): string[] {
+function findLongWaits(record: RunRecord, { diedAt, pausedAt }: Faults): string[] {
   return findRecoveries(record, new Map([...diedAt, ...pausedAt]))
     .filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)
     .map(
@@ -31,7 +31,7 @@ export function findLongWaits(record: RunRecord, { diedAt, pausedAt }: Faults): 
 }
 
 /** G11: attempts that were taken from workers which lived all the time. */
-export function findUnjustLosses({ run, events }: RunRecord, { diedAt, pausedAt }: Faults): string[] {
+function findUnjustLosses({ run, events }: RunRecord, { diedAt, pausedAt }: Faults): string[] {
   return events
     .filter(({ type, worker = '' }) => type === 'attempt-lost' && !diedAt.has(worker) && !pausedAt.has(worker))
     .map(({ stepId, worker }) => `G11 ${run.runId} ${stepId} was taken from ${worker}, which is alive`);

@@ -70,7 +70,8 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-const READY_MS = 30_000;
+/** Most of a second of processor time; on a busy machine that takes long. */
+const READY_MS = 60_000;
 
 /** Starts schedulers and workers as processes of their own, from the sources, and waits until they are ready. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
