@@ -23,10 +23,10 @@ import { type Call, call, type KnownAttempt, type World } from './world.ts';
 
 /** The calls that workers and schedulers make of a run, with the arguments that they take from its plan. */
 
-export const ERROR = { type: 'non_retryable', code: 'STEP_FAILED', message: 'no | luck\nat "all" – für 🚀' };
+const ERROR = { type: 'non_retryable', code: 'STEP_FAILED', message: 'no | luck\nat "all" – für 🚀' };
 const errorJson = JSON.stringify(ERROR);
 
-export function parentOf(key: StepKey): StepKey | undefined {
+function parentOf(key: StepKey): StepKey | undefined {
   const { step, item } = parseStepKey(key);
   return item === undefined ? undefined : String(step);
 }

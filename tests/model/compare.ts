@@ -8,7 +8,7 @@ import type { Reference } from './reference/reference.ts';
 import type { ReferenceRun, ReferenceStep } from './reference/reference-run.ts';
 
 /** How far the moment of a call lies within what was measured around it. */
-export function compareScores(
+function compareScores(
   what: string,
   observed: ReadonlyMap<string, number>,
   expected: ReadonlyMap<string, Score>,

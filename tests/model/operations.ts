@@ -186,7 +186,7 @@ function claims(world: World, a: number, b: number, c: number): Call[] {
     const run = pick(world.runs, a);
     if (run === undefined) return [];
     const keys = run.plan.steps.flatMap(({ index, kind, group }) => [
-      ...(run.hasFired(group) ? [] : [String(index)]),
+      ...(kind !== 'task' || run.hasFired(group) ? [] : [String(index)]),
       ...(kind === 'map' ? [`${index}.${c % 6}`] : []),
     ]);
     const key = pick(keys, c);

@@ -14,7 +14,7 @@ import { type Call, call, type World } from './world.ts';
 /** What schedulers do with what state tells them, decided by chance where the real ones evaluate expressions. */
 
 /** Asked again of the same step it answers the same: a repeated evaluation gives the same. */
-export function decideOnce(world: World, run: ReferenceRun, what: string, chance: number): number {
+function decideOnce(world: World, run: ReferenceRun, what: string, chance: number): number {
   const name = `${run.id}|${what}`;
   const known = world.decisions.get(name);
   if (known !== undefined) return known;
@@ -104,7 +104,7 @@ function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number): 
 }
 
 /** A step goes to workers: they get a hint now, its timers begin when the entry is acknowledged. */
-export function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Relayed): void {
+function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Relayed): void {
   const { work } = calls.stepOf(run.plan, key);
   // A stray claim of a step without work may have been held back: there is nothing to hand out.
   if (work === undefined) return;
@@ -171,7 +171,7 @@ function sweepOne(world: World, tag: string, runId: string, key: StepKey): Call 
   });
 }
 
-export const CRASH_LIMIT = 2;
+const CRASH_LIMIT = 2;
 
 /** Ends attempts whose worker's lease is over; what needs the plan follows, unless the scheduler has died. */
 export function reclaim(world: World, tag: string, options: { dies: boolean }): Call {

@@ -48,33 +48,41 @@ export async function listSteps(
   const steps: StepView[] = [];
   let position = parsePosition(page.cursor);
   while (position.step < plan.steps.length && steps.length < page.limit) {
-    const keys = pageKeys(plan, position, page.limit - steps.length);
-    const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
-    let next: Position = position;
-    for (let index = 0; index < keys.length; index += 1) {
-      const key = keys[index]!;
-      const step = plan.steps[next.step]!;
-      const header = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
-      steps.push(stepView(plan, step, next.item, header, values[index * 2 + 1] ?? null, run, key));
-      next = following(next, header);
-      // A map's items come next: they need keys of their own.
-      if (next.item !== undefined && next.item === 0) break;
-    }
-    // Items: go on until the map's items are through.
-    position = next;
-    if (position.item !== undefined) {
-      const items = await readItems(dependencies, run, plan, position, page.limit - steps.length);
-      steps.push(...items.steps);
-      position = items.next;
-    }
+    const limit = page.limit - steps.length;
+    const part =
+      position.item === undefined
+        ? await readSteps(dependencies, run, position.step, limit)
+        : await readItems(dependencies, run, plan, position, limit);
+    steps.push(...part.steps);
+    position = part.next;
   }
   return position.step < plan.steps.length ? { steps, cursor: `${position.step}.${position.item ?? ''}` } : { steps };
 }
 
-function pageKeys(plan: PlanShape, position: Position, limit: number): StepKey[] {
-  if (position.item !== undefined) return [];
-  const last = Math.min(plan.steps.length, position.step + limit);
-  return Array.from({ length: last - position.step }, (_, index) => String(position.step + index));
+/** Steps from `first` on, up to a map whose items come next: they have keys of their own. */
+async function readSteps(
+  { client, plan }: StepPageDependencies,
+  run: RunBasics & { key: string },
+  first: number,
+  limit: number,
+): Promise<{ steps: StepView[]; next: Position }> {
+  const keys = pageKeys(plan, first, limit);
+  const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+  const steps: StepView[] = [];
+  let next: Position = { step: first, item: undefined };
+  for (const [index, key] of keys.entries()) {
+    const stored = values[index * 2];
+    const header = stored == null ? undefined : parseStepHeader(stored, run.createdAt);
+    steps.push(stepView(plan, plan.steps[next.step]!, undefined, header, values[index * 2 + 1] ?? null, run, key));
+    next = following(next, header);
+    if (next.item !== undefined) break;
+  }
+  return { steps, next };
+}
+
+function pageKeys(plan: PlanShape, first: number, limit: number): StepKey[] {
+  const last = Math.min(plan.steps.length, first + limit);
+  return Array.from({ length: last - first }, (_, index) => String(first + index));
 }
 
 function following(position: Position, header: StepHeader | undefined): Position {

@@ -3,7 +3,7 @@ import { decodeJoinCounter, FAILED_UNIT, type Plan, SUCCEEDED_UNIT } from '@flot
 import { parseStepKey, type StepKey, stepIdOf } from '@flotilla/state';
 import { hasFired, type Outcome, rulesOf, type Tally, tallyOf, type WorkflowRules } from './workflow-rules.ts';
 
-export type StepState =
+type StepState =
   | 'running'
   | 'backing-off'
   | 'ready'

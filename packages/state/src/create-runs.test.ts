@@ -1,0 +1,208 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { eventually, type LocalRedis, sharedRedis, startRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { PlanShape } from './plan-shape.ts';
+import { partitionOfKey, partitionOfRun } from './run-id.ts';
+import type { State } from './state.ts';
+import { shapeOf } from './testing/plan-shapes.ts';
+import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
+
+const plan = shapeOf('created', [{ id: 'only' }]);
+const PARTITIONS = 2;
+
+let connection: RedisConnection;
+let state: State<PlanShape>;
+let namespace: string;
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+});
+beforeEach(() => {
+  namespace = testNamespace(import.meta.url);
+  state = createTestState(connection.client, namespace, [plan], { partitions: PARTITIONS });
+});
+afterAll(() => closeConnection(connection));
+
+/** A key, and a run id that lives in the other partition. */
+function apart(): { idempotencyKey: string; runId: string } {
+  const idempotencyKey = 'order-1';
+  const runId = `0${1 - partitionOfKey(idempotencyKey, PARTITIONS)}-chosen`;
+  expect(partitionOfRun(runId, PARTITIONS)).not.toBe(partitionOfKey(idempotencyKey, PARTITIONS));
+  return { idempotencyKey, runId };
+}
+
+const countRuns = async () => (await state.listRuns({ limit: 100 })).runs.length;
+
+describe('starting runs', () => {
+  test('makes a run whose id names its partition', async () => {
+    const { runId, status, deduplicated, durability } = await state.createRun(requestOf(plan, { tags: ['a', 'b'] }));
+    expect({ status, deduplicated, durability }).toEqual({
+      status: 'pending',
+      deduplicated: false,
+      durability: 'fast',
+    });
+    expect(await state.readRun(runId)).toMatchObject({ runId, workflow: 'created', tags: ['a', 'b'], input: { n: 1 } });
+    expect(runId).toMatch(/^0[01]-[a-z2-7]{16}$/);
+  });
+
+  test('fifty times at once with one key makes one run', async () => {
+    const request = requestOf(plan, { idempotencyKey: 'order-1' });
+    const created = await Promise.all(Array.from({ length: 50 }, () => state.createRun(request)));
+    expect(new Set(created.map(({ runId }) => runId)).size).toBe(1);
+    expect(created.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
+    expect(await countRuns()).toBe(1);
+  });
+
+  test('fifty times at once from several schedulers with key and run id apart makes one run', async () => {
+    const other = createTestState(connection.client, namespace, [plan], { partitions: PARTITIONS });
+    const request = requestOf(plan, apart());
+    const created = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? state : other).createRun(request)),
+    );
+    expect(new Set(created.map(({ runId }) => runId))).toEqual(new Set([request.runId]));
+    expect(created.filter(({ deduplicated }) => !deduplicated)).toHaveLength(1);
+    expect(await countRuns()).toBe(1);
+  });
+
+  test.each([
+    ['the same key', { idempotencyKey: 'order-1' }],
+    ['the same run id', { runId: 'chosen' }],
+    ['key and run id in different partitions', apart()],
+  ])('with %s and another body is IDEMPOTENCY_CONFLICT', async (_, identity) => {
+    const { runId } = await state.createRun(requestOf(plan, identity));
+    const again = state.createRun(requestOf(plan, { ...identity, bodyHash: 'other body' }));
+    await expect(again).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+      message: expect.stringContaining(runId),
+    });
+    expect(await countRuns()).toBe(1);
+  });
+
+  test('with a key answers with the first run, whatever id is asked for the second time', async () => {
+    const first = await state.createRun(requestOf(plan, { idempotencyKey: 'order-1' }));
+    for (const runId of ['00-another', '01-another']) {
+      const again = await state.createRun(requestOf(plan, { idempotencyKey: 'order-1', runId }));
+      expect(again).toMatchObject({ runId: first.runId, deduplicated: true });
+    }
+    expect(await countRuns()).toBe(1);
+  });
+
+  test('with a key alone finds the run of another partition, and what has become of it', async () => {
+    const { idempotencyKey, runId } = apart();
+    await state.createRun(requestOf(plan, { idempotencyKey, runId }));
+    await state.cancelRun(runId);
+    const again = await state.createRun(requestOf(plan, { idempotencyKey }));
+    expect(again).toMatchObject({ runId, deduplicated: true, status: 'cancelled' });
+  });
+
+  test('makes the run that a key was reserved for when its maker crashed in between', async () => {
+    const { idempotencyKey, runId } = apart();
+    const request = requestOf(plan, { idempotencyKey, runId });
+    await state.createRun(request);
+    // As if it had never been made: only the reservation is left.
+    await state.cancelRun(runId);
+    await state.transitions.pruneRun(state.tagOf(runId), runId);
+    const again = await state.createRun(requestOf(plan, { idempotencyKey }));
+    expect(again).toMatchObject({ runId, deduplicated: false, status: 'pending' });
+    expect(await state.readRun(runId)).toMatchObject({ status: 'pending' });
+  });
+
+  test('tells of a run that has been deduplicated how it is now', async () => {
+    const request = requestOf(plan, { idempotencyKey: 'order-1' });
+    const { runId } = await state.createRun(request);
+    const worker = new TestWorker(state, runId);
+    const claimed = await worker.take('0', 'one');
+    expect(await state.createRun(request)).toMatchObject({ status: 'running', deduplicated: true });
+    await worker.commit('0', 'one', claimed);
+    expect(await state.createRun(request)).toMatchObject({ runId, status: 'succeeded', deduplicated: true });
+  });
+
+  test('forgets a key after its time', async () => {
+    const request = requestOf(plan, { idempotencyKey: 'order-1', idempotencyTtlMs: 30 });
+    const { runId } = await state.createRun(request);
+    const second = await eventually(async () => {
+      const created = await state.createRun(request);
+      return created.deduplicated ? undefined : created;
+    });
+    expect(second.runId).not.toBe(runId);
+  });
+
+  test('many at once answers each for itself', async () => {
+    const results = await state.createRuns([
+      requestOf(plan, { runId: 'a' }),
+      requestOf(plan, { runId: 'b' }),
+      requestOf(plan, { runId: 'a', bodyHash: 'other' }),
+      requestOf(plan, { runId: 'a' }),
+    ]);
+    expect(results).toMatchObject([
+      { runId: 'a', deduplicated: false },
+      { runId: 'b', deduplicated: false },
+      { code: 'IDEMPOTENCY_CONFLICT' },
+      { runId: 'a', deduplicated: true },
+    ]);
+  });
+
+  test('stores a definition once, however many runs are pinned to it', async () => {
+    await state.createRuns(Array.from({ length: 20 }, (_, index) => requestOf(plan, { runId: `00-${index}` })));
+    const key = `${state.tagOf('00-0')}d:${plan.hash}`;
+    expect(await connection.client.hget(key, 'runs')).toBe('20');
+    expect(JSON.parse((await connection.client.hget(key, 'text'))!)).toEqual(plan.definition);
+  });
+});
+
+describe('the durability of a start', () => {
+  let primary: LocalRedis;
+  let replica: LocalRedis | undefined;
+  let own: RedisConnection;
+  let durable: RedisConnection;
+  let durableState: State<PlanShape>;
+  beforeAll(async () => {
+    primary = await startRedis();
+    own = connectRedis(primary.url, 'commands');
+    durable = connectRedis(primary.url, 'commands');
+    await Promise.all([untilReady(own, 5000), untilReady(durable, 5000)]);
+    durableState = createTestState(own.client, 'durable', [plan], { durableClient: durable.client });
+  });
+  afterAll(async () => {
+    await Promise.all([closeConnection(own), closeConnection(durable)]);
+    await replica?.stop();
+    await primary.stop();
+  });
+
+  test('is refused, and nothing stored, where this Redis cannot give it', async () => {
+    const version = /redis_version:(\d+)\.(\d+)/.exec(await own.client.info('server'))!;
+    const hasWaitAof = Number(version[1]) > 7 || (version[1] === '7' && Number(version[2]) >= 2);
+    const replicated = durableState.createRun(requestOf(plan, { durability: 'replicated' }));
+    await expect(replicated).rejects.toMatchObject({ code: 'DURABILITY_UNSUPPORTED' });
+    const fsynced = durableState.createRun(requestOf(plan, { durability: 'fsynced' }));
+    if (hasWaitAof) expect(await fsynced).toMatchObject({ durability: 'fsynced' });
+    else await expect(fsynced).rejects.toMatchObject({ code: 'DURABILITY_UNSUPPORTED', message: /7\.2/ });
+    expect((await durableState.listRuns({ limit: 10 })).runs).toHaveLength(hasWaitAof ? 1 : 0);
+  });
+
+  test('is reached with a replica, and said to be when it is not', async () => {
+    replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
+    await eventually(async () => /connected_slaves:1\b.*state=online/s.test(await own.client.info('replication')), {
+      timeoutMs: 10_000,
+      message: 'the replica to follow',
+    });
+    const request = requestOf(plan, { durability: 'replicated', runId: '00-durable' });
+    expect(await durableState.createRun(request)).toMatchObject({ runId: '00-durable', durability: 'replicated' });
+
+    replica.pause();
+    try {
+      const late = requestOf(plan, { durability: 'replicated', runId: '00-late' });
+      await expect(durableState.createRun(late)).rejects.toMatchObject({
+        code: 'DURABILITY_UNAVAILABLE',
+        ambiguous: true,
+        message: expect.stringContaining('00-late'),
+      });
+      // It exists, as the message says; asked again it is found, and confirmed once the replica follows.
+      expect(await durableState.readRun('00-late')).toBeDefined();
+      replica.resume();
+      expect(await durableState.createRun(late)).toMatchObject({ deduplicated: true, durability: 'replicated' });
+    } finally {
+      replica.resume();
+    }
+  }, 30_000);
+});

@@ -1,0 +1,140 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { checkpointChecksum } from './checkpoint.ts';
+import { stateKey } from './keys.ts';
+import type { PlanShape } from './plan-shape.ts';
+import type { State } from './state.ts';
+import { shapeOf } from './testing/plan-shapes.ts';
+import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
+
+const plan = shapeOf('steps', [
+  { id: 'a' },
+  { id: 'b', kind: 'map', needs: [0] },
+  { id: 'c', needs: [1] },
+  { id: 'd', kind: 'map' },
+  { id: 'e', needs: [2, 3] },
+]);
+
+let connection: RedisConnection;
+let state: State<PlanShape>;
+let runId: string;
+let worker: TestWorker;
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+});
+beforeEach(async () => {
+  state = createTestState(connection.client, testNamespace(import.meta.url), [plan]);
+  ({ runId } = await state.createRun(requestOf(plan)));
+  worker = new TestWorker(state, runId);
+});
+afterAll(() => closeConnection(connection));
+
+async function allPages(limit: number): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  let pages = 0;
+  do {
+    const page = await state.listSteps(runId, { limit, cursor });
+    expect(page.steps.length).toBeLessThanOrEqual(limit);
+    ids.push(...page.steps.map(({ stepId }) => stepId));
+    cursor = page.cursor;
+    pages += 1;
+  } while (cursor !== undefined && pages < 100);
+  return ids;
+}
+
+const items = (id: string, count: number) => Array.from({ length: count }, (_, item) => `${id}[${item}]`);
+
+describe('the list of steps', () => {
+  test.each([1, 2, 3, 4, 5, 7, 100])('has the items of maps behind their map, in pages of %p', async (limit) => {
+    await worker.startMap('1', 5, { concurrency: 4 });
+    await worker.startMap('3', 3, { concurrency: 3 });
+    expect(await allPages(limit)).toEqual(['a', 'b', ...items('b', 4), 'c', 'd', ...items('d', 3), 'e']);
+  });
+
+  test('has no items of a map that has not begun, and ends with a map', async () => {
+    expect(await allPages(2)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    const last = shapeOf('last', [{ id: 'a' }, { id: 'b', kind: 'map' }]);
+    const other = createTestState(connection.client, testNamespace(import.meta.url), [last]);
+    ({ runId } = await other.createRun(requestOf(last)));
+    state = other;
+    await new TestWorker(other, runId).startMap('1', 2, { concurrency: 2 });
+    for (const limit of [1, 2, 3, 4, 9]) expect(await allPages(limit)).toEqual(['a', 'b', 'b[0]', 'b[1]']);
+  });
+
+  test('tells the state of each step and item', async () => {
+    const claimed = await worker.take('0', 'one');
+    await worker.startMap('1', 2, { concurrency: 2 });
+    await worker.take('1.1', 'item');
+    await state.transitions.park(worker.address('2'), 'no-handler', 60_000);
+    await worker.fail('0', { ...claimed, attemptId: 'one' }, { retryInMs: 60_000 });
+    const { steps } = await state.listSteps(runId, { limit: 10 });
+    expect(steps.slice(0, 5)).toMatchObject([
+      {
+        stepId: 'a',
+        status: 'backing-off',
+        attempts: 1,
+        error: { code: 'STEP_FAILED' },
+        nextAttemptAt: expect.any(Number),
+      },
+      { stepId: 'b', status: 'running', attempts: 0, needs: ['a'] },
+      { stepId: 'b[0]', status: 'ready', attempts: 0 },
+      { stepId: 'b[1]', status: 'running', attempts: 1, worker: 'worker-1' },
+      { stepId: 'c', status: 'parked', reason: 'no-handler', needs: ['b'] },
+    ]);
+  });
+
+  test('of an ended run has nothing that still waits', async () => {
+    await worker.startMap('1', 2, { concurrency: 2 });
+    await state.cancelRun(runId);
+    const { steps } = await state.listSteps(runId, { limit: 10 });
+    expect(new Set(steps.map(({ status }) => status))).toEqual(new Set(['cancelled']));
+  });
+
+  test('of a run that is ending tells what still runs from what will not', async () => {
+    await worker.take('0', 'one');
+    await state.cancelRun(runId);
+    const { steps } = await state.listSteps(runId, { limit: 10 });
+    expect(steps.map(({ status }) => status)).toEqual(['running', 'cancelled', 'cancelled', 'cancelled', 'cancelled']);
+  });
+
+  test.each(['x', '1', '1.x', '-1.', '1.2.3', ''])('refuses %p as a cursor', async (cursor) => {
+    await expect(state.listSteps(runId, { limit: 5, cursor })).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
+  });
+
+  test('of no run is RUN_NOT_FOUND', async () => {
+    await expect(state.listSteps('00-nobody', { limit: 5 })).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+  });
+});
+
+describe('the list of checkpoints', () => {
+  async function commit(key: string, stepId: string): Promise<void> {
+    const claimed = await worker.take(key, `by-${key}`);
+    const { fence, createdAt } = claimed;
+    const envelope = { runId, stepId, seq: 1, fence, stateJson: '{"ü":"🚀"}', ts: createdAt + 3, previous: '' };
+    const { seq, ts, previous } = envelope;
+    const checkpoint = { seq, ts, previous, checksum: checkpointChecksum(envelope) };
+    await worker.commit(key, `by-${key}`, claimed, { outputJson: envelope.stateJson, checkpoint });
+  }
+
+  test('verifies each, and pages through those that there are', async () => {
+    await commit('0', 'a');
+    await commit('2', 'c');
+    const first = await state.listCheckpoints(runId, { limit: 2 });
+    expect(first.checkpoints).toMatchObject([{ stepId: 'a', seq: 1, verified: true }]);
+    const second = await state.listCheckpoints(runId, { limit: 2, cursor: first.cursor });
+    expect(second.checkpoints).toMatchObject([{ stepId: 'c', verified: true }]);
+    await connection.client.hset(stateKey(worker.tag, 'run', runId), 'o0', '{"ü":"🚁"}');
+    const damaged = await state.listCheckpoints(runId, { limit: 10 });
+    expect(damaged.checkpoints.map(({ stepId, verified }) => [stepId, verified])).toEqual([
+      ['a', false],
+      ['c', true],
+    ]);
+    // An output that is not what was committed is not shown as if it were.
+    const { steps } = await state.listSteps(runId, { limit: 1 });
+    expect(steps[0]).toMatchObject({ status: 'succeeded', error: { code: 'DATA_CORRUPTION' } });
+    expect(steps[0]).not.toHaveProperty('output');
+  });
+});
