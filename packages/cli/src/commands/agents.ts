@@ -13,7 +13,7 @@ export function agentsCommand(terminal: Terminal, _exit: Action): Command {
     .action(async (options: RemoteOptions) => {
       const agents = await connectScheduler(terminal, options).agents();
       if (options.json) printJson(terminal, { agents });
-      else if (agents.length === 0) printLine(terminal, 'no agents: start workers with `flotilla up`');
+      else if (agents.length === 0) printLine(terminal, 'no agents: start workers with `./flotilla up`');
       else printTable(terminal, ['AGENT', 'STATUS', 'HOST', 'PID', 'LOAD', 'UP', 'CAN DO'], agents.map(row));
     });
 }

@@ -103,7 +103,7 @@ async function sayThatItGoesOn(wait: Promise<RunView>, runId: string, terminal: 
   try {
     return await wait;
   } catch (error) {
-    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: flotilla show ${runId}\n`);
+    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: ./flotilla show ${runId}\n`);
     terminal.signal.throwIfAborted();
     throw error;
   }

@@ -25,7 +25,7 @@ async function askReady(url: string): Promise<Finding> {
     const advice = 'it answers but cannot work: most often its Redis is away; its log says more';
     return { check: 'scheduler', state: 'fail', message: `${url} answers ${answer.status}`, advice };
   } catch {
-    const advice = 'start one with: flotilla up   (or name one with --url or FLOTILLA_URL)';
+    const advice = 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
     return { check: 'scheduler', state: 'fail', message: `no scheduler answers at ${url}`, advice };
   }
 }
@@ -35,5 +35,5 @@ function judgeWorkers(states: readonly string[]): Finding {
   const others = states.length - healthy;
   const message = `${healthy} healthy${others === 0 ? '' : `, ${others} draining or lost`}`;
   if (healthy > 0) return { check: 'workers', state: 'ok', message };
-  return { check: 'workers', state: 'fail', message, advice: 'start workers with: flotilla up' };
+  return { check: 'workers', state: 'fail', message, advice: 'start workers with: ./flotilla up' };
 }
