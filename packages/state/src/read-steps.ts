@@ -43,7 +43,7 @@ export async function listSteps(
   runId: string,
   page: { cursor?: string | undefined; limit: number },
 ): Promise<{ steps: StepView[]; cursor?: string }> {
-  const { plan, client } = dependencies;
+  const { plan } = dependencies;
   const run = await readBasics(dependencies, runId);
   const steps: StepView[] = [];
   let position = parsePosition(page.cursor);
