@@ -30,6 +30,9 @@ export interface AttemptLimits {
   totalLeftMs: number | undefined;
 }
 
+/** Node's timers end here and fire at once beyond; a longer limit is kept by the scheduler. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /** Timers and abort of one attempt, by the monotonic clock. End it with `stop`. */
 export class AttemptControl {
   readonly #abort = new AbortController();
@@ -37,6 +40,7 @@ export class AttemptControl {
   readonly #timers: NodeJS.Timeout[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
   #cause: AbortCause | undefined;
+  #stopped = false;
   lastProgress: Json | undefined;
 
   constructor(limits: AttemptLimits) {
@@ -68,17 +72,19 @@ export class AttemptControl {
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
     clearTimeout(this.#heartbeat);
   }
 
   #arm(ms: number, cause: AbortCause): void {
-    // Node's timers end at 2^31 - 1 ms; a longer limit is kept by the scheduler's due index.
-    if (ms <= 2_147_483_647) this.#timers.push(setTimeout(() => this.abort(cause), ms));
+    if (ms <= LONGEST_TIMER_MS) this.#timers.push(setTimeout(() => this.abort(cause), ms));
   }
 
   #armHeartbeat(): void {
-    if (this.#heartbeatMs === undefined || this.#cause !== undefined) return;
+    if (this.#heartbeatMs === undefined || this.#heartbeatMs > LONGEST_TIMER_MS) return;
+    // A handler that goes on after its attempt has ended may still give signs: they start no timer.
+    if (this.#cause !== undefined || this.#stopped) return;
     clearTimeout(this.#heartbeat);
     this.#heartbeat = setTimeout(() => this.abort('heartbeat'), this.#heartbeatMs);
   }
