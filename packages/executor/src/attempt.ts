@@ -223,7 +223,11 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     ? {
         type: 'non_retryable',
         code: 'MAP_ITEMS_FAILED',
-        message: `item ${assignment.stepId} failed (${error.code}): more items failed than the map tolerates`,
+        message:
+          `more items failed than the map tolerates; the last was ${assignment.stepId}: ${error.code}: ${error.message}`.slice(
+            0,
+            1000,
+          ),
         stepId: step.id,
       }
     : { ...error, stepId: step.id };
