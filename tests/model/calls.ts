@@ -383,7 +383,7 @@ export function cancelRun(world: World, run: ReferenceRun): Call {
   });
 }
 
-export function timeOutRun(world: World, run: ReferenceRun): Call {
+export function timeOutRun(world: World, run: Pick<ReferenceRun, 'tag' | 'id'>): Call {
   return call({
     what: `time out ${run.id}`,
     send: () => world.state.transitions.timeOutRun(run.tag, run.id, errorJson),

@@ -130,11 +130,11 @@ export function takeDue(world: World, tag: string, options: { dies: boolean; han
 }
 
 function fire(world: World, tag: string, letter: string, key: StepKey, runId: string, handsOut: boolean): Call[] {
+  // The run's own limit needs no plan, so whether the run is still there does not matter.
+  if (letter === 'r') return [calls.timeOutRun(world, { tag, id: runId })];
   const run = world.reference.runs.get(runId);
   if (run === undefined) return [sweepOne(world, tag, runId, key)];
   switch (letter) {
-    case 'r':
-      return [calls.timeOutRun(world, run)];
     case 'd': {
       const settlement = {
         state: 'succeeded',
@@ -166,8 +166,8 @@ function endTimer(world: World, tag: string, letter: string, key: StepKey, runId
 function sweepOne(world: World, tag: string, runId: string, key: StepKey): Call {
   return call({
     what: `sweep ${key} of ${runId}, which is gone`,
-    send: () => world.state.transitions.sweepRun(tag, runId, key === '' ? [] : [key]),
-    apply: () => runTransitions.sweepRun(world.reference, tag, runId, key === '' ? [] : [key]),
+    send: () => world.state.transitions.sweepRun(tag, runId, [key]),
+    apply: () => runTransitions.sweepRun(world.reference, tag, runId, [key]),
   });
 }
 
