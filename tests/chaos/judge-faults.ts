@@ -31,7 +31,7 @@ function findLongWaits(record: RunRecord, { diedAt, pausedAt }: Faults): string[
 }
 
 /** G11: attempts that were taken from workers which lived all the time. */
-function findUnjustLosses({ run, events }: RunRecord, { diedAt, pausedAt }: Faults): string[] {
+export function findUnjustLosses({ run, events }: RunRecord, { diedAt, pausedAt }: Faults): string[] {
   return events
     .filter(({ type, worker = '' }) => type === 'attempt-lost' && !diedAt.has(worker) && !pausedAt.has(worker))
     .map(({ stepId, worker }) => `G11 ${run.runId} ${stepId} was taken from ${worker}, which is alive`);

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, type Fleet, type FleetMember, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { findLeftovers } from '../integration/find-leftovers.ts';
+import { findUnjustLosses, MOST_WAIT_MS } from './judge-faults.ts';
 import { findWrongRuns, recoveriesOf, type StartedGraph, startGraphs } from './judge-runs.ts';
 import { mixedGraph } from './mixed-graphs.ts';
 import { chanceOf } from './random.ts';
@@ -11,8 +12,6 @@ const KILLS = full ? 100 : 12;
 const RUNS = full ? 200 : 40;
 /** So that about a dozen runs are under way at any time. */
 const SIZE = full ? 6 : 3;
-/** A lease of 10 s, one look at the leases, one dispatch. */
-const MOST_WAIT_MS = 12_000;
 const chance = chanceOf();
 
 let fleet: Fleet;
@@ -79,6 +78,11 @@ describe('when schedulers and workers are killed at random moments', () => {
     const { waits, text } = recoveriesOf(records, diedAt);
     process.stdout.write(`kill -9: ${diedAt.size} workers killed; ${text}\n`);
     expect(waits.filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)).toEqual([]);
+  });
+
+  test('G11 no living worker loses an attempt', () => {
+    const faults = { diedAt, pausedAt: new Map<string, number>() };
+    expect(records.flatMap((record) => findUnjustLosses(record, faults))).toEqual([]);
   });
 
   test('a crash is not charged as an attempt', () => {

@@ -93,7 +93,8 @@ function exitCodeOf(code: keyof typeof ERROR_CODES): ExitCode {
 
 function hintFor(code: string, ambiguous: boolean): string | undefined {
   if (ambiguous) return 'it may or may not have taken effect; the same command with the same --idempotency-key is safe';
-  if (code === 'SCHEDULER_UNREACHABLE') return 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
+  if (code === 'SCHEDULER_UNREACHABLE')
+    return 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
   if (code === 'UNAUTHORIZED') return 'give a key with --api-key or FLOTILLA_API_KEY';
   return undefined;
 }
