@@ -114,7 +114,8 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     }
     case 'report-corruption': {
       const known = pickAttempt(world, a, b);
-      return known === undefined ? [] : [calls.reportCorruption(world, known.run, known.key)];
+      // An attempt finds it, so its run has not ended.
+      return known === undefined || known.run.isTerminal ? [] : [calls.reportCorruption(world, known.run, known.key)];
     }
     case 'reclaim':
       return reclaimNow(world, a, b, c);
