@@ -1,0 +1,188 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { capabilityQueue, queuePrefix } from './queue-names.ts';
+import { type Task, taskId } from './task.ts';
+import { TaskConsumer, type TaskConsumerOptions } from './task-consumer.ts';
+import { TaskQueues } from './task-queues.ts';
+
+const QUEUE = 'default';
+
+let connection: RedisConnection;
+let namespace: string;
+let queues: TaskQueues;
+const consumers: TaskConsumer[] = [];
+const errors: Error[] = [];
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'queue');
+  await untilReady(connection, 5000);
+});
+beforeEach(() => {
+  namespace = testNamespace(import.meta.url);
+  queues = new TaskQueues({ client: connection.client, namespace, onError: (error) => errors.push(error) });
+});
+afterEach(async () => {
+  for (const consumer of consumers.splice(0)) {
+    await consumer.stopTaking();
+    await consumer.close();
+  }
+  await queues.close();
+  expect(errors.splice(0)).toEqual([]);
+});
+afterAll(() => closeConnection(connection));
+
+const taskOf = (key: string): Task => ({ v: 1, i: [['00-run', 'hash', key]] });
+const outgoing = (key: string) => ({ id: taskId('origin', key), task: taskOf(key) });
+
+function consume(options: Partial<TaskConsumerOptions>): TaskConsumer {
+  const consumer = new TaskConsumer({
+    client: connection.client,
+    namespace,
+    queue: QUEUE,
+    whenFree: () => Promise.resolve(),
+    handle: () => Promise.resolve(),
+    onTurn: () => undefined,
+    onError: (error) => errors.push(error),
+    describe: () => [],
+    onStuck: () => errors.push(new Error('stuck')),
+    ...options,
+  });
+  consumers.push(consumer);
+  consumer.start();
+  return consumer;
+}
+
+describe('task ids', () => {
+  test('repeat for the same origin, differ for another, and are never what users wrote', () => {
+    expect(taskId('1-0', 'run', '3')).toBe(taskId('1-0', 'run', '3'));
+    expect(new Set([taskId('a', 'b'), taskId('ab', ''), taskId('a', 'b', ''), taskId('b', 'a')]).size).toBe(4);
+    for (const text of ['active', 'wait', 'meta', 'a:b', '*']) expect(taskId(text)).toMatch(/^t-[0-9a-f]{32}$/);
+  });
+});
+
+describe('queue names', () => {
+  test('give every queue a slot of its own, and refuse what is no id', () => {
+    expect(queuePrefix('fl', capabilityQueue('research'))).toBe('{fl:q:cap.research}');
+    for (const name of ['', 'a:b', '{x}', '__proto__', '../x']) {
+      expect(() => queuePrefix('fl', name)).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
+    }
+  });
+});
+
+describe('tasks', () => {
+  test('come to a consumer in the order in which they were added', async () => {
+    const keys = Array.from({ length: 20 }, (_, index) => String(index));
+    await queues.add(QUEUE, keys.map(outgoing));
+    expect(await queues.waitingCount(QUEUE)).toBe(20);
+    const seen: string[] = [];
+    consume({ handle: async ({ i }) => void seen.push(i[0]![2]) });
+    await eventually(() => seen.length === 20);
+    expect(seen).toEqual(keys);
+    await eventually(async () => (await queues.waitingCount(QUEUE)) === 0);
+  });
+
+  test('added again by a relay that repeats itself are there once', async () => {
+    await queues.add(QUEUE, [outgoing('1'), outgoing('2')]);
+    await queues.add(QUEUE, [outgoing('1'), outgoing('2'), outgoing('3')]);
+    expect(await queues.waitingCount(QUEUE)).toBe(3);
+  });
+
+  test('tell since when the oldest waits', async () => {
+    expect(await queues.oldestWaitingAt(QUEUE)).toBeUndefined();
+    const before = Date.now();
+    await queues.add(QUEUE, [outgoing('1')]);
+    await queues.add(QUEUE, [outgoing('2')]);
+    const oldest = await queues.oldestWaitingAt(QUEUE);
+    expect(oldest).toBeGreaterThanOrEqual(before);
+    expect(oldest).toBeLessThanOrEqual(Date.now());
+  });
+
+  test('are shared by consumers, each given to one', async () => {
+    const seen: string[] = [];
+    const handle = async ({ i }: Task) => void seen.push(i[0]![2]);
+    consume({ handle });
+    consume({ handle });
+    const keys = Array.from({ length: 60 }, (_, index) => String(index));
+    await queues.add(QUEUE, keys.map(outgoing));
+    await eventually(() => seen.length >= 60);
+    expect([...seen].sort()).toEqual([...keys].sort());
+  });
+});
+
+describe('a consumer', () => {
+  test('takes a task only when a slot is free', async () => {
+    let free = 2;
+    let freed = Promise.withResolvers<void>();
+    const ends: (() => void)[] = [];
+    const handle = (): Promise<void> => {
+      free -= 1;
+      return new Promise((resolve) => {
+        ends.push(() => {
+          free += 1;
+          freed.resolve();
+          freed = Promise.withResolvers<void>();
+          resolve();
+        });
+      });
+    };
+    consume({ handle, whenFree: () => (free > 0 ? Promise.resolve() : freed.promise) });
+    await queues.add(QUEUE, ['1', '2', '3', '4'].map(outgoing));
+    await eventually(() => ends.length === 2);
+    // A look at the queue takes no longer than taking a task would: had it gone on, there would be three by now.
+    for (let look = 0; look < 5; look += 1) expect(await queues.waitingCount(QUEUE)).toBe(2);
+    ends[0]!();
+    await eventually(() => ends.length === 3);
+    expect(await queues.waitingCount(QUEUE)).toBe(1);
+    ends[1]!();
+    await eventually(() => ends.length === 4);
+    for (const end of ends) end();
+  });
+
+  test('gives a sign of life at each turn, with nothing to do and with all slots taken', async () => {
+    let turns = 0;
+    consume({ onTurn: () => (turns += 1) });
+    await eventually(() => turns >= 2);
+    let busyTurns = 0;
+    consume({ onTurn: () => (busyTurns += 1), whenFree: () => new Promise(() => undefined) });
+    await eventually(() => busyTurns >= 2);
+  });
+
+  test('stops taking within a moment, and closes when what it holds has ended', async () => {
+    const started = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<void>();
+    const consumer = consume({
+      handle: () => {
+        started.resolve();
+        return end.promise;
+      },
+    });
+    await queues.add(QUEUE, [outgoing('1')]);
+    await started.promise;
+    await within(consumer.stopTaking(), 3000, 'the loop to come to rest');
+    await queues.add(QUEUE, [outgoing('2')]);
+    let closed = false;
+    const closing = consumer.close().then(() => {
+      closed = true;
+    });
+    expect(await queues.waitingCount(QUEUE)).toBe(1);
+    expect(closed).toBe(false);
+    end.resolve();
+    await within(closing, 3000, 'the consumer to close');
+    expect(await queues.waitingCount(QUEUE)).toBe(1);
+  });
+
+  test('reports a task that cannot be handled and goes on with the next', async () => {
+    const seen: string[] = [];
+    consume({
+      handle: async ({ i }) => {
+        const key = i[0]![2];
+        if (key === '1') throw new Error('what nobody expected');
+        seen.push(key);
+      },
+    });
+    await queues.add(QUEUE, [outgoing('1'), outgoing('2')]);
+    await eventually(() => seen.length === 1);
+    await eventually(() => errors.length === 1);
+    expect(errors.splice(0)).toMatchObject([{ message: 'what nobody expected' }]);
+  });
+});
