@@ -22,14 +22,14 @@ export interface RelayDependencies {
 }
 
 const ENTRIES_A_TURN = 128;
-const BLOCK_MS = 500;
+const BLOCK_MS = 250;
 /** On a Cluster the outboxes are on several nodes: they are asked in turn, this often. */
 const CLUSTER_POLL_MS = 10;
 /** Entries whose reader has neither acknowledged nor held them for this long are taken over: it died, or repeats itself. */
-const TAKE_OVER_AFTER_MS = 1500;
-const LOOK_FOR_ORPHANS_EVERY_MS = 500;
+const TAKE_OVER_AFTER_MS = 1000;
+const LOOK_FOR_ORPHANS_EVERY_MS = 250;
 /** Who works on entries says so this often: large ones take longer than a dead reader may be waited for. */
-const HOLD_EVERY_MS = 500;
+const HOLD_EVERY_MS = 250;
 /** Deferred decisions of one entry that run side by side. */
 const AT_ONCE = 64;
 
