@@ -105,3 +105,44 @@ describe('when schedulers and workers are killed at random moments', () => {
     expect(await left()).toEqual([]);
   }, 30_000);
 });
+
+describe('when all schedulers are killed at once', () => {
+  const MOST_START_MS = 5000;
+  let startedGraphs: StartedGraph[];
+  let found: RunRecord[];
+  let backAt = 0;
+  let lastKillAt = 0;
+  beforeAll(async () => {
+    startedGraphs = await startGraphs(
+      fleet.api,
+      'away',
+      Array.from({ length: 10 }, () => mixedGraph(chance, SIZE)),
+    );
+    const schedulers = fleet.schedulers;
+    await Promise.all(schedulers.map((scheduler) => scheduler.kill9()));
+    lastKillAt = Date.now();
+    await Promise.all(
+      schedulers.map(async (scheduler) => {
+        await fleet.replace(scheduler);
+        backAt ||= Date.now();
+      }),
+    );
+    const runIds = startedGraphs.map(({ runId }) => runId);
+    await fleet.api.waitForEnd(runIds, { timeoutMs: 60_000 });
+    found = await fleet.api.records(runIds);
+  }, 120_000);
+
+  test('G1 G2 G6 every run ends right, and no attempt is lost', () => {
+    expect(findWrongRuns(startedGraphs, found)).toEqual([]);
+    expect(found.flatMap(({ events }) => events.filter(({ type }) => type === 'attempt-lost'))).toEqual([]);
+  });
+
+  test('G10 a step that waited for a scheduler starts within 5 s of its return', () => {
+    const starts = found.flatMap(({ events }) =>
+      events.filter(({ type, at }) => type === 'attempt-started' && at > backAt),
+    );
+    const firstMs = Math.min(...starts.map(({ at }) => at)) - backAt;
+    process.stdout.write(`no scheduler for ${backAt - lastKillAt} ms; first step ${firstMs} ms after the return\n`);
+    expect(firstMs).toBeLessThan(MOST_START_MS);
+  });
+});

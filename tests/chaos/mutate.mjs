@@ -1,5 +1,5 @@
 /**
- * Switches one safeguard off in the process that loads this file (`node --import`), by changing the Lua transitions as
+ * Switches one safeguard off, or changes a limit, in the process that loads this file (`node --import`), by changing the Lua transitions as
  * they are read. What it does is named by FLOTILLA_MUTATION; the product has no hook for it. Tests use it to show that
  * the checks find what the safeguard prevents. A mutation that finds nothing to change ends the process.
  */
@@ -13,6 +13,8 @@ const MUTATIONS = {
   'no-lease': [['timers.lua', 'if leaseEnds[worker] > now then', 'if true then']],
   /** Every worker counts as dead as soon as its attempts are looked at. */
   'lease-ignored': [['timers.lua', 'if leaseEnds[worker] > now then', 'if false then']],
+  /** A step is quarantined when it is lost for the second time, not the eleventh: the same path, in less time. */
+  'quarantine-soon': [['timers.lua', '> tonumber(ARGV[a + 3]) then', '> 1 then']],
   /** Nobody looks for attempts of dead workers, nor for steps whose hint was lost. */
   'no-reconciler': [
     ['timers.lua', /T\['reclaim'\] = function\(tag, a\)\n/, (line) => `${line}  do return { 0, 0 } end\n`],
