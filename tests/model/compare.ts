@@ -163,7 +163,9 @@ export function compareSteps(run: ReferenceRun, views: readonly StepView[]): voi
     const step = run.steps.get(key);
     let status: StepStatus = step === undefined ? (isItem ? 'ready' : 'waiting') : HEADER_STATUS[letterOf(step) as 'R'];
     const settled = ['succeeded', 'failed', 'skipped', 'quarantined'].includes(status);
-    if (!settled && (ended || (run.status === 'cancelling' && status !== 'running'))) status = 'cancelled';
+    const mapFailed = isItem && run.steps.get(key.split('.')[0]!)?.state === 'failed';
+    const isOver = ended || ((run.status === 'cancelling' || mapFailed) && status !== 'running');
+    if (!settled && isOver) status = 'cancelled';
     const charged = step?.state === 'running' || (step?.state === 'succeeded' && step.attemptId !== '') ? 1 : 0;
     expected.push({ stepId, status, attempts: (step?.failures ?? 0) + charged, lost: step?.crashes || undefined });
   };

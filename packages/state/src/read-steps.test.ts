@@ -86,6 +86,23 @@ describe('the list of steps', () => {
     ]);
   });
 
+  test('of a map that failed still has its items, and which of them it was', async () => {
+    await worker.startMap('1', 5, { concurrency: 3 });
+    const [bad, late] = await Promise.all([worker.take('1.0', 'bad'), worker.take('1.1', 'late')]);
+    await worker.fail('1.0', { ...bad, attemptId: 'bad' });
+    expect(await allPages(2)).toEqual(['a', 'b', ...items('b', 3), 'c', 'd', 'e']);
+    const { steps } = await state.listSteps(runId, { limit: 10 });
+    expect(steps.slice(1, 5)).toMatchObject([
+      { stepId: 'b', status: 'failed', error: { code: 'STEP_FAILED' } },
+      { stepId: 'b[0]', status: 'failed', error: { code: 'STEP_FAILED' } },
+      { stepId: 'b[1]', status: 'running' },
+      { stepId: 'b[2]', status: 'cancelled', reason: 'map-settled' },
+    ]);
+    await worker.fail('1.1', { ...late, attemptId: 'late' }, { retryInMs: 60_000 });
+    const after = await state.listSteps(runId, { limit: 10 });
+    expect(after.steps[3]).toMatchObject({ stepId: 'b[1]', status: 'cancelled' });
+  });
+
   test('of an ended run has nothing that still waits', async () => {
     await worker.startMap('1', 2, { concurrency: 2 });
     await state.cancelRun(runId);

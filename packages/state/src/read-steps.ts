@@ -1,6 +1,7 @@
 import {
   type CheckpointView,
   FlotillaError,
+  isSettledStepStatus,
   type Json,
   type StepError,
   type StepStatus,
@@ -109,11 +110,18 @@ async function readItems(
     const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
     keys.forEach((key, index) => {
       const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
-      steps.push(stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key));
+      const view = stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key);
+      steps.push(header?.state === 'F' ? withoutProspects(view) : view);
     });
   }
   const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };
   return { steps, next };
+}
+
+/** What had not begun when its map failed, or would be tried again, will not be. */
+function withoutProspects({ nextAttemptAt: _never, ...view }: StepView): StepView {
+  if (isSettledStepStatus(view.status) || view.status === 'running') return view;
+  return { ...view, status: 'cancelled', reason: 'map-settled' };
 }
 
 function parsePosition(cursor: string | undefined): Position {

@@ -52,12 +52,17 @@ describe('a step header', () => {
     expect(parseStepHeader(stored, CREATED_AT)).toMatchObject(expected);
   });
 
-  test('of a map counts its items, whether it runs or has succeeded', () => {
+  test('of a map counts its items, whether it runs, has succeeded or has failed', () => {
     expect(parseStepHeader('M|9|5|2|1|4|3|20', CREATED_AT)).toMatchObject({
       state: 'M',
       startedAt: CREATED_AT + 20,
       endedAt: undefined,
       map: { items: 9, next: 5, succeeded: 2, failed: 1 },
+    });
+    expect(parseStepHeader('F|0|0|0|||20|20|50|9|5|2|3', CREATED_AT)).toMatchObject({
+      state: 'F',
+      endedAt: CREATED_AT + 50,
+      map: { items: 9, next: 5, succeeded: 2, failed: 3 },
     });
     expect(parseStepHeader('V|9|1|20|50', CREATED_AT)).toMatchObject({
       state: 'V',

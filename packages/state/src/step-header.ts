@@ -10,6 +10,7 @@ import type { StepStatus } from '@flotilla/contracts';
  *   failures, crashes, fence, attemptId, worker, first, start, end, detail (B, D: due; P, X, K: reason)
  * - M map running: items, next, succeeded, failed, concurrency, tolerated, start
  * - V map succeeded: items, failed, start, end
+ * - F map failed: as F, with items, next, succeeded, failed for the detail
  */
 export type HeaderState = 'R' | 'S' | 'B' | 'Y' | 'P' | 'F' | 'Q' | 'X' | 'K' | 'D' | 'M' | 'V';
 
@@ -98,7 +99,10 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
       state === 'S' && parts[11] !== undefined
         ? { ts: createdAt + Number(parts[9]), seq: Number(parts[10]), checksum: parts[11], previous: parts[12] ?? '' }
         : undefined,
-    map: undefined,
+    map:
+      state === 'F' && parts[9]
+        ? { items: Number(parts[9]), next: Number(parts[10]), succeeded: Number(parts[11]), failed: Number(parts[12]) }
+        : undefined,
   };
 }
 

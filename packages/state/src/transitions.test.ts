@@ -97,6 +97,15 @@ describe('a commit', () => {
     expect(again).toMatchObject({ outcome: 'continued', key: '2.2', attempt: { itemJson: '2' } });
   });
 
+  test('of a map item asked again goes on with its item also when the map has failed meanwhile', async () => {
+    await worker.startMap('2', 4, { concurrency: 2 });
+    const [one, two] = await Promise.all([worker.take('2.0', 'one'), worker.take('2.1', 'two')]);
+    const going = { mayContinue: true, nextItem: { attemptId: 'next', attemptMs: 1000 } };
+    expect(await worker.commit('2.0', 'one', one, going)).toMatchObject({ outcome: 'continued', key: '2.2' });
+    await worker.fail('2.1', { ...two, attemptId: 'two' });
+    expect(await worker.commit('2.0', 'one', one, going)).toMatchObject({ outcome: 'continued', key: '2.2' });
+  });
+
   test('of a fan of thousands counts every group down, and the run keeps all of it', async () => {
     const edges = Array.from({ length: 5000 }, (_, index) => edgeTo(index + 1));
     const claimed = await worker.take('0', 'one');

@@ -14,7 +14,6 @@ export function countItem(
   else map.failed += 1;
   if (map.failed > map.tolerated) {
     step.state = 'failed';
-    delete step.map;
     return { outcome: 'failed', nextItem: undefined };
   }
   if (map.succeeded + map.failed === map.items) {

@@ -50,7 +50,8 @@ T['commit'] = function(tag, a)
     -- Which item of the map was claimed only its header tells. It is among the last that were handed out: the repeated
     -- call is seconds old at most, and no more items than run at once can have been claimed since.
     local parentHeader = parent ~= '' and ARGV[a + 12] ~= '' and run[3] and parts(run[3])
-    local last = parentHeader and parentHeader[1] == 'M' and tonumber(parentHeader[3]) - 1 or -1
+    local handedOut = parentHeader and (parentHeader[1] == 'M' and parentHeader[3] or parentHeader[1] == 'F' and parentHeader[11])
+    local last = handedOut and tonumber(handedOut) - 1 or -1
     for item = last, math.max(0, last - 1000), -1 do
       local itemKey = parent .. '.' .. item
       local values = call('HMGET', run.key, 's' .. itemKey, 'i' .. itemKey)

@@ -20,7 +20,8 @@ local function failRun(run, failFast, data)
   end
 end
 
--- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started.
+-- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started; of a failed one items, next item,
+-- succeeded and failed stand at the end.
 -- Counts a settled item. Returns 'next' and the item's number when another may start, 'succeeded' or 'failed' when the
 -- map has settled by it, or 'more'.
 local function countItem(run, parentKey, map, succeeded)
@@ -41,7 +42,8 @@ local function countItem(run, parentKey, map, succeeded)
     put(run, 's' .. parentKey, table.concat({ 'V', items, failed, map[8], integer(run.at) }, '|'))
     event(run, K.eventStepSucceeded .. '|' .. integer(run.at) .. '|' .. parentKey)
   elseif outcome == 'failed' then
-    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at) }, '|'))
+    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at), items, nextItem, ok,
+      failed }, '|'))
   else
     put(run, 's' .. parentKey, table.concat({ 'M', items, nextItem, ok, failed, map[6], map[7], map[8] }, '|'))
   end
