@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { partitionOfKey } from '@flotilla/state';
-import { bodyHashOf } from './calls.ts';
 import { ReferenceRun } from './reference/reference-run.ts';
 import { createRun as expectCreated } from './reference/run-transitions.ts';
+import { bodyHashOf } from './run-calls.ts';
 import { type Call, call, PARTITIONS, type World } from './world.ts';
 
 /** What users submit for a run: the same every time, unless asked otherwise. */

@@ -2,15 +2,24 @@ import { closeConnection, connectRedis, type RedisConnection, untilReady } from 
 import { findViolations, sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { pruneRun } from './calls.ts';
 import { createRun } from './create-run.ts';
 import { keysOf } from './observe.ts';
 import { callsOf, type Operation, operationArbitrary, renew } from './operations.ts';
 import { quiesce } from './quiesce.ts';
 import { compileRandom, workflowArbitrary } from './random-workflow.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
+import { pruneRun } from './run-calls.ts';
 import { checkProperty } from './seeded-property.ts';
 import { type Call, World } from './world.ts';
+
+/**
+ * Random workflows, and random moves of schedulers, workers and users on their runs: out of order, from dead workers, with
+ * stale fences, asked twice, several in one script call. After each move everything that Redis holds is compared with
+ * `reference/`, which knows runs but no counters, scripts or keys. In the end nothing fails any more: every run must come
+ * to rest, hold the invariants of histories and leave nothing behind.
+ *
+ * A failure names its seed: FLOTILLA_SEED repeats it.
+ */
 
 let connection: RedisConnection;
 beforeAll(async () => {

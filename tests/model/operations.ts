@@ -1,12 +1,14 @@
 import type { StepKey } from '@flotilla/state';
 import fc from 'fast-check';
-import * as calls from './calls.ts';
+import * as attemptCalls from './attempt-calls.ts';
 import { createRun, mayCreate } from './create-run.ts';
 import { DUE } from './reference/gathered-index.ts';
 import { LEASE_MS } from './reference/reference.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
 import { decide } from './reference/workflow-rules.ts';
+import * as runCalls from './run-calls.ts';
 import { type Relayed, reclaim, relayEntry, startStep, takeDue } from './scheduler-actor.ts';
+import * as stepCalls from './step-calls.ts';
 import { type Call, call, type KnownAttempt, type World } from './world.ts';
 
 /** How often each kind of move is made. Most of them carry runs forward, or sequences would end before anything happened. */
@@ -85,7 +87,7 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       // Killed before it acknowledged: the entry is handled again.
       return b % 6 === 0
         ? relayed.calls
-        : [...relayed.calls, calls.dispatched(world, entry.tag, [entry.id], relayed.timers)];
+        : [...relayed.calls, stepCalls.dispatched(world, entry.tag, [entry.id], relayed.timers)];
     }
     case 'claim':
       return claims(world, a, b, c);
@@ -93,29 +95,28 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       const known = pickAttempt(world, a, b);
       if (known === undefined) return [];
       const options = { mayContinue: b % 3 > 0, fenceShift: fenceShift(c), foreignAttemptId: c % 16 === 2 };
-      return [calls.commit(world, known, options)];
+      return [attemptCalls.commit(world, known, options)];
     }
     case 'fail': {
       const known = pickAttempt(world, a, b);
       const ends = ['retry', 'retry', 'retry', 'final', 'timed-out', 'quarantine'] as const;
-      return known === undefined ? [] : [calls.fail(world, known, pick(ends, b)!, fenceShift(c))];
+      return known === undefined ? [] : [attemptCalls.fail(world, known, pick(ends, b)!, fenceShift(c))];
     }
     case 'release': {
       const known = pickAttempt(world, a, b);
-      return known === undefined ? [] : [calls.release(world, known, fenceShift(c))];
+      return known === undefined ? [] : [attemptCalls.release(world, known, fenceShift(c))];
     }
     case 'save-progress': {
       const known = pickAttempt(world, a, b);
-      return known === undefined ? [] : [calls.saveProgress(world, known, fenceShift(c))];
+      return known === undefined ? [] : [attemptCalls.saveProgress(world, known, fenceShift(c))];
     }
     case 'load-progress': {
       const known = pickAttempt(world, a, b);
-      return known === undefined ? [] : [calls.loadProgress(world, known)];
+      return known === undefined ? [] : [attemptCalls.loadProgress(world, known)];
     }
     case 'report-corruption': {
       const known = pickAttempt(world, a, b);
-      // An attempt finds it, so its run has not ended.
-      return known === undefined || known.run.isTerminal ? [] : [calls.reportCorruption(world, known.run, known.key)];
+      return known === undefined ? [] : [attemptCalls.reportCorruption(world, known.run, known.key)];
     }
     case 'reclaim':
       return reclaimNow(world, a, b, c);
@@ -123,21 +124,21 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return takeDueNow(world, a, b, c);
     case 'force-fail': {
       const key = run === undefined ? undefined : pick(handedOut(run), b);
-      return key === undefined ? [] : [calls.forceFail(world, run!, key, pick(['-YP', '-YPBR'], c)!)];
+      return key === undefined ? [] : [attemptCalls.forceFail(world, run!, key, pick(['-YP', '-YPBR'], c)!)];
     }
     case 'start-again':
       return run === undefined ? [] : startAgain(world, run, b, c);
     case 'park': {
       const key = run === undefined ? undefined : pick(handedOut(run), b);
-      return key === undefined ? [] : [calls.park(world, run!, key, pick(['no-handler', 'breaker-open'], c)!)];
+      return key === undefined ? [] : [stepCalls.park(world, run!, key, pick(['no-handler', 'breaker-open'], c)!)];
     }
     case 'hand-back': {
       const keys = run === undefined ? [] : handedOut(run).filter((_, index) => (b >> index) % 2 === 0);
-      return keys.length === 0 ? [] : [calls.handBack(world, run!, keys)];
+      return keys.length === 0 ? [] : [stepCalls.handBack(world, run!, keys)];
     }
     case 'recheck': {
       const key = run === undefined ? undefined : pick(handedOut(run), b);
-      return key === undefined ? [] : [calls.recheck(world, run!, key, c % 2 === 0)];
+      return key === undefined ? [] : [stepCalls.recheck(world, run!, key, c % 2 === 0)];
     }
     case 'renew':
       return [renew(world, pick(world.tags, a)!, pick(WORKERS, b)!)];
@@ -151,19 +152,19 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return mayCreate(world, submission) ? [createRun(world, submission, { otherBody: b % 3 === 0 })] : [];
     }
     case 'cancel':
-      return run === undefined || !seldom(b) ? [] : [calls.cancelRun(world, run)];
+      return run === undefined || !seldom(b) ? [] : [runCalls.cancelRun(world, run)];
     case 'pause':
-      return run === undefined ? [] : [calls.pauseOrResume(world, run, 'pause-run')];
+      return run === undefined ? [] : [runCalls.pauseOrResume(world, run, 'pause-run')];
     case 'resume':
-      return run === undefined ? [] : [calls.pauseOrResume(world, run, 'resume-run')];
+      return run === undefined ? [] : [runCalls.pauseOrResume(world, run, 'resume-run')];
     case 'time-out':
-      return run === undefined || !seldom(b) ? [] : [calls.timeOutRun(world, run)];
+      return run === undefined || !seldom(b) ? [] : [runCalls.timeOutRun(world, run)];
     case 'fail-run':
-      return run === undefined || !seldom(b) ? [] : [calls.failRun(world, run)];
+      return run === undefined || !seldom(b) ? [] : [runCalls.failRun(world, run)];
     case 'finish':
-      return run === undefined ? [] : [calls.finishRun(world, run, b % 2 === 0)];
+      return run === undefined ? [] : [runCalls.finishRun(world, run, b % 2 === 0)];
     case 'prune':
-      return run === undefined || !seldom(b) ? [] : [calls.pruneRun(world, run)];
+      return run === undefined || !seldom(b) ? [] : [runCalls.pruneRun(world, run)];
   }
 }
 
@@ -191,13 +192,13 @@ function claims(world: World, a: number, b: number, c: number): Call[] {
       ...(kind === 'map' ? [`${index}.${c % 6}`] : []),
     ]);
     const key = pick(keys, c);
-    return key === undefined ? [] : [calls.claim(world, run, key, worker, overdue)];
+    return key === undefined ? [] : [attemptCalls.claim(world, run, key, worker, overdue)];
   }
   const hint = pick(world.hints, a);
   if (hint === undefined || world.reference.runs.get(hint.run.id) !== hint.run) return [];
   // At times a hint is delivered twice.
   if (b % 4 !== 0) world.hints = world.hints.filter((other) => other !== hint);
-  return [calls.claim(world, hint.run, hint.key, worker, overdue)];
+  return [attemptCalls.claim(world, hint.run, hint.key, worker, overdue)];
 }
 
 /** Steps and items that were, or could have been, given to workers. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import * as calls from './calls.ts';
+import * as attemptCalls from './attempt-calls.ts';
+import * as runCalls from './run-calls.ts';
 import { reclaim, relayEntry, takeDue } from './scheduler-actor.ts';
+import * as stepCalls from './step-calls.ts';
 import type { World } from './world.ts';
 
 const MOST_TURNS = 600;
@@ -20,26 +22,26 @@ async function takeTurn(world: World, chance: number): Promise<boolean> {
   const { reference } = world;
   const paused = world.runs.find(({ status }) => status === 'paused');
   if (paused !== undefined) {
-    await world.execute([calls.pauseOrResume(world, paused, 'resume-run')]);
+    await world.execute([runCalls.pauseOrResume(world, paused, 'resume-run')]);
     return true;
   }
   const entry = reference.outbox[0];
   if (entry !== undefined) {
     const relayed = relayEntry(world, entry, chance);
-    await world.execute([...relayed.calls, calls.dispatched(world, entry.tag, [entry.id], relayed.timers)]);
+    await world.execute([...relayed.calls, stepCalls.dispatched(world, entry.tag, [entry.id], relayed.timers)]);
     return true;
   }
   const hint = world.hints.shift();
   if (hint !== undefined) {
     if (reference.runs.get(hint.run.id) === hint.run) {
-      await world.execute([calls.claim(world, hint.run, hint.key, 'w1', false)]);
+      await world.execute([attemptCalls.claim(world, hint.run, hint.key, 'w1', false)]);
     }
     return true;
   }
   for (const known of [...world.attempts.values()].reverse()) {
     const step = known.run.steps.get(known.key);
     if (step?.state !== 'running' || step.attemptId !== known.attemptId) continue;
-    await world.execute([calls.commit(world, known, { mayContinue: chance % 2 === 0 })]);
+    await world.execute([attemptCalls.commit(world, known, { mayContinue: chance % 2 === 0 })]);
     return true;
   }
   for (const tag of world.tags) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { StepKey } from '@flotilla/state';
-import * as calls from './calls.ts';
+import * as attemptCalls from './attempt-calls.ts';
 import { FAR_MS } from './random-workflow.ts';
 import * as failures from './reference/failure-transitions.ts';
 import { dueMember, type OutboxEntry } from './reference/reference.ts';
@@ -9,6 +9,8 @@ import { tallyOfCounter } from './reference/reference-run.ts';
 import * as runTransitions from './reference/run-transitions.ts';
 import * as reference from './reference/step-transitions.ts';
 import { type Decision, decide } from './reference/workflow-rules.ts';
+import * as runCalls from './run-calls.ts';
+import * as stepCalls from './step-calls.ts';
 import { type Call, call, type World } from './world.ts';
 
 /** What schedulers do with what state tells them, decided by chance where the real ones evaluate expressions. */
@@ -38,8 +40,8 @@ export function relayEntry(world: World, entry: OutboxEntry, chance: number): Re
     else if (letter === 'G') startGroup(world, run, Number(fourth), Number(counter), chance, relayed);
     else if (letter === 'S') dispatchStep(world, run, fourth, relayed);
     else if (letter === 'F')
-      relayed.calls.push(calls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
-    else if (letter === 'C') relayed.calls.push(calls.sweepRun(world, run));
+      relayed.calls.push(runCalls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
+    else if (letter === 'C') relayed.calls.push(runCalls.sweepRun(world, run));
     else assert.fail(`an unknown line ${line}`);
   }
   return relayed;
@@ -72,14 +74,16 @@ export function startStep(
   const fate = decideOnce(world, run, `fate ${key}`, chance);
   if (joined !== 'run') {
     const outcome = joined === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
-    relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: joined, outcome }));
+    relayed.calls.push(stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome }));
   } else if (step.when !== undefined && fate % 3 === 0) {
-    relayed.calls.push(calls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped' }));
+    relayed.calls.push(
+      stepCalls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped' }),
+    );
   } else if (fate % 23 === 1) {
     // An expression that failed.
-    relayed.calls.push(calls.forceFail(world, run, key, '-YPD'));
+    relayed.calls.push(attemptCalls.forceFail(world, run, key, '-YPD'));
   } else if (step.kind === 'delay') {
-    relayed.calls.push(calls.startDelay(world, run, key));
+    relayed.calls.push(stepCalls.startDelay(world, run, key));
   } else if (step.kind === 'branch') {
     relayed.calls.push(takeBranch(world, run, key, fate));
   } else if (step.kind === 'map') {
@@ -94,18 +98,19 @@ function takeBranch(world: World, run: ReferenceRun, key: StepKey, fate: number)
   const targets = [...(step.cases ?? []).map(({ to }) => to), step.otherwise];
   const chosen = targets[fate % targets.length];
   const outputJson = JSON.stringify({ chosen: chosen === undefined ? null : run.plan.steps[chosen]!.id });
-  return calls.settle(world, run, key, { state: 'succeeded', outputJson, outcome: { chosen } });
+  return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson, outcome: { chosen } });
 }
 
 function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number): Call {
   const items = fate % 5;
-  if (items === 0) return calls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded' });
-  return calls.startMap(world, run, key, items, () => [calls.forceFail(world, run, key, '-YPD')]);
+  if (items === 0)
+    return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded' });
+  return stepCalls.startMap(world, run, key, items, () => [attemptCalls.forceFail(world, run, key, '-YPD')]);
 }
 
 /** A step goes to workers: they get a hint now, its timers begin when the entry is acknowledged. */
 function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Relayed): void {
-  const { work } = calls.stepOf(run.plan, key);
+  const { work } = attemptCalls.stepOf(run.plan, key);
   // A stray claim of a step without work may have been held back: there is nothing to hand out.
   if (work === undefined) return;
   const { timeouts } = work;
@@ -131,7 +136,7 @@ export function takeDue(world: World, tag: string, options: { dies: boolean; han
 
 function fire(world: World, tag: string, letter: string, key: StepKey, runId: string, handsOut: boolean): Call[] {
   // The run's own limit needs no plan, so whether the run is still there does not matter.
-  if (letter === 'r') return [calls.timeOutRun(world, { tag, id: runId })];
+  if (letter === 'r') return [runCalls.timeOutRun(world, { tag, id: runId })];
   const run = world.reference.runs.get(runId);
   if (run === undefined) return [sweepOne(world, tag, runId, key)];
   switch (letter) {
@@ -143,13 +148,13 @@ function fire(world: World, tag: string, letter: string, key: StepKey, runId: st
         from: 'D',
         timers: 'd',
       } as const;
-      return [calls.settle(world, run, key, settlement)];
+      return [stepCalls.settle(world, run, key, settlement)];
     }
     case 'q':
-      return [calls.recheck(world, run, key, handsOut)];
+      return [stepCalls.recheck(world, run, key, handsOut)];
     default:
       return [
-        calls.forceFail(world, run, key, letter === 'w' ? '-YP' : '-YPBR'),
+        attemptCalls.forceFail(world, run, key, letter === 'w' ? '-YP' : '-YPBR'),
         endTimer(world, tag, letter, key, runId),
       ];
   }
@@ -186,7 +191,7 @@ export function reclaim(world: World, tag: string, options: { dies: boolean }): 
         : undecided.map(({ why, key, runId, fenceOffset, attemptId }) => {
             const run = world.reference.runs.get(runId)!;
             const known = { run, key, attemptId, fence: run.createdAt + fenceOffset, worker: '' };
-            return calls.fail(world, known, why === 'crashes' ? 'quarantine' : 'timed-out');
+            return attemptCalls.fail(world, known, why === 'crashes' ? 'quarantine' : 'timed-out');
           }),
     equivalent: () => true,
   });

@@ -150,13 +150,14 @@ describe('a map under a budget of steps', () => {
 });
 
 describe('a run that has ended', () => {
-  test('is not touched by a time limit that falls due late', async () => {
+  test('is not touched by a time limit that falls due late, nor by a late report', async () => {
     await state.cancelRun(runId, 'enough');
     const before = await connection.client.hgetall(runKey());
     const history = await historyOf(state, runId);
     for (const from of ['-YPD', '-YP', '-YPBR']) {
       expect(await worker.fail('0', { from })).toEqual({ outcome: 'rejected', reason: 'ended' });
     }
+    await state.transitions.reportCorruption(worker.address('0'), '{}');
     expect(await connection.client.hgetall(runKey())).toEqual(before);
     expect(await historyOf(state, runId)).toEqual(history);
     expect(history.filter((type) => type === 'run-cancelled')).toHaveLength(1);

@@ -25,6 +25,8 @@ end
 T['report-corruption'] = function(tag, a)
   local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a], 's' .. ARGV[a + 1]))
   if not run then return { 'rejected', 'gone' } end
+  -- Somebody who was slow: nothing follows a run's end.
+  if isTerminal(run.status) then return { 'rejected', 'ended' } end
   event(run, K.eventCheckpointCorrupt .. '|' .. integer(run.at) .. '|' .. ARGV[a + 1] .. '|||||' .. ARGV[a + 2])
   writeRun(run)
   return { 'reported' }

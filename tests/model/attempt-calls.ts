@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
 import { countedEdges, type Plan } from '@flotilla/engine';
 import {
   type CommitReply,
@@ -8,7 +6,6 @@ import {
   type FailArguments,
   type FailReply,
   parseStepKey,
-  type SettleArguments,
   type StepKey,
   stepIdOf,
 } from '@flotilla/state';
@@ -16,15 +13,12 @@ import { FAR_MS } from './random-workflow.ts';
 import * as attempts from './reference/attempt-transitions.ts';
 import * as failures from './reference/failure-transitions.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
-import * as runTransitions from './reference/run-transitions.ts';
-import * as steps from './reference/step-transitions.ts';
-import type { Outcome } from './reference/workflow-rules.ts';
 import { type Call, call, type KnownAttempt, type World } from './world.ts';
 
-/** The calls that workers and schedulers make of a run, with the arguments that they take from its plan. */
+/** The calls that workers make of an attempt, with the arguments that they take from the plan of its run. */
 
 const ERROR = { type: 'non_retryable', code: 'STEP_FAILED', message: 'no | luck\nat "all" – für 🚀' };
-const errorJson = JSON.stringify(ERROR);
+export const errorJson = JSON.stringify(ERROR);
 
 function parentOf(key: StepKey): StepKey | undefined {
   const { step, item } = parseStepKey(key);
@@ -134,7 +128,7 @@ function successor(world: World, plan: Plan, group: number): EdgeArgument['next'
   return { key: String(step.index), attemptId: world.newAttemptId(), attemptMs: FAR_MS };
 }
 
-function checkpointOf(run: ReferenceRun, key: StepKey, fence: number, stateJson: string, previous = '') {
+export function checkpointOf(run: ReferenceRun, key: StepKey, fence: number, stateJson: string, previous = '') {
   const ts = run.createdAt + 1;
   const seq = (run.progress.get(key)?.seq ?? 0) + 1;
   const stepId = stepIdOf(run.plan, key);
@@ -142,7 +136,7 @@ function checkpointOf(run: ReferenceRun, key: StepKey, fence: number, stateJson:
   return { ts, seq, checksum, previous };
 }
 
-function addressOf(run: ReferenceRun, key: StepKey) {
+export function addressOf(run: ReferenceRun, key: StepKey) {
   return { tag: run.tag, runId: run.id, key };
 }
 
@@ -253,206 +247,9 @@ export function reportCorruption(world: World, run: ReferenceRun, key: StepKey):
     what: `report corruption ${run.id} ${key}`,
     send: () => world.state.transitions.reportCorruption(addressOf(run, key), '{"checkpointSeq":1}'),
     apply: () => {
-      if (world.reference.runs.get(run.id) === run)
-        run.event('checkpoint-corrupt', key, { data: { checkpointSeq: 1 } });
+      const isThere = world.reference.runs.get(run.id) === run && !run.isTerminal;
+      if (isThere) run.event('checkpoint-corrupt', key, { data: { checkpointSeq: 1 } });
     },
     silent: false,
   });
-}
-
-export interface Settlement {
-  state: SettleArguments['state'];
-  outcome: Outcome;
-  reason?: string;
-  outputJson?: string;
-  from?: string;
-  timers?: string;
-}
-
-export function settle(world: World, run: ReferenceRun, key: StepKey, settlement: Settlement): Call {
-  const step = stepOf(run.plan, key);
-  const { outputJson } = settlement;
-  const a = {
-    ...addressOf(run, key),
-    createdAt: run.createdAt,
-    state: settlement.state,
-    reason: settlement.reason,
-    bodyJson: outputJson,
-    checkpoint:
-      settlement.state === 'succeeded' ? checkpointOf(run, key, run.createdAt, outputJson ?? 'null') : undefined,
-    from: settlement.from ?? '-',
-    failFast: run.plan.failFast,
-    endStep: step.endStep,
-    timers: settlement.timers ?? '',
-    edges: countedEdges(run.plan, step.index, settlement.outcome),
-  };
-  return call<string>({
-    what: `settle ${run.id} ${key} ${settlement.state} ${JSON.stringify(settlement.outcome)}`,
-    send: () => world.state.transitions.settle(a),
-    apply: (reply) => steps.settle(world.reference, a, settlement.outcome, reply),
-    equivalent: (first, second) => first === second || first === 'settled',
-  });
-}
-
-export function startDelay(world: World, run: ReferenceRun, key: StepKey): Call {
-  const a = addressOf(run, key);
-  return call({
-    what: `start delay ${run.id} ${key}`,
-    send: () => world.state.transitions.startDelay(a, FAR_MS),
-    apply: (_, clock) => steps.startDelay(world.reference, a, FAR_MS, clock),
-  });
-}
-
-export function startMap(world: World, run: ReferenceRun, key: StepKey, items: number, orElse: () => Call[]): Call {
-  const a = addressOf(run, key);
-  const step = stepOf(run.plan, key);
-  const itemsJson = Array.from({ length: items }, (_, index) => JSON.stringify({ item: index }));
-  const settings = {
-    concurrency: step.map!.concurrency,
-    toleratedFailures: step.map!.toleratedFailures,
-    maxSteps: run.plan.definition.budget?.maxSteps,
-    definitionSteps: run.plan.steps.length,
-  };
-  let staged = false;
-  return call<string>({
-    what: `start map ${run.id} ${key} with ${items} items`,
-    send: () => world.state.transitions.startMap(a, itemsJson, settings),
-    apply: (reply) => {
-      staged = steps.stageItems(world.reference, a, itemsJson, reply);
-    },
-    applySecond: (reply) => {
-      if (staged) steps.startMap(world.reference, a, items, settings, reply);
-    },
-    followUps: (reply) => (reply === 'budget' ? orElse() : []),
-    equivalent: () => true,
-  });
-}
-
-export function park(world: World, run: ReferenceRun, key: StepKey, reason: string): Call {
-  const a = addressOf(run, key);
-  return call({
-    what: `park ${run.id} ${key}`,
-    send: () => world.state.transitions.park(a, reason, FAR_MS),
-    apply: (_, clock) => steps.park(world.reference, a, reason, FAR_MS, clock),
-  });
-}
-
-export function recheck(world: World, run: ReferenceRun, key: StepKey, handOut: boolean): Call {
-  const a = addressOf(run, key);
-  return call({
-    what: `recheck ${run.id} ${key}${handOut ? ', handed out again' : ''}`,
-    send: () => world.state.transitions.recheck(a, FAR_MS, handOut),
-    apply: (reply, clock) => steps.recheck(world.reference, a, FAR_MS, handOut, reply, clock),
-    silent: !handOut,
-  });
-}
-
-export function handBack(world: World, run: ReferenceRun, keys: readonly StepKey[]): Call {
-  const list = keys.map((key) => ({ runId: run.id, definitionHash: run.plan.hash, key }));
-  return call({
-    what: `hand back ${run.id} ${keys.join()}`,
-    send: () => world.state.transitions.handBack(run.tag, list),
-    apply: () => {
-      for (const key of keys) world.reference.send(run.tag, `S|${run.id}|${run.plan.hash}|${key}`);
-    },
-    silent: false,
-  });
-}
-
-export function dispatched(
-  world: World,
-  tag: string,
-  ids: readonly string[],
-  timers: readonly (string | number)[],
-): Call {
-  return call({
-    what: `dispatched ${ids.join()} ${timers.join()}`,
-    send: () => world.state.transitions.dispatched(tag, ids, timers),
-    apply: (_, clock) => steps.dispatched(world.reference, tag, ids, timers, clock),
-  });
-}
-
-const cancelJson = JSON.stringify({ type: 'cancelled', code: 'CANCELLED', message: 'enough' });
-
-export function cancelRun(world: World, run: ReferenceRun): Call {
-  return call({
-    what: `cancel ${run.id}`,
-    send: () => orGone(world.state.transitions.cancelRun(run.tag, run.id, cancelJson)),
-    apply: (reply) => runTransitions.cancelRun(world.reference, run.id, cancelJson, reply),
-    equivalent: () => true,
-  });
-}
-
-export function timeOutRun(world: World, run: Pick<ReferenceRun, 'tag' | 'id'>): Call {
-  return call({
-    what: `time out ${run.id}`,
-    send: () => world.state.transitions.timeOutRun(run.tag, run.id, errorJson),
-    apply: () => runTransitions.timeOutRun(world.reference, run.tag, run.id, errorJson),
-  });
-}
-
-export function failRun(world: World, run: ReferenceRun): Call {
-  return call({
-    what: `fail ${run.id} as a whole`,
-    send: () => world.state.transitions.failRun(run.tag, run.id, errorJson),
-    apply: () => runTransitions.failRun(world.reference, run.id, errorJson),
-  });
-}
-
-export function pauseOrResume(world: World, run: ReferenceRun, what: 'pause-run' | 'resume-run'): Call {
-  return call({
-    what: `${what} ${run.id}`,
-    send: async () => {
-      try {
-        return await orGone(world.state.transitions.pauseOrResume(what, run.tag, run.id).then(() => 'done' as const));
-      } catch (error) {
-        if (isFlotillaError(error) && error.code === 'RUN_NOT_ACTIVE') return 'refused' as const;
-        throw error;
-      }
-    },
-    apply: (reply) =>
-      (what === 'pause-run' ? runTransitions.pauseRun : runTransitions.resumeRun)(world.reference, run.id, reply),
-  });
-}
-
-async function orGone<T>(reply: Promise<T>): Promise<T | 'gone'> {
-  try {
-    return await reply;
-  } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'RUN_NOT_FOUND') return 'gone';
-    throw error;
-  }
-}
-
-export function finishRun(world: World, run: ReferenceRun, succeeded: boolean): Call {
-  const end = succeeded ? { outputJson: '{"done":true}' } : { errorJson };
-  return call({
-    what: `finish ${run.id}`,
-    send: () => world.state.transitions.finishRun(run.tag, run.id, end),
-    apply: () => runTransitions.finishRun(world.reference, run.id, end),
-  });
-}
-
-export function sweepRun(world: World, run: ReferenceRun): Call {
-  const keys = [...run.plan.steps.map(({ index }) => String(index)), ...run.items.keys()];
-  return call({
-    what: `sweep ${run.id}`,
-    send: () => world.state.transitions.sweepRun(run.tag, run.id, keys),
-    apply: () => runTransitions.sweepRun(world.reference, run.tag, run.id, keys),
-  });
-}
-
-export function pruneRun(world: World, run: ReferenceRun): Call {
-  return call({
-    what: `prune ${run.id}`,
-    send: () => world.state.transitions.pruneRun(run.tag, run.id),
-    apply: (reply) => {
-      runTransitions.pruneRun(world.reference, run.id, reply);
-      if (reply) world.forget(run.id);
-    },
-  });
-}
-
-export function bodyHashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

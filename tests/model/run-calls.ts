@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import { errorJson } from './attempt-calls.ts';
+import type { ReferenceRun } from './reference/reference-run.ts';
+import * as runTransitions from './reference/run-transitions.ts';
+import { type Call, call, type World } from './world.ts';
+
+/** The calls that users and schedulers make of a run as a whole. */
+
+const cancelJson = JSON.stringify({ type: 'cancelled', code: 'CANCELLED', message: 'enough' });
+
+export function cancelRun(world: World, run: ReferenceRun): Call {
+  return call({
+    what: `cancel ${run.id}`,
+    send: () => orGone(world.state.transitions.cancelRun(run.tag, run.id, cancelJson)),
+    apply: (reply) => runTransitions.cancelRun(world.reference, run.id, cancelJson, reply),
+    equivalent: () => true,
+  });
+}
+
+export function timeOutRun(world: World, run: Pick<ReferenceRun, 'tag' | 'id'>): Call {
+  return call({
+    what: `time out ${run.id}`,
+    send: () => world.state.transitions.timeOutRun(run.tag, run.id, errorJson),
+    apply: () => runTransitions.timeOutRun(world.reference, run.tag, run.id, errorJson),
+  });
+}
+
+export function failRun(world: World, run: ReferenceRun): Call {
+  return call({
+    what: `fail ${run.id} as a whole`,
+    send: () => world.state.transitions.failRun(run.tag, run.id, errorJson),
+    apply: () => runTransitions.failRun(world.reference, run.id, errorJson),
+  });
+}
+
+export function pauseOrResume(world: World, run: ReferenceRun, what: 'pause-run' | 'resume-run'): Call {
+  return call({
+    what: `${what} ${run.id}`,
+    send: async () => {
+      try {
+        return await orGone(world.state.transitions.pauseOrResume(what, run.tag, run.id).then(() => 'done' as const));
+      } catch (error) {
+        if (isFlotillaError(error) && error.code === 'RUN_NOT_ACTIVE') return 'refused' as const;
+        throw error;
+      }
+    },
+    apply: (reply) =>
+      (what === 'pause-run' ? runTransitions.pauseRun : runTransitions.resumeRun)(world.reference, run.id, reply),
+  });
+}
+
+async function orGone<T>(reply: Promise<T>): Promise<T | 'gone'> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (error instanceof FlotillaError && error.code === 'RUN_NOT_FOUND') return 'gone';
+    throw error;
+  }
+}
+
+export function finishRun(world: World, run: ReferenceRun, succeeded: boolean): Call {
+  const end = succeeded ? { outputJson: '{"done":true}' } : { errorJson };
+  return call({
+    what: `finish ${run.id}`,
+    send: () => world.state.transitions.finishRun(run.tag, run.id, end),
+    apply: () => runTransitions.finishRun(world.reference, run.id, end),
+  });
+}
+
+export function sweepRun(world: World, run: ReferenceRun): Call {
+  const keys = [...run.plan.steps.map(({ index }) => String(index)), ...run.items.keys()];
+  return call({
+    what: `sweep ${run.id}`,
+    send: () => world.state.transitions.sweepRun(run.tag, run.id, keys),
+    apply: () => runTransitions.sweepRun(world.reference, run.tag, run.id, keys),
+  });
+}
+
+export function pruneRun(world: World, run: ReferenceRun): Call {
+  return call({
+    what: `prune ${run.id}`,
+    send: () => world.state.transitions.pruneRun(run.tag, run.id),
+    apply: (reply) => {
+      runTransitions.pruneRun(world.reference, run.id, reply);
+      if (reply) world.forget(run.id);
+    },
+  });
+}
+
+export function bodyHashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
