@@ -44,11 +44,11 @@ export function claim(world: World, run: ReferenceRun, key: StepKey, worker: str
     initial: group.needs,
     attemptMs: overdue ? -FAR_MS : FAR_MS,
     wantsInput: true,
-    parentKey: parentOf(key),
     hasQueuedTimer: step.work?.timeouts.queuedMs !== undefined,
     sources: step.needs.slice(0, 2).map(String),
   };
   return call({
+    hot: true,
     what: `claim ${run.id} ${key} by ${worker} as ${attemptId}`,
     send: () => world.state.transitions.claim(a),
     apply: (reply, clock) => {
@@ -75,7 +75,7 @@ export function commit(world: World, known: KnownAttempt, options: CommitOptions
   const parentKey = parentOf(key);
   const edges: EdgeArgument[] = countedEdges(plan, step.index, 'succeeded').map((edge) => ({
     ...edge,
-    next: options.mayContinue && parentKey === undefined ? successor(world, plan, edge.group) : undefined,
+    next: options.mayContinue && parentKey === undefined ? successor(plan, edge.group) : undefined,
   }));
   const a = {
     ...addressOf(run, key),
@@ -87,19 +87,16 @@ export function commit(world: World, known: KnownAttempt, options: CommitOptions
     checkpoint: checkpointOf(run, key, fence, outputJson),
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     endStep: step.endStep,
-    mayContinue: options.mayContinue,
+    nextAttemptId: options.mayContinue ? world.newAttemptId() : undefined,
     wantsInput: true,
     // What the worker has just made itself it does not ask for.
     sources: step.needs.slice(0, 2).map(String),
-    parentKey,
-    nextItem:
-      options.mayContinue && parentKey !== undefined
-        ? { attemptId: world.newAttemptId(), attemptMs: FAR_MS }
-        : undefined,
+    nextItemAttemptMs: options.mayContinue && parentKey !== undefined ? FAR_MS : undefined,
     edges,
   };
   return call<CommitReply>({
-    what: `commit ${run.id} ${key} of ${attemptId} fence ${options.fenceShift ?? 0}${a.mayContinue ? ' going on' : ''}`,
+    hot: true,
+    what: `commit ${run.id} ${key} of ${attemptId} fence ${options.fenceShift ?? 0}${options.mayContinue ? ' going on' : ''}`,
     send: () => world.state.transitions.commit(a),
     apply: (reply, clock) => {
       attempts.commit(world.reference, a, reply, clock);
@@ -118,14 +115,14 @@ export function commit(world: World, known: KnownAttempt, options: CommitOptions
 }
 
 /** A lone member of a group that a worker may go on with. */
-function successor(world: World, plan: Plan, group: number): EdgeArgument['next'] {
+function successor(plan: Plan, group: number): EdgeArgument['next'] {
   const { members, branchTarget } = plan.groups[group]!;
   const step = plan.steps[members[0]!]!;
   const { queuedMs, totalMs } = step.work?.timeouts ?? {};
   const needsRelay =
     branchTarget || step.kind !== 'task' || step.when !== undefined || queuedMs !== undefined || totalMs !== undefined;
   if (members.length !== 1 || needsRelay) return undefined;
-  return { key: String(step.index), attemptId: world.newAttemptId(), attemptMs: FAR_MS };
+  return { key: String(step.index), attemptMs: FAR_MS };
 }
 
 export function checkpointOf(run: ReferenceRun, key: StepKey, fence: number, stateJson: string, previous = '') {

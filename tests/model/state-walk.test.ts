@@ -151,9 +151,9 @@ function factsOf({ isItem, failFast }: Situation) {
 
 async function commit(situation: Situation, goesOn: boolean): Promise<unknown> {
   const attempt = attemptOf(situation);
-  const { endStep, hasTotalTimer, parentKey } = factsOf(situation);
+  const { endStep, hasTotalTimer } = factsOf(situation);
   const index = situation.isItem ? map.index : step.index;
-  const next = { key: String(successor.index), attemptId: 'next', attemptMs: 1000 };
+  const next = { key: String(successor.index), attemptMs: 1000 };
   return state.transitions.commit({
     ...attempt,
     worker: 'w1',
@@ -161,11 +161,10 @@ async function commit(situation: Situation, goesOn: boolean): Promise<unknown> {
     checkpoint: { ts: attempt.createdAt, seq: 1, checksum: 'sum', previous: '' },
     hasTotalTimer,
     endStep,
-    mayContinue: goesOn,
+    nextAttemptId: goesOn ? 'next' : undefined,
     wantsInput: false,
     sources: [],
-    parentKey,
-    nextItem: goesOn ? { attemptId: 'next', attemptMs: 1000 } : undefined,
+    nextItemAttemptMs: goesOn ? 1000 : undefined,
     edges: countedEdges(plan, index, 'succeeded').map((edge) => (goesOn ? { ...edge, next } : edge)),
   });
 }
@@ -213,7 +212,6 @@ const TRANSITIONS: Record<string, Transition> = {
       initial: 1,
       attemptMs: 1000,
       wantsInput: false,
-      parentKey: factsOf(situation).parentKey,
       hasQueuedTimer: false,
       sources: [],
     }),

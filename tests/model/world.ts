@@ -20,6 +20,8 @@ export interface Call {
   applySecond: (reply: unknown, clock: Clock) => void;
   /** What the caller does with the answer, in calls that follow. */
   followUps: (reply: unknown) => Call[];
+  /** Claims and commits are sent to a script of their own. */
+  hot: boolean;
   /** Whether asking again may change nothing, given the first answer. */
   silent: (reply: unknown) => boolean;
   /** Whether a second answer means the same as the first. */
@@ -32,15 +34,17 @@ export interface CallParts<Reply> {
   apply: (reply: Reply, clock: Clock) => void;
   applySecond?: (reply: Reply, clock: Clock) => void;
   followUps?: (reply: Reply) => Call[];
+  hot?: boolean;
   silent?: boolean | ((reply: Reply) => boolean);
   equivalent?: (first: Reply, second: Reply) => boolean;
 }
 
 export function call<Reply>(parts: CallParts<Reply>): Call {
-  const { what, send, apply, applySecond, followUps, silent = true, equivalent } = parts;
+  const { what, send, apply, applySecond, followUps, hot = false, silent = true, equivalent } = parts;
   return {
     what,
     send,
+    hot,
     apply: (reply, clock) => apply(reply as Reply, clock),
     applySecond: (reply, clock) => applySecond?.(reply as Reply, clock),
     followUps: (reply) => followUps?.(reply as Reply) ?? [],
@@ -127,8 +131,18 @@ export class World {
     for (const name of this.decisions.keys()) if (name.startsWith(`${runId}|`)) this.decisions.delete(name);
   }
 
-  /** Sends calls so that they share one script call, and compares everything afterwards; then does what follows. */
-  async execute(calls: readonly Call[], { followUps = true } = {}): Promise<unknown[]> {
+  /**
+   * Sends calls so that those of one script share one script call, and compares everything after each; then does what
+   * follows.
+   */
+  async execute(calls: readonly Call[], options: { followUps?: boolean } = {}): Promise<unknown[]> {
+    const other = calls.findIndex(({ hot }) => hot !== calls[0]!.hot);
+    if (other < 0) return this.#executeTogether(calls, options);
+    const replies = await this.execute(calls.slice(0, other), options);
+    return [...replies, ...(await this.execute(calls.slice(other), options))];
+  }
+
+  async #executeTogether(calls: readonly Call[], { followUps = true }): Promise<unknown[]> {
     for (const tag of this.tags) {
       const ending = this.runs.filter((run) => run.tag === tag && run.status === 'cancelling');
       this.#endingBefore.set(tag, ending.map(({ id }) => id).sort());

@@ -150,9 +150,7 @@ async function commit(
   const { executor, chain, assignment, address, context } = attempt;
   const checkpoint = checkpointOf(attempt, end.outputJson, context.progressSeq + 1);
   const goesOn = mayContinue();
-  const continuation = goesOn
-    ? continuationOf(chain, assignment, executor.options.abilities, ({ work: next }) => next.timeouts.attemptMs)
-    : undefined;
+  const continuation = goesOn ? continuationOf(chain, assignment, executor.options.abilities) : undefined;
   const reply = await executor.options.state.transitions.commit({
     ...address,
     worker: executor.options.workerId,
@@ -160,11 +158,10 @@ async function commit(
     checkpoint,
     hasTotalTimer: assignment.work.timeouts.totalMs !== undefined,
     endStep: assignment.step.endStep,
-    mayContinue: goesOn,
+    nextAttemptId: continuation?.nextAttemptId,
     wantsInput: continuation?.wantsInput ?? false,
     sources: continuation?.sources ?? [],
-    parentKey: assignment.parentKey,
-    nextItem: continuation?.nextItem,
+    nextItemAttemptMs: continuation?.nextItemAttemptMs,
     edges: continuation?.edges ?? edgesOfSuccess(chain.plan, assignment.step.index),
   });
   if (reply.outcome === 'rejected') {
@@ -178,13 +175,7 @@ async function commit(
     chain.remember(assignment.step.index, { status: 'succeeded', output: end.output, checksum: checkpoint.checksum });
   }
   if (reply.outcome === 'committed') return undefined;
-  const attemptId = attemptIdOf(reply.key, continuation!);
-  return { key: reply.key, attemptId, claimed: reply.attempt };
-}
-
-function attemptIdOf(key: string, continuation: ReturnType<typeof continuationOf>): string {
-  const edge = continuation.edges.find(({ next }) => next?.key === key);
-  return edge?.next?.attemptId ?? continuation.nextItem!.attemptId;
+  return { key: reply.key, attemptId: continuation!.nextAttemptId!, claimed: reply.attempt };
 }
 
 function checkpointOf(

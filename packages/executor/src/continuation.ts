@@ -23,50 +23,77 @@ export function edgesOfSuccess(plan: Plan, step: number): readonly EdgeArgument[
   return edges;
 }
 
+/** Edges of a success with whom this worker would go on, and those it would go on with. */
+interface Offer {
+  edges: readonly EdgeArgument[];
+  candidates: readonly Assignment[];
+}
+
+/** Computed once a plan and step, as what a worker is able to does not change. */
+const offers = new WeakMap<Abilities, WeakMap<Plan, Map<number, Offer>>>();
+
+function offerOf(plan: Plan, step: number, abilities: Abilities): Offer {
+  let byPlan = offers.get(abilities);
+  if (byPlan === undefined) {
+    byPlan = new WeakMap();
+    offers.set(abilities, byPlan);
+  }
+  let bySteps = byPlan.get(plan);
+  if (bySteps === undefined) {
+    bySteps = new Map();
+    byPlan.set(plan, bySteps);
+  }
+  let offer = bySteps.get(step);
+  if (offer === undefined) {
+    const candidates: Assignment[] = [];
+    const edges = edgesOfSuccess(plan, step).map((edge): EdgeArgument => {
+      const next = loneSuccessor(plan, edge.group, abilities);
+      if (next === undefined) return edge;
+      candidates.push(next);
+      return { ...edge, next: { key: next.key, attemptMs: next.work.timeouts.attemptMs } };
+    });
+    offer = { edges, candidates };
+    bySteps.set(step, offer);
+  }
+  return offer;
+}
+
 export interface Continuation {
   edges: readonly EdgeArgument[];
+  /** The attempt that the worker would go on with; undefined when there is nothing to go on with. */
+  nextAttemptId: string | undefined;
   /** What the continued attempt reads beside what the chain knows. */
   sources: string[];
   wantsInput: boolean;
-  nextItem: { attemptId: string; attemptMs: number } | undefined;
+  nextItemAttemptMs: number | undefined;
 }
 
 /**
  * With whom the worker would go on after a step: a lone successor of one of its groups that it can make itself and
  * whose start needs no decision of the relay (no `when`, no branch, delay or map); of a map item the next item.
  */
-export function continuationOf(
-  chain: Chain,
-  assignment: Assignment,
-  abilities: Abilities,
-  attemptMs: (of: Assignment) => number,
-): Continuation {
+export function continuationOf(chain: Chain, assignment: Assignment, abilities: Abilities): Continuation {
   const { plan } = chain;
-  const { step, item } = assignment;
-  const edges = edgesOfSuccess(plan, step.index);
+  const { step, item, work } = assignment;
   if (item !== undefined) {
-    const nextItem = { attemptId: createAttemptId(), attemptMs: attemptMs(assignment) };
-    const sources = chain.missingSources(assignment.work).map(String);
-    return { edges, sources, wantsInput: chain.needsInput(assignment.work), nextItem };
-  }
-  const candidates: { at: number; next: Assignment }[] = [];
-  edges.forEach((edge, at) => {
-    const next = loneSuccessor(plan, edge.group, abilities);
-    if (next !== undefined) candidates.push({ at, next });
-  });
-  if (candidates.length === 0) return { edges, sources: [], wantsInput: false, nextItem: undefined };
-  const withNext = edges.slice();
-  for (const { at, next } of candidates) {
-    withNext[at] = {
-      ...edges[at]!,
-      next: { key: next.key, attemptId: createAttemptId(), attemptMs: attemptMs(next) },
+    return {
+      edges: edgesOfSuccess(plan, step.index),
+      nextAttemptId: createAttemptId(),
+      sources: chain.missingSources(work).map(String),
+      wantsInput: chain.needsInput(work),
+      nextItemAttemptMs: work.timeouts.attemptMs,
     };
   }
+  const { edges, candidates } = offerOf(plan, step.index, abilities);
   // With several candidates it is not known which will go on: that one reads what it needs by itself.
-  const only = candidates.length === 1 ? candidates[0]!.next : undefined;
-  const sources = only === undefined ? [] : chain.missingSources(only.work, step.index).map(String);
-  const wantsInput = candidates.some(({ next }) => chain.needsInput(next.work));
-  return { edges: withNext, sources, wantsInput, nextItem: undefined };
+  const only = candidates.length === 1 ? candidates[0]! : undefined;
+  return {
+    edges,
+    nextAttemptId: candidates.length === 0 ? undefined : createAttemptId(),
+    sources: only === undefined ? [] : chain.missingSources(only.work, step.index).map(String),
+    wantsInput: candidates.some((next) => chain.needsInput(next.work)),
+    nextItemAttemptMs: undefined,
+  };
 }
 
 function loneSuccessor(plan: Plan, group: number, abilities: Abilities): Assignment | undefined {

@@ -233,11 +233,7 @@ export class Executor {
     }
   }
 
-  async #claim(
-    chain: Chain,
-    { key, step, work, parentKey }: Assignment,
-    attemptId: string,
-  ): Promise<ClaimedAttempt | undefined> {
+  async #claim(chain: Chain, { key, step, work }: Assignment, attemptId: string): Promise<ClaimedAttempt | undefined> {
     const group = chain.plan.groups[step.group]!;
     const reply = await this.options.state.transitions.claim({
       tag: chain.tag,
@@ -250,7 +246,6 @@ export class Executor {
       initial: group.needs,
       attemptMs: work.timeouts.attemptMs,
       wantsInput: chain.needsInput(work),
-      parentKey,
       hasQueuedTimer: work.timeouts.queuedMs !== undefined,
       sources: chain.missingSources(work).map(String),
     });

@@ -5,6 +5,7 @@
 --    behind and takes nothing from the others of its group (Lua does not roll back).
 -- 2. Sorted-set changes, outbox entries and messages of all transitions are gathered and written once, after the last
 --    one, outside any pcall: they happen if and only if the transitions' own writes did, in the same atomic script.
+--    What changes of a run is gathered, too: `put`, `remove` and `event` write nothing, `writeRun` does.
 -- 3. Times in a run's hash and history are milliseconds since the run's creation (`c`), so are fencing tokens:
 --    token = max(previous + 1, now - c), which a failover cannot roll back below what a zombie holds.
 local call = redis.call
@@ -21,9 +22,13 @@ local UNIT, UNIT2 = 131072, 17179869184
 local function integer(value) return string.format('%d', value) end
 
 -- Gathered writes -------------------------------------------------------------------------------------------------
-local sortedSets = {}   -- key -> member -> score | false
-local outboxes = {}     -- tag -> list of entries
-local messages = {}     -- list of {channel, text}
+local sortedSets, outboxes, messages
+local function gatherAnew()
+  sortedSets = {}   -- key -> member -> score | false
+  outboxes = {}     -- tag -> list of entries
+  messages = {}     -- list of {channel, text}
+end
+gatherAnew()
 
 local function schedule(key, member, score)
   local set = sortedSets[key]
@@ -69,49 +74,6 @@ end
 -- than taking a text apart.
 local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)$'
 
-local function runFields(tag, id, ...) return { 'HMGET', tag .. K.run .. id, 'm', ... } end
-
--- Reads the fields (made by `runFields`, more may be appended); nil when there is no such run. What was appended is
--- `run[2]` and up, false where the hash has no such field.
-local function openRun(tag, id, fields)
-  local run
-  if #fields <= 4000 then
-    run = call(unpack(fields))
-  else
-    run = {}
-    for first = 3, #fields, 4000 do
-      local page = call('HMGET', fields[2], unpack(fields, first, math.min(first + 3999, #fields)))
-      for index = 1, #page do run[first - 3 + index] = page[index] end
-    end
-  end
-  if not run[1] then return nil end
-  local status, created, live, pending, output, failed = string.match(run[1], META)
-  run.tag, run.id, run.key, run.status = tag, id, fields[2], status
-  run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
-  run.hasOutput, run.hasFailed = output, failed
-  run.at = now - run.created
-  run.set = { 'HSET', fields[2] }
-  run.events = { 'RPUSH', tag .. K.history .. id }
-  return run
-end
-
-local function definitionOf(run)
-  run.definition = run.definition or call('HGET', run.key, 'd')
-  return run.definition
-end
-
-local function put(run, field, value)
-  local set = run.set
-  set[#set + 1] = field
-  set[#set + 1] = value
-end
-
--- Event line: type|at|step key|attempt|fence|attemptId|worker|data; trailing empty parts are left out.
-local function event(run, line)
-  local events = run.events
-  events[#events + 1] = line
-end
-
 -- `unpack` ends near 8,000 values, so long commands are written in parts (even counts: field and value stay together).
 local MAX_PART = 4000
 local function callInParts(command)
@@ -124,12 +86,91 @@ local function callInParts(command)
   end
 end
 
-local function writeRun(run)
+local function newRun(tag, id)
+  local key = tag .. K.run .. id
+  -- values: what has been read or put, false where the hash has no such field. fields: what to read with `readRun`.
+  return { tag = tag, id = id, key = key, values = {}, fields = { 'HMGET', key, 'm' } }
+end
+
+local function want(run, field)
+  if run.values[field] == nil then
+    run.values[field] = false
+    run.fields[#run.fields + 1] = field
+  end
+end
+
+-- Reads what is wanted of a run; false when there is no such run.
+local function readRun(run)
+  local fields, values = run.fields, run.values
+  for first = 3, #fields, MAX_PART do
+    local page = first == 3 and #fields <= MAX_PART and call(unpack(fields))
+      or call('HMGET', run.key, unpack(fields, first, math.min(first + MAX_PART - 1, #fields)))
+    for index = 1, #page do values[fields[first - 1 + index]] = page[index] end
+  end
+  if not values.m then return false end
+  local status, created, live, pending, output, failed = string.match(values.m, META)
+  run.status = status
+  run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
+  run.hasOutput, run.hasFailed = output, failed
+  run.at = now - run.created
+  run.set, run.places = { 'HSET', run.key }, {}
+  run.events = { 'RPUSH', run.tag .. K.history .. run.id }
+  return run
+end
+
+-- Opens a run with the fields that a transition will look at; nil when there is no such run.
+local function openRun(tag, id, ...)
+  local run = newRun(tag, id)
+  for index = 1, select('#', ...) do want(run, (select(index, ...))) end
+  return readRun(run) or nil
+end
+
+-- A field's value, false when the hash has none. What was wanted costs nothing, anything else a call.
+local function stored(run, field)
+  local value = run.values[field]
+  if value == nil then
+    value = call('HGET', run.key, field)
+    run.values[field] = value
+  end
+  return value
+end
+
+local function definitionOf(run) return stored(run, 'd') end
+
+local function put(run, field, value)
+  run.values[field] = value
+  if run.removed then run.removed[field] = nil end
+  local set, place = run.set, run.places[field]
+  if not place then
+    place = #set + 2
+    set[place - 1] = field
+    run.places[field] = place
+  end
+  set[place] = value
+end
+
+local function remove(run, field)
+  run.values[field] = false
+  run.removed = run.removed or {}
+  run.removed[field] = true
+end
+
+-- Event line: type|at|step key|attempt|fence|attemptId|worker|data; trailing empty parts are left out.
+local function event(run, line)
+  local events = run.events
+  events[#events + 1] = line
+end
+
+local function writeRunNow(run)
   local meta = string.format('%s|%d|%d|%d|%s|%s', run.status, run.created, run.live, run.endPending, run.hasOutput, run.hasFailed)
-  if meta ~= run[1] then put(run, 'm', meta) end
+  if meta ~= run.values.m then put(run, 'm', meta) end
   if #run.set > 2 then callInParts(run.set) end
   if #run.events > 2 then callInParts(run.events) end
+  for field in pairs(run.removed or {}) do call('HDEL', run.key, field) end
 end
+
+-- Transitions say so when they are through with a run. The script of the hot ones writes each run once for all of them.
+local writeRun = writeRunNow
 
 local function isActive(status) return status == 'n' or status == 'r' or status == 'p' end
 local function isTerminal(status) return status == 'S' or status == 'F' or status == 'C' or status == 'T' end
@@ -161,11 +202,11 @@ local ENDING_STATUS = { f = 'F', c = 'C', t = 'T' }
 local function finishWhenDone(run)
   if run.live > 0 then return end
   if run.status == 'e' then
-    local ending = run.ending or call('HGET', run.key, 'x')
+    local ending = stored(run, 'x')
     finish(run, ENDING_STATUS[string.sub(ending, 1, 1)], string.sub(ending, 3))
   elseif run.endPending == 0 and isActive(run.status) then
     if run.hasFailed == '1' then
-      finish(run, 'F', run.failed or call('HGET', run.key, 'f'))
+      finish(run, 'F', stored(run, 'f'))
     elseif run.hasOutput == '1' then
       -- The output is an expression: the relay evaluates it and applies `finish-run`.
       send(run.tag, 'F|' .. run.id .. '|' .. definitionOf(run))
@@ -177,45 +218,49 @@ end
 
 -- Stops new steps at once; running attempts hear of it by the renewal reply, hastened by a message.
 local function beginEnding(run, kind, data)
-  run.ending = kind .. '|' .. data
   run.status = 'e'
-  put(run, 'x', run.ending)
+  put(run, 'x', kind .. '|' .. data)
   schedule(run.tag .. K.cancels, run.id, now)
   if run.live > 0 then announce(K.channelAborts, run.id) end
 end
 
--- Counts down the groups that a settled step feeds. ARGV from `a`: count, then per edge:
--- group, delta, start value, join (y: any), key of a lone member the caller may continue with or '', its attemptId,
--- its attemptMs. Returns the list of fired groups as {index in edges, group, counter, key, attemptId, attemptMs}.
--- `values[i]` is the stored counter of the i-th edge's group.
-local EDGE_SIZE = 7
-local function edgeFields(a, fields)
-  local count = tonumber(ARGV[a])
-  for index = 0, count - 1 do fields[#fields + 1] = 'g' .. ARGV[a + 1 + index * EDGE_SIZE] end
-  return count
+-- Edges out of a settled step, as one text: `group|delta|start value|join (y: any)|key of a lone member the caller may
+-- continue with or ''|its attemptMs`, joined by ';'. Steps of one shape have the same text: it is taken apart once.
+local edgesOfText = {}
+local function edgesOf(text)
+  local edges = edgesOfText[text]
+  if not edges then
+    edges = {}
+    for group, delta, start, join, key, attemptMs in string.gmatch(text, '(%d+)|(-?%d+)|(%d+)|(%a)|([^|;]*)|([^;]*)') do
+      edges[#edges + 1] = { group = group, field = 'g' .. group, delta = tonumber(delta), start = tonumber(start),
+        any = join == 'y', key = key, attemptMs = attemptMs }
+    end
+    edgesOfText[text] = edges
+  end
+  return edges
 end
 
-local function countDown(run, a, firstValue)
-  local fired = {}
-  local count = tonumber(ARGV[a])
-  for index = 0, count - 1 do
-    local at = a + 1 + index * EDGE_SIZE
-    local before = tonumber(run[firstValue + index]) or tonumber(ARGV[at + 2])
-    local after = before + tonumber(ARGV[at + 1])
-    put(run, 'g' .. ARGV[at], integer(after))
+local function wantEdges(run, text)
+  local edges = edgesOf(text)
+  for index = 1, #edges do want(run, edges[index].field) end
+end
+
+-- Counts down the groups that a settled step feeds. Returns the list of those that fired: {edge, counter, clean}.
+local function countDown(run, text)
+  local fired, edges = {}, edgesOf(text)
+  for index = 1, #edges do
+    local edge = edges[index]
+    local before = tonumber(stored(run, edge.field) or edge.start)
+    local after = before + edge.delta
+    put(run, edge.field, integer(after))
     local pending = after % UNIT
-    local succeeded = math.floor(after / UNIT) % UNIT
-    local fires
-    if ARGV[at + 3] == 'y' then
+    local fires = pending == 0
+    if edge.any then
+      local succeeded = math.floor(after / UNIT) % UNIT
       local succeededBefore = math.floor(before / UNIT) % UNIT
       fires = (succeededBefore == 0 and succeeded > 0) or (pending == 0 and succeeded == 0)
-    else
-      fires = pending == 0
     end
-    if fires then
-      fired[#fired + 1] = { group = ARGV[at], counter = integer(after), key = ARGV[at + 4],
-        attemptId = ARGV[at + 5], attemptMs = ARGV[at + 6], clean = after < UNIT2 }
-    end
+    if fires then fired[#fired + 1] = { edge = edge, counter = integer(after), clean = after < UNIT2 } end
   end
   return fired
 end
@@ -224,9 +269,12 @@ local function announceReady(run, group)
   event(run, K.eventStepReady .. '|' .. integer(run.at) .. '|g' .. group)
 end
 
-local function sendGroup(run, group, counter)
-  announceReady(run, group)
-  send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. counter)
+local function sendFired(run, fired)
+  for index = 1, #fired do
+    local group = fired[index].edge.group
+    announceReady(run, group)
+    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. fired[index].counter)
+  end
 end
 
 -- Starts an attempt: header, event, fence. `previous` are the parts of the step's last header or nil; `head` names the
@@ -249,17 +297,22 @@ end
 local function endLease(run, header, key)
   local head = header[9]
   unschedule(run.tag .. K.lease, run.id .. '|' .. head)
-  if head ~= key then call('HDEL', run.key, 'c' .. head) end
+  if head ~= key then remove(run, 'c' .. head) end
 end
 
+-- A header of a later attempt, or none: the result is refused and recorded, whatever the run's state.
 local function rejectAttempt(run, key, header, fence, attemptId, reason)
-  -- A header of a later attempt, or none: the result is refused and recorded, whatever the run's state.
-  call('RPUSH', run.events[2], table.concat({ K.eventAttemptRejected, integer(run.at), key, '', fence, attemptId, '',
+  event(run, table.concat({ K.eventAttemptRejected, integer(run.at), key, '', fence, attemptId, '',
     cjson.encode({ reason = reason, state = header and header[1] or 'none' }) }, '|'))
+  writeRun(run)
   return { 'rejected', reason }
 end
 
 -- True when the header is of a running attempt that the caller holds.
 local function holds(header, fence, attemptId)
   return header and header[1] == 'R' and header[4] == fence and header[5] == attemptId
+end
+
+local function errorReply(failure)
+  return { 'error', type(failure) == 'table' and (failure.err or 'error') or tostring(failure) }
 end

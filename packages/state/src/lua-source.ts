@@ -2,24 +2,32 @@ import { readFileSync } from 'node:fs';
 import { EVENT_CODES } from './event-codes.ts';
 import { CHANNELS, KEY_SUFFIXES, RELAY_GROUP } from './keys.ts';
 
-const TRANSITION_FILES = [
-  'settle-step',
-  'create-run',
-  'claim',
-  'commit',
-  'fail',
-  'release',
-  'settle',
-  'start-waiting',
-  'save-progress',
-  'end-run',
-  'dispatch',
-  'timers',
-  'renew',
-] as const;
+const TRANSITION_FILES: readonly string[] = [
+  'transitions/settle-step',
+  'transitions/create-run',
+  'transitions/fail',
+  'transitions/release',
+  'transitions/settle',
+  'transitions/start-waiting',
+  'transitions/save-progress',
+  'transitions/end-run',
+  'transitions/dispatch',
+  'transitions/timers',
+  'transitions/renew',
+  'apply-transitions',
+];
 
-/** What happens with every step. A script of these alone costs half of what the whole one costs to enter. */
-const HOT_FILES: readonly string[] = ['settle-step', 'claim', 'commit'];
+/**
+ * What happens with every step has a script of its own: it costs half of what the whole one costs to enter, and reads and
+ * writes each run once a group.
+ */
+const HOT_FILES: readonly string[] = [
+  'share-runs',
+  'transitions/settle-step',
+  'transitions/claim',
+  'transitions/commit',
+  'apply-hot-transitions',
+];
 export const HOT_TRANSITIONS: ReadonlySet<string> = new Set(['claim', 'commit']);
 
 const luaFile = (name: string) => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
@@ -49,11 +57,10 @@ function withLiterals(lua: string): string {
  *
  * `progress` may run while Redis is over its memory limit: commits, failures and renewals must get through, or work that
  * is finished would be thrown away (Redis refuses a script at its first denied write otherwise). `hot` is the same for
- * groups of `HOT_TRANSITIONS` only. `admission` is refused as a whole then: what is new waits outside.
+ * `HOT_TRANSITIONS`, and knows no others. `admission` is refused as a whole then: what is new waits outside.
  */
 export function transitionScript(kind: 'progress' | 'hot' | 'admission'): string {
   const flags = kind === 'admission' ? '#!lua\n' : '#!lua flags=allow-oom\n';
   const files = kind === 'hot' ? HOT_FILES : TRANSITION_FILES;
-  const transitions = files.map((name) => luaFile(`transitions/${name}`)).join('\n');
-  return flags + withLiterals(`${luaFile('prelude')}${transitions}\n${luaFile('apply-transitions')}`);
+  return flags + withLiterals(['prelude', ...files].map(luaFile).join('\n'));
 }

@@ -2,6 +2,8 @@ import { closeConnection, connectRedis, type RedisClient, type RedisConnection, 
 import { eventually, type LocalRedis, startRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { partitionTag, stateKey } from './keys.ts';
+import { shapeOf } from './testing/plan-shapes.ts';
+import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
 import { TransitionBatch } from './transition-batch.ts';
 
 const namespace = testNamespace(import.meta.url);
@@ -85,18 +87,15 @@ describe('a batch of transitions', () => {
     expect(sent.flatMap(({ names }) => names)).toEqual(replies.map((_, index) => `t${index}`));
   });
 
-  test('enters the smaller script when only hot transitions are in it', async () => {
+  test('sends claims and commits together and to a script of their own', async () => {
     const { client, sent } = createHeldClient();
     const batch = new TransitionBatch({ ...options, client });
-    void batch.apply(tag, 'claim', []);
-    void batch.apply(tag, 'commit', []);
-    await turn();
-    void batch.apply(tag, 'claim', []);
-    void batch.apply(tag, 'fail', []);
-    await turn();
-    expect(sent).toHaveLength(2);
+    const replies = Promise.all(['claim', 'fail', 'commit'].map((name) => batch.apply(tag, name, [])));
+    await eventually(() => sent.length === 2);
+    expect(sent.map(({ names }) => names)).toEqual([['claim', 'commit'], ['fail']]);
     expect(sent[0]!.sha1).not.toBe(sent[1]!.sha1);
     for (const { answer } of sent) answer();
+    expect(await replies).toEqual([['claim'], ['fail'], ['commit']]);
   });
 
   test('tells an error of the script to the transition that made it, and to no other', async () => {
@@ -159,15 +158,27 @@ describe('a batch on a real Redis', () => {
       batch.apply(tag, 'renew', ['w1', 0]),
       batch.apply(tag, 'no-such-transition', []),
       batch.apply(tag, 'cancel-run', ['broken', '{}']),
-      batch.apply(tag, 'claim', ['nobody', '0', 'a', 'w1', '0', 'a', '0', 1000, '0', '', '', 0]),
+      batch.apply(tag, 'recheck', ['nobody', '0', 1000, '0']),
       batch.apply(tag, 'renew', ['w2', 0]),
     ]);
     expect([before?.status, after?.status]).toEqual(['fulfilled', 'fulfilled']);
     expect(unknown).toMatchObject({ reason: { code: 'INTERNAL' } });
     expect(wrong).toMatchObject({ reason: { code: 'INTERNAL', message: expect.stringContaining('WRONGTYPE') } });
-    expect(refused).toMatchObject({ value: ['refused', 'gone'] });
+    expect(refused).toMatchObject({ value: ['done'] });
     expect(await connection.client.zrange(stateKey(tag, 'workers'), '0', '-1')).toEqual(['w1', 'w2']);
     expect(await connection.client.exists(key)).toBe(0);
+  });
+
+  test('reads and writes a run once for all claims of a group', async () => {
+    const plan = shapeOf('wide', [{ id: 'first' }]);
+    const state = createTestState(connection.client, 'once', [plan]);
+    const { runId } = await state.createRun(requestOf(plan));
+    const worker = new TestWorker(state, runId);
+    await connection.client.config('RESETSTAT');
+    const replies = await Promise.all([1, 2, 3, 4, 5, 6].map((step) => worker.claim(String(step), `attempt-${step}`)));
+    expect(replies.every((reply) => 'claimed' in reply)).toBe(true);
+    const stats = await connection.client.info('commandstats');
+    for (const command of ['hmget', 'hset', 'rpush']) expect(stats).toMatch(`cmdstat_${command}:calls=1,`);
   });
 
   test('shares script calls among a thousand askers', async () => {

@@ -1,5 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
-import { defineScript, isCluster, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
+import { defineScript, isCluster, type RedisClient, retryTransient, runScript, type Script } from '@flotilla/redis';
 import { HOT_TRANSITIONS, transitionScript } from './lua-source.ts';
 
 /** At most this many transitions a call: half of a worker's usual slots, so that it works on one group's replies while
@@ -19,6 +19,7 @@ interface Waiting {
 }
 
 interface Lane {
+  script: Script;
   waiting: Waiting[];
   inFlight: number;
   scheduled: boolean;
@@ -41,13 +42,13 @@ export const DEFAULT_LEASE_DURATION_MS = 10_000;
  * Group commit: gathers a process's transitions and applies them in few script calls. While a call is under way others
  * gather; under no load a group is one transition and nothing waits. Each transition is answered for itself.
  *
- * One lane a script call's slot: a standalone Redis takes transitions of all partitions in one call, a Cluster one lane a
- * partition.
+ * One lane a script and slot: a standalone Redis takes transitions of all partitions in one call, a Cluster one lane a
+ * partition. Claims and commits have a script and so lanes of their own.
  */
 export class TransitionBatch {
   readonly #options: TransitionBatchOptions;
-  readonly #script;
-  readonly #hotScript;
+  readonly #script: Script;
+  readonly #hotScript: Script;
   readonly #lanes = new Map<string, Lane>();
   readonly #perPartition: boolean;
   readonly #head: [string, string];
@@ -55,10 +56,7 @@ export class TransitionBatch {
   constructor(options: TransitionBatchOptions) {
     this.#options = options;
     this.#script = defineScript({ name: `apply-transitions-${options.kind}`, lua: transitionScript(options.kind) });
-    this.#hotScript =
-      options.kind === 'progress'
-        ? defineScript({ name: 'apply-transitions-hot', lua: transitionScript('hot') })
-        : this.#script;
+    this.#hotScript = defineScript({ name: 'apply-transitions-hot', lua: transitionScript('hot') });
     this.#perPartition = isCluster(options.client);
     this.#head = [String(options.leaseDurationMs ?? DEFAULT_LEASE_DURATION_MS), options.namespace];
   }
@@ -66,10 +64,11 @@ export class TransitionBatch {
   /** Applies one transition. Rejects with REDIS_UNAVAILABLE or STORAGE_FULL after the deadline, INTERNAL on a script error. */
   apply(tag: string, name: string, args: readonly Argument[]): Promise<TransitionReply> {
     return new Promise((resolve, reject) => {
-      const laneName = this.#perPartition ? tag : '';
+      const hot = HOT_TRANSITIONS.has(name);
+      const laneName = (hot ? 'hot' : '') + (this.#perPartition ? tag : '');
       let lane = this.#lanes.get(laneName);
       if (lane === undefined) {
-        lane = { waiting: [], inFlight: 0, scheduled: false };
+        lane = { script: hot ? this.#hotScript : this.#script, waiting: [], inFlight: 0, scheduled: false };
         this.#lanes.set(laneName, lane);
       }
       lane.waiting.push({ tag, name, args, resolve, reject });
@@ -85,7 +84,7 @@ export class TransitionBatch {
       const group = lane.waiting.splice(0, MAX_GROUP);
       if (group.length === 0) return;
       lane.inFlight += 1;
-      void this.#call(group).finally(() => {
+      void this.#call(lane.script, group).finally(() => {
         lane.inFlight -= 1;
         this.#schedule(lane);
       });
@@ -93,13 +92,12 @@ export class TransitionBatch {
     });
   }
 
-  async #call(group: readonly Waiting[]): Promise<void> {
+  async #call(script: Script, group: readonly Waiting[]): Promise<void> {
     const args: Argument[] = [...this.#head];
     for (const { tag, name, args: own } of group) {
       args.push(name, tag, own.length);
       for (const argument of own) args.push(argument);
     }
-    const script = group.every(({ name }) => HOT_TRANSITIONS.has(name)) ? this.#hotScript : this.#script;
     try {
       const replies = (await retryTransient(() => runScript(this.#options.client, script, [group[0]!.tag], args), {
         deadlineMs: this.#options.deadlineMs,

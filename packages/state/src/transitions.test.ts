@@ -68,10 +68,48 @@ describe('a claim', () => {
   });
 });
 
+describe('claims and commits of one group', () => {
+  test('that meet a damaged step leave the others of their run and group as they would be without it', async () => {
+    const claimed = await worker.take('0', 'one');
+    await connection.client.hset(runKey(), 's7', 'R|damaged');
+    const [damaged, commit, claim, refused] = await Promise.allSettled([
+      worker.commit('7', 'one', claimed),
+      worker.commit('0', 'one', claimed, { endStep: false }),
+      worker.claim('8', 'two'),
+      worker.claim('8', 'three'),
+    ]);
+    expect(damaged).toMatchObject({ value: { outcome: 'rejected' } });
+    expect(commit).toMatchObject({ value: { outcome: 'committed' } });
+    expect(claim).toMatchObject({ value: { claimed: { failures: 0 } } });
+    expect(refused).toMatchObject({ value: { refused: 'leased' } });
+  });
+
+  test('of which one fails in the script are applied one by one, and only that one answers an error', async () => {
+    const claimed = await worker.take('0', 'one');
+    // Its live attempts cannot be counted: whatever changes that run fails.
+    const other = await state.createRun(requestOf(plan, { runId: undefined }));
+    const damagedKey = stateKey(state.tagOf(other.runId), 'run', other.runId);
+    await connection.client.hset(damagedKey, 'm', 'r|damaged');
+    const broken = new TestWorker(state, other.runId);
+    const [before, failed, after] = await Promise.allSettled([
+      worker.commit('0', 'one', claimed, { endStep: false }),
+      broken.claim('0', 'two'),
+      worker.claim('8', 'three'),
+    ]);
+    expect(before).toMatchObject({ value: { outcome: 'committed' } });
+    expect(failed).toMatchObject({ reason: { code: 'INTERNAL' } });
+    expect(after).toMatchObject({ value: { claimed: { failures: 0 } } });
+    expect(await connection.client.hgetall(damagedKey)).toMatchObject({ m: 'r|damaged' });
+    expect(await headerOf('0')).toMatch(/^S/);
+    expect((await historyOf(state, runId)).filter((type) => type === 'step-succeeded')).toHaveLength(1);
+    expect(await connection.client.zrange(stateKey(worker.tag, 'lease'), '0', '-1')).toEqual([`${runId}|8`]);
+  });
+});
+
 describe('a commit', () => {
   test('asked again goes on with the step that it claimed, and claims no second one', async () => {
     const claimed = await worker.take('0', 'one');
-    const going = { mayContinue: true, edges: [edgeTo(1, { key: '1', attemptId: 'next', attemptMs: 1000 })] };
+    const going = { nextAttemptId: 'next', edges: [edgeTo(1, { key: '1', attemptMs: 1000 })] };
     const first = await worker.commit('0', 'one', claimed, going);
     const again = await worker.commit('0', 'one', claimed, going);
     expect(first).toMatchObject({ outcome: 'continued', key: '1' });
@@ -84,13 +122,13 @@ describe('a commit', () => {
   test('of a map item asked again goes on with the item that it claimed', async () => {
     await worker.startMap('2', 5, { concurrency: 2 });
     const claimed = await worker.take('2.1', 'one');
-    const going = { mayContinue: true, nextItem: { attemptId: 'next', attemptMs: 1000 } };
+    const going = { nextAttemptId: 'next', nextItemAttemptMs: 1000 };
     const first = await worker.commit('2.1', 'one', claimed, going);
     // Meanwhile another item has ended, and the one behind it has begun.
     const other = await worker.take('2.0', 'other');
     await worker.commit('2.0', 'other', other, {
-      mayContinue: true,
-      nextItem: { attemptId: 'third', attemptMs: 1000 },
+      nextAttemptId: 'third',
+      nextItemAttemptMs: 1000,
     });
     const again = await worker.commit('2.1', 'one', claimed, going);
     expect(first).toMatchObject({ outcome: 'continued', key: '2.2', attempt: { itemJson: '2' } });
@@ -100,7 +138,7 @@ describe('a commit', () => {
   test('of a map item asked again goes on with its item also when the map has failed meanwhile', async () => {
     await worker.startMap('2', 4, { concurrency: 2 });
     const [one, two] = await Promise.all([worker.take('2.0', 'one'), worker.take('2.1', 'two')]);
-    const going = { mayContinue: true, nextItem: { attemptId: 'next', attemptMs: 1000 } };
+    const going = { nextAttemptId: 'next', nextItemAttemptMs: 1000 };
     expect(await worker.commit('2.0', 'one', one, going)).toMatchObject({ outcome: 'continued', key: '2.2' });
     await worker.fail('2.1', { ...two, attemptId: 'two' });
     expect(await worker.commit('2.0', 'one', one, going)).toMatchObject({ outcome: 'continued', key: '2.2' });
@@ -210,8 +248,8 @@ describe('taking back the attempts of dead workers', () => {
 
   test('finds the step that a chain has come to', async () => {
     const claimed = await worker.take('0', 'one');
-    const next = { key: '1', attemptId: 'next', attemptMs: 1000 };
-    await worker.commit('0', 'one', claimed, { mayContinue: true, edges: [edgeTo(1, next)] });
+    const next = { key: '1', attemptMs: 1000 };
+    await worker.commit('0', 'one', claimed, { nextAttemptId: 'next', edges: [edgeTo(1, next)] });
     await expireLease();
     expect(await state.transitions.reclaim(worker.tag, settings)).toMatchObject({ lost: 1 });
     expect(await headerOf('1')).toMatch(/^Y\|0\|1/);
@@ -265,7 +303,7 @@ describe('pausing', () => {
   test('holds claims back and hands them out on resuming; what runs may end', async () => {
     const claimed = await worker.take('0', 'one');
     await state.pauseRun(runId);
-    const going = { mayContinue: true, edges: [edgeTo(1, { key: '1', attemptId: 'next', attemptMs: 1000 })] };
+    const going = { nextAttemptId: 'next', edges: [edgeTo(1, { key: '1', attemptMs: 1000 })] };
     expect(await worker.commit('0', 'one', claimed, going)).toEqual({ outcome: 'committed' });
     expect(await worker.claim('1', 'two', { group: 1, initial: 1 })).toEqual({ refused: 'paused' });
     const before = await outboxLines();

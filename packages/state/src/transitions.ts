@@ -14,7 +14,7 @@ export interface EdgeArgument {
   /** True for join `any`: it fires at the first success. */
   any: boolean;
   /** A lone member that this worker may go on with. */
-  next?: { key: StepKey; attemptId: string; attemptMs: number } | undefined;
+  next?: { key: StepKey; attemptMs: number } | undefined;
 }
 
 export interface StepAddress {
@@ -63,8 +63,6 @@ export interface ClaimArguments extends StepAddress {
   initial: number;
   attemptMs: number;
   wantsInput: boolean;
-  /** Key of the map step, for items. */
-  parentKey?: StepKey | undefined;
   hasQueuedTimer: boolean;
   sources: readonly StepKey[];
 }
@@ -75,12 +73,13 @@ export interface CommitArguments extends AttemptAddress {
   checkpoint: StoredCheckpoint;
   hasTotalTimer: boolean;
   endStep: boolean;
-  mayContinue: boolean;
+  /** The attempt that the worker goes on with; absent when it may not go on. */
+  nextAttemptId?: string | undefined;
   /** What a continued attempt reads. */
   wantsInput: boolean;
   sources: readonly StepKey[];
-  parentKey?: StepKey | undefined;
-  nextItem?: { attemptId: string; attemptMs: number } | undefined;
+  /** Map items: the time limit of the next item, if the worker may go on with that. */
+  nextItemAttemptMs?: number | undefined;
   edges: readonly EdgeArgument[];
 }
 
@@ -146,15 +145,9 @@ export class Transitions {
       a.key,
       a.attemptId,
       a.worker,
-      a.group,
-      a.any ? 'y' : 'a',
-      a.initial,
-      a.attemptMs,
       flag(a.wantsInput),
-      a.parentKey ?? '',
-      a.hasQueuedTimer ? 'w' : '',
-      a.sources.length,
-      ...a.sources,
+      `${a.group}|${a.any ? 'y' : 'a'}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`,
+      a.sources.join(','),
     ]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
     const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
@@ -172,17 +165,11 @@ export class Transitions {
       a.worker,
       a.outputJson,
       checkpointParts(checkpoint, a.createdAt),
-      flag(a.hasTotalTimer),
-      flag(a.endStep),
-      flag(a.mayContinue),
-      flag(a.wantsInput),
-      a.parentKey ?? '',
-      a.nextItem?.attemptId ?? '',
-      a.nextItem?.attemptMs ?? '',
-      '0',
-      ...edgeArguments(a.edges),
-      a.sources.length,
-      ...a.sources,
+      flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput),
+      a.nextAttemptId ?? '',
+      a.nextItemAttemptMs ?? '',
+      edgeText(a.edges),
+      a.sources.join(','),
     ]);
     if (reply[0] === 'committed') return { outcome: 'committed' };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
@@ -206,8 +193,8 @@ export class Transitions {
       a.parentKey ?? '',
       a.runErrorJson,
       a.quarantine ? 'Q' : 'F',
-      ...edgeArguments(a.edges),
-      ...edgeArguments(a.successEdges ?? []),
+      edgeText(a.edges),
+      edgeText(a.successEdges ?? []),
     ]);
     if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
@@ -274,7 +261,7 @@ export class Transitions {
       flag(a.endStep),
       a.timers,
       a.runErrorJson ?? '',
-      ...edgeArguments(a.edges),
+      edgeText(a.edges),
     ]);
     return reply[0] === 'settled' ? 'settled' : reply[1]!;
   }
@@ -446,12 +433,20 @@ function checkpointParts(checkpoint: StoredCheckpoint, createdAt: number): strin
   return `${checkpoint.ts - createdAt}|${checkpoint.seq}|${checkpoint.checksum}|${checkpoint.previous}`;
 }
 
-function edgeArguments(edges: readonly EdgeArgument[]): (string | number)[] {
-  const args: (string | number)[] = [edges.length];
-  for (const { group, delta, initial, any, next } of edges) {
-    args.push(group, delta, initial, any ? 'y' : 'a', next?.key ?? '', next?.attemptId ?? '', next?.attemptMs ?? '');
+/** Texts of edges that callers keep: those of a plan are asked for with every step. */
+const edgeTexts = new WeakMap<readonly EdgeArgument[], string>();
+
+function edgeText(edges: readonly EdgeArgument[]): string {
+  let text = edgeTexts.get(edges);
+  if (text === undefined) {
+    text = edges
+      .map(({ group, delta, initial, any, next }) =>
+        [group, delta, initial, any ? 'y' : 'a', next?.key ?? '', next?.attemptMs ?? ''].join('|'),
+      )
+      .join(';');
+    edgeTexts.set(edges, text);
   }
-  return args;
+  return text;
 }
 
 /** What `claimed` and `continued` replies have in common: fence, now, failures, crashes, first; then what was asked for. */

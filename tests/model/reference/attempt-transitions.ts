@@ -142,8 +142,8 @@ export function claim(state: Reference, a: ClaimArguments, reply: ClaimReply, cl
       refuse('settled', true);
       return;
     }
-    const { item } = parseStepKey(a.key);
-    const map = item === undefined ? undefined : run.steps.get(a.parentKey!);
+    const { step: index, item } = parseStepKey(a.key);
+    const map = item === undefined ? undefined : run.steps.get(String(index));
     if (item !== undefined && map?.state !== 'map-running') {
       refuse('settled', true);
       return;
@@ -166,7 +166,7 @@ export function claim(state: Reference, a: ClaimArguments, reply: ClaimReply, cl
     if (a.hasQueuedTimer) state.due.remove(a.tag, dueMember('w', a.key, a.runId));
   }
   assert.equal(claimed.fence, run.steps.get(a.key)!.fence, 'fence of the attempt');
-  assert.equal(claimed.itemJson, a.parentKey === undefined ? '' : run.items.get(a.key));
+  assert.equal(claimed.itemJson, parseStepKey(a.key).item === undefined ? '' : run.items.get(a.key));
   checkClaimed(run, a.key, claimed, a);
 }
 
@@ -209,7 +209,8 @@ export function commit(state: Reference, a: CommitArguments, reply: CommitReply,
   run.event('step-succeeded', a.key, attempt);
   if (a.hasTotalTimer) state.due.remove(a.tag, dueMember('t', a.key, a.runId));
 
-  const mayContinue = a.mayContinue && run.status === 'running';
+  const mayContinue = a.nextAttemptId !== undefined && run.status === 'running';
+  const attemptId = a.nextAttemptId ?? '';
   let next: { key: StepKey; attemptId: string; attemptMs: number; announce: number | undefined } | undefined;
   let fired: number[] = [];
   if (item === undefined) {
@@ -218,14 +219,16 @@ export function commit(state: Reference, a: CommitArguments, reply: CommitReply,
     const counted = countItem(run, index, true);
     if (counted.outcome === 'succeeded') fired = run.settle(index, 'succeeded');
     if (counted.nextItem !== undefined) {
-      if (mayContinue && a.nextItem !== undefined) next = { key: counted.nextItem, ...a.nextItem, announce: undefined };
+      const attemptMs = a.nextItemAttemptMs;
+      if (mayContinue && attemptMs !== undefined)
+        next = { key: counted.nextItem, attemptId, attemptMs, announce: undefined };
       else sendStep(state, run, counted.nextItem);
     }
   }
   const [only] = fired;
   const edge = fired.length === 1 ? a.edges.find(({ group }) => group === only) : undefined;
   if (mayContinue && edge?.next !== undefined && run.tally(only!).failed === 0) {
-    next = { ...edge.next, announce: only };
+    next = { ...edge.next, attemptId, announce: only };
     run.announceReady(only!);
   } else {
     sendFired(state, run, fired);
@@ -250,9 +253,9 @@ function checkContinued(run: ReferenceRun, a: CommitArguments, key: StepKey, att
 
 /** A commit whose answer was lost finds what it claimed the first time. */
 function checkRepeatedCommit(run: ReferenceRun, a: CommitArguments, reply: CommitReply): void {
-  const offered = a.edges.flatMap(({ next }) => (next === undefined ? [] : [next.attemptId]));
-  if (a.nextItem !== undefined) offered.push(a.nextItem.attemptId);
-  const running = [...run.steps].find(([, step]) => step.state === 'running' && offered.includes(step.attemptId));
+  const running = [...run.steps].find(
+    ([, step]) => step.state === 'running' && a.nextAttemptId !== undefined && step.attemptId === a.nextAttemptId,
+  );
   if (running === undefined) {
     expectReply(reply, { outcome: 'committed' }, `repeated commit ${a.key}`);
     return;

@@ -1,28 +1,51 @@
 -- Gives a worker the right to one attempt, or the reason to leave the step.
--- Args: runId, step key, attemptId, worker, group, join (y: any), the group's start value, attemptMs, wants input (1|0),
---       parent key of a map item or '', timers to end ('w' when the step has queuedMs), count, step keys to read…
+-- Args: runId, step key (of a map item `map.item`), attemptId, worker, wants input (1|0), group text
+--       `group|join (y: any)|the group's start value|attemptMs|timers to end ('w' when the step has queuedMs)`, step keys to
+--       read, joined by ','
 -- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
 --        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
-T['claim'] = function(tag, a)
-  local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local parent, count = ARGV[a + 9], tonumber(ARGV[a + 11])
-  local fields = runFields(tag, id, 's' .. key, 'g' .. ARGV[a + 4], ARGV[a + 8] == '1' and 'i' or 'm')
-  fields[7] = parent == '' and 'm' or 's' .. parent
-  fields[8] = parent == '' and 'm' or 'i' .. key
-  for index = 1, count do
-    fields[#fields + 1] = 's' .. ARGV[a + 11 + index]
-    fields[#fields + 1] = 'o' .. ARGV[a + 11 + index]
+local groupsOfText = {}
+local function groupOf(text)
+  local group = groupsOfText[text]
+  if not group then
+    local number, join, start, attemptMs, timers = string.match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
+    group = { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
+    groupsOfText[text] = group
   end
-  local run = openRun(tag, id, fields)
+  return group
+end
+
+WANT['claim'] = function(run, a)
+  local key = ARGV[a + 1]
+  want(run, 's' .. key)
+  local parent = parentOf(key)
+  if parent then
+    want(run, 's' .. parent)
+    want(run, 'i' .. key)
+  else
+    local group = groupOf(ARGV[a + 5])
+    if group.start ~= '0' then want(run, group.field) end
+  end
+  if ARGV[a + 4] == '1' then want(run, 'i') end
+  wantSources(run, ARGV[a + 6])
+end
+
+T['claim'] = function(tag, a, run)
+  local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local parent, group = parentOf(key), groupOf(ARGV[a + 5])
   local hint = 'q|' .. key .. '|' .. id
   if not run then
     unschedule(tag .. K.due, hint)
     return { 'refused', 'gone' }
   end
-  local header = run[2] and parts(run[2])
-  local again = header and header[1] == 'R' and header[5] == attemptId
-  if not again then
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
+  local fence, failures, crashes, first
+  if header and header[1] == 'R' and header[5] == attemptId then
+    -- A repeated call.
+    fence, failures, crashes, first = header[4], header[2], header[3], header[7]
+  else
     if run.status == 'e' or isTerminal(run.status) then
       unschedule(tag .. K.due, hint)
       return { 'refused', 'cancelled' }
@@ -32,42 +55,32 @@ T['claim'] = function(tag, a)
       unschedule(tag .. K.due, hint)
       return { 'refused', header[1] == 'B' and 'not-due' or 'settled' }
     end
-    if parent ~= '' then
-      local map = run[5] and parts(run[5])
+    if parent then
+      local map = stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
       if not map or map[1] ~= 'M' then
         unschedule(tag .. K.due, hint)
         return { 'refused', 'settled' }
       end
       if tonumber(string.match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
-    elseif not header and ARGV[a + 6] ~= '0' then
-      local counter = tonumber(run[3])
-      local ready = counter and (counter % UNIT == 0
-        or (ARGV[a + 5] == 'y' and math.floor(counter / UNIT) % UNIT > 0))
+    elseif not header and group.start ~= '0' then
+      local counter = tonumber(stored(run, group.field))
+      local ready = counter and (counter % UNIT == 0 or (group.any and math.floor(counter / UNIT) % UNIT > 0))
       if not ready then return { 'refused', 'not-due' } end
     end
     if run.status == 'p' then
-      call('SADD', tag .. K.paused .. id, key)
+      hold(run, key)
+      writeRun(run)
       unschedule(tag .. K.due, hint)
       return { 'refused', 'paused' }
     end
-  end
-  local fence, failures, crashes, first
-  if again then
-    fence, failures, crashes, first = header[4], header[2], header[3], header[7]
-  else
-    fence, failures, crashes, first = startAttempt(run, key, attemptId, worker, header, ARGV[a + 7], key)
+    fence, failures, crashes, first = startAttempt(run, key, attemptId, worker, header, group.attemptMs, key)
     run.live = run.live + 1
     if run.status == 'n' then run.status = 'r' end
     writeRun(run)
     schedule(tag .. K.lease, id .. '|' .. key, now + LEASE_MS)
     unschedule(tag .. K.due, hint)
-    if ARGV[a + 10] == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
+    if group.timers == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
   end
   local reply = { string.format('claimed|%d|%d|%d|%s|%s|%d', fence, now, run.created, failures, crashes, first) }
-  if ARGV[a + 8] == '1' or parent ~= '' or count > 0 then
-    reply[2] = ARGV[a + 8] == '1' and run[4] or ''
-    reply[3] = parent ~= '' and run[6] or ''
-    for index = 7, #fields - 2 do reply[#reply + 1] = run[index] or '' end
-  end
-  return reply
+  return withValues(reply, run, ARGV[a + 4] == '1', parent and stored(run, 'i' .. key), ARGV[a + 6])
 end

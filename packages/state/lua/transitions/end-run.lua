@@ -2,7 +2,7 @@
 
 -- Args: runId, reason (JSON data of the event). Reply: {'cancelling'|'ended'|'already-cancelling', status, now} | {'gone'}
 T['cancel-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   if not run then return { 'gone' } end
   if isTerminal(run.status) then return { 'ended', run.status, integer(now) } end
   if run.status == 'e' then return { 'already-cancelling', 'e', integer(now) } end
@@ -15,7 +15,7 @@ end
 
 -- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['time-out-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   unschedule(tag .. K.due, 'r||' .. ARGV[a])
   if not run or not isActive(run.status) then return { 'ended' } end
   beginEnding(run, 't', ARGV[a + 1])
@@ -27,7 +27,7 @@ end
 -- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Args: runId, error (JSON).
 -- Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   if not run or not isActive(run.status) then return { 'ended' } end
   beginEnding(run, 'f', ARGV[a + 1])
   finishWhenDone(run)
@@ -37,7 +37,7 @@ end
 
 -- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
 T['pause-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   if not run then return { 'gone' } end
   if run.status == 'p' then return { 'paused' } end
   if run.status ~= 'n' and run.status ~= 'r' then return { 'refused', run.status } end
@@ -49,7 +49,7 @@ end
 
 -- Steps that were refused while the run was paused go back to the outbox. Args: runId.
 T['resume-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   if not run then return { 'gone' } end
   if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
   if run.status ~= 'p' then return { 'refused', run.status } end
@@ -64,7 +64,7 @@ end
 
 -- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
 T['finish-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a]))
+  local run = openRun(tag, ARGV[a])
   if not run or not isActive(run.status) or run.endPending ~= 0 or run.live > 0 then return { 'refused' } end
   if ARGV[a + 1] == 'S' then
     put(run, 'o', ARGV[a + 2])

@@ -2,17 +2,19 @@
 -- Args: runId, step key, fence and attemptId (or '' and the states, '-' for none
 --       yet, in which the scheduler ends the step), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
 --       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
---       final state (F failed, Q quarantined), edges of a failure (count, 7 each); map items: edges of a success, too,
+--       final state (F failed, Q quarantined), edges of a failure (text); map items: edges of a success, too,
 --       because a tolerated failure can be what completes the map
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local delay, parent, edges = ARGV[a + 6], ARGV[a + 10], a + 13
-  local fields = runFields(tag, id, 's' .. key, parent == '' and 'm' or 's' .. parent)
-  local edgeCount = edgeFields(edges, fields)
-  local run = openRun(tag, id, fields)
-  if not run then return { 'rejected', 'gone' } end
-  local header = run[2] and parts(run[2])
+  local delay, parent, edges = ARGV[a + 6], ARGV[a + 10], ARGV[a + 13]
+  local run = newRun(tag, id)
+  want(run, 's' .. key)
+  if parent ~= '' then want(run, 's' .. parent) end
+  wantEdges(run, edges)
+  if not readRun(run) then return { 'rejected', 'gone' } end
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
   -- Without a fence the scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
   local forced = fence == ''
   local running = header and header[1] == 'R'
@@ -62,7 +64,7 @@ T['fail'] = function(tag, a)
     end
     local settles = parent == '' and edges
     if parent ~= '' then
-      local map = run[3] and parts(run[3])
+      local map = stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
       if map and map[1] == 'M' then
         local outcome, nextItem = countItem(run, parent, map, false)
         if outcome == 'next' then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. parent .. '.' .. nextItem) end
@@ -73,21 +75,19 @@ T['fail'] = function(tag, a)
           announce(K.channelAborts, id .. '|' .. parent .. '.|')
           settles = edges
         elseif outcome == 'succeeded' then
-          settles = edges + 1 + edgeCount * EDGE_SIZE
+          settles = ARGV[a + 14]
         end
       end
     else
       failRun(run, ARGV[a + 7], ARGV[a + 11])
     end
     if settles then
-      local fired = settleStep(run, settles, 4, ARGV[a + 8])
-      if run.status ~= 'e' then
-        for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
-      end
+      local fired = settleStep(run, settles, ARGV[a + 8])
+      if run.status ~= 'e' then sendFired(run, fired) end
     end
   end
   finishWhenDone(run)
-  writeRun(run)
   if running then endLease(run, header, key) end
+  writeRun(run)
   return reply
 end

@@ -1,8 +1,8 @@
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
 
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
-local function settleStep(run, a, firstValue, isEndStep)
-  local fired = countDown(run, a, firstValue)
+local function settleStep(run, edges, isEndStep)
+  local fired = countDown(run, edges)
   if isEndStep == '1' then
     run.endPending = run.endPending - 1
   end
@@ -15,7 +15,7 @@ local function failRun(run, failFast, data)
   if failFast == '1' then
     beginEnding(run, 'f', data)
   elseif run.hasFailed == '0' then
-    run.hasFailed, run.failed = '1', data
+    run.hasFailed = '1'
     put(run, 'f', data)
   end
 end

@@ -2,17 +2,17 @@
 -- scheduler found before any attempt (an expression, a map that is not a list).
 -- Args: runId, step key, state (S F K Q), detail (S: checkpoint parts; K: reason), output or error (JSON) or '',
 --       allowed states it may be in now (letters; '-' for none yet), failFast, end step, timers to end (letters of w t d b p
---       q), run error (JSON) or '', edges (count, 7 each)
+--       q), run error (JSON) or '', edges (text)
 -- Reply: {'settled'} | {'refused', state|gone|cancelled}
 local SETTLE_EVENT = { S = K.eventStepSucceeded, F = K.eventStepFailed, K = K.eventStepSkipped, Q = K.eventStepQuarantined }
 T['settle'] = function(tag, a)
   local id, key, state, detail, body = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local edges = a + 10
-  local fields = runFields(tag, id, 's' .. key)
-  edgeFields(edges, fields)
-  local run = openRun(tag, id, fields)
-  if not run then return { 'refused', 'gone' } end
-  local header = run[2] and parts(run[2])
+  local run = newRun(tag, id)
+  want(run, 's' .. key)
+  wantEdges(run, ARGV[a + 10])
+  if not readRun(run) then return { 'refused', 'gone' } end
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
   local current = header and header[1] or '-'
   for timer in string.gmatch(ARGV[a + 8], '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
   if run.status == 'e' or isTerminal(run.status) then return { 'refused', 'cancelled' } end
@@ -31,10 +31,8 @@ T['settle'] = function(tag, a)
   event(run, line)
   if run.status == 'n' then run.status = 'r' end
   if state == 'F' or state == 'Q' then failRun(run, ARGV[a + 6], ARGV[a + 9]) end
-  local fired = settleStep(run, edges, 3, ARGV[a + 7])
-  if run.status ~= 'e' then
-    for index = 1, #fired do sendGroup(run, fired[index].group, fired[index].counter) end
-  end
+  local fired = settleStep(run, ARGV[a + 10], ARGV[a + 7])
+  if run.status ~= 'e' then sendFired(run, fired) end
   finishWhenDone(run)
   writeRun(run)
   return { 'settled' }

@@ -2,10 +2,11 @@
 
 -- What may begin to wait: the header's parts or nil, or the refusal.
 local function openWaiting(tag, a)
-  local run = openRun(tag, ARGV[a], runFields(tag, ARGV[a], 's' .. ARGV[a + 1]))
+  local run = openRun(tag, ARGV[a], 's' .. ARGV[a + 1])
   if not run then return nil, nil, { 'refused', 'gone' } end
   if run.status == 'e' or isTerminal(run.status) then return nil, nil, { 'refused', 'cancelled' } end
-  return run, run[2] and parts(run[2]), nil
+  local found = stored(run, 's' .. ARGV[a + 1])
+  return run, found and parts(found), nil
 end
 
 -- Args: runId, step key, forMs. Reply: {'started'} | {'refused', reason}

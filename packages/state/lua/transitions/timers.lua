@@ -14,17 +14,19 @@ T['take-due'] = function(tag, a)
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
     if letter == 'b' then
       unschedule(due, member)
-      local run = openRun(tag, id, runFields(tag, id, 's' .. key))
-      local header = run and run[2] and parts(run[2])
+      local run = openRun(tag, id, 's' .. key)
+      local found = run and stored(run, 's' .. key)
+      local header = found and parts(found)
       if header and header[1] == 'B' and isActive(run.status) then
         put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
         writeRun(run)
         send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
       end
     elseif letter == 'p' then
-      local run = openRun(tag, id, runFields(tag, id, 's' .. key))
+      local run = openRun(tag, id, 's' .. key)
       unschedule(due, member)
-      if run and run[2] and string.sub(run[2], 1, 1) == 'P' and isActive(run.status) then
+      local found = run and stored(run, 's' .. key)
+      if found and string.sub(found, 1, 1) == 'P' and isActive(run.status) then
         send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
       end
     else
@@ -43,8 +45,9 @@ end
 T['recheck'] = function(tag, a)
   local id, key = ARGV[a], ARGV[a + 1]
   local member = 'q|' .. key .. '|' .. id
-  local run = openRun(tag, id, runFields(tag, id, 's' .. key))
-  local state = run and (run[2] and string.sub(run[2], 1, 1) or '-')
+  local run = openRun(tag, id, 's' .. key)
+  local found = run and stored(run, 's' .. key)
+  local state = found and string.sub(found, 1, 1) or '-'
   if not run or not isActive(run.status) or not string.find('-Y', state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
@@ -81,8 +84,9 @@ T['reclaim'] = function(tag, a)
     local member = entries[index]
     local id, head = string.match(member, '^(.*)|([^|]*)$')
     local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
-    local run = openRun(tag, id, runFields(tag, id, 's' .. key))
-    local header = run and run[2] and parts(run[2])
+    local run = openRun(tag, id, 's' .. key)
+    local found = run and stored(run, 's' .. key)
+    local header = found and parts(found)
     if not header or header[1] ~= 'R' or header[9] ~= head then
       unschedule(lease, member)
     else
@@ -113,9 +117,8 @@ T['reclaim'] = function(tag, a)
           schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
         end
         finishWhenDone(run)
+        endLease(run, header, key)
         writeRun(run)
-        unschedule(lease, member)
-        if head ~= key then call('HDEL', run.key, 'c' .. head) end
       end
     end
   end

@@ -56,7 +56,6 @@ export class TestWorker {
       initial: 0,
       attemptMs: 60_000,
       wantsInput: false,
-      parentKey: parentOf(key),
       hasQueuedTimer: false,
       sources: [],
       ...change,
@@ -82,10 +81,8 @@ export class TestWorker {
       checkpoint: { ts: createdAt, seq: 1, checksum: 'checksum', previous: '' },
       hasTotalTimer: false,
       endStep: true,
-      mayContinue: false,
       wantsInput: false,
       sources: [],
-      parentKey: parentOf(key),
       edges: [],
       ...change,
     });
