@@ -12,6 +12,8 @@ export interface TaskQueuesOptions {
 
 export interface OutgoingTask {
   id: string;
+  /** Redis' clock, ms: since when the task has been asked for. The clocks of processes decide nothing. */
+  at: number;
   task: Task;
 }
 
@@ -31,11 +33,11 @@ export class TaskQueues {
   /** Hands tasks to a queue in one round trip. */
   async add(queueName: string, tasks: readonly OutgoingTask[]): Promise<void> {
     await this.#queue(queueName).addBulk(
-      tasks.map(({ id, task }) => ({ name: 'steps', data: task, opts: { jobId: id } })),
+      tasks.map(({ id, at, task }) => ({ name: 'steps', data: task, opts: { jobId: id, timestamp: at } })),
     );
   }
 
-  /** When the oldest waiting task was added (worker's clock of whoever added it, ms), or undefined when none waits. */
+  /** Since when the oldest waiting task has been asked for (its `at`), or undefined when none waits. */
   async oldestWaitingAt(queueName: string): Promise<number | undefined> {
     const [job] = await this.#queue(queueName).getJobs(['waiting'], 0, 0, true);
     return job?.timestamp;

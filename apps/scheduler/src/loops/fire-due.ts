@@ -25,6 +25,7 @@ const BACKLOG_CACHE_MS = 500;
 const LONG_BACKLOG = 1000;
 
 interface Backlog {
+  /** Redis' clock. */
   oldest: number | undefined;
   count: number;
 }

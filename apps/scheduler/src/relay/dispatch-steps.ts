@@ -10,7 +10,10 @@ const NO_HANDLER_RETRY_MS = 1000;
 /** Tasks of one addBulk: what Redis does in a few milliseconds. */
 const MOST_TASKS_AT_ONCE = 250;
 
-/** Hands steps to BullMQ, batched by what their handlers usually take. `origin` makes the task ids repeatable. */
+/**
+ * Hands steps to BullMQ, batched by what their handlers usually take. `origin`, the id of their outbox entry, makes the
+ * task ids repeatable and says when, on Redis' clock, they became ready.
+ */
 export async function dispatchSteps(
   state: State<Plan>,
   queues: TaskQueues,
@@ -21,6 +24,8 @@ export async function dispatchSteps(
   const byHandler = Map.groupBy(steps, ({ queue, use }) => `${queue}\n${use}`);
   const tasks = new Map<string, OutgoingTask[]>();
   const parked: Promise<void>[] = [];
+  // Entry ids begin with Redis' milliseconds.
+  const at = Number.parseInt(origin, 10);
   for (const group of byHandler.values()) {
     const { queue, use } = group[0]!;
     if (!fleet.mayBeTaken(queue, use)) {
@@ -38,7 +43,7 @@ export async function dispatchSteps(
       first += size;
       const i = chunk.map(({ runId, definitionHash, key }): TaskStep => [runId, definitionHash, key]);
       const { runId, key } = chunk[0]!;
-      list.push({ id: taskId(origin, runId, key), task: { v: 1, i } });
+      list.push({ id: taskId(origin, runId, key), at, task: { v: 1, i } });
       if (list.length === MOST_TASKS_AT_ONCE) await queues.add(queue, list.splice(0));
     }
   }

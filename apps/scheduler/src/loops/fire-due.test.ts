@@ -1,0 +1,99 @@
+import { stateKey } from '@flotilla/state';
+import { eventually, testNamespace } from '@flotilla/testing';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { createFireDueLoop } from './fire-due.ts';
+import type { Loop } from './loop.ts';
+import { LoopWorld } from './testing/loop-world.ts';
+
+let world: LoopWorld;
+let loop: Loop | undefined;
+beforeEach(async () => {
+  world = await new LoopWorld(testNamespace(import.meta.url)).open();
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await loop?.stop();
+  loop = undefined;
+  await world.close();
+});
+
+function startLoop(state = world.createState()): void {
+  loop = createFireDueLoop({ state, queues: world.queues, logger: world.logger });
+  loop.start();
+}
+
+const statusOf = async (runId: string) => (await world.state.readRun(runId))?.status;
+const work = { kind: 'task', use: 'work' } as const;
+
+describe('what is due', () => {
+  test('ends a run whose definition is damaged', async () => {
+    const { plan, runId, key } = await world.start({ a: { kind: 'delay', forMs: 60_000 } });
+    await world.state.transitions.startDelay({ tag: world.tag, runId, key: key('a') }, 60_000);
+    await world.makeDue(`d|${key('a')}|${runId}`);
+    await world.damage(plan);
+    startLoop();
+    await eventually(async () => (await statusOf(runId)) === 'failed');
+    expect((await world.state.readRun(runId))?.error).toMatchObject({ code: 'DATA_CORRUPTION' });
+    await eventually(async () => (await world.due()).length === 0);
+  });
+
+  test('ends a step that nobody started within its queued time', async () => {
+    const { runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 1 } } });
+    await world.state.transitions.dispatched(world.tag, [], ['w', key('a'), runId, 1]);
+    startLoop();
+    await eventually(async () => (await statusOf(runId)) === 'failed');
+    expect((await world.state.readRun(runId))?.error).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  test('leaves a step alone that has begun or backs off when an old queued time is due', async () => {
+    const { plan, runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 60_000 } } });
+    const a = key('a');
+    const stale = `w|${a}|${runId}`;
+    const { fence, createdAt } = await world.claim(runId, plan, a, 'attempt-1');
+    const fireStale = async () => {
+      await world.client.zadd(stateKey(world.tag, 'due'), 1, stale);
+      await eventually(async () => !(await world.due()).includes(stale));
+    };
+    startLoop();
+    await fireStale();
+    expect(await world.failAttempt(runId, a, 'attempt-1', fence, createdAt, 60_000)).toMatchObject({
+      outcome: 'retry',
+    });
+    await fireStale();
+    const { steps } = await world.state.listSteps(runId, { limit: 1 });
+    expect(steps[0]).toMatchObject({ status: 'backing-off', attempts: 1 });
+    expect(await statusOf(runId)).toBe('running');
+  });
+});
+
+describe.each([
+  ['an hour ahead', 3_600_000],
+  ['an hour behind', -3_600_000],
+])('when the clock of the process is %s, a step whose hint nobody took', (_what, skewMs) => {
+  /** Makes a step due that was handed out 5 s ago, with one task in its queue; tells whether it was handed out again. */
+  async function isHandedOutAgain(taskAgeMs: number): Promise<boolean> {
+    const now = Date.now.bind(Date);
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + skewMs);
+    const { runId, plan, key } = await world.start({ a: work });
+    const [seconds, micros] = await world.client.time();
+    const redisNow = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    await world.queues.add('default', [
+      { id: 'waiting', at: redisNow - taskAgeMs, task: { v: 1, i: [[runId, plan.hash, key('a')]] } },
+    ]);
+    const hint = `q|${key('a')}|${runId}`;
+    await world.client.zadd(stateKey(world.tag, 'due'), redisNow - 1, hint);
+    const before = await world.client.xlen(stateKey(world.tag, 'outbox'));
+    startLoop();
+    await eventually(async () => Number(await world.client.zscore(stateKey(world.tag, 'due'), hint)) > redisNow);
+    await loop!.stop();
+    return (await world.client.xlen(stateKey(world.tag, 'outbox'))) > before;
+  }
+
+  test('stays where it is while older tasks wait', async () => {
+    expect(await isHandedOutAgain(10_000)).toBe(false);
+  });
+
+  test('is handed out again when all that wait are younger', async () => {
+    expect(await isHandedOutAgain(0)).toBe(true);
+  });
+});

@@ -1,0 +1,86 @@
+import { stateKey } from '@flotilla/state';
+import { eventually, testNamespace } from '@flotilla/testing';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { FleetView } from '../relay/fleet-view.ts';
+import type { Loop } from './loop.ts';
+import { createRelayLoop } from './relay-outbox.ts';
+import { LoopWorld } from './testing/loop-world.ts';
+
+let world: LoopWorld;
+let loop: Loop | undefined;
+beforeEach(async () => {
+  world = await new LoopWorld(testNamespace(import.meta.url)).open();
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await loop?.stop();
+  loop = undefined;
+  await world.close();
+});
+
+/** A relay of another process than the one that took the submission. */
+function startRelay(state = world.createState()): void {
+  const { queues, blocking, logger } = world;
+  loop = createRelayLoop({ state, queues, fleet: new FleetView(state), blocking, schedulerId: 's-1', logger });
+  loop.start();
+}
+
+const outbox = () => world.client.xlen(stateKey(world.tag, 'outbox'));
+const work = { kind: 'task', use: 'work', retry: { maxAttempts: 3, initialMs: 10 } } as const;
+
+describe('the relay', () => {
+  test("dates tasks by Redis' clock, however wrong its own is", async () => {
+    jest.spyOn(Date, 'now').mockReturnValue(1000);
+    await world.start({ a: work });
+    const [seconds] = await world.client.time();
+    startRelay();
+    await eventually(() => world.queues.added.length === 1);
+    expect(Math.abs(world.queues.added[0]!.at - Number(seconds) * 1000)).toBeLessThan(5000);
+    expect(await world.queues.oldestWaitingAt('default')).toBe(world.queues.added[0]!.at);
+  });
+
+  test('ends a run whose definition is damaged, and drops its entry', async () => {
+    const { plan, runId } = await world.start({ a: work });
+    await world.damage(plan);
+    startRelay();
+    await eventually(async () => (await world.state.readRun(runId))?.status === 'failed');
+    expect((await world.state.readRun(runId))?.error).toMatchObject({
+      type: 'non_retryable',
+      code: 'DATA_CORRUPTION',
+    });
+    await eventually(async () => (await outbox()) === 0);
+    expect(world.queues.added).toEqual([]);
+  });
+
+  test('sets queued and total time before a worker can see the step: a claim in that moment ends the queued time', async () => {
+    const { plan, runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 60_000, totalMs: 90_000 } } });
+    const a = key('a');
+    let before: string[] = [];
+    world.queues.onAdd = async () => {
+      before = await world.due();
+      await world.claim(runId, plan, a, 'attempt-1');
+    };
+    startRelay();
+    await eventually(async () => (await outbox()) === 0);
+    await eventually(() => world.queues.added.length === 1);
+    expect(before.sort()).toEqual([`t|${a}|${runId}`, `w|${a}|${runId}`]);
+    const after = await world.due();
+    expect(after).toContain(`t|${a}|${runId}`);
+    expect(after).not.toContain(`w|${a}|${runId}`);
+  });
+
+  test('sets no limit anew when an entry is repeated after its step has begun', async () => {
+    const { plan, runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 60_000 } } });
+    const a = key('a');
+    const { fence, createdAt } = await world.claim(runId, plan, a, 'attempt-1');
+    startRelay();
+    await eventually(async () => (await outbox()) === 0);
+    expect(await world.due()).not.toContain(`w|${a}|${runId}`);
+    expect(await world.failAttempt(runId, a, 'attempt-1', fence, createdAt, 60_000)).toMatchObject({
+      outcome: 'retry',
+    });
+    await world.state.transitions.dispatched(world.tag, [], ['w', a, runId, 1, 't', a, runId, 1]);
+    // The total time goes on while a step backs off, the queued time does not begin.
+    expect((await world.due()).filter((member) => 'wt'.includes(member[0]!))).toEqual([`t|${a}|${runId}`]);
+  });
+});
