@@ -1,7 +1,7 @@
 import type { AgentView, HistoryEvent, ProblemDocument, RunStarted, RunView, StepView } from '@flotilla/contracts';
 import { eventually } from './eventually.ts';
 
-/** What the HTTP API tells of a run, read after it has ended. The checks of `history-checks` look at nothing else. */
+/** What the HTTP API tells of a run. */
 export interface RunRecord {
   run: RunView;
   steps: readonly StepView[];
@@ -31,11 +31,13 @@ const AFTER_FAILURE_MS = 100;
  */
 export class FleetApi {
   readonly #urls: () => readonly string[];
+  readonly #fetch: typeof globalThis.fetch;
   #next = 0;
 
   /** `urls`: the schedulers that run now. */
-  constructor(urls: () => readonly string[]) {
+  constructor(urls: () => readonly string[], fetch: typeof globalThis.fetch = globalThis.fetch) {
     this.#urls = urls;
+    this.#fetch = fetch;
   }
 
   async request<Body = unknown>(
@@ -182,7 +184,7 @@ export class FleetApi {
     if (url === undefined) return new Error('no scheduler of the fleet runs');
     const startedAt = performance.now();
     try {
-      const response = await fetch(url + path, {
+      const response = await this.#fetch(url + path, {
         method,
         signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
         ...(body === undefined

@@ -25,6 +25,8 @@ export interface FleetOptions {
   workerEnv?: Environment;
   /** Options for node itself, such as `--import` of a hook. */
   nodeArgs?: readonly string[];
+  /** What `api` makes its requests with, such as that of `recordCalls`. Default: the global one. */
+  fetch?: typeof globalThis.fetch;
 }
 
 /** A scheduler or worker process of a fleet. */
@@ -38,6 +40,11 @@ export interface FleetMember {
   /** Wall clock when it was killed, stopped or paused by the test. */
   readonly endedAt: number | undefined;
   readonly pausedAt: number | undefined;
+  readonly startedAt: number;
+  /** The signal that the test ended it with. */
+  readonly plannedEnd: 'SIGKILL' | 'SIGTERM' | undefined;
+  /** How and when it ended. */
+  readonly exit: (ProcessExit & { at: number }) | undefined;
   kill9(): Promise<void>;
   /** SIGTERM; SIGKILL after `graceMs` (default 30000). */
   terminate(graceMs?: number): Promise<ProcessExit & { tookMs: number }>;
@@ -93,7 +100,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const fleet: Fleet = {
     namespace,
     redisUrl,
-    api: new FleetApi(() => running('scheduler').map(({ url }) => url!)),
+    api: new FleetApi(() => running('scheduler').map(({ url }) => url!), options.fetch),
     get url() {
       const [first] = running('scheduler');
       if (first?.url === undefined) throw new Error('no scheduler of the fleet runs');
@@ -157,22 +164,30 @@ class Member implements FleetMember {
   readonly process: StartedProcess;
   endedAt: number | undefined;
   pausedAt: number | undefined;
+  readonly startedAt = Date.now();
+  plannedEnd: 'SIGKILL' | 'SIGTERM' | undefined;
+  exit: (ProcessExit & { at: number }) | undefined;
 
   constructor(kind: FleetMember['kind'], ready: Ready, process: StartedProcess) {
     this.kind = kind;
     this.id = ready.workerId ?? ready.schedulerId ?? '';
     this.url = ready.url;
     this.process = process;
+    process.exited.then((exit) => {
+      this.exit = { ...exit, at: Date.now() };
+    });
   }
 
   async kill9(): Promise<void> {
     this.endedAt ??= Date.now();
+    if (this.process.running()) this.plannedEnd = 'SIGKILL';
     await this.process.kill9();
   }
 
   async terminate(graceMs = 30_000): Promise<ProcessExit & { tookMs: number }> {
     const startedAt = performance.now();
     this.endedAt ??= Date.now();
+    if (this.process.running()) this.plannedEnd ??= 'SIGTERM';
     const exit = await this.process.stop(graceMs);
     return { ...exit, tookMs: performance.now() - startedAt };
   }

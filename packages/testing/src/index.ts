@@ -1,15 +1,16 @@
+export {
+  type ChaosProxy,
+  type ChaosProxyOptions,
+  type ProxyCounts,
+  type ProxyMode,
+  startChaosProxy,
+} from './chaos-proxy.ts';
+export * from './checker/index.ts';
 export { type ProcessExit, type StartedProcess, type StartProcessOptions, startProcess } from './child-process.ts';
 export { type EventuallyOptions, eventually, within } from './eventually.ts';
 export { type Fleet, type FleetMember, type FleetOptions, startFleet, startProgram } from './fleet.ts';
 export { type ApiAnswer, FleetApi, mapInTurn, type RequestOptions, type RunRecord } from './fleet-api.ts';
 export { freePort } from './free-port.ts';
-export {
-  type Expectations,
-  findRecoveries,
-  findViolations,
-  type Recovery,
-  rejectedAttempts,
-} from './history-checks.ts';
 export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } from './local-redis.ts';
 export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport } from './replay-checks.ts';
 export { sharedRedis } from './shared-redis.ts';

@@ -1,0 +1,105 @@
+import type { HistoryEvent } from '@flotilla/contracts';
+import type { ProgressReport, Recording } from '../recording.ts';
+import { ATTEMPT_ENDS, type RunFacts, type StepFacts } from '../run-facts.ts';
+import { type Found, perRun } from '../violation.ts';
+
+export const v09 = perRun(
+  'V9',
+  'Checkpoints of a step are numbered without a gap over its attempts, each attempt finds the last one stored, all match their checksums, and no attempt succeeds on a damaged one.',
+  (run, { recording, atRest }) => [
+    ...(atRest ? findUnverified(run, recording) : []),
+    ...[...run.steps.values()].flatMap((step) => [
+      ...findUsesOfDamaged(step),
+      ...findProgressGaps(step, progressOf(recording, run.runId, step.stepId)),
+    ]),
+  ],
+);
+
+/** Progress of a step in the order of its attempts, and within one as it came. */
+function progressOf({ effects }: Recording, runId: string, stepId: string): ProgressReport[] {
+  return effects
+    .filter((report): report is ProgressReport => report.kind !== 'effect')
+    .filter((report) => report.runId === runId && report.stepId === stepId)
+    .sort((one, other) => one.fence - other.fence);
+}
+
+function findUnverified({ runId, record, steps }: RunFacts, { faults }: Recording): Found[] {
+  const damaged = new Set(faults.flatMap(({ targets }) => targets));
+  return (record.checkpoints ?? []).flatMap((checkpoint) => {
+    const { stepId, seq, fence, verified } = checkpoint;
+    const found: Found[] = [];
+    if (!verified && !damaged.has(`${runId}/${stepId}`)) {
+      found.push({ message: `the checkpoint of ${stepId} does not match its checksum`, evidence: [checkpoint] });
+    }
+    const own = steps.get(stepId)?.events ?? [];
+    const saves = own.filter(({ type }) => type === 'checkpoint-saved');
+    const hasSaved = saves.some((save) => save.fence === fence);
+    if (seq > saves.length + 1 || (hasSaved && seq !== saves.length + 1)) {
+      const message = `the result of ${stepId} has number ${seq} after ${saves.length} checkpoints`;
+      found.push({ message, evidence: [checkpoint, ...saves] });
+    }
+    return found;
+  });
+}
+
+/** An attempt in which a damaged checkpoint was found must not succeed. */
+function findUsesOfDamaged({ stepId, events }: StepFacts): Found[] {
+  const found: Found[] = [];
+  let corrupt: HistoryEvent | undefined;
+  for (const event of events) {
+    if (event.type === 'checkpoint-corrupt') corrupt = event;
+    if (event.type === 'attempt-succeeded' && corrupt !== undefined) {
+      found.push({ message: `an attempt of ${stepId} succeeded on a damaged checkpoint`, evidence: [corrupt, event] });
+    }
+    if (event.type === 'attempt-started' || ATTEMPT_ENDS.has(event.type)) corrupt = undefined;
+  }
+  return found;
+}
+
+function findProgressGaps({ stepId, events }: StepFacts, reports: readonly ProgressReport[]): Found[] {
+  const found: Found[] = [];
+  const say = (message: string, ...evidence: object[]) => found.push({ message: `${stepId} ${message}`, evidence });
+  /** The last that is known to be stored, and what may be: its worker died before it could tell. */
+  let stored: ProgressReport | undefined;
+  let possible: ProgressReport[] = [];
+  let current: { fence: number; number: number | undefined } | undefined;
+  for (const report of reports) {
+    const { kind, number, fence, stateHash } = report;
+    if (current?.fence !== fence) current = { fence, number: undefined };
+    if (kind === 'loaded') {
+      const isKnown = [...possible, stored].some((save) => save !== undefined && isSameState(save, report));
+      const isNothing = number === 0 && stored === undefined;
+      if (!isKnown && !isNothing)
+        say(
+          `found checkpoint ${number}, which is not the last one stored`,
+          ...possible,
+          ...(stored === undefined ? [] : [stored]),
+          report,
+        );
+      current.number = number;
+    } else if (kind === 'saving') {
+      const before = current.number ?? stored?.number ?? 0;
+      if (number !== before + 1) say(`saves checkpoint ${number} after ${before}`, report);
+      current.number = number;
+      possible.push(report);
+    } else {
+      if (!possible.some((save) => save.fence === fence && save.number === number && save.stateHash === stateHash)) {
+        say(`has stored checkpoint ${number}, which it did not save`, report);
+      }
+      stored = report;
+      possible = [];
+    }
+  }
+  for (const [fence, own] of Map.groupBy(reports, (report) => report.fence)) {
+    const told = own.filter(({ kind }) => kind === 'saved');
+    const recorded = events.filter((event) => event.type === 'checkpoint-saved' && event.fence === fence);
+    if (recorded.length < told.length) {
+      say(`was told of ${told.length} stored checkpoints, its history of ${recorded.length}`, ...told, ...recorded);
+    }
+  }
+  return found;
+}
+
+function isSameState(one: ProgressReport, other: ProgressReport): boolean {
+  return one.number === other.number && one.stateHash === other.stateHash;
+}

@@ -1,0 +1,88 @@
+import { isTerminalRunStatus } from '@flotilla/contracts';
+import { placeOf } from '../key-places.ts';
+import type { Recording, ScannedKey } from '../recording.ts';
+import type { CheckContext, Invariant, Violation } from '../violation.ts';
+
+/** Empty when all runs have ended. */
+const WORK: ReadonlySet<string> = new Set(['outbox', 'due', 'lease', 'active', 'cancels', 'paused']);
+/** BullMQ: where tasks wait or are being made, or have failed. */
+const TASK_LISTS: ReadonlySet<string> = new Set([
+  'wait',
+  'active',
+  'paused',
+  'delayed',
+  'prioritized',
+  'failed',
+  'waiting-children',
+]);
+const QUEUE_KEYS: ReadonlySet<string> = new Set([
+  'meta',
+  'id',
+  'events',
+  'stalled',
+  'stalled-check',
+  'marker',
+  'completed',
+  'pc',
+  'limiter',
+]);
+
+export const v13: Invariant = {
+  id: 'V13',
+  title: 'At rest nothing is left to do: no outbox or due entry, lease or BullMQ task, and no key without an owner.',
+  check: (context) => {
+    const { recording, atRest } = context;
+    const scan = recording.scans.at(-1);
+    if (scan === undefined || !atRest) return [];
+    const owners = ownersOf(recording);
+    return scan.keys.flatMap((key) => {
+      const problem = findProblem(key, scan.namespace, owners, context);
+      return problem === undefined ? [] : [violation(problem, key)];
+    });
+  },
+};
+
+const violation = (message: string, key: ScannedKey): Violation => ({ invariant: 'V13', message, evidence: [key] });
+
+/** Runs and definitions that may have keys; undefined where it is not known which runs there are. */
+interface Owners {
+  runs: ReadonlySet<string>;
+  definitions: ReadonlySet<string>;
+  paused: ReadonlySet<string>;
+}
+
+function ownersOf({ listings, runs }: Recording): Owners | undefined {
+  const listing = listings.at(-1);
+  if (listing === undefined) return undefined;
+  const open = runs.filter(({ run }) => !isTerminalRunStatus(run.status));
+  return {
+    // Both: that a run is not listed is V14's matter.
+    runs: new Set([...listing.runs, ...runs.map(({ run }) => run)].map(({ runId }) => runId)),
+    definitions: new Set([...listing.runs, ...runs.map(({ run }) => run)].map(({ definitionHash }) => definitionHash)),
+    paused: new Set(open.map(({ run }) => run.runId)),
+  };
+}
+
+function findProblem(
+  { key, size = 0, ttlMs }: ScannedKey,
+  namespace: string,
+  owners: Owners | undefined,
+  { bounds }: CheckContext,
+): string | undefined {
+  const place = placeOf(key, namespace);
+  if (place === undefined) return `${key} is a key that nobody knows`;
+  const { area, name, id } = place;
+  if (area === 'queue') {
+    if (TASK_LISTS.has(name))
+      return size > 0 && !bounds.tasksMayRemain ? `${size} tasks are left in ${key}` : undefined;
+    return QUEUE_KEYS.has(name) || name === 'task' ? undefined : `${key} is a key that nobody knows`;
+  }
+  if (area === 'deployment') return undefined;
+  if (name === 'idempotency') return ttlMs === -1 ? `${key} never expires` : undefined;
+  if (name === 'paused' && owners?.paused.has(id)) return undefined;
+  if (WORK.has(name)) return size > 0 ? `${size} entries are left in ${key}` : undefined;
+  if (owners === undefined) return undefined;
+  if ((name === 'run' || name === 'history') && !owners.runs.has(id)) return `${key} belongs to no run`;
+  if (name === 'definition' && !owners.definitions.has(id)) return `${key} is the definition of no run`;
+  return undefined;
+}

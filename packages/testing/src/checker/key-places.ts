@@ -1,0 +1,62 @@
+/**
+ * What the keys of a deployment are for, read from their names: the checker's own knowledge of what is written down in
+ * `packages/state/src/keys.ts`. A key that is not known here belongs to nobody.
+ */
+const PARTITION_KEYS: Readonly<Record<string, string>> = {
+  out: 'outbox',
+  due: 'due',
+  lease: 'lease',
+  workers: 'workers',
+  reclaim: 'reclaim',
+  cancels: 'cancels',
+  runs: 'runs',
+  active: 'active',
+  ended: 'ended',
+};
+const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
+  r: 'run',
+  h: 'history',
+  p: 'paused',
+  d: 'definition',
+  i: 'idempotency',
+  w: 'by-workflow',
+  t: 'by-tag',
+};
+const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
+  'agents',
+  'agents:seen',
+  'workflows',
+  'workflows:versions',
+  'durations',
+  'deployment',
+]);
+
+export interface KeyPlace {
+  area: 'partition' | 'deployment' | 'queue';
+  /** Such as `outbox` or `run`; of a queue BullMQ's word, `task` for the hash of a task. */
+  name: string;
+  /** Of what, such as a run id. */
+  id: string;
+}
+
+/** Undefined: a key that nobody knows. */
+export function placeOf(key: string, namespace: string): KeyPlace | undefined {
+  const match = /^\{([^}]*)\}:(.*)$/s.exec(key);
+  if (match === null) return undefined;
+  const [, tag = '', rest = ''] = match;
+  if (tag === namespace) return DEPLOYMENT_KEYS.has(rest) ? { area: 'deployment', name: rest, id: '' } : undefined;
+  if (!tag.startsWith(`${namespace}:`)) return undefined;
+  const part = tag.slice(namespace.length + 1);
+  if (part.startsWith('q:')) return queuePlace(part.slice(2), rest);
+  if (!/^\d+$/.test(part)) return undefined;
+  const alone = PARTITION_KEYS[rest];
+  if (alone !== undefined) return { area: 'partition', name: alone, id: '' };
+  const name = PARTITION_KEYS_WITH_ID[rest.slice(0, rest.indexOf(':'))];
+  return name === undefined ? undefined : { area: 'partition', name, id: rest.slice(rest.indexOf(':') + 1) };
+}
+
+function queuePlace(queue: string, rest: string): KeyPlace | undefined {
+  if (!rest.startsWith(`${queue}:`)) return undefined;
+  const name = rest.slice(queue.length + 1);
+  return { area: 'queue', name: /^(j-|\d+$|[\w-]+:)/.test(name) ? 'task' : name, id: queue };
+}

@@ -1,0 +1,64 @@
+import { mkdirSync } from 'node:fs';
+import type { FaultEntry, Recording } from './recording.ts';
+import { appendToRecording, type Part } from './recording-folder.ts';
+
+type Item<Name extends Part> = Recording[Name][number];
+
+/** Gathers a recording as things happen; with a folder each item is also written at once. */
+export class Recorder {
+  readonly #folder: string | undefined;
+  readonly #parts: { [Name in Part]: Item<Name>[] } = {
+    calls: [],
+    runs: [],
+    listings: [],
+    effects: [],
+    faults: [],
+    processes: [],
+    scans: [],
+  };
+
+  /** The folder is created; what is in it stays, and is added to. */
+  constructor(folder?: string) {
+    this.#folder = folder;
+    if (folder !== undefined) mkdirSync(folder, { recursive: true });
+  }
+
+  add<Name extends Part>(part: Name, item: Item<Name>): void {
+    (this.#parts[part] as Item<Name>[]).push(item);
+    if (this.#folder !== undefined) appendToRecording(this.#folder, part, item);
+  }
+
+  addAll<Name extends Part>(part: Name, items: readonly Item<Name>[]): void {
+    for (const item of items) this.add(part, item);
+  }
+
+  /**
+   * Makes a fault and records it with its times. `inject` answers with what shows that it hit; for a crash the fault ends
+   * when it begins.
+   */
+  async fault(
+    fault: Pick<FaultEntry, 'faultId' | 'kind' | 'targets'> & { isCrash?: boolean },
+    inject: () => Promise<readonly string[]>,
+  ): Promise<FaultEntry> {
+    const { isCrash = false, ...known } = fault;
+    const startAt = Date.now();
+    const proof = await inject();
+    const entry = { ...known, startAt, endAt: isCrash ? startAt : Date.now(), proof };
+    this.add('faults', entry);
+    return entry;
+  }
+
+  /** What has been recorded until now. */
+  recording(): Recording {
+    const { calls, runs, listings, effects, faults, processes, scans } = this.#parts;
+    return {
+      calls: [...calls],
+      runs: [...runs],
+      listings: [...listings],
+      effects: [...effects],
+      faults: [...faults],
+      processes: [...processes],
+      scans: [...scans],
+    };
+  }
+}

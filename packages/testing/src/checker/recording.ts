@@ -1,0 +1,150 @@
+import type {
+  CancelReceipt,
+  CheckpointView,
+  ProblemDocument,
+  RunStarted,
+  RunStatus,
+  StartRun,
+  WorkflowDefinition,
+} from '@flotilla/contracts';
+import type { RunRecord } from '../fleet-api.ts';
+
+/**
+ * Everything a check looks at, taken from outside: over HTTP, from callers, from steps, from whoever made the faults,
+ * and from a scan of Redis. Times are milliseconds since 1970; those of runs and scans on Redis' clock, the others on
+ * that of the recorder, which must be the same machine or one that agrees within `clockToleranceMs`.
+ */
+export interface Recording {
+  /** What callers asked and were told. */
+  calls: readonly ClientCall[];
+  /** Runs with their steps, histories and checkpoints. */
+  runs: readonly RecordedRun[];
+  /** What the lists of runs said; the last one counts. */
+  listings: readonly RunListing[];
+  /** What steps told of their effects and progress, in the order in which it came. */
+  effects: readonly StepReport[];
+  faults: readonly FaultEntry[];
+  processes: readonly ProcessEntry[];
+  /** What was in Redis; the last one counts and was taken when everything had come to rest. */
+  scans: readonly RedisScan[];
+}
+
+export interface RecordedRun extends RunRecord {
+  /** What the run was made from, where that is known: needed for joins, retries and time limits. */
+  definition?: WorkflowDefinition;
+  checkpoints?: readonly CheckpointView[];
+}
+
+interface Call {
+  startAt: number;
+  /** When it was answered, or given up. */
+  endAt: number;
+  /** HTTP status; none when no answer came, and then it may have taken effect or not. */
+  status?: number;
+  problem?: Partial<ProblemDocument>;
+  /** Why no answer came. */
+  error?: string;
+}
+
+export interface StartCall extends Call {
+  kind: 'start';
+  request: StartRun;
+  answer?: RunStarted;
+}
+
+export interface CancelCall extends Call {
+  kind: 'cancel';
+  runId: string;
+  answer?: CancelReceipt;
+}
+
+/** One HTTP request: a call that is repeated is there several times. */
+export type ClientCall = StartCall | CancelCall;
+
+export interface RunListing {
+  at: number;
+  runs: readonly { runId: string; status: RunStatus; definitionHash: string }[];
+  /** How many runs a list of one status alone has. */
+  counts: Readonly<Partial<Record<RunStatus, number>>>;
+}
+
+interface Report {
+  at: number;
+  /** `run/step`: what the receiver of an effect deduplicates by. */
+  key: string;
+  runId: string;
+  stepId: string;
+  /** Says which attempt it was: no two attempts of a step share a fence. */
+  fence: number;
+}
+
+/** A step has had an effect outside. `applied` is false when the receiver knew the key already. */
+export interface EffectReport extends Report {
+  kind: 'effect';
+  outputHash: string;
+  applied: boolean;
+}
+
+/**
+ * What a step did with its progress: `saving` before, `saved` after it was stored, `loaded` what an attempt found.
+ * `number` counts the saves of the step over all attempts, from 1; 0: nothing was found.
+ */
+export interface ProgressReport extends Report {
+  kind: 'saving' | 'saved' | 'loaded';
+  number: number;
+  stateHash: string;
+}
+
+export type StepReport = EffectReport | ProgressReport;
+
+export interface FaultEntry {
+  faultId: string;
+  /** Such as `kill-worker`: `bounds.recoveryMs` has a bound for each. */
+  kind: string;
+  startAt: number;
+  /** Of a crash: when it happened. */
+  endAt: number;
+  /** Ids of workers and schedulers, `redis`, or `run/step` where a checkpoint was damaged. */
+  targets: readonly string[];
+  /** What shows that it hit: the signal that ended a process, a refused write. None: it proves nothing. */
+  proof: readonly string[];
+}
+
+export interface ProcessEntry {
+  /** As logs, agents and histories name it. */
+  id: string;
+  kind: string;
+  pid: number;
+  startedAt: number;
+  /** None while it runs. */
+  exit?: { at?: number; code: number | null; signal: string | null };
+  /** How it was meant to end. None: it was not. */
+  planned?: { signal?: string; codes?: readonly number[] };
+  /** Lines of its output that no healthy process writes. */
+  complaints: readonly string[];
+}
+
+export interface ScannedKey {
+  key: string;
+  type: string;
+  /** Members, entries or fields; none where it was not asked for. */
+  size?: number;
+  /** -1: for ever; none where it was not asked for. */
+  ttlMs?: number;
+}
+
+export interface RedisScan {
+  at: number;
+  namespace: string;
+  keys: readonly ScannedKey[];
+}
+
+export const EMPTY_RECORDING: Recording = {
+  calls: [],
+  runs: [],
+  listings: [],
+  effects: [],
+  faults: [],
+  processes: [],
+  scans: [],
+};

@@ -1,0 +1,46 @@
+import { placeOf } from './key-places.ts';
+import type { RedisScan, ScannedKey } from './recording.ts';
+
+/** Sends one command, such as `client.call` of a Redis client. */
+export type SendCommand = (command: string, ...args: string[]) => Promise<unknown>;
+
+const SIZE_COMMANDS: Readonly<Record<string, string>> = {
+  list: 'LLEN',
+  set: 'SCARD',
+  zset: 'ZCARD',
+  hash: 'HLEN',
+  stream: 'XLEN',
+  string: 'STRLEN',
+};
+
+/** All keys of a deployment, with the size of those that are no single run. Redis is not stopped meanwhile. */
+export async function scanRedis(send: SendCommand, namespace: string): Promise<RedisScan> {
+  const at = Date.now();
+  const names = new Set<string>();
+  let cursor = '0';
+  do {
+    const reply = (await send('SCAN', cursor, 'MATCH', `{${namespace}*`, 'COUNT', '1000')) as [string, string[]];
+    cursor = reply[0];
+    // `t1` must not take in the keys of `t12`.
+    for (const key of reply[1]) if (/^[}:]/.test(key.slice(namespace.length + 1))) names.add(key);
+  } while (cursor !== '0');
+  const keys: ScannedKey[] = [];
+  for (const key of [...names].sort()) {
+    const found = await describeKey(send, key, namespace);
+    if (found !== undefined) keys.push(found);
+  }
+  return { at, namespace, keys };
+}
+
+/** Undefined when it has vanished meanwhile. */
+async function describeKey(send: SendCommand, key: string, namespace: string): Promise<ScannedKey | undefined> {
+  const name = placeOf(key, namespace)?.name ?? '';
+  if (name === 'run' || name === 'history') return { key, type: name === 'run' ? 'hash' : 'list' };
+  const type = (await send('TYPE', key)) as string;
+  if (type === 'none') return undefined;
+  const found: ScannedKey = { key, type };
+  const sizeCommand = SIZE_COMMANDS[type];
+  if (sizeCommand !== undefined && name !== 'task') found.size = Number(await send(sizeCommand, key));
+  if (name === 'idempotency') found.ttlMs = Number(await send('PTTL', key));
+  return found;
+}

@@ -1,0 +1,281 @@
+import type { StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
+import {
+  type ClientCall,
+  hashOf,
+  type ProcessEntry,
+  type RecordedRun,
+  type Recording,
+  type ScannedKey,
+  type StepReport,
+} from '@flotilla/testing';
+import type { Chance } from '../chaos/random.ts';
+import { HistoryBuilder } from './history-builder.ts';
+
+const NAMESPACE = 'good';
+/** Killed by the fault; another of the fleet stands still beyond its lease. */
+const KILLED = 'w-killed';
+const FROZEN = 'w-frozen';
+const START_AT = Date.UTC(2026, 0, 1);
+const LEASE_MS = 10_000;
+
+const task = (more: Partial<StepDefinition> = {}): StepDefinition =>
+  ({ kind: 'task', use: 'record-effect', ...more }) as StepDefinition;
+const quiet = (more: Partial<StepDefinition> = {}): StepDefinition =>
+  task({ use: 'flotilla.sleep', ...more } as object);
+const define = (name: string, steps: Record<string, StepDefinition>, more: object = {}): WorkflowDefinition => ({
+  flotilla: 1,
+  name,
+  steps,
+  ...more,
+});
+
+const retry = { maxAttempts: 3, initialMs: 100, jitter: 'none' as const };
+type Script = (run: HistoryBuilder, chance: Chance) => RecordedRun;
+interface Scenario {
+  definition: WorkflowDefinition;
+  script: Script;
+}
+
+/** What a run does, event by event. Every scenario is a shape that mutants need. */
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  linear: {
+    definition: define('linear', { a: task(), b: task({ needs: ['a'] }), c: task({ needs: ['b'] }) }),
+    script: (run, { next }) => {
+      for (const stepId of ['a', 'b', 'c']) run.ready(stepId).make(stepId, { value: next() });
+      return run.end('succeeded');
+    },
+  },
+  fan: {
+    definition: define('fan', {
+      first: quiet(),
+      left: task({ needs: ['first'] }),
+      right: task({ needs: ['first'] }),
+      last: task({ needs: ['left', 'right'] }),
+      eager: quiet({ needs: ['left', 'right'], join: 'any' }),
+    }),
+    script: (run, { next }) => {
+      run.ready('first').start('first').succeed('first', null).ready('left', 'right');
+      run.start('left').start('right').effect('left', 1).succeed('left', 1).ready('eager').start('eager');
+      run.effect('right', 2).succeed('right', 2).ready('last').succeed('eager', null);
+      return run.make('last', next()).end('succeeded');
+    },
+  },
+  retry: {
+    definition: define('retry', { a: task({ retry }), b: quiet({ needs: ['a'] }) }),
+    script: (run) => {
+      run.ready('a').start('a').fail('a', 100).start('a').fail('a', 200).make('a', 'third');
+      return run.ready('b').start('b').succeed('b', null).end('succeeded');
+    },
+  },
+  permanent: {
+    definition: define(
+      'permanent',
+      { a: task({ retry }), b: quiet({ needs: ['a'] }), c: quiet() },
+      { failFast: false },
+    ),
+    script: (run) => {
+      run.ready('a', 'c').start('a').start('c').succeed('c', null).fail('a', undefined, 'non_retryable');
+      return run.settle('b', 'skipped', { reason: 'upstream-failed' }).end('failed');
+    },
+  },
+  timeout: {
+    definition: define('timeout', { a: task({ retry, timeouts: { attemptMs: 1000 } }) }),
+    script: (run) => {
+      run.ready('a').start('a').pass(1000).timeOut('a', 100);
+      return run.make('a', 'second').end('succeeded');
+    },
+  },
+  lost: {
+    definition: define('lost', { a: task(), b: quiet({ needs: ['a'] }) }),
+    script: (run) => {
+      run.ready('a').start('a', KILLED).effect('a', 'one').pass(LEASE_MS).lose('a');
+      return run.make('a', 'two').ready('b').start('b').succeed('b', null).end('succeeded');
+    },
+  },
+  zombie: {
+    definition: define('zombie', { a: task() }),
+    script: (run) => {
+      run.ready('a').start('a', FROZEN).pass(LEASE_MS).lose('a').make('a', 'two');
+      const first = run.event('attempt-started', 'a');
+      const ended = run.end('succeeded');
+      run.reject('a', first);
+      return ended;
+    },
+  },
+  cancelled: {
+    definition: define('cancelled', { a: quiet(), b: quiet(), c: quiet({ needs: ['a'] }) }),
+    script: (run) => {
+      run.ready('a', 'b').start('a').start('b').succeed('a', null).ready('c');
+      return run.note('cancel-requested', { reason: 'enough' }).cancelAttempt('b').end('cancelled');
+    },
+  },
+  map: {
+    definition: define('map', {
+      each: { kind: 'map', over: 'run.input.items', each: { kind: 'task', use: 'record-effect', retry } },
+      last: quiet({ needs: ['each'] }),
+    }),
+    script: (run) => {
+      run.ready('each').start('each[0]').start('each[1]').effect('each[0]', 'zero').succeed('each[0]', 'zero');
+      run
+        .start('each[2]')
+        .fail('each[1]', 100)
+        .effect('each[2]', 'two')
+        .succeed('each[2]', 'two')
+        .make('each[1]', 'one');
+      return run.settle('each', 'succeeded').ready('last').start('last').succeed('last', null).end('succeeded');
+    },
+  },
+  delay: {
+    definition: define('delay', {
+      a: quiet(),
+      wait: { kind: 'delay', forMs: 3000, needs: ['a'] },
+      b: task({ needs: ['wait'] }),
+    }),
+    script: (run) => {
+      run.ready('a').start('a').succeed('a', null).ready('wait').pass(3000).settle('wait', 'succeeded');
+      return run.ready('b').make('b', 'late').end('succeeded');
+    },
+  },
+  progress: {
+    definition: define('progress', { a: task({ use: 'save-progress' } as object) }),
+    script: (run) => {
+      run.ready('a').start('a', KILLED).load('a', 0).save('a', 1).save('a', 2).pass(LEASE_MS).lose('a');
+      return run.start('a').load('a', 2).save('a', 3).save('a', 4).succeed('a', { pages: 4 }).end('succeeded');
+    },
+  },
+  waiting: {
+    // Ready while Redis is away, started when it is back.
+    definition: define('waiting', { a: quiet(), b: task({ needs: ['a'] }) }),
+    script: (run) => {
+      run.ready('a').start('a').succeed('a', null).ready('b').pass(4000);
+      return run.make('b', 'after').end('succeeded');
+    },
+  },
+};
+
+/** A recording in which everything is right and a bit of everything happens. The same seed gives the same. */
+export function goodRecording(chance: Chance): Recording {
+  const applied = new Set<string>();
+  const runs: RecordedRun[] = [];
+  const calls: ClientCall[] = [];
+  const effects: StepReport[] = [];
+  let at = START_AT;
+  for (const [name, { definition, script }] of Object.entries(SCENARIOS)) {
+    at += chance.between(1, 100);
+    const run = new HistoryBuilder(`run-${name}`, definition, at, chance, applied);
+    runs.push(script(run, chance));
+    effects.push(...run.reports);
+    calls.push(...submissions(run, definition, name));
+  }
+  const of = (name: string) => runs.find(({ run }) => run.runId === `run-${name}`)!;
+  calls.push(cancellation(of('cancelled')));
+  const startOf = (name: string) => of(name).events.find(({ type }) => type === 'attempt-started')!.at;
+  const killedAt = startOf('lost') + 5;
+  const readyAt = of('waiting').events.findLast(({ type }) => type === 'step-ready')!.at;
+  const faults = [
+    { faultId: 'f1', kind: 'kill-worker', startAt: killedAt, endAt: killedAt, targets: [KILLED], proof: ['SIGKILL'] },
+    {
+      faultId: 'f2',
+      kind: 'freeze-worker',
+      startAt: startOf('zombie') + 1,
+      endAt: startOf('zombie') + 11_000,
+      targets: [FROZEN],
+      proof: ['SIGSTOP', 'SIGCONT'],
+    },
+    {
+      faultId: 'f3',
+      kind: 'kill-redis',
+      startAt: readyAt,
+      endAt: readyAt + 3000,
+      targets: ['redis'],
+      proof: ['refused connections: 4'],
+    },
+  ];
+  const byStatus = Map.groupBy(runs, ({ run }) => run.status);
+  return {
+    calls,
+    runs,
+    effects,
+    faults,
+    listings: [
+      {
+        at: at + 60_000,
+        runs: runs.map(({ run: { runId, status, definitionHash } }) => ({ runId, status, definitionHash })),
+        counts: Object.fromEntries(Array.from(byStatus, ([status, same]) => [status, same.length])),
+      },
+    ],
+    processes: [
+      ...['w-1', 'w-2', 'w-3', FROZEN, 's-1'].map((id, index) => processOf(id, 100 + index)),
+      {
+        ...processOf(KILLED, 200),
+        exit: { at: killedAt, code: null, signal: 'SIGKILL' },
+        planned: { signal: 'SIGKILL' },
+      },
+      { ...processOf('s-2', 201), exit: { at: at + 50_000, code: 0, signal: null }, planned: { codes: [0] } },
+    ],
+    scans: [{ at: at + 60_000, namespace: NAMESPACE, keys: keysOf(runs) }],
+  };
+}
+
+/** Each run is submitted twice; the first answer of the second run's first try never came. */
+function submissions(run: HistoryBuilder, definition: WorkflowDefinition, name: string): ClientCall[] {
+  const { runId, createdAt } = run;
+  const request = { definition: definition as unknown as Record<string, unknown>, idempotencyKey: `key-${name}` };
+  const answer = { runId, status: 'pending' as const, durability: 'fast' as const };
+  const first = { kind: 'start' as const, request, startAt: createdAt - 3, endAt: createdAt + 4 };
+  const again = { ...first, startAt: createdAt + 5, endAt: createdAt + 9, status: 200 };
+  return [
+    name === 'fan'
+      ? { ...first, error: 'the socket was closed' }
+      : { ...first, status: 201, answer: { ...answer, deduplicated: false } },
+    { ...again, answer: { ...answer, deduplicated: true } },
+  ];
+}
+
+function cancellation({ run, events }: RecordedRun): ClientCall {
+  const { at } = events.find(({ type }) => type === 'cancel-requested')!;
+  const receipt = {
+    runId: run.runId,
+    requestedAt: at,
+    endedAt: run.endedAt!,
+    stoppedSteps: ['b'],
+    pending: [],
+    alreadyEnded: false,
+  };
+  return {
+    kind: 'cancel',
+    runId: run.runId,
+    startAt: at - 2,
+    endAt: run.endedAt! + 2,
+    status: 200,
+    answer: { status: 'cancelled', receipt },
+  };
+}
+
+function processOf(id: string, pid: number): ProcessEntry {
+  return { id, kind: id.startsWith('w') ? 'worker' : 'scheduler', pid, startedAt: START_AT - 5000, complaints: [] };
+}
+
+function keysOf(runs: readonly RecordedRun[]): ScannedKey[] {
+  const tag = `{${NAMESPACE}:00}:`;
+  const queue = `{${NAMESPACE}:q:default}:default:`;
+  return [
+    ...runs.flatMap(({ run: { runId, definitionHash } }): ScannedKey[] => [
+      { key: `${tag}r:${runId}`, type: 'hash' },
+      { key: `${tag}h:${runId}`, type: 'list' },
+      { key: `${tag}d:${definitionHash}`, type: 'hash', size: 2 },
+      { key: `${tag}i:${hashOf(runId)}`, type: 'string', size: 50, ttlMs: 86_000_000 },
+    ]),
+    { key: `${tag}runs`, type: 'zset', size: runs.length },
+    { key: `${tag}ended`, type: 'zset', size: runs.length },
+    { key: `${tag}out`, type: 'stream', size: 0 },
+    { key: `${tag}workers`, type: 'zset', size: 3 },
+    { key: `${tag}reclaim`, type: 'hash', size: 2 },
+    { key: `${tag}w:linear`, type: 'zset', size: 1 },
+    { key: `{${NAMESPACE}}:agents`, type: 'hash', size: 3 },
+    { key: `${queue}meta`, type: 'hash', size: 1 },
+    { key: `${queue}events`, type: 'stream', size: 9 },
+    { key: `${queue}completed`, type: 'zset', size: 1 },
+    { key: `${queue}j-1`, type: 'hash' },
+  ];
+}

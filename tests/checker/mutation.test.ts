@@ -1,0 +1,55 @@
+import { checkRecording, explain, INVARIANTS } from '@flotilla/testing';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type Chance, chanceOf } from '../chaos/random.ts';
+import { goodRecording } from './good-recording.ts';
+import { judge, named } from './kill-mutants.ts';
+import { MUTANTS } from './mutants/index.ts';
+
+/** The judge of all other tests, judged: it finds nothing in good recordings, and in bad ones what was done to them. */
+
+const ROUNDS = 10;
+const { seed } = chanceOf();
+const rounds = Array.from({ length: ROUNDS }, (_, round): Chance => chanceOf(seed + round));
+
+beforeAll(() => {
+  process.stdout.write(`mutants: seed ${seed}, ${Object.values(MUTANTS).flat().length} mutants\n`);
+});
+
+test('every invariant has mutants, and no mutant is for none', () => {
+  expect(Object.keys(MUTANTS)).toEqual(INVARIANTS.map(({ id }) => id));
+  expect(Object.entries(MUTANTS).filter(([, mutants]) => mutants.length < 2)).toEqual([]);
+});
+
+test('a good recording breaks nothing', () => {
+  for (const chance of rounds) expect(judge(goodRecording(chance))).toEqual({ invariants: [], text: '' });
+});
+
+describe.each(Object.entries(MUTANTS))('%s', (invariant, mutants) => {
+  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+    'and nothing else is named when %s',
+    (_, mutant) => {
+      for (const chance of rounds) {
+        const { invariants, text } = named(goodRecording(chance), mutant, chance);
+        expect({ invariants, text }).toEqual({ invariants: [invariant], text: expect.stringContaining(invariant) });
+      }
+    },
+  );
+});
+
+test('a violation is explained by the events that show it', () => {
+  const [chance] = rounds as [Chance];
+  const recording = goodRecording(chance);
+  const [run] = recording.runs;
+  const doubled = { ...run!, events: run!.events.toSpliced(5, 0, run!.events[4]!) };
+  const text = explain(checkRecording({ ...recording, runs: [doubled, ...recording.runs.slice(1)] }));
+  expect(text).toMatch(
+    /^V0 run-linear: event 5 has seq 4\n {4}#4 [\d:.]+ step-succeeded a attempt=1 fence=\d+ attemptId=\w+$/m,
+  );
+});
+
+test('while runs go on, what only holds at rest is not asked for', () => {
+  const [chance] = rounds as [Chance];
+  const recording = goodRecording(chance);
+  const under = recording.runs.map((run) => ({ ...run, events: run.events.slice(0, 3) }));
+  expect(explain(checkRecording({ ...recording, runs: under, effects: [], faults: [] }, { atRest: false }))).toBe('');
+});
