@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body is not declared as application/json' },
   BAD_HTTP: { status: 400, title: 'The request is not HTTP that the server accepts' },
   REQUEST_TOO_SLOW: { status: 408, title: 'The request did not arrive completely in time' },
+  RUN_PRUNED: { status: 410, title: 'The run of this idempotency key has ended and was removed after the retention' },
   IDEMPOTENCY_CONFLICT: { status: 409, title: 'The idempotency key or run id was used with another body' },
   WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },

@@ -39,7 +39,7 @@ export interface CreateRunsDependencies {
   durable: RunClient;
 }
 
-/** Creates a run, or finds the one that the same key or id made. Errors: IDEMPOTENCY_CONFLICT, STORAGE_FULL,
+/** Creates a run, or finds the one that the same key or id made. Errors: IDEMPOTENCY_CONFLICT, RUN_PRUNED, STORAGE_FULL,
  * REDIS_UNAVAILABLE (ambiguous), DURABILITY_UNAVAILABLE (the run exists), DURABILITY_UNSUPPORTED (nothing stored). */
 export async function createRun(dependencies: CreateRunsDependencies, request: CreateRun): Promise<CreatedRun> {
   const { durable } = dependencies;
@@ -118,6 +118,12 @@ async function create(
     const known = reply[1]!;
     const knownTag = partitionTag(dependencies.namespace, partitionOfRun(known, dependencies.partitions));
     return create(dependencies, request, { runId: known, tag: knownTag, keyHash: '' });
+  }
+  if (reply[0] === 'exists' && reply[2] === '') {
+    throw new FlotillaError(
+      'RUN_PRUNED',
+      `run ${reply[1]} of this idempotency key has ended and was removed after the retention; use another key to start anew`,
+    );
   }
   if (reply[0] === 'exists') {
     return { runId: reply[1]!, status: runStatusOf(reply[2] ?? ''), deduplicated: true };

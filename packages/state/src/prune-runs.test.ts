@@ -34,6 +34,18 @@ async function keysLeft(): Promise<string[]> {
 }
 
 describe('pruning', () => {
+  test('leaves a key that still answers: it names the run that is gone, and makes none', async () => {
+    const request = requestOf(plan, { idempotencyKey: 'order-1' });
+    const { runId } = await state.createRun(request);
+    await state.cancelRun(runId);
+    expect(await state.transitions.pruneRun(tag, runId)).toBe(true);
+    const again = state.createRun(request);
+    await expect(again).rejects.toMatchObject({ code: 'RUN_PRUNED', message: expect.stringContaining(runId) });
+    const [other] = await state.createRuns([request]);
+    expect(other).toMatchObject({ code: 'RUN_PRUNED' });
+    expect((await state.listRuns({ limit: 10 })).runs).toEqual([]);
+  });
+
   test('is refused while a run has not ended', async () => {
     const { runId } = await state.createRun(requestOf(plan));
     expect(await state.transitions.pruneRun(tag, runId)).toBe(false);

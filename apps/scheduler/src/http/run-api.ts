@@ -17,7 +17,7 @@ import type { Plan } from '@flotilla/engine';
  * throw a FlotillaError, which becomes the answer as it is.
  */
 export interface RunApi {
-  /** IDEMPOTENCY_CONFLICT, STORAGE_FULL, REDIS_UNAVAILABLE (ambiguous), DURABILITY_UNAVAILABLE, DURABILITY_UNSUPPORTED. */
+  /** IDEMPOTENCY_CONFLICT, RUN_PRUNED, STORAGE_FULL, REDIS_UNAVAILABLE (ambiguous), DURABILITY_UNAVAILABLE, DURABILITY_UNSUPPORTED. */
   createRun(request: CreateRun): Promise<CreatedRun>;
   /** Many runs with one script call per partition; the answers stand in the order of the requests. */
   createRuns(requests: CreateRun[]): Promise<(CreatedRun | FlotillaError)[]>;
