@@ -1,6 +1,7 @@
 /**
  * Flotilla beside BullMQ plain and the one-Lua limit, in interleaved rounds on one Redis: ratios are comparable, absolute
- * times are not (between machines or days). Usage: bench [--rounds N] [--scale X] [--workers N] [--json]
+ * times are not (between machines or days). Usage: bench [--rounds N] [--scale X] [--workers N] [--workload chain|fan]
+ * [--json]
  */
 import { parseArgs } from 'node:util';
 import { connectRedis } from '@flotilla/redis';
@@ -16,6 +17,7 @@ const { values: options } = parseArgs({
     workers: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     only: { type: 'string' },
+    workload: { type: 'string' },
   },
 });
 
@@ -61,7 +63,9 @@ targets.push(await startFlotilla(redis, workers));
 const measurements: Measurement[] = [];
 const latencies = new Map<string, number[]>();
 try {
-  const all = workloads(Number(options.scale));
+  const all = workloads(Number(options.scale)).filter(
+    ({ name }) => options.workload === undefined || name === options.workload,
+  );
   // Runs under 2 s measure the JIT: everything runs once, unmeasured, before the first round.
   for (const target of targets)
     for (const workload of all) await target.run({ ...workload, runs: Math.ceil(workload.runs / 2) });
@@ -125,7 +129,7 @@ function report(): void {
     '| workload | target | steps/s (median) | x plain (median of rounds) | CPU s a 1000 steps |',
     '|---|---|--:|--:|--:|',
   ];
-  for (const workload of ['chain', 'fan']) {
+  for (const workload of new Set(measurements.map((entry) => entry.workload))) {
     for (const { name } of targets) {
       const own = measurements.filter((entry) => entry.workload === workload && entry.target === name);
       const ratios = own.map(({ round, stepsPerSecond }) => {

@@ -13,22 +13,22 @@ end
 
 local function decide(from, to)
   gatherAnew()
+  -- Run ids name their partition, so they tell runs of several tags apart.
   local runs, replies = {}, {}
   for index = from, to do
     local at = starts[index]
-    local tag, id = ARGV[at + 1], ARGV[at + 3]
-    local run = runs[tag .. id]
+    local id = ARGV[at + 3]
+    local run = runs[id]
     if not run then
-      run = newRun(tag, id)
-      runs[tag .. id] = run
+      run = newRun(ARGV[at + 1], id)
+      runs[id] = run
     end
     WANT[ARGV[at]](run, at + 3)
   end
-  for name, run in pairs(runs) do runs[name] = readRun(run) end
+  for id, run in pairs(runs) do runs[id] = readRun(run) end
   for index = from, to do
     local at = starts[index]
-    local run = runs[ARGV[at + 1] .. ARGV[at + 3]]
-    replies[#replies + 1] = T[ARGV[at]](ARGV[at + 1], at + 3, run or nil)
+    replies[index - from + 1] = T[ARGV[at]](ARGV[at + 1], at + 3, runs[ARGV[at + 3]] or nil)
   end
   return replies, runs
 end

@@ -11,6 +11,7 @@
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local nowText = string.format('%d', now)
 local LEASE_MS = tonumber(ARGV[1])
 local NAMESPACE = ARGV[2]
 local T = {}
@@ -109,10 +110,12 @@ local function readRun(run)
   end
   if not values.m then return false end
   local status, created, live, pending, output, failed = string.match(values.m, META)
-  run.status = status
+  run.status, run.createdText = status, created
   run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
   run.hasOutput, run.hasFailed = output, failed
   run.at = now - run.created
+  -- Texts of numbers are made once: formatting is what costs in these scripts.
+  run.atText = integer(run.at)
   run.set, run.places = { 'HSET', run.key }, {}
   run.events = { 'RPUSH', run.tag .. K.history .. run.id }
   return run
@@ -162,7 +165,7 @@ local function event(run, line)
 end
 
 local function writeRunNow(run)
-  local meta = string.format('%s|%d|%d|%d|%s|%s', run.status, run.created, run.live, run.endPending, run.hasOutput, run.hasFailed)
+  local meta = run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput .. '|' .. run.hasFailed
   if meta ~= run.values.m then put(run, 'm', meta) end
   if #run.set > 2 then callInParts(run.set) end
   if #run.events > 2 then callInParts(run.events) end
@@ -183,8 +186,8 @@ local function parts(header) return { string.match(header, HEADER) } end
 local TERMINAL_EVENT = { S = K.eventRunSucceeded, F = K.eventRunFailed, C = K.eventRunCancelled, T = K.eventRunTimedOut }
 local function finish(run, status, data)
   run.status = status
-  put(run, 'z', integer(run.at))
-  local line = TERMINAL_EVENT[status] .. '|' .. integer(run.at)
+  put(run, 'z', run.atText)
+  local line = TERMINAL_EVENT[status] .. '|' .. run.atText
   if data then line = line .. '||||||' .. data end
   event(run, line)
   unschedule(run.tag .. K.active, run.id)
@@ -266,7 +269,7 @@ local function countDown(run, text)
 end
 
 local function announceReady(run, group)
-  event(run, K.eventStepReady .. '|' .. integer(run.at) .. '|g' .. group)
+  event(run, K.eventStepReady .. '|' .. run.atText .. '|g' .. group)
 end
 
 local function sendFired(run, fired)
@@ -280,16 +283,18 @@ end
 -- Starts an attempt: header, event, fence. `previous` are the parts of the step's last header or nil; `head` names the
 -- in-flight entry: a continued step keeps that of the step the worker's chain began with.
 local function startAttempt(run, key, attemptId, worker, previous, attemptMs, head)
-  local failures, crashes, fence, first = '0', '0', run.at, run.at
+  local at = run.atText
+  local failures, crashes, fence, first, attempt = '0', '0', at, at, '1'
   if previous then
     failures, crashes = previous[2], previous[3]
+    attempt = integer(failures + 1)
     local before = tonumber(previous[4])
-    if before and before + 1 > fence then fence = before + 1 end
-    first = tonumber(previous[7]) or first
+    if before and before + 1 > run.at then fence = integer(before + 1) end
+    if previous[7] ~= '' then first = previous[7] end
   end
-  put(run, 's' .. key, string.format('R|%s|%s|%d|%s|%s|%d|%d|%s|%d', failures, crashes, fence, attemptId, worker, first,
-    run.at, head, run.at + attemptMs))
-  event(run, string.format('%s|%d|%s|%d|%d|%s|%s', K.eventAttemptStarted, run.at, key, failures + 1, fence, attemptId, worker))
+  put(run, 's' .. key, 'R|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId .. '|' .. worker .. '|' .. first
+    .. '|' .. at .. '|' .. head .. '|' .. integer(run.at + attemptMs))
+  event(run, K.eventAttemptStarted .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId .. '|' .. worker)
   return fence, failures, crashes, first
 end
 

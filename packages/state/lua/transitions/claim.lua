@@ -81,6 +81,6 @@ T['claim'] = function(tag, a, run)
     unschedule(tag .. K.due, hint)
     if group.timers == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
   end
-  local reply = { string.format('claimed|%d|%d|%d|%s|%s|%d', fence, now, run.created, failures, crashes, first) }
+  local reply = { 'claimed|' .. fence .. '|' .. nowText .. '|' .. run.createdText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
   return withValues(reply, run, ARGV[a + 4] == '1', parent and stored(run, 'i' .. key), ARGV[a + 6])
 end

@@ -36,24 +36,23 @@ local function findContinued(run, parent, edges, nextAttemptId)
   end
 end
 
+local function continued(run, a, key, fence, failures, crashes, first)
+  local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
+  local item = parentOf(key) and stored(run, 'i' .. key)
+  return withValues(reply, run, string.sub(ARGV[a + 7], 3, 3) == '1', item, ARGV[a + 11])
+end
+
 T['commit'] = function(tag, a, run)
   local id, key, fence, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local hasTotalTimer, isEndStep, wantsInput = string.match(ARGV[a + 7], '(.)(.)(.)')
   local continueAs, edges, parent = ARGV[a + 8], ARGV[a + 10], parentOf(key)
   if not run then return { 'rejected', 'gone' } end
-
-  local function continued(nextKey, nextFence, failures, crashes, first)
-    local reply = { string.format('continued|%s|%d|%d|%s|%s|%d', nextKey, nextFence, now, failures, crashes, first) }
-    local item = parentOf(nextKey) and stored(run, 'i' .. nextKey)
-    return withValues(reply, run, wantsInput == '1', item, ARGV[a + 11])
-  end
 
   local found = stored(run, 's' .. key)
   local header = found and parts(found)
   if header and header[1] == 'S' and header[4] == fence and header[5] == attemptId then
     if continueAs ~= '' then
       local nextKey, before = findContinued(run, parent, edgesOf(edges), continueAs)
-      if nextKey then return continued(nextKey, before[4], before[2], before[3], before[7]) end
+      if nextKey then return continued(run, a, nextKey, before[4], before[2], before[3], before[7]) end
     end
     return { 'committed' }
   end
@@ -74,22 +73,23 @@ T['commit'] = function(tag, a, run)
     return { 'rejected', 'map-settled' }
   end
 
-  put(run, 's' .. key, string.format('S|%s|%s|%s|%s|%s|%s|%s|%d|%s', header[2], header[3], fence, attemptId, header[6], header[7],
-    header[8], run.at, ARGV[a + 6]))
+  local at, attempt = run.atText, header[2] == '0' and '1' or integer(header[2] + 1)
+  put(run, 's' .. key, 'S|' .. header[2] .. '|' .. header[3] .. '|' .. fence .. '|' .. attemptId .. '|' .. header[6] .. '|'
+    .. header[7] .. '|' .. header[8] .. '|' .. at .. '|' .. ARGV[a + 6])
   put(run, 'o' .. key, ARGV[a + 5])
-  event(run, string.format('%s|%d|%s|%d|%s|%s', K.eventAttemptSucceeded, run.at, key, header[2] + 1, fence, attemptId))
-  event(run, string.format('%s|%d|%s', K.eventStepSucceeded, run.at, key))
-  if hasTotalTimer == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+  event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
+  event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
+  if string.sub(ARGV[a + 7], 1, 1) == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
 
   local mayContinue = continueAs ~= '' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptMs
   local fired = {}
   if not parent then
-    fired = settleStep(run, edges, isEndStep)
+    fired = settleStep(run, edges, string.sub(ARGV[a + 7], 2, 2))
   else
     local outcome, nextItem = countItem(run, parent, map, true)
     if outcome == 'succeeded' then
-      fired = settleStep(run, edges, isEndStep)
+      fired = settleStep(run, edges, string.sub(ARGV[a + 7], 2, 2))
     elseif outcome == 'next' then
       local itemKey = parent .. '.' .. nextItem
       if mayContinue and ARGV[a + 9] ~= '' then
@@ -114,7 +114,7 @@ T['commit'] = function(tag, a, run)
     local nextFence, failures, crashes, first = startAttempt(run, nextKey, continueAs, worker, nil, nextAttemptMs, head)
     put(run, 'c' .. head, nextKey)
     writeRun(run)
-    return continued(nextKey, nextFence, failures, crashes, first)
+    return continued(run, a, nextKey, nextFence, failures, crashes, first)
   end
   run.live = run.live - 1
   finishWhenDone(run)
