@@ -1,0 +1,19 @@
+import type { PlannedFault } from '../plan-faults.ts';
+import type { Scene } from '../scene.ts';
+
+/** What a fault did. Times are wall clock; one machine, so they are Redis' too. */
+export interface Injury {
+  startAt: number;
+  /** When it was over. Of what takes a worker away for good: when it began. */
+  endAt: number;
+  /** Ids of workers and schedulers, or `redis`. */
+  targets: readonly string[];
+  /** What shows that it hit; nothing when it had no effect. */
+  proof: readonly string[];
+  /** From the end of the fault until the process that it hit took part again, where that was looked at. */
+  rejoinMs?: number;
+  /** Runs that were cancelled. */
+  cancelled?: readonly string[];
+}
+
+export type Injector = (scene: Scene, fault: PlannedFault) => Promise<Injury>;

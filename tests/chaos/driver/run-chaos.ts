@@ -1,0 +1,251 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  checkRecording,
+  collectListing,
+  collectRuns,
+  eventually,
+  type FaultEntry,
+  type Recording,
+  scanRedis,
+  type Violation,
+  within,
+} from '@flotilla/testing';
+import { findLeftovers } from '../../integration/find-leftovers.ts';
+import { findWrongRuns } from '../judge-runs.ts';
+import { chanceOf } from '../random.ts';
+import { type FaultId, faultOf, MIX_BOUND_MS } from './fault-table.ts';
+import { mountSmallDisk } from './inject/disk-full.ts';
+import { INJECTORS } from './inject/index.ts';
+import type { Injury } from './inject/injury.ts';
+import { type PlannedFault, planFaults } from './plan-faults.ts';
+import { longestStall, recoveriesOf } from './recoveries.ts';
+import { Scene } from './scene.ts';
+import { SteadyLoad } from './steady-load.ts';
+
+export interface ChaosOptions {
+  seed: number;
+  faults: readonly FaultId[];
+  /** Warm-up and fault window together; coming to rest and the checks come on top. */
+  durationMs: number;
+  workers: number;
+  schedulers: number;
+  /** Default: four a worker. */
+  activeRuns?: number;
+  mostRuns?: number;
+  /** Instead of the plan that the seed makes. */
+  plan?: readonly PlannedFault[];
+  tell?: (line: string) => void;
+}
+
+export interface MadeFault extends Injury {
+  planned: PlannedFault;
+  /** Nothing else was wrong from its beginning until its bound had passed. */
+  isAlone: boolean;
+  boundMs: number;
+  /** One for each step or run that it hit. */
+  recoveriesMs: readonly number[];
+  /** Why it could not be made. */
+  problem?: string;
+}
+
+export interface ChaosResult {
+  seed: number;
+  faults: readonly MadeFault[];
+  runs: { submitted: number; ended: number; succeeded: number; lost: number; unanswered: number };
+  doubleCommits: number;
+  steps: number;
+  refusedCommits: number;
+  longestStall: { ms: number; runId: string; afterSeq: number };
+  /** What is wrong, a sentence each; none when every promise was kept. */
+  problems: readonly string[];
+  violations: readonly Violation[];
+  recording: Recording;
+  /** Process -> the last lines that it wrote. */
+  logs: ReadonlyMap<string, readonly string[]>;
+}
+
+const WARM_UP_SHARE = 0.1;
+const MOST_WARM_UP_MS = 10_000;
+/** A run is over seconds after the last fault; what has not ended after this is lost. */
+const QUIESCENCE_MS = 120_000;
+const AT_REST_MS = 30_000;
+const MOST_INJECTION_MS = 180_000;
+const LOG_LINES = 2000;
+
+/** Starts a fleet, works and disturbs it, lets it come to rest and checks what it did. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const disk = options.faults.includes('F16') ? await mountSmallDisk() : undefined;
+  if (disk !== undefined && 'problem' in disk) throw new Error(disk.problem);
+  try {
+    const scene = await Scene.start({
+      schedulers: options.schedulers,
+      workers: options.workers,
+      tell: options.tell ?? (() => undefined),
+      ...(disk === undefined ? {} : { redisDir: disk.dir }),
+    });
+    try {
+      return await playOn(scene, options);
+    } finally {
+      await scene.stop();
+    }
+  } finally {
+    await disk?.unmount();
+  }
+}
+
+async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult> {
+  const { seed, faults, durationMs, workers } = options;
+  const { api } = scene.fleet;
+  const load = new SteadyLoad({
+    api,
+    seed,
+    activeRuns: options.activeRuns ?? workers * 4,
+    mostRuns: options.mostRuns ?? 20_000,
+  });
+  const warmUpMs = Math.min(MOST_WARM_UP_MS, durationMs * WARM_UP_SHARE);
+  const windowMs = durationMs - warmUpMs;
+  const plan = options.plan ?? planFaults({ chance: chanceOf(seed), faults, windowMs, workers });
+  load.start();
+  await pause(warmUpMs);
+  const made = await makeFaults(scene, plan, windowMs);
+  await load.stop();
+  await scene.untilUp(90_000);
+  scene.tell(`the faults are over; ${load.graphs.length} runs were accepted`);
+
+  const problems: string[] = [];
+  const known = new Set((await collectListing(api)).runs.map(({ runId }) => runId));
+  const runIds = [...new Set([...load.graphs.map(({ runId }) => runId), ...known])];
+  const present = runIds.filter((runId) => known.has(runId));
+  await api
+    .waitForEnd(present, { timeoutMs: QUIESCENCE_MS, intervalMs: 100 })
+    .catch((error: Error) => problems.push(error.message));
+  scene.tell('all runs have ended, or will not');
+  const leftovers = () => findLeftovers(scene.redis.url, scene.namespace, { tasks: false });
+  await eventually(async () => (await leftovers()).length === 0, {
+    timeoutMs: AT_REST_MS,
+    intervalMs: 250,
+    message: 'nothing to be left to do',
+  }).catch(async () => problems.push(...(await leftovers()).map((left) => `V13 ${left}`)));
+
+  scene.tell('collecting histories');
+  const { recorder } = scene;
+  const judged = withBounds(made);
+  recorder.addAll('faults', judged.map(faultEntryOf));
+  recorder.addAll('processes', scene.processes());
+  recorder.addAll('runs', await collectRuns(api, present, recorder.recording().calls));
+  recorder.add('listings', await collectListing(api));
+  const call = scene.admin.call.bind(scene.admin) as (command: string, ...args: string[]) => Promise<unknown>;
+  recorder.add('scans', await scanRedis(call, scene.namespace));
+  return judge({ seed, scene, load, judged, problems });
+}
+
+/** Makes each fault at its time. They may overlap; one that hangs is given up. */
+async function makeFaults(scene: Scene, plan: readonly PlannedFault[], windowMs: number): Promise<MadeFault[]> {
+  const startedAt = performance.now();
+  const untilMs = (ms: number) => pause(Math.max(0, ms - (performance.now() - startedAt)));
+  const made = plan.map(async (planned): Promise<MadeFault> => {
+    await untilMs(planned.atMs);
+    const { id, variant } = planned;
+    const title = `fault ${planned.number} ${id} ${faultOf(id).kind}${variant.name === '' ? '' : ` ${variant.name}`}`;
+    const begunAt = Date.now();
+    const later = { isAlone: true, boundMs: 0, recoveriesMs: [] };
+    try {
+      const injury = await within(INJECTORS[id](scene, planned), MOST_INJECTION_MS, title);
+      scene.tell(`${title}: ${injury.proof.join('; ') || 'NO EFFECT'}`);
+      return { planned, ...later, ...injury };
+    } catch (error) {
+      const problem = (error as Error).message;
+      scene.tell(`${title}: NOT MADE: ${problem}`);
+      return { planned, ...later, startAt: begunAt, endAt: Date.now(), targets: [], proof: [], problem };
+    }
+  });
+  const all = await Promise.all(made);
+  await untilMs(windowMs);
+  return all;
+}
+
+/** A fault by itself has its own bound; where others were going on too, the bound of mixes. */
+function withBounds(made: readonly MadeFault[]): MadeFault[] {
+  return made.map((fault) => {
+    const ownMs = faultOf(fault.planned.id).boundMs;
+    const isAlone = made.every(
+      (other) => other === fault || other.startAt > fault.endAt + ownMs || goesOnUntil(other) < fault.startAt,
+    );
+    return { ...fault, isAlone, boundMs: isAlone ? ownMs : Math.max(ownMs, MIX_BOUND_MS) };
+  });
+}
+
+const goesOnUntil = ({ endAt, planned }: MadeFault): number => endAt + faultOf(planned.id).boundMs;
+
+function faultEntryOf({ planned, isAlone, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
+  const { kind } = faultOf(planned.id);
+  return {
+    faultId: `${planned.number} ${planned.id}`,
+    kind: isAlone ? kind : `${kind}, others beside it`,
+    startAt,
+    endAt,
+    targets,
+    proof,
+  };
+}
+
+interface Played {
+  seed: number;
+  scene: Scene;
+  load: SteadyLoad;
+  judged: readonly MadeFault[];
+  problems: string[];
+}
+
+function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
+  const recording = scene.recorder.recording();
+  const recoveryMs = Object.fromEntries(judged.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
+  const violations = checkRecording(recording, { bounds: { recoveryMs, tasksMayRemain: true } });
+  const runs = new Map(recording.runs.map((run) => [run.run.runId, run]));
+  const lost = load.graphs.filter(({ runId }) => !runs.has(runId));
+  const cancelled = new Set(judged.flatMap((fault) => fault.cancelled ?? []));
+  const foreseen = load.graphs.filter(({ runId }) => runs.has(runId) && !cancelled.has(runId));
+  const faults = judged.map((fault) => {
+    // A drained worker loses nothing; what it hands back is looked at as the rest is.
+    const isOfWorkers = faultOf(fault.planned.id).hold === 'worker';
+    return { ...fault, recoveriesMs: recoveriesOf(fault, recording.runs, isOfWorkers) };
+  });
+  problems.push(
+    ...lost.map(({ runId }) => `G1 ${runId} was accepted and is not there`),
+    ...findWrongRuns(
+      foreseen,
+      foreseen.map(({ runId }) => runs.get(runId)!),
+    ),
+    ...faults.flatMap(findMissedBounds),
+  );
+  const all = [...runs.values()];
+  const commits = all.flatMap(({ run, events }) =>
+    events.filter(({ type }) => type === 'step-succeeded').map(({ stepId }) => `${run.runId} ${stepId}`),
+  );
+  return {
+    seed,
+    faults,
+    runs: {
+      submitted: load.graphs.length,
+      ended: all.filter(({ run }) => run.endedAt !== undefined).length,
+      succeeded: all.filter(({ run }) => run.status === 'succeeded').length,
+      lost: lost.length,
+      unanswered: load.unanswered.size,
+    },
+    doubleCommits: commits.length - new Set(commits).size,
+    steps: commits.length,
+    refusedCommits: all.flatMap(({ events }) => events.filter(({ type }) => type === 'attempt-rejected')).length,
+    longestStall: longestStall(all),
+    problems,
+    violations,
+    recording,
+    logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
+  };
+}
+
+function findMissedBounds({ planned, problem, boundMs, recoveriesMs }: MadeFault): string[] {
+  const name = `fault ${planned.number} ${planned.id}`;
+  if (problem !== undefined) return [`${name} could not be made: ${problem}`];
+  const longestMs = Math.max(0, ...recoveriesMs);
+  return longestMs > boundMs ? [`G10 what ${name} hit went on after ${longestMs} ms; ${boundMs} are allowed`] : [];
+}
