@@ -276,6 +276,6 @@ function keysOf(runs: readonly RecordedRun[]): ScannedKey[] {
     { key: `${queue}meta`, type: 'hash', size: 1 },
     { key: `${queue}events`, type: 'stream', size: 9 },
     { key: `${queue}completed`, type: 'zset', size: 1 },
-    { key: `${queue}j-1`, type: 'hash' },
+    { key: `${queue}t-0a1b2c`, type: 'hash' },
   ];
 }

@@ -239,6 +239,6 @@ export class HistoryBuilder {
   }
 }
 
-export function stateOf(number: number): Json {
+function stateOf(number: number): Json {
   return { page: number };
 }

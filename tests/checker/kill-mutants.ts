@@ -3,20 +3,22 @@ import type { Chance } from '../chaos/random.ts';
 import type { DraftRecording } from './mutants/index.ts';
 import type { Mutant } from './mutants/mutant.ts';
 
-const BOUNDS: Bounds = { cancelMs: 3000, tasksMayRemain: false };
+const BOUNDS: Bounds = { cancelMs: 3000 };
 
-/** Which invariants the checker names for a mutant of the recording, in order and each once, and its explanation. */
-export function named(
-  recording: Recording,
-  { mutate }: Mutant,
-  chance: Chance,
-): { invariants: string[]; text: string } {
-  const draft = structuredClone(recording) as DraftRecording;
-  mutate(draft, chance);
-  return judge(draft as Recording);
+export interface Judgement {
+  /** Which the checker names, in order and each once. */
+  invariants: string[];
+  text: string;
 }
 
-export function judge(recording: Recording): { invariants: string[]; text: string } {
-  const violations = checkRecording(recording, { bounds: BOUNDS });
+/** What the checker says of a mutant of the recording. */
+export function named(recording: Recording, { mutate }: Mutant, chance: Chance, bounds = BOUNDS): Judgement {
+  const draft = structuredClone(recording) as DraftRecording;
+  mutate(draft, chance);
+  return judge(draft as Recording, bounds);
+}
+
+export function judge(recording: Recording, bounds = BOUNDS): Judgement {
+  const violations = checkRecording(recording, { bounds });
   return { invariants: [...new Set(violations.map(({ invariant }) => invariant))], text: explain(violations) };
 }

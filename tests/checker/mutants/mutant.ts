@@ -3,7 +3,7 @@ import type { Recording } from '@flotilla/testing';
 import type { Chance } from '../../chaos/random.ts';
 
 /** What may be changed, all the way down. */
-export type Draft<Value> = Value extends readonly (infer Item)[]
+type Draft<Value> = Value extends readonly (infer Item)[]
   ? Draft<Item>[]
   : Value extends object
     ? { -readonly [Key in keyof Value]: Draft<Value[Key]> }

@@ -58,5 +58,5 @@ export function placeOf(key: string, namespace: string): KeyPlace | undefined {
 function queuePlace(queue: string, rest: string): KeyPlace | undefined {
   if (!rest.startsWith(`${queue}:`)) return undefined;
   const name = rest.slice(queue.length + 1);
-  return { area: 'queue', name: /^(j-|\d+$|[\w-]+:)/.test(name) ? 'task' : name, id: queue };
+  return { area: 'queue', name: /^t-[0-9a-f]+(:lock)?$/.test(name) ? 'task' : name, id: queue };
 }

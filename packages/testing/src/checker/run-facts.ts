@@ -51,7 +51,7 @@ export interface RunFacts {
   ruleOf(stepId: string): StepRule | undefined;
 }
 
-export interface StepRule {
+interface StepRule {
   kind: string;
   /** Handler of a task. */
   use?: string;

@@ -14,7 +14,7 @@ export const v12 = perRun(
 );
 
 /** Handlers that report their effects: what they commit without one is wrong. */
-export const REPORTING_HANDLERS: ReadonlySet<string> = new Set(['record-effect']);
+const REPORTING_HANDLERS: ReadonlySet<string> = new Set(['record-effect']);
 
 const known = new WeakMap<object, Map<string, Map<string, EffectReport[]>>>();
 

@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Recording, readRecording, testNamespace, writeRecording } from '@flotilla/testing';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { chanceOf } from '../chaos/random.ts';
+import { judge, named } from './kill-mutants.ts';
+import { MUTANTS } from './mutants/index.ts';
+import { REAL_BOUNDS, recordFleet } from './recorded-fleet.ts';
+
+/** What the recorded fleet does not have, or may have. */
+const NOT_HERE: ReadonlySet<string> = new Set([
+  'a run stands still after Redis is back',
+  'a BullMQ task is left waiting',
+]);
+const chance = chanceOf();
+const folder = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+
+let recording: Recording;
+beforeAll(async () => {
+  process.stdout.write(`recorded fleet: seed ${chance.seed}\n`);
+  recording = await recordFleet(testNamespace(import.meta.url), folder);
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('a fleet that was recorded while a worker was killed', () => {
+  test('breaks no invariant', () => {
+    expect(judge(recording, REAL_BOUNDS)).toEqual({ invariants: [], text: '' });
+  });
+
+  test('has something of every part', () => {
+    for (const [part, items] of Object.entries(recording)) expect([part, items.length]).not.toEqual([part, 0]);
+  });
+
+  test('is read again from its folder as it was recorded, and as it is written there', () => {
+    expect(readRecording(folder)).toEqual(recording);
+    const copy = join(folder, 'copy');
+    writeRecording(copy, recording);
+    expect(readRecording(copy)).toEqual(recording);
+  });
+
+  describe.each(Object.entries(MUTANTS))('%s', (invariant, mutants) => {
+    const here = mutants.filter(({ name }) => !NOT_HERE.has(name));
+    test.each(here.map((mutant) => [mutant.name, mutant] as const))('alone is named when %s', (_, mutant) => {
+      const { invariants, text } = named(recording, mutant, chance, REAL_BOUNDS);
+      expect({ invariants, text }).toEqual({ invariants: [invariant], text: expect.stringContaining(invariant) });
+    });
+  });
+});

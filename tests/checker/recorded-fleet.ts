@@ -1,0 +1,176 @@
+import { fileURLToPath } from 'node:url';
+import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
+import {
+  type Bounds,
+  checkRecording,
+  collectListing,
+  collectRuns,
+  type EffectRecorder,
+  eventually,
+  type Fleet,
+  processesOf,
+  Recorder,
+  type Recording,
+  recordCalls,
+  scanRedis,
+  startEffectRecorder,
+  startFleet,
+} from '@flotilla/testing';
+
+const HANDLERS = fileURLToPath(new URL('fixtures/recorded-steps.ts', import.meta.url));
+const LEASE_AND_MORE_MS = 40_000;
+/** Longer than the test: the worker that makes it is killed. */
+const FOR_EVER_MS = 60_000;
+
+/** BullMQ gives up the tasks of the killed worker after a minute; the test does not wait for that. */
+export const REAL_BOUNDS: Bounds = { tasksMayRemain: true, cancelMs: 3000 };
+
+const effect = (value: unknown, more: object = {}, input: object = {}) => ({
+  kind: 'task',
+  use: 'record-effect',
+  input: { value, ...input },
+  ...more,
+});
+const quiet = (more: object = {}) => ({ kind: 'task', use: 'flotilla.sleep', input: { ms: 20 }, ...more });
+const retry = { maxAttempts: 3, initialMs: 100, jitter: 'none' };
+const define = (name: string, steps: object, more: object = {}) => ({ flotilla: 1, name, steps, ...more });
+
+/** Runs whose worker is killed while it holds their steps: the second attempt of `progress` finds checkpoint 2. */
+const ORPHANED = {
+  lost: define('lost', { a: effect('lost', {}, { ms: 3000 }), b: quiet({ needs: ['a'] }) }),
+  progress: define('progress', {
+    a: { kind: 'task', use: 'save-progress', input: { pages: 4, msAfterSecond: FOR_EVER_MS } },
+  }),
+};
+
+const UNDISTURBED = {
+  linear: define('linear', {
+    a: effect('one'),
+    b: effect('two', { needs: ['a'] }),
+    c: effect('three', { needs: ['b'] }),
+  }),
+  fan: define('fan', {
+    first: quiet(),
+    left: effect('left', { needs: ['first'] }),
+    right: effect('right', { needs: ['first'] }),
+    last: effect({ list: [1, 2.5, null], text: 'ä' }, { needs: ['left', 'right'] }),
+    eager: quiet({ needs: ['left', 'right'], join: 'any' }),
+  }),
+  retry: define('retry', { a: effect('third', { retry }, { failTimes: 2 }), b: quiet({ needs: ['a'] }) }),
+  permanent: define(
+    'permanent',
+    { a: effect('never', { retry: { maxAttempts: 1 } }, { failTimes: 1 }), b: quiet({ needs: ['a'] }), c: quiet() },
+    { failFast: false },
+  ),
+  timeout: define('timeout', {
+    a: { kind: 'task', use: 'slow-at-first', input: { ms: FOR_EVER_MS }, retry, timeouts: { attemptMs: 500 } },
+  }),
+  map: define('map', {
+    each: { kind: 'map', over: 'run.input.items', each: effect('${{ item }}', { retry }) },
+    last: quiet({ needs: ['each'] }),
+  }),
+  delay: define('delay', {
+    a: quiet(),
+    wait: { kind: 'delay', forMs: 1500, needs: ['a'] },
+    b: effect('late', { needs: ['wait'] }),
+  }),
+};
+const CANCELLED = define('cancelled', {
+  a: quiet(),
+  b: { ...quiet(), input: { ms: FOR_EVER_MS } },
+  c: quiet({ needs: ['a'] }),
+});
+
+/** Works a fleet, kills a worker of it, and records all that a check needs. The recording is also written to the folder. */
+export async function recordFleet(namespace: string, folder: string): Promise<Recording> {
+  const recorder = new Recorder(folder);
+  const effects = await startEffectRecorder((report) => recorder.add('effects', report));
+  const fleet = await startRecordedFleet(namespace, recorder, effects);
+  try {
+    const orphaned = await orphan(fleet, recorder);
+    const runIds = await Promise.all(
+      Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
+    );
+    const cancelled = await cancelRun(fleet);
+    const all = [...orphaned, ...runIds, cancelled];
+    await fleet.api.waitForEnd(all, { timeoutMs: LEASE_AND_MORE_MS });
+    await fleet.schedulers[1]!.terminate();
+    await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
+    recorder.addAll('runs', await collectRuns(fleet.api, all, recorder.recording().calls));
+    recorder.add('listings', await collectListing(fleet.api));
+    recorder.addAll('processes', processesOf(fleet));
+    recorder.add('scans', await scanAtRest(fleet, recorder));
+    return recorder.recording();
+  } finally {
+    await fleet.stop();
+    await effects.close();
+  }
+}
+
+/** One worker, so that it holds whatever is started. */
+function startRecordedFleet(namespace: string, recorder: Recorder, effects: EffectRecorder): Promise<Fleet> {
+  return startFleet({
+    namespace,
+    schedulers: 2,
+    workers: 1,
+    workerEnv: { FLOTILLA_HANDLERS: HANDLERS, FLOTILLA_EFFECTS_URL: effects.url },
+    fetch: recordCalls((call) => recorder.add('calls', call)),
+  });
+}
+
+/** Each run is asked for twice under one key. */
+async function startTwice(fleet: Fleet, name: string, definition: object): Promise<string> {
+  const submission = { definition, input: { items: ['x', 'y', 'z'] }, idempotencyKey: `key of ${name}` };
+  const { runId } = await fleet.api.start(submission);
+  await fleet.api.start(submission);
+  return runId;
+}
+
+async function orphan(fleet: Fleet, recorder: Recorder): Promise<string[]> {
+  const runIds = await Promise.all(
+    Object.entries(ORPHANED).map(([name, definition]) => startTwice(fleet, name, definition)),
+  );
+  const [lost, progress] = runIds as [string, string];
+  await fleet.api.waitForEvent(lost, ({ type }) => type === 'attempt-started');
+  await eventually(
+    () =>
+      recorder
+        .recording()
+        .effects.some(
+          ({ runId, kind, ...rest }) => runId === progress && kind === 'saved' && 'number' in rest && rest.number === 2,
+        ),
+    { timeoutMs: 10_000, message: 'two checkpoints' },
+  );
+  const [victim] = fleet.workers;
+  await recorder.fault({ faultId: 'f1', kind: 'kill-worker', targets: [victim!.id], isCrash: true }, async () => {
+    await victim!.kill9();
+    return [`SIGKILL to process ${victim!.process.pid}`];
+  });
+  await fleet.addWorker();
+  return runIds;
+}
+
+async function cancelRun(fleet: Fleet): Promise<string> {
+  const runId = await startTwice(fleet, 'cancelled', CANCELLED);
+  await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'step-succeeded' && stepId === 'a');
+  await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'attempt-started' && stepId === 'b');
+  await fleet.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
+  return runId;
+}
+
+/** When nothing is left to do, or after a while as it is then. */
+async function scanAtRest(fleet: Fleet, recorder: Recorder): Promise<Recording['scans'][number]> {
+  const connection = connectRedis(fleet.redisUrl, 'commands');
+  try {
+    await untilReady(connection, 5000);
+    const scan = () => scanRedis((command, ...args) => connection.client.call(command, ...args), fleet.namespace);
+    const isAtRest = async () => {
+      const found = { ...recorder.recording(), scans: [await scan()] };
+      return checkRecording(found, { bounds: REAL_BOUNDS }).every(({ invariant }) => invariant !== 'V13');
+    };
+    await eventually(isAtRest, { timeoutMs: 10_000, intervalMs: 100 }).catch(() => undefined);
+    return await scan();
+  } finally {
+    await closeConnection(connection);
+  }
+}
