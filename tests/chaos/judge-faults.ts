@@ -1,6 +1,6 @@
 import { findRecoveries, findViolations, type RunRecord, rejectedAttempts } from '@flotilla/testing';
 
-/** A lease of 10 s, one look at the leases, one dispatch. */
+/** A lease of 9 s, one look at the leases, one dispatch. */
 export const MOST_WAIT_MS = 12_000;
 
 /** What a test did to the workers: worker id -> wall clock. */

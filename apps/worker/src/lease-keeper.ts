@@ -10,8 +10,8 @@ import {
 } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
-/** A third of the lease: two renewals may be missed. */
-const RENEWAL_MS = 3000;
+/** The lease outlives one missed renewal and a pause of five seconds. */
+const RENEWAL_MS = 2500;
 /** Changed durations are told sooner: the relay sizes its tasks by them. */
 const TELL_DURATIONS_MS = 200;
 

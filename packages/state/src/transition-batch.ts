@@ -28,7 +28,7 @@ interface Lane {
 export interface TransitionBatchOptions {
   client: RedisClient;
   namespace: string;
-  /** Lease of a worker. Default 10000. */
+  /** Lease of a worker. Default 9000. */
   leaseDurationMs?: number;
   /** `admission` scripts are refused by a Redis over its memory limit, `progress` ones are not. */
   kind: 'progress' | 'admission';
@@ -36,7 +36,7 @@ export interface TransitionBatchOptions {
   deadlineMs: number;
 }
 
-export const DEFAULT_LEASE_DURATION_MS = 10_000;
+export const DEFAULT_LEASE_DURATION_MS = 9_000;
 
 /**
  * Group commit: gathers a process's transitions and applies them in few script calls. While a call is under way others
