@@ -1,4 +1,4 @@
-import { type AgentView, type Problem, pointerToken } from '@flotilla/contracts';
+import { type AgentView, didYouMean, type Problem, pointerToken } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 
 /** The steps whose handler or capability no living worker has, as problems of the definition. */
@@ -14,7 +14,8 @@ export function missingHandlers(plan: Plan, agents: readonly AgentView[]): Probl
     if (known) return [];
     const path = `/steps/${pointerToken(id)}${each}/${fieldOf(work.kind)}`;
     const what = capability === undefined ? `the handler ${work.use}` : `an agent that can do ${capability}`;
-    return [{ code: 'HANDLER_NOT_AVAILABLE', path, message: `no worker has ${what} now` }];
+    const suggestion = capability === undefined ? didYouMean(work.use, handlers) : didYouMean(capability, capabilities);
+    return [{ code: 'HANDLER_NOT_AVAILABLE', path, message: `no worker has ${what} now${suggestion}` }];
   });
 }
 

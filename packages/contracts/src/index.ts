@@ -4,5 +4,6 @@ export * from './http-api.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './legacy-definition.ts';
+export * from './nearest-name.ts';
 export * from './states.ts';
 export * from './views.ts';

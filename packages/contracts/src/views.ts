@@ -40,6 +40,12 @@ export const stepViewZ = z.object({
   startedAt: z.number().optional(),
   endedAt: z.number().optional(),
   worker: z.string().optional(),
+  /** The handler that it needs: `use` of a task, `flotilla.http`, `agent:<capability>` of an agent step. */
+  use: z.string().optional(),
+  /** The capability that an agent step asks for. */
+  capability: z.string().optional(),
+  /** The task queue that it waits in for a worker. */
+  queue: z.string().optional(),
   needs: z.array(z.string()).optional(),
   output: z.json().optional(),
   error: stepErrorZ.optional(),
@@ -66,6 +72,8 @@ export type HistoryEvent = z.infer<typeof historyEventZ>;
 
 export const checkpointViewZ = z.object({
   version: z.number(),
+  /** `result`: what the step committed. `progress`: what an attempt saved for the next one. */
+  kind: z.enum(['result', 'progress']),
   runId: z.string(),
   stepId: z.string(),
   seq: z.number(),

@@ -19,6 +19,8 @@ export interface PlanShapeStep {
   title: string | undefined;
   kind: string;
   needs: readonly number[];
+  /** What a worker must have for it; undefined of steps that need no worker. */
+  work?: { use: string; capability: string | undefined; queue: string } | undefined;
 }
 
 /** Turns stored definition text into a plan; memoised by content. Throws when the stored text does not compile. */

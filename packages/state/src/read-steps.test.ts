@@ -1,8 +1,6 @@
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { checkpointChecksum } from './checkpoint.ts';
-import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import type { State } from './state.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
@@ -121,37 +119,17 @@ describe('the list of steps', () => {
     await expect(state.listSteps(runId, { limit: 5, cursor })).rejects.toMatchObject({ code: 'VALIDATION_FAILED' });
   });
 
+  test('names the handler and the queue that a step needs', async () => {
+    const work = { use: 'agent:pricing', capability: 'pricing', queue: 'cap.pricing' };
+    const working = { ...plan, hash: 'ab', steps: plan.steps.map((step) => ({ ...step, work })) };
+    const other = createTestState(connection.client, testNamespace(import.meta.url), [working]);
+    ({ runId } = await other.createRun(requestOf(working)));
+    expect((await other.listSteps(runId, { limit: 1 })).steps).toEqual([
+      { stepId: 'a', kind: 'task', status: 'waiting', attempts: 0, ...work },
+    ]);
+  });
+
   test('of no run is RUN_NOT_FOUND', async () => {
     await expect(state.listSteps('00-nobody', { limit: 5 })).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
-  });
-});
-
-describe('the list of checkpoints', () => {
-  async function commit(key: string, stepId: string): Promise<void> {
-    const claimed = await worker.take(key, `by-${key}`);
-    const { fence, createdAt } = claimed;
-    const envelope = { runId, stepId, seq: 1, fence, stateJson: '{"ü":"🚀"}', ts: createdAt + 3, previous: '' };
-    const { seq, ts, previous } = envelope;
-    const checkpoint = { seq, ts, previous, checksum: checkpointChecksum(envelope) };
-    await worker.commit(key, `by-${key}`, claimed, { outputJson: envelope.stateJson, checkpoint });
-  }
-
-  test('verifies each, and pages through those that there are', async () => {
-    await commit('0', 'a');
-    await commit('2', 'c');
-    const first = await state.listCheckpoints(runId, { limit: 2 });
-    expect(first.checkpoints).toMatchObject([{ stepId: 'a', seq: 1, verified: true }]);
-    const second = await state.listCheckpoints(runId, { limit: 2, cursor: first.cursor });
-    expect(second.checkpoints).toMatchObject([{ stepId: 'c', verified: true }]);
-    await connection.client.hset(stateKey(worker.tag, 'run', runId), 'o0', '{"ü":"🚁"}');
-    const damaged = await state.listCheckpoints(runId, { limit: 10 });
-    expect(damaged.checkpoints.map(({ stepId, verified }) => [stepId, verified])).toEqual([
-      ['a', false],
-      ['c', true],
-    ]);
-    // An output that is not what was committed is not shown as if it were.
-    const { steps } = await state.listSteps(runId, { limit: 1 });
-    expect(steps[0]).toMatchObject({ status: 'succeeded', error: { code: 'DATA_CORRUPTION' } });
-    expect(steps[0]).not.toHaveProperty('output');
   });
 });

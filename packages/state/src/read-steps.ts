@@ -1,5 +1,4 @@
 import {
-  type CheckpointView,
   FlotillaError,
   isSettledStepStatus,
   type Json,
@@ -7,36 +6,21 @@ import {
   type StepStatus,
   type StepView,
 } from '@flotilla/contracts';
-import { CHECKPOINT_VERSION, checkpointChecksum, verifyCheckpoint } from './checkpoint.ts';
-import { stateKey } from './keys.ts';
+import { verifyCheckpoint } from './checkpoint.ts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
-import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
-import { parseRunMeta } from './run-record.ts';
+import type { ReadDependencies } from './read-runs.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
-
-/** Where a page of steps goes on: a step of the definition, or an item of a map step. */
-interface Position {
-  step: number;
-  item: number | undefined;
-}
-
-export interface StepPageDependencies extends ReadDependencies {
-  plan: PlanShape;
-}
-
-interface RunBasics {
-  runId: string;
-  status: string;
-  createdAt: number;
-}
-
-async function readBasics(dependencies: ReadDependencies, runId: string): Promise<RunBasics & { key: string }> {
-  const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
-  const packed = await dependencies.client.hget(key, 'm');
-  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  const { letter, createdAt } = parseRunMeta(packed);
-  return { key, runId, status: letter, createdAt };
-}
+import {
+  cursorOf,
+  following,
+  itemKeys,
+  type Position,
+  parsePosition,
+  type RunBasics,
+  readBasics,
+  type StepPageDependencies,
+  stepKeys,
+} from './step-pages.ts';
 
 /** Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins. */
 export async function listSteps(
@@ -57,17 +41,17 @@ export async function listSteps(
     steps.push(...part.steps);
     position = part.next;
   }
-  return position.step < plan.steps.length ? { steps, cursor: `${position.step}.${position.item ?? ''}` } : { steps };
+  return position.step < plan.steps.length ? { steps, cursor: cursorOf(position) } : { steps };
 }
 
 /** Steps from `first` on, up to a map whose items come next: they have keys of their own. */
 async function readSteps(
   { client, plan }: StepPageDependencies,
-  run: RunBasics & { key: string },
+  run: RunBasics,
   first: number,
   limit: number,
 ): Promise<{ steps: StepView[]; next: Position }> {
-  const keys = pageKeys(plan, first, limit);
+  const keys = stepKeys(plan, first, limit);
   const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
   const steps: StepView[] = [];
   let next: Position = { step: first, item: undefined };
@@ -81,19 +65,9 @@ async function readSteps(
   return { steps, next };
 }
 
-function pageKeys(plan: PlanShape, first: number, limit: number): StepKey[] {
-  const last = Math.min(plan.steps.length, first + limit);
-  return Array.from({ length: last - first }, (_, index) => String(first + index));
-}
-
-function following(position: Position, header: StepHeader | undefined): Position {
-  if (header?.map !== undefined && header.map.next > 0) return { step: position.step, item: 0 };
-  return { step: position.step + 1, item: undefined };
-}
-
 async function readItems(
   { client }: ReadDependencies,
-  run: RunBasics & { key: string },
+  run: RunBasics,
   plan: PlanShape,
   position: Position,
   limit: number,
@@ -106,7 +80,7 @@ async function readItems(
   const last = Math.min(count, first + limit);
   const steps: StepView[] = [];
   if (last > first) {
-    const keys = Array.from({ length: last - first }, (_, index) => `${step.index}.${first + index}`);
+    const keys = itemKeys(step.index, first, last);
     const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
     keys.forEach((key, index) => {
       const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
@@ -122,13 +96,6 @@ async function readItems(
 function withoutProspects({ nextAttemptAt: _never, ...view }: StepView): StepView {
   if (isSettledStepStatus(view.status) || view.status === 'running') return view;
   return { ...view, status: 'cancelled', reason: 'map-settled' };
-}
-
-function parsePosition(cursor: string | undefined): Position {
-  if (cursor === undefined) return { step: 0, item: undefined };
-  const match = /^(\d{1,6})\.(\d{0,6})$/.exec(cursor);
-  if (match === null) throw invalidCursor();
-  return { step: Number(match[1]), item: match[2] === '' ? undefined : Number(match[2]) };
 }
 
 const ENDING = new Set(['S', 'F', 'C', 'T']);
@@ -149,6 +116,7 @@ function stepView(
     attempts: header === undefined ? 0 : attemptsOf(header),
   };
   if (step.title !== undefined) view.title = step.title;
+  if (step.work !== undefined) Object.assign(view, needsOfWork(step.work));
   if (item === undefined && step.needs.length > 0 && step.needs.length <= 100) {
     view.needs = step.needs.map((need) => plan.steps[need]!.id);
   }
@@ -169,6 +137,10 @@ function stepView(
     else if (header.state === 'S') Object.assign(view, verifiedOutput(view.stepId, header, body, run));
   }
   return view;
+}
+
+function needsOfWork({ use, capability, queue }: NonNullable<PlanShapeStep['work']>): Partial<StepView> {
+  return { use, queue, ...(capability !== undefined && { capability }) };
 }
 
 /** A step of a run that is ending or has ended and has not settled itself is cancelled: nobody writes that down. */
@@ -202,41 +174,4 @@ function verifiedOutput(
 function attemptsOf(header: StepHeader): number {
   if (header.state === 'R' || (header.state === 'S' && header.attemptId !== '')) return header.failures + 1;
   return header.failures;
-}
-
-/** The committed checkpoints of a run's steps, each verified now. */
-export async function listCheckpoints(
-  dependencies: StepPageDependencies,
-  runId: string,
-  page: { cursor?: string | undefined; limit: number },
-): Promise<{ checkpoints: CheckpointView[]; cursor?: string }> {
-  const { plan, client } = dependencies;
-  const run = await readBasics(dependencies, runId);
-  const first = parsePosition(page.cursor === undefined ? undefined : page.cursor).step;
-  const last = Math.min(plan.steps.length, first + page.limit);
-  const keys = Array.from({ length: last - first }, (_, index) => first + index);
-  if (keys.length === 0) return { checkpoints: [] };
-  const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
-  const checkpoints: CheckpointView[] = [];
-  keys.forEach((key, index) => {
-    const stored = values[index * 2];
-    if (stored == null) return;
-    const header = parseStepHeader(stored, run.createdAt);
-    if (header.checkpoint === undefined) return;
-    const { ts, seq, checksum, previous } = header.checkpoint;
-    const stepId = plan.steps[key]!.id;
-    const fence = header.fence ?? run.createdAt;
-    const computed = checkpointChecksum({
-      runId,
-      stepId,
-      seq,
-      fence,
-      stateJson: values[index * 2 + 1] ?? '',
-      ts,
-      previous,
-    });
-    const verified = computed === checksum;
-    checkpoints.push({ version: CHECKPOINT_VERSION, runId, stepId, seq, fence, ts, previous, checksum, verified });
-  });
-  return last < plan.steps.length ? { checkpoints, cursor: `${last}.` } : { checkpoints };
 }

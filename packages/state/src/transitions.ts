@@ -2,6 +2,7 @@ import { type EventType, FlotillaError } from '@flotilla/contracts';
 import { EVENT_CODES } from './event-codes.ts';
 import type { StepKey } from './plan-shape.ts';
 import type { StoredCheckpoint } from './step-header.ts';
+import { parseStoredProgress } from './stored-progress.ts';
 import type { TransitionBatch, TransitionReply } from './transition-batch.ts';
 
 /** An edge out of the step that settles, and with whom to go on when it is what its group waited for. */
@@ -231,17 +232,7 @@ export class Transitions {
   async loadProgress(a: AttemptAddress): Promise<{ checkpoint: StoredCheckpoint; stateJson: string } | undefined> {
     const [stored] = await this.#batch.apply(a.tag, 'load-progress', [a.runId, a.key]);
     if (!stored) return undefined;
-    const line = stored.indexOf('\n');
-    const [ts, seq, checksum, previous] = stored.slice(0, line).split('|');
-    return {
-      checkpoint: {
-        ts: a.createdAt + Number(ts),
-        seq: Number(seq),
-        checksum: checksum ?? '',
-        previous: previous ?? '',
-      },
-      stateJson: stored.slice(line + 1),
-    };
+    return parseStoredProgress(stored, a.createdAt);
   }
 
   async reportCorruption(a: StepAddress, dataJson: string): Promise<void> {

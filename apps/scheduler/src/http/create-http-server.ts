@@ -38,6 +38,8 @@ export interface HttpServerOptions {
   metrics?: Metrics;
   /** For /readyz. Default: none. */
   findLoopProblems?: FindLoopProblems;
+  /** What is wrong with how Redis is set up; told by /readyz. */
+  findStoreProblems?: FindLoopProblems;
   /** How slowly a request may arrive. Default: its head within 10 s, all of it within 60 s. */
   arrival?: ArrivalLimits;
 }
@@ -96,7 +98,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.addHook('onListen', async () => void prepareValidators());
   endOnClose(app, context, closing);
   await collectOpenApi(app);
-  await app.register(async (scope) => registerRoutes(scope, context, options.findLoopProblems ?? (() => [])));
+  await app.register(async (scope) => registerRoutes(scope, context, options));
   return app;
 }
 
@@ -132,7 +134,11 @@ function createContext(options: HttpServerOptions, closing: AbortSignal): HttpCo
   };
 }
 
-function registerRoutes(scope: FastifyInstance, context: HttpContext, findLoopProblems: FindLoopProblems): void {
+function registerRoutes(
+  scope: FastifyInstance,
+  context: HttpContext,
+  { findLoopProblems = () => [], findStoreProblems = () => [] }: HttpServerOptions,
+): void {
   const app = scope.withTypeProvider<ZodTypeProvider>();
   registerWorkflowRoutes(app, context);
   registerValidateRoute(app, context);
@@ -141,7 +147,7 @@ function registerRoutes(scope: FastifyInstance, context: HttpContext, findLoopPr
   registerRunControlRoutes(app, context);
   registerRunEventsRoute(app, context);
   registerAgentRoutes(app, context);
-  registerHealthRoutes(app, context, findLoopProblems);
+  registerHealthRoutes(app, context, findLoopProblems, findStoreProblems);
   registerOpenApiRoute(app);
 }
 

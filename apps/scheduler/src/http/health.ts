@@ -11,7 +11,12 @@ const PROBE_MS = 1500;
 /** What else has to work besides the store: the scheduler tells which of its loops do not move. */
 export type FindLoopProblems = () => readonly Problem[];
 
-export function registerHealthRoutes(app: HttpApp, context: HttpContext, findLoopProblems: FindLoopProblems): void {
+export function registerHealthRoutes(
+  app: HttpApp,
+  context: HttpContext,
+  findLoopProblems: FindLoopProblems,
+  findStoreProblems: FindLoopProblems = () => [],
+): void {
   app.route({
     method: 'GET',
     url: '/healthz',
@@ -28,13 +33,26 @@ export function registerHealthRoutes(app: HttpApp, context: HttpContext, findLoo
     url: '/readyz',
     schema: {
       summary: 'The scheduler works: Redis answers and the loops move',
+      description:
+        '`problems`: what is wrong with how Redis is set up (looked at every 30 s). A scheduler does not start with them; ' +
+        'one that runs goes on, because its runs are in that Redis.',
       tags: ['health'],
-      response: { 200: z.object({ ok: z.literal(true), redisLatencyMs: z.number() }), ...problemAnswer },
+      response: {
+        200: z.object({
+          ok: z.literal(true),
+          redisLatencyMs: z.number(),
+          problems: z.array(z.object({ code: z.string(), path: z.string(), message: z.string() })).optional(),
+        }),
+        ...problemAnswer,
+      },
     },
     handler: async () => {
       const health = await probe(context);
       const problems = [...health.problems, ...findLoopProblems()];
-      if (health.ok && problems.length === 0) return { ok: true as const, redisLatencyMs: health.latencyMs };
+      if (health.ok && problems.length === 0) {
+        const found = findStoreProblems().map(({ code, path, message }) => ({ code, path, message }));
+        return { ok: true as const, redisLatencyMs: health.latencyMs, ...(found.length > 0 && { problems: found }) };
+      }
       const message = problems[0]?.message ?? 'the store does not answer';
       const code = health.ok ? 'OVERLOADED' : 'REDIS_UNAVAILABLE';
       throw new FlotillaError(code, message, { problems, retryAfterMs: 1000 });

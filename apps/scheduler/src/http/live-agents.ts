@@ -1,4 +1,4 @@
-import type { AgentView, Problem } from '@flotilla/contracts';
+import { type AgentView, didYouMean, type Problem } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
 import { answerWithin } from './bounded-api.ts';
 import type { RunApi } from './run-api.ts';
@@ -6,6 +6,8 @@ import type { RunApi } from './run-api.ts';
 const FRESH_MS = 1000;
 /** A submission does not wait longer than this for the sake of its warnings. */
 const PATIENCE_MS = 300;
+/** Names that are compared with those that there are; a workflow may use thousands that nobody has. */
+const MAX_SUGGESTIONS = 20;
 
 /** The agents that are alive, looked up at most once a second however many runs are started. */
 export class LiveAgents {
@@ -44,10 +46,14 @@ export function missingHandlers(plan: Plan, agents: readonly AgentView[]): Probl
   const handlers = new Set(agents.flatMap((agent) => agent.handlers));
   const capabilities = new Set(agents.flatMap((agent) => agent.capabilities));
   const warnings: Problem[] = [];
+  const nearMiss = (name: string, known: ReadonlySet<string>): string =>
+    warnings.length < MAX_SUGGESTIONS ? didYouMean(name, known) : '';
   for (const { name, capability, path, steps } of needsOf(plan)) {
     if (capability ? capabilities.has(name) : handlers.has(name)) continue;
     const others = steps > 1 ? ` and ${steps - 1} more` : '';
-    const message = `no worker has the ${capability ? 'capability' : 'handler'} ${name} now: the step${others} will wait for one`;
+    const what = capability ? 'capability' : 'handler';
+    const suggestion = nearMiss(name, capability ? capabilities : handlers);
+    const message = `no worker has the ${what} ${name} now: the step${others} will wait for one${suggestion}`;
     const code = capability ? 'CAPABILITY_NOT_AVAILABLE' : 'HANDLER_NOT_AVAILABLE';
     warnings.push({ code, path, message, severity: 'warning' });
   }

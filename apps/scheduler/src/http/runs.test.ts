@@ -70,6 +70,7 @@ describe('POST /v1/runs', () => {
         ...ECHO.steps,
         price: { kind: 'agent', capability: 'pricing' },
         pay: { kind: 'task', use: 'payments.charge' },
+        say: { kind: 'task', use: 'flotilla.ecko' },
         call: { kind: 'http', request: { url: 'https://example.org' } },
       },
     };
@@ -80,7 +81,11 @@ describe('POST /v1/runs', () => {
     expect(warnings.map(({ code, path }) => `${code} ${path}`).sort()).toEqual([
       'CAPABILITY_NOT_AVAILABLE /steps/price/capability',
       'HANDLER_NOT_AVAILABLE /steps/pay/use',
+      'HANDLER_NOT_AVAILABLE /steps/say/use',
     ]);
+    const messages = (body['warnings'] as { message: string }[]).map(({ message }) => message);
+    expect(messages).toContainEqual(expect.stringMatching(/flotilla\.ecko now: .* \(did you mean flotilla\.echo\?\)$/));
+    expect(messages.filter((message) => message.includes('did you mean'))).toHaveLength(1);
   });
 
   test('looks at the agents once for many starts, and starts without them when they cannot be read', async () => {

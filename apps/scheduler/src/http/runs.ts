@@ -147,6 +147,9 @@ function registerReads(app: HttpApp, context: HttpContext): void {
     url: '/v1/runs/:runId/checkpoints',
     schema: {
       summary: 'List the checkpoints of a run; each is verified when it is read',
+      description:
+        'Results and progress inside steps, of map items too. A page looks at `limit` steps and items, which have none, ' +
+        'one or two each: it may be empty and have a cursor.',
       tags: ['runs'],
       params: runParamsZ,
       querystring: pageQueryZ,
