@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
 import { benchCommand } from './commands/bench.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { chaosCommand } from './commands/chaos.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
@@ -70,4 +71,5 @@ const COMMANDS = [
   agentsCommand,
   doctorCommand,
   benchCommand,
+  chaosCommand,
 ];

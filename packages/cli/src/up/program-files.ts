@@ -26,7 +26,7 @@ export function programArguments(app: 'scheduler' | 'worker'): string[] {
   return [...process.execArgv.filter((argument) => argument.startsWith('--conditions')), `--import=${preload}`, file];
 }
 
-/** The load suite of a checkout. It runs from its sources: nothing of it is built. */
-export function benchProgram(): string {
-  return join(projectFolder, 'tests', 'load', 'bench.ts');
+/** A program of the tests of a checkout. They run from their sources: nothing of them is built. */
+export function suiteProgram(path: string): string {
+  return join(projectFolder, 'tests', path);
 }

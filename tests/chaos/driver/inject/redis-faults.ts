@@ -68,7 +68,7 @@ export const busyRedis: Injector = async (scene, { variant }) => {
 export const fillRedis: Injector = async (scene, { number, variant }) => {
   const used = Number(/used_memory:(\d+)/.exec(await scene.admin.info('memory'))?.[1]);
   const startAt = Date.now();
-  await scene.admin.call('CONFIG', 'SET', 'maxmemory', String(used));
+  await scene.admin.call('CONFIG', 'SET', 'maxmemory', String(Math.floor(used / 2)));
   try {
     const proof = await refusals(scene, number, 'OOM');
     await pause(Math.max(0, variant.holdMs - (Date.now() - startAt)));

@@ -10,7 +10,7 @@ const END_MS = 60_000;
 export const exhaustMemory: Injector = async (scene, fault) => {
   const { slot, release } = await scene.holdWorker(fault.slot);
   try {
-    await slot.restart({ NODE_OPTIONS: '--max-old-space-size=96' });
+    await slot.restart({ NODE_OPTIONS: '--max-old-space-size=96 --max-semi-space-size=8' });
     return await endBy(scene, slot.index, `memory-${fault.number}`, 'use-up-memory');
   } finally {
     release();
