@@ -6,7 +6,9 @@ import {
   type ConnectionRole,
   closeConnection,
   connectRedis,
+  REDIS_RECHECK_MS,
   type RedisConnection,
+  RedisWatch,
   requireRedis,
   untilReady,
   watchEpoch,
@@ -58,11 +60,8 @@ export async function startScheduler(
   try {
     const commands = connect('commands');
     await untilReady(commands, CONNECT_DEADLINE_MS);
-    const check = await requireRedis(commands.client, {
-      namespace: config.namespace,
-      partitions: config.partitions,
-      allowVolatile: config.allowVolatile,
-    });
+    const { namespace, partitions, allowVolatile } = config;
+    const check = await requireRedis(commands.client, { namespace, partitions, allowVolatile });
     for (const warning of check.warnings) logger.warn({ code: warning.code }, warning.message);
     const state = new State<Plan>({
       client: commands.client,
@@ -98,6 +97,21 @@ export async function startScheduler(
       intervalMs: EPOCH_CHECK_MS,
       logger,
     });
+    const { deployment, servers } = check;
+    const watch = new RedisWatch(commands.client, {
+      ...{ namespace, partitions, allowVolatile, servers },
+      knownEpoch: deployment.epoch,
+    });
+    // Its turns are further apart than those of a loop that counts as stalled.
+    const watchRedisLoop = new Loop({
+      name: 'watch-redis',
+      turn: async () => {
+        for (const { code, message } of await watch.look()) logger.error({ code }, message);
+        return undefined;
+      },
+      intervalMs: REDIS_RECHECK_MS,
+      logger,
+    });
     const loops = [
       createRelayLoop({ state, queues, fleet, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
@@ -117,15 +131,16 @@ export async function startScheduler(
       config,
       logger,
       findLoopProblems: () => loops.filter(({ idleMs }) => idleMs > LOOP_STALL_MS).map(stalled),
+      findStoreProblems: () => watch.problems,
     });
     const url = await listen(server, config);
-    for (const loop of loops) loop.start();
+    for (const loop of [...loops, watchRedisLoop]) loop.start();
     logger.info({ url, schedulerId, host: hostname(), pid: process.pid }, 'ready');
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       await server.close();
       // A blocked read would hold the relay: its connection is closed first.
-      const relayEnds = Promise.all(loops.map((loop) => loop.stop()));
+      const relayEnds = Promise.all([...loops, watchRedisLoop].map((loop) => loop.stop()));
       await Promise.race([relayEnds, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
       await queues.close();
       await closeAll();

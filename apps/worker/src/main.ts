@@ -3,8 +3,8 @@ import { createLogger } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
-/** 2: configuration or handlers are wrong. 3: Redis cannot be reached or used. 75: tasks cannot be fetched. 1: anything else. */
-const EXIT = { failed: 1, badConfig: 2, unreachable: 3, stuck: 75 } as const;
+/** 2: configuration or handlers are wrong. 3: Redis cannot be reached or used. 74: data loss. 75: tasks cannot be fetched. 1: anything else. */
+const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74, stuck: 75 } as const;
 /** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
 const DRAIN_SLACK_MS = 8000;
 
@@ -17,11 +17,15 @@ function exitCodeOf(error: unknown): number {
 async function main(): Promise<void> {
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
-  const starting = startWorker(config, logger, (queue) => {
+  const onStuck = (queue: string) => {
     process.stderr.write(
       `worker: tasks wait in ${queue} but none can be fetched; this process ends to be started afresh\n`,
     );
     process.exit(EXIT.stuck);
+  };
+  const starting = startWorker(config, logger, onStuck, (message) => {
+    process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
+    process.exit(EXIT.dataLoss);
   });
   const stop = (signal: string) => {
     logger.info({ signal }, 'draining');

@@ -7,7 +7,9 @@ import {
   type ConnectionRole,
   closeConnection,
   connectRedis,
+  REDIS_RECHECK_MS,
   type RedisConnection,
+  RedisWatch,
   requireRedis,
   untilReady,
 } from '@flotilla/redis';
@@ -33,6 +35,7 @@ export async function startWorker(
   config: WorkerConfig,
   logger: Logger,
   onStuck: (queue: string) => void,
+  onDataLoss: (message: string) => void,
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
@@ -51,7 +54,7 @@ export async function startWorker(
     const commands = connect('commands');
     await untilReady(commands, CONNECT_DEADLINE_MS);
     const { namespace, partitions, allowVolatile } = config;
-    await requireRedis(commands.client, { namespace, partitions, allowVolatile });
+    const { deployment, servers } = await requireRedis(commands.client, { namespace, partitions, allowVolatile });
     const state = new State<Plan>({ client: commands.client, namespace, partitions, compile: compileStored });
     const capabilities = Array.from(handlers.values(), ({ capability }) => capability).filter(
       (name) => name !== undefined,
@@ -104,11 +107,17 @@ export async function startWorker(
             void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
         }),
     );
+    const watch = new RedisWatch(commands.client, {
+      ...{ namespace, partitions, allowVolatile, servers },
+      knownEpoch: deployment.epoch,
+    });
+    const watching = setInterval(() => void look(watch, logger, onDataLoss), REDIS_RECHECK_MS).unref();
     watchdog.start();
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: handlers.size, pid: process.pid }, 'ready');
     let draining: Promise<void> | undefined;
     const drain = async () => {
+      clearInterval(watching);
       const stopped = Promise.all(consumers.map((consumer) => consumer.stopTaking()));
       // While attempts end, the lease is kept by hand: the take loops have come to rest.
       const keeping = setInterval(() => keeper.turn(), 500);
@@ -133,6 +142,18 @@ export async function startWorker(
   } catch (error) {
     await closeAll();
     throw error;
+  }
+}
+
+/** Tells what has become wrong with how Redis is set up. */
+async function look(watch: RedisWatch, logger: Logger, onDataLoss: (message: string) => void): Promise<void> {
+  try {
+    for (const { code, message } of await watch.look()) {
+      logger.error({ code }, message);
+      if (code === 'DATA_LOSS') onDataLoss(message);
+    }
+  } catch (error) {
+    logger.warn({ error }, 'Redis could not be checked');
   }
 }
 

@@ -11,6 +11,7 @@ export { type DeploymentRecord, deploymentKey, type EpochState, watchEpoch } fro
 export type { ConnectionErrorReport } from './error-reports.ts';
 export { describeTarget, parseRedisUrl, type RedisTarget } from './parse-redis-url.ts';
 export { isCluster, mastersOf, type RedisClient } from './redis-client.ts';
+export { REDIS_RECHECK_MS, RedisWatch, type RedisWatchOptions } from './redis-watch.ts';
 export { type RetryTransientOptions, retryTransient, type TransientRetry, type TryContext } from './retry-transient.ts';
 export {
   defineScript,

@@ -1,0 +1,56 @@
+import { FlotillaError, type Problem } from '@flotilla/contracts';
+import type { RedisClient } from './redis-client.ts';
+import type { ServerFacts } from './server-facts.ts';
+import { type CheckRedisOptions, checkRedis } from './start-up-guard.ts';
+
+export interface RedisWatchOptions extends CheckRedisOptions {
+  /** The epoch that the process started with. */
+  knownEpoch: string;
+  /** What the servers said when the process started. */
+  servers: readonly ServerFacts[];
+}
+
+/** How often what was checked at start-up is checked again. */
+export const REDIS_RECHECK_MS = 30_000;
+
+/**
+ * Looks again at what the start-up guard looked at: settings change while processes run, and a replaced server has
+ * settings of its own. Keys that were evicted since the start are a problem, not a warning: they were runs.
+ */
+export class RedisWatch {
+  readonly #client: RedisClient;
+  readonly #options: RedisWatchOptions;
+  readonly #evictedAtStart: ReadonlyMap<string, number>;
+  #problems: readonly Problem[] = [];
+
+  constructor(client: RedisClient, options: RedisWatchOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#evictedAtStart = new Map(options.servers.map(({ address, evictedKeys = 0 }) => [address, evictedKeys]));
+  }
+
+  /** What was wrong at the last look. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** Looks now. While Redis cannot be asked, what was known stays. */
+  async look(): Promise<readonly Problem[]> {
+    try {
+      const { problems, servers } = await checkRedis(this.#client, this.#options);
+      this.#problems = [...problems, ...servers.flatMap((facts) => this.#evicted(facts))];
+    } catch (error) {
+      if (!(error instanceof FlotillaError && error.code === 'REDIS_UNAVAILABLE')) throw error;
+    }
+    return this.#problems;
+  }
+
+  #evicted({ address, evictedKeys = 0 }: ServerFacts): Problem[] {
+    const before = this.#evictedAtStart.get(address) ?? 0;
+    // Below what it was: the server was restarted and counts anew.
+    const since = evictedKeys < before ? evictedKeys : evictedKeys - before;
+    if (since === 0) return [];
+    const message = `Redis at ${address} has evicted ${since} keys while this process ran; runs may be damaged`;
+    return [{ code: 'REDIS_HAS_EVICTED', path: `/${address}`, message, severity: 'error' }];
+  }
+}
