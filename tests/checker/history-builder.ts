@@ -110,11 +110,13 @@ export class HistoryBuilder {
     this.#add('attempt-succeeded', { stepId, attempt, attemptId, fence });
     this.#add('step-succeeded', { stepId, attempt, attemptId, fence });
     this.#settle(stepId, 'succeeded', { output, attempts: attempt });
-    const seq = (this.#saves.get(stepId) ?? 0) + 1;
+    const saves = this.#saves.get(stepId) ?? 0;
     const { runId } = this;
+    const common = { version: 1, runId, stepId, fence, ts: this.#now, previous: '', verified: true };
     const checksum = hashOf({ stepId, fence });
-    const rest = { seq, fence, ts: this.#now, previous: '', checksum, verified: true };
-    if (!stepId.endsWith(']')) this.#checkpoints.push({ version: 1, runId, stepId, ...rest });
+    this.#checkpoints.push({ ...common, kind: 'result', seq: saves + 1, checksum });
+    if (saves > 0)
+      this.#checkpoints.push({ ...common, kind: 'progress', seq: saves, checksum: hashOf(stateOf(saves)) });
     return this;
   }
 

@@ -47,6 +47,18 @@ test('a violation is explained by the events that show it', () => {
   );
 });
 
+test('what was acknowledged as fast may be lost in a failover, and nothing else', () => {
+  const [chance] = rounds as [Chance];
+  const recording = goodRecording(chance);
+  const [call] = recording.calls;
+  const forgotten = { ...recording, runs: [], effects: [], faults: [], listings: [], scans: [] };
+  const all = [{ startAt: call!.startAt, endAt: call!.endAt + 60_000 }];
+  expect(explain(checkRecording(forgotten, { bounds: { lossWindows: all } }))).toBe('');
+  const early = [{ startAt: 0, endAt: call!.endAt }];
+  const { length } = checkRecording(forgotten, { bounds: { lossWindows: early } });
+  expect(length).toBeGreaterThan(0);
+});
+
 test('while runs go on, what only holds at rest is not asked for', () => {
   const [chance] = rounds as [Chance];
   const recording = goodRecording(chance);

@@ -12,6 +12,7 @@ import { REAL_BOUNDS, recordFleet } from './recorded-fleet.ts';
 const NOT_HERE: ReadonlySet<string> = new Set([
   'a run stands still after Redis is back',
   'a BullMQ task is left waiting',
+  'a failed BullMQ task is left',
 ]);
 const chance = chanceOf();
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-test-'));

@@ -85,26 +85,33 @@ const CANCELLED = define('cancelled', {
 export async function recordFleet(namespace: string, folder: string): Promise<Recording> {
   const recorder = new Recorder(folder);
   const effects = await startEffectRecorder((report) => recorder.add('effects', report));
-  const fleet = await startRecordedFleet(namespace, recorder, effects);
   try {
-    const orphaned = await orphan(fleet, recorder);
-    const runIds = await Promise.all(
-      Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
-    );
-    const cancelled = await cancelRun(fleet);
-    const all = [...orphaned, ...runIds, cancelled];
-    await fleet.api.waitForEnd(all, { timeoutMs: LEASE_AND_MORE_MS });
-    await fleet.schedulers[1]!.terminate();
-    await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
-    recorder.addAll('runs', await collectRuns(fleet.api, all, recorder.recording().calls));
-    recorder.add('listings', await collectListing(fleet.api));
-    recorder.addAll('processes', processesOf(fleet));
-    recorder.add('scans', await scanAtRest(fleet, recorder));
-    return recorder.recording();
+    const fleet = await startRecordedFleet(namespace, recorder, effects);
+    try {
+      return await work(fleet, recorder);
+    } finally {
+      await fleet.stop();
+    }
   } finally {
-    await fleet.stop();
     await effects.close();
   }
+}
+
+async function work(fleet: Fleet, recorder: Recorder): Promise<Recording> {
+  const orphaned = await orphan(fleet, recorder);
+  const runIds = await Promise.all(
+    Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
+  );
+  const cancelled = await cancelRun(fleet);
+  const all = [...orphaned, ...runIds, cancelled];
+  await fleet.api.waitForEnd(all, { timeoutMs: LEASE_AND_MORE_MS });
+  await fleet.schedulers[1]!.terminate();
+  await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
+  recorder.addAll('runs', await collectRuns(fleet.api, all, recorder.recording().calls));
+  recorder.add('listings', await collectListing(fleet.api));
+  recorder.addAll('processes', processesOf(fleet));
+  recorder.add('scans', await scanAtRest(fleet, recorder));
+  return recorder.recording();
 }
 
 /** One worker, so that it holds whatever is started. */

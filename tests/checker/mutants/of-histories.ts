@@ -261,6 +261,25 @@ export const V6: readonly Mutant[] = [
     },
   },
   {
+    name: 'a step with `any` starts before one of its needs has succeeded',
+    mutate(recording, chance) {
+      const { run, event } = pickFrom(
+        chance,
+        placesOf(recording, ({ type, stepId }, run) => {
+          const work = workOf(run, stepId);
+          return type === 'attempt-started' && work !== undefined && 'join' in work && work.join === 'any';
+        }),
+        'step with any',
+      );
+      const needs = viewOf(run, event.stepId).needs ?? [];
+      const { seq, at } = run.events.find(
+        ({ type, stepId = '' }) => type === 'attempt-succeeded' && needs.includes(stepId),
+      )!;
+      remove(run, event);
+      insert({ run }, seq, { ...event, at });
+    },
+  },
+  {
     name: 'a step is made although its need failed',
     mutate(recording, chance) {
       const place = pickFrom(

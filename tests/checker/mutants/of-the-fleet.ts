@@ -29,6 +29,7 @@ export const V13: readonly Mutant[] = [
   }),
   leave('an outbox entry is left', (namespace) => `{${namespace}:00}:out`, { type: 'stream', size: 1 }),
   leave('a due entry is left', (namespace) => `{${namespace}:00}:due`, { size: 1 }),
+  leave('a failed BullMQ task is left', (namespace) => `{${namespace}:q:default}:default:failed`, { size: 1 }),
   leave('a lease is left', (namespace) => `{${namespace}:00}:lease`, { size: 1 }),
   leave('a run that does not exist has a history', (namespace) => `{${namespace}:00}:h:nobody`, { type: 'list' }),
   leave('a definition is left that no run uses', (namespace) => `{${namespace}:00}:d:nobody`, {
@@ -202,6 +203,13 @@ export const V18: readonly Mutant[] = [
     mutate(recording, chance) {
       // One that nothing was taken from, so that its end explains nothing either.
       pickFrom(chance, running(recording), 'process').exit = { at: recording.scans.at(-1)!.at, code: 1, signal: null };
+    },
+  },
+  {
+    name: 'a process is killed that nobody meant to kill',
+    mutate(recording, chance) {
+      const exit = { at: recording.scans.at(-1)!.at, code: null, signal: 'SIGKILL' };
+      pickFrom(chance, running(recording), 'process').exit = exit;
     },
   },
   {

@@ -26,16 +26,18 @@ function progressOf({ effects }: Recording, runId: string, stepId: string): Prog
 function findUnverified({ runId, record, steps }: RunFacts, { faults }: Recording): Found[] {
   const damaged = new Set(faults.flatMap(({ targets }) => targets));
   return (record.checkpoints ?? []).flatMap((checkpoint) => {
-    const { stepId, seq, fence, verified } = checkpoint;
+    const { stepId, kind, seq, fence, verified } = checkpoint;
     const found: Found[] = [];
     if (!verified && !damaged.has(`${runId}/${stepId}`)) {
-      found.push({ message: `the checkpoint of ${stepId} does not match its checksum`, evidence: [checkpoint] });
+      found.push({ message: `the ${kind} of ${stepId} does not match its checksum`, evidence: [checkpoint] });
     }
     const own = steps.get(stepId)?.events ?? [];
     const saves = own.filter(({ type }) => type === 'checkpoint-saved');
-    const hasSaved = saves.some((save) => save.fence === fence);
-    if (seq > saves.length + 1 || (hasSaved && seq !== saves.length + 1)) {
-      const message = `the result of ${stepId} has number ${seq} after ${saves.length} checkpoints`;
+    // Of the attempt that committed: whoever saves has loaded what was there, others need not.
+    const isLast = kind === 'progress' || saves.some((save) => save.fence === fence);
+    const expected = kind === 'progress' ? saves.length : saves.length + 1;
+    if (seq > expected || (isLast && seq !== expected)) {
+      const message = `the ${kind} of ${stepId} has number ${seq} after ${saves.length} checkpoints`;
       found.push({ message, evidence: [checkpoint, ...saves] });
     }
     return found;
