@@ -24,6 +24,7 @@ const { values: given } = parseArgs({
   },
 });
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const tell = (line: string) => process.stderr.write(`chaos: ${line}\n`);
 const { seed } = chanceOf(given.seed === undefined ? undefined : Number(given.seed));
 const faults = chosenFaults();

@@ -1,3 +1,4 @@
+import type { WorkflowDefinition } from '@flotilla/contracts';
 import {
   type FleetApi,
   findRecoveries,
@@ -18,7 +19,7 @@ export function findWrongRuns(graphs: readonly StartedGraph[], records: readonly
   return records.flatMap((record, index) => {
     const { graph } = graphs[index]!;
     const { run } = record;
-    const found = findViolations(record, { maxAttempts: 3 });
+    const found = findViolations(record, { definition: graph.definition as unknown as WorkflowDefinition });
     if (run.status !== 'succeeded') {
       found.push(`${run.runId} (${graph.shape}) is ${run.status}: ${JSON.stringify(run.error)}`);
     } else if (run.output !== graph.output) {

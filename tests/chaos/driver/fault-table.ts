@@ -113,7 +113,7 @@ export const FAULTS = {
   F17: {
     kind: 'worker-out-of-memory',
     what: 'a step uses up the memory of its worker',
-    hold: 'nothing',
+    hold: 'worker',
     variants: ways(0, ''),
     boundMs: 12_000,
   },
@@ -134,9 +134,9 @@ export const FAULTS = {
   F20: {
     kind: 'poison-step',
     what: 'a step ends its worker, never ends, or throws what is no error',
-    hold: 'nothing',
+    hold: 'worker',
     variants: ways(0, 'exit', 'loop', 'throw'),
-    boundMs: 24_000,
+    boundMs: 15_000,
   },
   F22: {
     kind: 'vandalised-queue',

@@ -64,6 +64,7 @@ export interface ChaosResult {
   logs: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Of the whole time, up to 10 s. */
 const WARM_UP_SHARE = 0.1;
 const MOST_WARM_UP_MS = 10_000;
 /** A run is over seconds after the last fault; what has not ended after this is lost. */

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,11 @@ export async function mountSmallDisk(
     await rm(dir, { recursive: true, force: true });
     return { problem: `F16 needs to mount a small file system: ${(error as Error).message.trim()}` };
   }
+  // Also when this process is told to end: nobody else knows of it. Lazily, as Redis may still run then.
+  const unmountAtExit = () => execFileSync('umount', ['-l', dir]);
+  process.on('exit', unmountAtExit);
   const unmount = async () => {
+    process.off('exit', unmountAtExit);
     await run('umount', [dir]);
     await rm(dir, { recursive: true, force: true });
   };

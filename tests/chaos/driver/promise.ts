@@ -1,0 +1,129 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { chanceOf } from '../random.ts';
+import { type FaultId, faultOf } from './fault-table.ts';
+import { planEachWay } from './plan-each-way.ts';
+import { isClean, keep, rowsOf, textOf } from './report.ts';
+import { type ChaosResult, runChaos } from './run-chaos.ts';
+
+export interface PromiseOptions {
+  fault: FaultId;
+  /** How often each way of it is made. Default 1. */
+  times?: number;
+  /** Why this machine cannot make it: said aloud, and nothing is tested. */
+  impossible?: string | undefined;
+  /** No attempt may be lost, and none charged that did not fail by itself. */
+  costsNoAttempt?: boolean;
+  /** From the end of the fault until the process that it hit takes part again. */
+  rejoinBoundMs?: number;
+  /** What else is promised: title -> what breaks it; none when it is kept. */
+  further?: Readonly<Record<string, (result: ChaosResult) => readonly string[]>>;
+}
+
+/** Of the driver at the most. */
+const WARM_UP_MS = 10_000;
+const BEYOND_MS = 400_000;
+
+/** Tests what is promised of one fault by making it, in each of its ways, on a fleet that works. */
+export function testPromise(promise: string, options: PromiseOptions): void {
+  const { fault, times = 1, impossible } = options;
+  if (impossible !== undefined) {
+    test(`${promise} (NOT TESTED HERE: ${impossible})`, () => {
+      process.stdout.write(`${fault} IS NOT TESTED: ${impossible}\n`);
+    });
+    return;
+  }
+  describe(promise, () => {
+    const plan = planEachWay(fault, times);
+    const last = plan.at(-1)!;
+    const windowMs = last.atMs + last.variant.holdMs + faultOf(fault).boundMs;
+    let result: ChaosResult;
+
+    beforeAll(async () => {
+      const { seed } = chanceOf();
+      process.stdout.write(`${fault}: seed ${seed}\n`);
+      const durationMs = windowMs + WARM_UP_MS;
+      result = await runChaos({ seed, faults: [fault], plan, durationMs, workers: 3, schedulers: 2 });
+    }, windowMs + BEYOND_MS);
+
+    afterAll(() => {
+      if (result === undefined) return;
+      process.stdout.write(`${textOf(result)}\n`);
+      if (isClean(result)) return;
+      const folder = fileURLToPath(new URL(`../../../.flotilla/chaos/${fault}-${result.seed}`, import.meta.url));
+      keep(folder, result);
+      process.stdout.write(`${fault}: recording, logs and report are in ${folder}\n`);
+    });
+
+    test('every fault shows that it hit', () => {
+      expect(result.faults.filter(({ proof }) => proof.length === 0)).toEqual([]);
+      expect(result.faults).toHaveLength(plan.length);
+    });
+
+    test(`what it hit goes on within ${faultOf(fault).boundMs / 1000} s`, () => {
+      for (const { longestRecoveryMs = 0, boundMs } of rowsOf(result.faults)) {
+        expect(boundMs).toBe(faultOf(fault).boundMs);
+        expect(longestRecoveryMs).toBeLessThanOrEqual(boundMs);
+      }
+    });
+
+    test('no run is lost, no step committed twice, no invariant broken', () => {
+      expect(result.problems).toEqual([]);
+      expect(result.violations).toEqual([]);
+      expect(result.runs).toMatchObject({ lost: 0, unanswered: 0 });
+      expect(result.doubleCommits).toBe(0);
+    });
+
+    if (options.costsNoAttempt) {
+      test('no attempt is lost or charged', () => {
+        expect(findCosts(result)).toEqual([]);
+      });
+    }
+    const { rejoinBoundMs } = options;
+    if (rejoinBoundMs !== undefined) {
+      test(`who was hit takes part again within ${rejoinBoundMs / 1000} s`, () => {
+        expect(result.faults.filter(({ rejoinMs = 0 }) => rejoinMs > rejoinBoundMs)).toEqual([]);
+      });
+    }
+    for (const [title, find] of Object.entries(options.further ?? {})) {
+      test(title, () => {
+        expect(find(result)).toEqual([]);
+      });
+    }
+  });
+}
+
+/** Attempts that were lost, and steps that were charged more attempts than they failed on purpose. */
+export function findCosts({ recording }: ChaosResult): string[] {
+  return recording.runs.flatMap(({ run, steps, events }) => [
+    ...events.filter(({ type }) => type === 'attempt-lost').map(({ stepId }) => `${run.runId} lost ${stepId}`),
+    ...steps
+      .filter(({ stepId, attempts }) => attempts > (stepId === 'fails' ? 2 : 1))
+      .map(({ stepId, attempts }) => `${run.runId} charged ${stepId} ${attempts} attempts`),
+  ]);
+}
+
+/** Faults in which nobody refused a submission with a time to try again. */
+export function findUnrefusedSubmissions({ faults }: ChaosResult): string[] {
+  return faults
+    .filter(({ proof }) => !proof.some((sentence) => /503 STORAGE_FULL, retry after \d+ ms/.test(sentence)))
+    .map(({ planned }) => `fault ${planned.number}`);
+}
+
+const MOST_LINES_A_SECOND = 10;
+
+/** Workers that wrote too much while a fault was going on. */
+export function findLogFloods({ faults, logs }: ChaosResult): string[] {
+  return faults.flatMap(({ planned, startAt, endAt }) =>
+    [...logs].flatMap(([id, lines]) => {
+      const during = lines.filter((line) => {
+        const at = Number(/"time":(\d+)/.exec(line)?.[1]);
+        return at >= startAt && at <= endAt;
+      });
+      const rate = during.length / Math.max(1, (endAt - startAt) / 1000);
+      return rate > MOST_LINES_A_SECOND
+        ? [`${id} wrote ${rate.toFixed(1)} lines a second in fault ${planned.number}`]
+        : [];
+    }),
+  );
+}

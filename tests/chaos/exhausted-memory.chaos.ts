@@ -1,0 +1,6 @@
+import { testPromise } from './driver/promise.ts';
+
+testPromise('F17 the steps of a worker that runs out of memory start elsewhere within 12 s', {
+  fault: 'F17',
+  times: 2,
+});

@@ -1,0 +1,3 @@
+import { testPromise } from './driver/promise.ts';
+
+testPromise('F14 latency and connections that break cost no attempt', { fault: 'F14', costsNoAttempt: true });
