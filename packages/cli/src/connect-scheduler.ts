@@ -2,7 +2,8 @@ import { createClient, type FlotillaClient } from '@flotilla/client';
 import { CliProblem } from './cli-problem.ts';
 import type { Terminal } from './terminal.ts';
 
-const DEFAULT_URL = 'http://127.0.0.1:7070';
+/** Where commands look for a scheduler that nothing names. */
+export const DEFAULT_URL = 'http://127.0.0.1:7070';
 
 /** Where the scheduler is: the option, the environment, or the default. */
 export function schedulerUrl(terminal: Terminal, url?: string): string {

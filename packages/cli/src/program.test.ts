@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '@flotilla/testing';
+import { closeConnection, connectRedis } from '@flotilla/redis';
+import { freePort, sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildProgram, runCli } from './program.ts';
 import { Interrupted } from './terminal.ts';
@@ -79,7 +80,20 @@ describe('usage', () => {
   test('--help of the program and of every command ends with 0', async () => {
     const { exitCode, stdout } = await cli(['--help']);
     expect(exitCode).toBe(0);
-    const names = ['up', 'run', 'validate', 'migrate', 'import', 'ps', 'show', 'history', 'cancel', 'agents', 'doctor'];
+    const names = [
+      'up',
+      'run',
+      'validate',
+      'register',
+      'migrate',
+      'import',
+      'ps',
+      'show',
+      'history',
+      'cancel',
+      'agents',
+      'doctor',
+    ];
     for (const name of names) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
       expect((await cli([name, '--help'])).exitCode).toBe(0);
@@ -263,6 +277,21 @@ describe('run', () => {
     expect(stderr).toContain('/input/a: must be there');
   });
 
+  test('tells each problem of an answer once, although its message is the first of them', async () => {
+    const problems = [
+      { code: 'INPUT', path: '/input/lines', message: 'must be there' },
+      { code: 'INPUT', path: '/input/customer', message: 'must be text' },
+    ];
+    const detail = '/input/lines: must be there (and 1 more problems)';
+    await serve({ 'POST /v1/runs': problemAnswer(422, 'INPUT_INVALID', detail, problems) });
+    const { stderr, json } = await cli(['run', 'echo.json', '--json']);
+    expect(stderr).toBe(
+      'flotilla: the input does not satisfy the schema of the workflow\n' +
+        '  /input/lines: must be there\n  /input/customer: must be text\n',
+    );
+    expect(json()).toMatchObject({ error: { code: 'INPUT_INVALID', message: detail, problems } });
+  });
+
   test('an interruption leaves the run alone and says how to find it', async () => {
     const { requests } = await serve({ ...routes, 'GET /v1/runs/00-r1': { body: { ...RUN, status: 'running' } } });
     const terminal = newTerminal();
@@ -303,6 +332,27 @@ describe('looking', () => {
     expect((await cli(['show', '00-r1', '--json'])).json()).toEqual({ run: RUN, steps: [step, skipped] });
   });
 
+  test('show says which handler and queue a parked step waits for, and which queue one that is ready', async () => {
+    const parked = { kind: 'task', status: 'parked', attempts: 0, reason: 'no-handler', queue: 'gpu' };
+    const steps = [
+      { ...parked, stepId: 'a', use: 'order.charge' },
+      { ...parked, stepId: 'b', use: 'agent:pricing', capability: 'pricing', queue: 'cap.pricing' },
+      { stepId: 'c', kind: 'task', status: 'ready', attempts: 0, use: 'order.charge', queue: 'gpu' },
+    ];
+    await serve({
+      'GET /v1/runs/00-r1': { body: { ...RUN, status: 'running' } },
+      'GET /v1/runs/00-r1/steps': { body: { steps } },
+    });
+    const { stdout } = await cli(['show', '00-r1']);
+    expect(stdout).toMatch(
+      /a +task +parked +0 +no-handler: waits for a worker on queue gpu that has the handler order\.charge\n/,
+    );
+    expect(stdout).toMatch(
+      /b .*no-handler: waits for a worker on queue cap\.pricing that has an agent that can do pricing\n/,
+    );
+    expect(stdout).toMatch(/c +task +ready +0 +waits in queue gpu\n/);
+  });
+
   test('history prints the events in order', async () => {
     await serve({ 'GET /v1/runs/00-r1/history': history });
     const { stdout } = await cli(['history', '00-r1', '--limit', '2']);
@@ -316,8 +366,30 @@ describe('looking', () => {
 
   test('agents lists what they can do', async () => {
     await serve({ 'GET /v1/agents': { body: { agents: [AGENT] } } });
-    expect((await cli(['agents'])).stdout).toMatch(/w1 +healthy +here +7 +1\/4 +4\.0 s +pricing flotilla\.echo\n/);
+    expect((await cli(['agents'])).stdout).toMatch(/w1 +healthy +now +here +7 +1\/4 +4\.0 s +pricing flotilla\.echo\n/);
     expect((await cli(['agents', '--json'])).json()).toEqual({ agents: [AGENT] });
+  });
+
+  test('agents says since when one is lost, and leaves out those lost for longer than a minute', async () => {
+    const at = 1_700_000_000_000;
+    const living = { ...AGENT, lastSeenAt: at };
+    const lately = { ...AGENT, agentId: 'w2', status: 'lost', lastSeenAt: at - 32_000 };
+    const long = { ...AGENT, agentId: 'w3', status: 'lost', lastSeenAt: at - 61_000 };
+    await serve({ 'GET /v1/agents': { body: { agents: [living, lately, long] } } });
+    const { stdout } = await cli(['agents']);
+    expect(stdout).toMatch(/w2 +lost +2023-11-14 22:12:48Z \(32\.0 s ago\)/);
+    expect(stdout).not.toContain('w3');
+    expect(stdout).toMatch(/\n1 lost longer than a minute ago: --all shows them\n$/);
+    expect((await cli(['agents', '--json'])).json()).toEqual({ agents: [living, lately] });
+    expect((await cli(['agents', '--all'])).stdout).toMatch(/w3 +lost +2023-11-14 22:12:19Z \(1 min 1 s ago\)/);
+    expect((await cli(['agents', '--all', '--json'])).json().agents).toHaveLength(3);
+  });
+
+  test('agents says so when all have been lost for long', async () => {
+    await serve({ 'GET /v1/agents': { body: { agents: [{ ...AGENT, status: 'lost' }] } } });
+    expect((await cli(['agents'])).stdout).toBe(
+      'no agents: start workers with `./flotilla up`\n1 lost longer than a minute ago: --all shows them\n',
+    );
   });
 
   test('cancel tells the receipt', async () => {
@@ -391,6 +463,28 @@ describe('documents', () => {
 });
 
 describe('doctor', () => {
+  test('fails when the deployment has another partition count than this environment', async () => {
+    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } } });
+    const namespace = testNamespace(import.meta.url);
+    const connection = connectRedis(sharedRedis().url, 'commands');
+    await connection.client.hset(`{${namespace}}:deployment`, 'partitions', '16', 'epoch', 'e', 'createdAt', '1');
+    await closeConnection(connection);
+    const env = { REDIS_URL: sharedRedis().url, FLOTILLA_NAMESPACE: namespace };
+    const checked = async (FLOTILLA_PARTITIONS: string) => {
+      const { exitCode, json } = await cli(['doctor', '--json'], { ...env, FLOTILLA_PARTITIONS });
+      return [exitCode, json().checks.filter(({ check }: { check: string }) => check === 'redis')];
+    };
+    const [exitCode, [finding]] = await checked('');
+    expect(exitCode).toBe(1);
+    expect(finding).toMatchObject({ state: 'fail', message: expect.stringMatching(/has 16 partitions.* is 8 here/) });
+    expect(finding.advice).toContain('FLOTILLA_PARTITIONS=16');
+    expect(await checked('16')).toMatchObject([0, [{ state: 'ok' }]]);
+    expect(await checked('many')).toMatchObject([
+      1,
+      [{ state: 'fail', message: expect.stringContaining('partitions') }],
+    ]);
+  });
+
   test('says what is missing and what to do, and ends with 1', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { exitCode, json } = await cli(['doctor', '--url', url, '--json'], {

@@ -8,12 +8,14 @@ import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { psCommand } from './commands/ps.ts';
+import { registerCommand } from './commands/register.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
 import { upCommand } from './commands/up.ts';
 import { validateCommand } from './commands/validate.ts';
 import { EXIT } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
+import { commandMeant } from './suggest.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a command hands back: the exit code. Problems are thrown. */
@@ -38,7 +40,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
     command.exitOverride().configureOutput({
       writeOut: (text) => terminal.write(text),
-      writeErr: (text) => terminal.writeError(text.replace(/^error: /, 'flotilla: ')),
+      writeErr: (text) => terminal.writeError(withSuggestion(text).replace(/^error: /, 'flotilla: ')),
     });
   }
   try {
@@ -58,10 +60,20 @@ export function buildProgram(terminal: Terminal, setExit: Action): Command {
   return program;
 }
 
+/** Commander knows the mistyped commands; those under another tool's name are ours to know. */
+function withSuggestion(text: string): string {
+  const word = /^error: unknown command '([^']*)'$/m.exec(text)?.[1];
+  if (word === undefined) return text;
+  const meant = commandMeant(word);
+  if (meant !== undefined) return `error: unknown command '${word}'\n(Did you mean ${meant}?)\n`;
+  return text.includes('(Did you mean') ? text : `${text.trimEnd()}\n./flotilla --help lists the commands\n`;
+}
+
 const COMMANDS = [
   upCommand,
   runCommand,
   validateCommand,
+  registerCommand,
   migrateCommand,
   importCommand,
   psCommand,

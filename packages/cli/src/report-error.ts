@@ -24,6 +24,8 @@ const LONGEST_LIST = 50;
 interface Told {
   code: string;
   message: string;
+  /** What people read instead of the message, where the list of problems follows. */
+  heading?: string;
   hint?: string;
   problems: readonly Problem[];
   exitCode: number;
@@ -51,7 +53,7 @@ export function reportError(
       error: { code, message, ...(hint === undefined ? {} : { hint }), ...(problems.length === 0 ? {} : { problems }) },
     });
   }
-  terminal.writeError(`flotilla: ${plainText(told.message)}\n`);
+  terminal.writeError(`flotilla: ${plainText(told.heading ?? told.message)}\n`);
   for (const line of problemLines(told.problems)) terminal.writeError(`  ${line}\n`);
   if (told.hint !== undefined) terminal.writeError(`  ${plainText(told.hint)}\n`);
   if (debug && error instanceof Error) terminal.writeError(`${error.stack ?? error.message}\n`);
@@ -76,13 +78,21 @@ function describe(error: unknown): Told {
   if (isFlotillaError(error)) {
     const { code, message, problems } = error;
     const hint = hintFor(code, error.ambiguous);
-    return { code, message, problems, exitCode: exitCodeOf(code), ...(hint === undefined ? {} : { hint }) };
+    const told = { code, message, problems, exitCode: exitCodeOf(code), ...(hint === undefined ? {} : { hint }) };
+    return { ...told, heading: headingOf(code, message, problems) };
   }
   if (error instanceof Interrupted) {
     return { code: 'INTERRUPTED', message: error.message, problems: [], exitCode: SIGNAL_EXITS[error.signalName] };
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : `unexpected: ${String(error)}`;
   return { code: 'INTERNAL', message, problems: [], exitCode: EXIT.failed, hint: '--debug shows where it came from' };
+}
+
+/** A server's message is its first problem: with the problems listed below, it would be said twice. */
+function headingOf(code: keyof typeof ERROR_CODES, message: string, [first]: readonly Problem[]): string {
+  if (first === undefined || !message.includes(first.message)) return message;
+  const { title } = ERROR_CODES[code];
+  return `${title.charAt(0).toLowerCase()}${title.slice(1)}`;
 }
 
 function exitCodeOf(code: keyof typeof ERROR_CODES): ExitCode {

@@ -1,26 +1,62 @@
 import type { AgentView } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
-import { formatDuration } from '../format-time.ts';
+import { formatDuration, formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { type RemoteOptions, withRemote } from './common-options.ts';
 
+interface AgentsOptions extends RemoteOptions {
+  all?: boolean;
+}
+
+/** Lost agents are of interest for a moment; the scheduler remembers them for an hour. */
+const SHOWN_WHEN_LOST_MS = 60_000;
+
 export function agentsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('agents'))
-    .description('list the agents and what they can do')
-    .action(async (options: RemoteOptions) => {
+    .description('list the agents, since when they are lost, and what they can do')
+    .option('--all', 'those too that have been lost for longer than a minute')
+    .action(async (options: AgentsOptions) => {
       const agents = await connectScheduler(terminal, options).agents();
-      if (options.json) printJson(terminal, { agents });
-      else if (agents.length === 0) printLine(terminal, 'no agents: start workers with `./flotilla up`');
-      else printTable(terminal, ['AGENT', 'STATUS', 'HOST', 'PID', 'LOAD', 'UP', 'CAN DO'], agents.map(row));
+      const now = latestSign(agents);
+      const isShown = ({ status, lastSeenAt }: AgentView) =>
+        options.all === true || status !== 'lost' || now - lastSeenAt <= SHOWN_WHEN_LOST_MS;
+      const shown = agents.filter(isShown);
+      if (options.json) {
+        printJson(terminal, { agents: shown });
+        return;
+      }
+      if (shown.length === 0) printLine(terminal, 'no agents: start workers with `./flotilla up`');
+      else
+        printTable(
+          terminal,
+          HEADINGS,
+          shown.map((agent) => row(agent, now)),
+        );
+      const hidden = agents.length - shown.length;
+      if (hidden > 0) printLine(terminal, `${hidden} lost longer than a minute ago: --all shows them`);
     });
 }
 
-function row({ agentId, status, host, pid, load, startedAt, lastSeenAt, capabilities, handlers }: AgentView): string[] {
+/**
+ * The moment of the list, on Redis' clock, to within the 9 s in which a living worker is heard of. Without a living one
+ * this machine's clock has to do.
+ */
+function latestSign(agents: readonly AgentView[]): number {
+  const living = agents.filter(({ status }) => status !== 'lost');
+  return living.length === 0 ? Date.now() : Math.max(...living.map(({ lastSeenAt }) => lastSeenAt));
+}
+
+const HEADINGS = ['AGENT', 'STATUS', 'LAST SEEN', 'HOST', 'PID', 'LOAD', 'UP', 'CAN DO'];
+
+function row(agent: AgentView, now: number): string[] {
+  const { agentId, status, host, pid, load, startedAt, lastSeenAt, capabilities, handlers } = agent;
   // An agent's handler is its capability under another name.
   const abilities = [...capabilities, ...handlers.filter((name) => !name.startsWith('agent:'))].join(' ');
   const up = formatDuration(lastSeenAt - startedAt);
-  return [agentId, status, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
+  const seen =
+    status === 'lost' ? `${formatMoment(lastSeenAt)} (${formatDuration(Math.max(0, now - lastSeenAt))} ago)` : 'now';
+  return [agentId, status, seen, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
 }

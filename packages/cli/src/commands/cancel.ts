@@ -1,24 +1,76 @@
+import { type CancelReceipt, isTerminalRunStatus } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { EXIT } from '../exit-codes.ts';
+import { plainText } from '../plain-text.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { type RemoteOptions, withRemote } from './common-options.ts';
+import { type RemoteOptions, wholeNumber, withRemote } from './common-options.ts';
 
-export function cancelCommand(terminal: Terminal, _exit: Action): Command {
+interface CancelOptions extends RemoteOptions {
+  wait?: boolean;
+  timeout: number;
+}
+
+/** The longest that the API waits within one call. */
+const LONGEST_CALL_MS = 60_000;
+const LONGEST_WAIT_S = 86_400;
+
+export function cancelCommand(terminal: Terminal, exit: Action): Command {
   return withRemote(new Command('cancel'))
-    .description('cancel a run; the answer says what was stopped')
+    .description('cancel a run; the answer says what was stopped, and what is still pending')
     .argument('<run>', 'id of the run')
-    .action(async (runId: string, options: RemoteOptions) => {
-      const answer = await connectScheduler(terminal, options).cancel(runId);
-      if (options.json) {
-        printJson(terminal, answer);
-        return;
+    .option('--wait', 'wait until the run has ended; exit code 1 when it has not by the deadline')
+    .option('--timeout <seconds>', 'deadline of --wait', wholeNumber(1, LONGEST_WAIT_S), 60)
+    .action(async (runId: string, options: CancelOptions) => {
+      const cancel = options.wait === true ? cancelAndWait : cancelOnce;
+      const answer = await cancel(runId, options, terminal).catch((error: unknown) => {
+        terminal.signal.throwIfAborted();
+        throw error;
+      });
+      const hasEnded = isTerminalRunStatus(answer.status);
+      if (options.json) printJson(terminal, answer);
+      else tell(terminal, runId, answer, hasEnded);
+      if (options.wait === true && !hasEnded) {
+        terminal.writeError(`flotilla: ${plainText(runId)} has not ended within ${options.timeout} s\n`);
+        exit(EXIT.failed);
       }
-      const { receipt, status } = answer;
-      if (receipt.alreadyEnded) printLine(terminal, `${runId} had ended before: ${status}`);
-      else printLine(terminal, `${runId} ${status}`);
-      if (receipt.stoppedSteps.length > 0) printLine(terminal, `stopped: ${receipt.stoppedSteps.join(', ')}`);
-      if (receipt.pending.length > 0) printLine(terminal, `not ended yet: ${receipt.pending.join(', ')}`);
     });
+}
+
+function cancelOnce(runId: string, options: CancelOptions, terminal: Terminal): Promise<CancelReceipt> {
+  return connectScheduler(terminal, options).cancel(runId, { signal: terminal.signal });
+}
+
+/** Cancelling again is harmless: it is how a wait that is longer than one call goes on. */
+async function cancelAndWait(runId: string, options: CancelOptions, terminal: Terminal): Promise<CancelReceipt> {
+  const client = connectScheduler(terminal, options);
+  const endsAtMs = performance.now() + options.timeout * 1000;
+  const stopped = new Set<string>();
+  let first: CancelReceipt | undefined;
+  for (;;) {
+    const leftMs = endsAtMs - performance.now();
+    const waitMs = Math.max(0, Math.min(LONGEST_CALL_MS, Math.round(leftMs)));
+    const answer = await client.cancel(runId, { waitMs, signal: terminal.signal });
+    first ??= answer;
+    for (const step of answer.receipt.stoppedSteps) stopped.add(step);
+    if (!isTerminalRunStatus(answer.status) && performance.now() < endsAtMs) continue;
+    // A repetition may find the run ended: that it was not at first is what the receipt says.
+    const { requestedAt, alreadyEnded } = first.receipt;
+    return {
+      status: answer.status,
+      receipt: { ...answer.receipt, requestedAt, alreadyEnded, stoppedSteps: [...stopped] },
+    };
+  }
+}
+
+function tell(terminal: Terminal, runId: string, { receipt, status }: CancelReceipt, hasEnded: boolean): void {
+  if (receipt.alreadyEnded) printLine(terminal, `${runId} had ended before: ${status}`);
+  else printLine(terminal, `${runId} ${status}`);
+  if (receipt.stoppedSteps.length > 0) printLine(terminal, plainText(`stopped: ${receipt.stoppedSteps.join(', ')}`));
+  if (receipt.pending.length > 0) printLine(terminal, plainText(`still running: ${receipt.pending.join(', ')}`));
+  if (hasEnded) return;
+  printLine(terminal, 'no further step starts, and the running ones have been told to stop;');
+  printLine(terminal, `wait for them with: ./flotilla cancel ${runId} --wait`);
 }

@@ -13,6 +13,7 @@ import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import { WAIT_AS_LONG_AS_IT_TAKES_MS, watchRun } from '../progress/watch-run.ts';
 import { problemLines } from '../report-error.ts';
+import { explainUnknownWorkflow } from '../suggest.ts';
 import type { Terminal } from '../terminal.ts';
 import { type RemoteOptions, withRemote } from './common-options.ts';
 
@@ -44,7 +45,9 @@ export function runCommand(terminal: Terminal, exit: Action): Command {
       const { reference, name, totalSteps } = await referenceOf(workflow, terminal);
       const input = options.input === undefined ? undefined : await readInput(options.input, terminal.cwd);
       const client = connectScheduler(terminal, options);
-      const started = await client.start(reference, input, startOptions(options));
+      const started = await client.start(reference, input, startOptions(options)).catch(async (error: unknown) => {
+        throw await explainUnknownWorkflow(error, workflow, client);
+      });
       for (const line of problemLines(started.warnings ?? [])) terminal.writeError(`flotilla: warning: ${line}\n`);
       if (options.wait !== true && options.watch !== true) {
         if (options.json) printJson(terminal, started);

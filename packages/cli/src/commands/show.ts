@@ -46,9 +46,20 @@ function tell(terminal: Terminal, run: RunView, steps: readonly StepView[]): voi
   if (steps.length > MOST_ROWS) printLine(terminal, `only the first ${MOST_ROWS} steps are shown; --json has all`);
 }
 
-function row({ stepId, kind, status, attempts, lost, startedAt, endedAt, error, reason }: StepView): string[] {
+function row(step: StepView): string[] {
+  const { stepId, kind, status, attempts, lost, startedAt, endedAt } = step;
   const took = startedAt !== undefined && endedAt !== undefined ? formatDuration(endedAt - startedAt) : '';
   const made = lost === undefined || lost === 0 ? String(attempts) : `${attempts} (${lost} lost)`;
-  const why = error === undefined ? (reason ?? '') : `${error.code}: ${error.message}`;
-  return [stepId, kind, status, made, took, why];
+  return [stepId, kind, status, made, took, whyOf(step)];
+}
+
+/** Why a step is where it is, and what it waits for when that is a worker. */
+function whyOf({ status, error, reason, use, capability, queue }: StepView): string {
+  if (error !== undefined) return `${error.code}: ${error.message}`;
+  if (status === 'parked' && reason === 'no-handler' && use !== undefined) {
+    const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
+    return `no-handler: waits for a worker on queue ${queue} that has ${what}`;
+  }
+  if (status === 'ready' && queue !== undefined) return `waits in queue ${queue}`;
+  return reason ?? '';
 }

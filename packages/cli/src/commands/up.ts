@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { createClient, type FlotillaClient } from '@flotilla/client';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
+import { DEFAULT_URL } from '../connect-scheduler.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
@@ -145,6 +146,10 @@ function clientFor(url: string, env: NodeJS.ProcessEnv): FlotillaClient {
 }
 
 function printUrls(terminal: Terminal, url: string): void {
+  if (url !== DEFAULT_URL) {
+    printLine(terminal, 'Not the usual port: in the terminals where you use it, say');
+    printLine(terminal, `  export FLOTILLA_URL=${url}`);
+  }
   printLine(terminal, `  API      ${url}/v1/runs`);
   printLine(terminal, `  OpenAPI  ${url}/openapi.json`);
 }

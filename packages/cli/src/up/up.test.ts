@@ -40,6 +40,7 @@ test('up serves until SIGTERM, with the handlers of a module, and takes its proc
   const up = await flotilla(['up', '--workers', '1', '--port', String(port), '--handlers', handlers]);
   await up.waitForLine(/Serving until Ctrl-C/, 30_000);
   const env = { FLOTILLA_URL: `http://127.0.0.1:${port}` };
+  expect(up.stdout().split('\n')).toContain(`  export FLOTILLA_URL=${env.FLOTILLA_URL}`);
   const input = '@examples/order-fulfilment/large-order.json';
   const run = await flotilla(
     ['run', 'examples/order-fulfilment/src/workflow.ts', '--input', input, '--wait', '--json'],
