@@ -1,4 +1,5 @@
 import type { HistoryEvent } from '@flotilla/contracts';
+import { reportsOf } from '../by-run.ts';
 import type { ProgressReport, Recording } from '../recording.ts';
 import { ATTEMPT_ENDS, type RunFacts, type StepFacts } from '../run-facts.ts';
 import { type Found, perRun } from '../violation.ts';
@@ -16,10 +17,9 @@ export const v09 = perRun(
 );
 
 /** Progress of a step in the order of its attempts, and within one as it came. */
-function progressOf({ effects }: Recording, runId: string, stepId: string): ProgressReport[] {
-  return effects
-    .filter((report): report is ProgressReport => report.kind !== 'effect')
-    .filter((report) => report.runId === runId && report.stepId === stepId)
+function progressOf(recording: Recording, runId: string, stepId: string): ProgressReport[] {
+  return reportsOf(recording, runId, stepId)
+    .filter((report) => report.kind !== 'effect')
     .sort((one, other) => one.fence - other.fence);
 }
 

@@ -1,4 +1,5 @@
 import type { CancelReceipt } from '@flotilla/contracts';
+import { callsOf } from '../by-run.ts';
 import type { CancelCall, ClientCall } from '../recording.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
@@ -43,11 +44,10 @@ function findWrongReceipts(
   { recording, atRest }: CheckContext,
   isAccepted: boolean,
 ): Found[] {
-  const isOwn = (call: ClientCall): call is Acknowledged =>
-    call.kind === 'cancel' && call.runId === runId && call.answer !== undefined;
+  const isAnswered = (call: ClientCall): call is Acknowledged => call.kind === 'cancel' && call.answer !== undefined;
   if (!atRest) return [];
   const found: Found[] = [];
-  for (const call of recording.calls.filter(isOwn)) {
+  for (const call of callsOf(recording, runId).filter(isAnswered)) {
     const { status, receipt } = call.answer;
     const isOver = receipt.alreadyEnded || receipt.endedAt !== undefined;
     if (isOver && status !== record.run.status) {

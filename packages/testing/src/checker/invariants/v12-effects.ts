@@ -1,38 +1,26 @@
 import type { Json } from '@flotilla/contracts';
+import { reportsOf } from '../by-run.ts';
 import { hashOf } from '../output-hash.ts';
 import type { EffectReport } from '../recording.ts';
 import type { RunFacts } from '../run-facts.ts';
-import { type CheckContext, type Found, perRun } from '../violation.ts';
+import { type Found, perRun } from '../violation.ts';
 
 export const v12 = perRun(
   'V12',
   'A committed step had its effect, its result is that of one of its attempts, every effect comes from an attempt that started, and whoever deduplicates by `run/step` applied it once.',
-  (run, context) => {
-    const effects = effectsOf(context, run.runId);
-    return [...run.steps.keys()].flatMap((stepId) => findWrongEffects(run, stepId, effects.get(stepId) ?? []));
-  },
+  (run, { recording }) =>
+    [...run.steps.keys()].flatMap((stepId) => {
+      const reports = reportsOf(recording, run.runId, stepId);
+      return findWrongEffects(
+        run,
+        stepId,
+        reports.filter((report) => report.kind === 'effect'),
+      );
+    }),
 );
 
 /** Handlers that report their effects: what they commit without one is wrong. */
 const REPORTING_HANDLERS: ReadonlySet<string> = new Set(['record-effect']);
-
-const known = new WeakMap<object, Map<string, Map<string, EffectReport[]>>>();
-
-/** Effects by run and step, gathered once a recording. */
-function effectsOf({ recording: { effects } }: CheckContext, runId: string): ReadonlyMap<string, EffectReport[]> {
-  let byRun = known.get(effects);
-  if (byRun === undefined) {
-    byRun = new Map();
-    for (const report of effects) {
-      if (report.kind !== 'effect') continue;
-      const bySteps = byRun.get(report.runId) ?? new Map<string, EffectReport[]>();
-      byRun.set(report.runId, bySteps);
-      bySteps.set(report.stepId, [...(bySteps.get(report.stepId) ?? []), report]);
-    }
-    known.set(effects, byRun);
-  }
-  return byRun.get(runId) ?? new Map();
-}
 
 function findWrongEffects(
   { runId, steps, ruleOf }: RunFacts,

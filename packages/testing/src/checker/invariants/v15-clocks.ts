@@ -1,5 +1,5 @@
 import type { HistoryEvent } from '@flotilla/contracts';
-import type { ClientCall, StartCall } from '../recording.ts';
+import { callsOf } from '../by-run.ts';
 import { lastBefore, mapOf, type RunFacts, SETTLED } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
 import { excusedMs } from './excuses.ts';
@@ -32,9 +32,7 @@ function findBackwards({ events }: RunFacts): Found[] {
 
 /** Between the first call that asked for the run and the first that was told of it. */
 function findWrongCreation({ runId, events }: RunFacts, context: CheckContext): Found[] {
-  const isOwn = (call: ClientCall): call is StartCall =>
-    call.kind === 'start' && (call.answer?.runId ?? call.request.runId) === runId;
-  const calls = callsByRun(context).get(runId)?.filter(isOwn) ?? [];
+  const calls = callsOf(context.recording, runId).filter((call) => call.kind === 'start');
   const answered = calls.filter(({ answer }) => answer !== undefined);
   const [created] = events;
   if (created?.type !== 'run-created' || answered.length === 0) return [];
@@ -46,19 +44,6 @@ function findWrongCreation({ runId, events }: RunFacts, context: CheckContext): 
   return [
     { message: `the run was created at ${created.at}, not while it was submitted`, evidence: [created, ...calls] },
   ];
-}
-
-const known = new WeakMap<object, Map<string, ClientCall[]>>();
-
-function callsByRun({ recording: { calls } }: CheckContext): ReadonlyMap<string, ClientCall[]> {
-  let byRun = known.get(calls);
-  if (byRun === undefined) {
-    byRun = Map.groupBy(calls, (call) =>
-      call.kind === 'cancel' ? call.runId : (call.answer?.runId ?? call.request.runId ?? ''),
-    );
-    known.set(calls, byRun);
-  }
-  return byRun;
 }
 
 function findWrongDelay(run: RunFacts, stepId: string, context: CheckContext): Found[] {
