@@ -29,7 +29,7 @@ const lasting = (...seconds: number[]): FaultVariant[] =>
   seconds.map((each) => ({ name: `${each} s`, holdMs: each * 1000 }));
 const ways = (holdMs: number, ...names: string[]): FaultVariant[] => names.map((name) => ({ name, holdMs }));
 
-export const FAULTS = {
+const FAULTS = {
   F1: { kind: 'kill-worker', what: 'worker killed (SIGKILL)', hold: 'worker', variants: ways(0, ''), boundMs: 12_000 },
   F2: {
     kind: 'restart-worker',

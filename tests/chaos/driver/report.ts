@@ -6,7 +6,7 @@ import { median } from './recoveries.ts';
 import type { ChaosResult, MadeFault } from './run-chaos.ts';
 
 /** One row of the table: a fault, each way of it by itself. */
-export interface FaultRow {
+interface FaultRow {
   fault: FaultId;
   variant: string;
   what: string;
