@@ -2,7 +2,6 @@ export { type CheckOptions, checkRecording } from './check-recording.ts';
 export { collectListing, collectRuns } from './collect-runs.ts';
 export { type Expectations, findViolations } from './find-violations.ts';
 export { INVARIANTS } from './invariants/index.ts';
-export { placeOf } from './key-places.ts';
 export { hashOf } from './output-hash.ts';
 export { recordCalls } from './record-calls.ts';
 export { type EffectRecorder, startEffectRecorder } from './record-effects.ts';
