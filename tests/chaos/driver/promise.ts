@@ -94,7 +94,7 @@ export function testPromise(promise: string, options: PromiseOptions): void {
 }
 
 /** Attempts that were lost, and steps that were charged more attempts than they failed on purpose. */
-export function findCosts({ recording }: ChaosResult): string[] {
+function findCosts({ recording }: ChaosResult): string[] {
   return recording.runs.flatMap(({ run, steps, events }) => [
     ...events.filter(({ type }) => type === 'attempt-lost').map(({ stepId }) => `${run.runId} lost ${stepId}`),
     ...steps
