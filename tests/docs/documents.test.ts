@@ -26,9 +26,22 @@ describe('blocks', () => {
       /^flotilla:|"flotilla": 1|"entry":/m.test(text),
   );
 
-  test('of TypeScript are parts of files that compile', () => {
-    const loose = blocks.filter(({ language, from }) => /^(ts|typescript)$/.test(language) && from === undefined);
+  test('of TypeScript are whole files, which compile, with their imports', () => {
+    const typescript = blocks.filter(({ language }) => /^(ts|typescript)$/.test(language));
+    const loose = typescript.filter(({ from, text }) => from === undefined || read(from) !== text);
     expect(loose.map(({ place }) => place)).toEqual([]);
+  });
+
+  test('of programs are followed by the command that runs them', () => {
+    const silent = all.flatMap((document) => {
+      const shown = blocksOf(read(document));
+      const programs = shown.filter(({ text, from }) => from !== undefined && text.includes('createClient('));
+      return programs.filter(
+        ({ from, line }) =>
+          !shown.some(({ language, text, line: at }) => language === 'sh' && at > line && text.includes(from!)),
+      );
+    });
+    expect(silent.map(({ from }) => from)).toEqual([]);
   });
 
   test.each(copies.map((block) => [block.place, block] as const))(

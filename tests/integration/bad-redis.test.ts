@@ -177,7 +177,7 @@ describe('when it runs', () => {
     expect(['succeeded', 'cancelled']).toContain((await fleet.api.run(runId)).status);
   }, 45_000);
 
-  test('a full Redis refuses submissions, finishes what runs, and accepts again when it has room', async () => {
+  test('G8 a full Redis refuses submissions, finishes what runs, and accepts again when it has room', async () => {
     const running = workflow({
       first: { kind: 'task', use: 'flotilla.sleep', input: { ms: 1000 } },
       last: echo('done', { needs: ['first'] }),

@@ -30,7 +30,7 @@ const makeRoom = () => connection.client.config('SET', 'maxmemory', '0');
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('when Redis is full in the moment in which a task has to be added', () => {
-  test('no step is lost or charged, little is logged, and all of it ends within 5 s of its having room', async () => {
+  test('G8 no step is lost or charged, little is logged, and all of it ends within 5 s of its having room', async () => {
     const step = { kind: 'task', use: 'flotilla.echo', input: 1, needs: ['first'], retry: { maxAttempts: 1 } };
     const fan = Object.fromEntries(Array.from({ length: FAN }, (_, index) => [`s${index}`, step]));
     const first = { kind: 'task', use: 'flotilla.sleep', input: { ms: 1000 } };

@@ -58,7 +58,7 @@ describe('the registry of agents', () => {
     expect(agents[0]).not.toHaveProperty('draining');
   });
 
-  test('shows a worker as lost within 10 s of its last sign, and no sooner than it has missed two', async () => {
+  test('G11 shows a worker as lost within 10 s of its last sign, and no sooner than it has missed two', async () => {
     expect(LOST_AFTER_MS).toBeLessThan(10_000);
     await signOfLife(connection.client, namespace, recordOf('w1'));
     await silentFor('w1', 6500);
