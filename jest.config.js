@@ -1,5 +1,7 @@
 const shared = {
   testEnvironment: 'node',
+  // A deadline for what hangs, not a measure: the machine may be busy.
+  testTimeout: 30_000,
   // The source condition first: tests run the .ts files of every package, so no build is needed to test.
   testEnvironmentOptions: { customExportConditions: ['@flotilla/source', 'node', 'import', 'default'] },
   extensionsToTreatAsEsm: ['.ts'],

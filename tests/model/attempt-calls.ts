@@ -209,7 +209,8 @@ export function saveProgress(world: World, known: KnownAttempt, fenceShift = 0):
   const fence = known.fence + fenceShift;
   const a = { ...addressOf(run, key), fence, createdAt: run.createdAt, attemptId };
   const stateJson = JSON.stringify({ done: attemptId });
-  const checkpoint = checkpointOf(run, key, fence, stateJson);
+  // Chained to nothing: the fence that saves it stands in the place of `previous`.
+  const checkpoint = { ...checkpointOf(run, key, fence, stateJson), previous: String(fence) };
   return call({
     what: `save progress ${run.id} ${key} of ${attemptId}`,
     send: () => world.state.transitions.saveProgress(a, stateJson, checkpoint),

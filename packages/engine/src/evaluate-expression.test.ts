@@ -367,13 +367,4 @@ describe('the cost of an evaluation is bounded', () => {
       'more work',
     );
   });
-
-  test('100,000 simple conditions take less than a second', () => {
-    const condition = compile('steps.a.output.v > 1000 && run.input.n == 7');
-    const scope = scopeOf();
-    condition.evaluate(scope);
-    const start = performance.now();
-    for (let count = 0; count < 100_000; count += 1) condition.evaluate(scope);
-    expect(performance.now() - start).toBeLessThan(1000);
-  });
 });

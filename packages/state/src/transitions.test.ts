@@ -246,6 +246,16 @@ describe('taking back the attempts of dead workers', () => {
     ]);
   });
 
+  test('counts the loss that ends a step, or falls into the end of its run, like those before', async () => {
+    const claimed = await worker.take('0', 'one');
+    await worker.fail('0', { ...claimed, attemptId: 'one' }, { event: 'attempt-lost', quarantine: true });
+    expect(await headerOf('0')).toMatch(/^Q\|0\|1\|/);
+    const other = await worker.take('2', 'two');
+    await state.cancelRun(runId, 'enough');
+    await worker.fail('2', { ...other, attemptId: 'two' }, { event: 'attempt-lost', quarantine: true });
+    expect(await headerOf('2')).toMatch(/^X\|0\|1\|/);
+  });
+
   test('finds the step that a chain has come to', async () => {
     const claimed = await worker.take('0', 'one');
     const next = { key: '1', attemptMs: 1000 };

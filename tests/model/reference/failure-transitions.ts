@@ -100,7 +100,8 @@ function endAttempt(state: Reference, run: ReferenceRun, a: FailArguments, step:
     attemptId,
     data: JSON.parse(a.errorJson),
   });
-  if (a.event !== 'attempt-lost') step.failures += 1;
+  if (a.event === 'attempt-lost') step.crashes += 1;
+  else step.failures += 1;
   endLease(state, run, a.key);
   // It is over: what follows must not count it as live.
   step.state = 'ready';

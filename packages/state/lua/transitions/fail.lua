@@ -30,14 +30,14 @@ T['fail'] = function(tag, a)
   end
   if not forced and not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
 
-  local failures = tonumber(header[2])
+  local failures, crashes = tonumber(header[2]), tonumber(header[3])
   if running then
-    if ARGV[a + 4] ~= K.eventAttemptLost then failures = failures + 1 end
+    if ARGV[a + 4] == K.eventAttemptLost then crashes = crashes + 1 else failures = failures + 1 end
     run.live = run.live - 1
     event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
     if forced then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
   end
-  local tail = { header[3], fence, attemptId, header[6], header[7], header[8], integer(run.at) }
+  local tail = { crashes, fence, attemptId, header[6], header[7], header[8], integer(run.at) }
   local function headerOf(state, extra)
     return state .. '|' .. failures .. '|' .. table.concat(tail, '|') .. (extra and '|' .. extra or '')
   end
