@@ -15,4 +15,5 @@ export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } 
 export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport } from './replay-checks.ts';
 export { sharedRedis } from './shared-redis.ts';
 export { type SpawnNodeOptions, spawnNode } from './spawn-node.ts';
+export { type SentinelOptions, type SentinelSet, startSentinel } from './start-sentinel.ts';
 export { testNamespace } from './test-namespace.ts';

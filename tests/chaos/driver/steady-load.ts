@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Durability } from '@flotilla/contracts';
 import type { FleetApi } from '@flotilla/testing';
 import type { StartedGraph } from '../judge-runs.ts';
 import { type MixedGraph, mixedGraph } from '../mixed-graphs.ts';
@@ -11,6 +12,10 @@ export interface LoadOptions {
   activeRuns: number;
   /** No further ones are started after this many: all are kept in memory until they are checked. */
   mostRuns: number;
+  /** False: workers have no handlers but the built-in ones. Default true. */
+  effects?: boolean;
+  /** Of run number n. Default: what the API takes when nothing is said. */
+  durabilityOf?: (index: number) => Durability;
 }
 
 const LOOK_EVERY_MS = 250;
@@ -68,13 +73,15 @@ export class SteadyLoad {
   }
 
   #submit(): void {
-    const { api, seed } = this.#options;
+    const { api, seed, durabilityOf, effects = true } = this.#options;
     const index = this.#submitted;
     this.#submitted += 1;
     const runId = `load-${index}`;
-    const graph = withEffects(chanceOf(seed + index * 7919));
-    const start = () =>
-      api.start({ definition: graph.definition, input: graph.input, runId }, { timeoutMs: SUBMIT_MS });
+    const chance = chanceOf(seed + index * 7919);
+    const graph = effects ? withEffects(chance) : mixedGraph(chance);
+    const durability = durabilityOf?.(index);
+    const submission = { definition: graph.definition, input: graph.input, runId, ...(durability && { durability }) };
+    const start = () => api.start(submission, { timeoutMs: SUBMIT_MS });
     const submitting = Promise.all(index % TWICE_EVERY === 0 ? [start(), start()] : [start()]).then(
       () => void this.graphs.push({ runId, graph }),
       (error: Error) => void this.unanswered.set(runId, error.message),
