@@ -332,16 +332,19 @@ describe('looking', () => {
     expect((await cli(['show', '00-r1', '--json'])).json()).toEqual({ run: RUN, steps: [step, skipped] });
   });
 
-  test('show says which handler and queue a parked step waits for, and which queue one that is ready', async () => {
+  test('show says which handler and queue a step waits for, and that no worker serves the queue', async () => {
     const parked = { kind: 'task', status: 'parked', attempts: 0, reason: 'no-handler', queue: 'gpu' };
     const steps = [
       { ...parked, stepId: 'a', use: 'order.charge' },
       { ...parked, stepId: 'b', use: 'agent:pricing', capability: 'pricing', queue: 'cap.pricing' },
-      { stepId: 'c', kind: 'task', status: 'ready', attempts: 0, use: 'order.charge', queue: 'gpu' },
+      { stepId: 'c', kind: 'task', status: 'ready', attempts: 0, use: 'order.charge', queue: 'default' },
+      { stepId: 'd', kind: 'agent', status: 'waiting', attempts: 0, use: 'agent:art', queue: 'cap.art' },
+      { stepId: 'e', kind: 'task', status: 'waiting', attempts: 0, use: 'x', queue: 'gpu', needs: ['d'] },
     ];
     await serve({
       'GET /v1/runs/00-r1': { body: { ...RUN, status: 'running' } },
       'GET /v1/runs/00-r1/steps': { body: { steps } },
+      'GET /v1/agents': { body: { agents: [AGENT, { ...AGENT, status: 'lost', queues: ['cap.art'] }] } },
     });
     const { stdout } = await cli(['show', '00-r1']);
     expect(stdout).toMatch(
@@ -350,7 +353,9 @@ describe('looking', () => {
     expect(stdout).toMatch(
       /b .*no-handler: waits for a worker on queue cap\.pricing that has an agent that can do pricing\n/,
     );
-    expect(stdout).toMatch(/c +task +ready +0 +waits in queue gpu\n/);
+    expect(stdout).toMatch(/c +task +ready +0 +waits in queue default\n/);
+    expect(stdout).toMatch(/d +agent +waiting +0 +waits in queue cap\.art, which no living worker serves\n/);
+    expect(stdout).toMatch(/e +task +waiting +0\n/);
   });
 
   test('history prints the events in order', async () => {

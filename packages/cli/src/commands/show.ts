@@ -1,16 +1,18 @@
 import type { FlotillaClient } from '@flotilla/client';
-import type { RunView, StepView } from '@flotilla/contracts';
+import { isFlotillaError, type RunView, type StepView } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { formatDuration, formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
+import { anyWaitsForWorker, type Surroundings, whyStep } from '../why-step.ts';
 import { type RemoteOptions, withRemote } from './common-options.ts';
 import { printOutcome } from './run.ts';
 
 /** Rows for people; `--json` has all. */
 const MOST_ROWS = 200;
+const AGENTS_WITHIN_MS = 3000;
 
 export function showCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('show'))
@@ -21,7 +23,7 @@ export function showCommand(terminal: Terminal, _exit: Action): Command {
       const run = await client.get(runId);
       const steps = await firstSteps(client, runId, options.json ? Number.POSITIVE_INFINITY : MOST_ROWS + 1);
       if (options.json) printJson(terminal, { run, steps });
-      else tell(terminal, run, steps);
+      else tell(terminal, await surroundingsOf(client, run, steps), steps);
     });
 }
 
@@ -34,7 +36,20 @@ async function firstSteps(client: FlotillaClient, runId: string, atMost: number)
   return steps;
 }
 
-function tell(terminal: Terminal, run: RunView, steps: readonly StepView[]): void {
+/** The agents are asked for when a step waits for one of them; without an answer the rest is shown all the same. */
+async function surroundingsOf(client: FlotillaClient, run: RunView, all: readonly StepView[]): Promise<Surroundings> {
+  const steps = new Map(all.map((step) => [step.stepId, step]));
+  if (!anyWaitsForWorker({ run, steps })) return { run, steps, agents: undefined };
+  try {
+    return { run, steps, agents: await client.agents({ deadlineMs: AGENTS_WITHIN_MS }) };
+  } catch (error) {
+    if (isFlotillaError(error)) return { run, steps, agents: undefined };
+    throw error;
+  }
+}
+
+function tell(terminal: Terminal, surroundings: Surroundings, steps: readonly StepView[]): void {
+  const { run } = surroundings;
   const workflow = run.version === undefined ? run.workflow : `${run.workflow}@${run.version}`;
   printLine(
     terminal,
@@ -42,24 +57,14 @@ function tell(terminal: Terminal, run: RunView, steps: readonly StepView[]): voi
   );
   printOutcome(terminal, run);
   printLine(terminal);
-  printTable(terminal, ['STEP', 'KIND', 'STATUS', 'ATTEMPTS', 'TOOK', 'WHY'], steps.slice(0, MOST_ROWS).map(row));
+  const rows = steps.slice(0, MOST_ROWS).map((step) => row(step, surroundings));
+  printTable(terminal, ['STEP', 'KIND', 'STATUS', 'ATTEMPTS', 'TOOK', 'WHY'], rows);
   if (steps.length > MOST_ROWS) printLine(terminal, `only the first ${MOST_ROWS} steps are shown; --json has all`);
 }
 
-function row(step: StepView): string[] {
+function row(step: StepView, surroundings: Surroundings): string[] {
   const { stepId, kind, status, attempts, lost, startedAt, endedAt } = step;
   const took = startedAt !== undefined && endedAt !== undefined ? formatDuration(endedAt - startedAt) : '';
   const made = lost === undefined || lost === 0 ? String(attempts) : `${attempts} (${lost} lost)`;
-  return [stepId, kind, status, made, took, whyOf(step)];
-}
-
-/** Why a step is where it is, and what it waits for when that is a worker. */
-function whyOf({ status, error, reason, use, capability, queue }: StepView): string {
-  if (error !== undefined) return `${error.code}: ${error.message}`;
-  if (status === 'parked' && reason === 'no-handler' && use !== undefined) {
-    const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
-    return `no-handler: waits for a worker on queue ${queue} that has ${what}`;
-  }
-  if (status === 'ready' && queue !== undefined) return `waits in queue ${queue}`;
-  return reason ?? '';
+  return [stepId, kind, status, made, took, whyStep(step, surroundings)];
 }

@@ -2,7 +2,7 @@ import { runCli } from '../program.ts';
 import { type FakeScheduler, fakeScheduler } from './fake-scheduler.ts';
 import { type FakeTerminal, fakeTerminal } from './fake-terminal.ts';
 
-export interface CommandResult {
+interface CommandResult {
   exitCode: number;
   stdout: string;
   stderr: string;

@@ -1,0 +1,52 @@
+import {
+  type AgentView,
+  isSettledStepStatus,
+  isTerminalRunStatus,
+  type RunView,
+  type StepView,
+} from '@flotilla/contracts';
+
+/** What is known beside a step when its state is explained. */
+export interface Surroundings {
+  run: RunView;
+  /** All steps that are shown, by id. */
+  steps: ReadonlyMap<string, StepView>;
+  /** Undefined when they could not be listed. */
+  agents: readonly AgentView[] | undefined;
+}
+
+/** Why a step is where it is, and what it waits for when that is a worker. */
+export function whyStep(step: StepView, surroundings: Surroundings): string {
+  const { status, error, reason, use, capability, queue } = step;
+  if (error !== undefined) return `${error.code}: ${error.message}`;
+  if (status === 'parked' && reason === 'no-handler' && use !== undefined) {
+    const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
+    return `no-handler: waits for a worker on queue ${queue} that has ${what}`;
+  }
+  if (queue !== undefined && waitsForWorker(step, surroundings))
+    return `waits in queue ${queue}${unserved(queue, surroundings)}`;
+  return reason ?? '';
+}
+
+/** Whether any of the steps waits for a worker, so that it is worth knowing which workers there are. */
+export function anyWaitsForWorker({ run, steps }: Omit<Surroundings, 'agents'>): boolean {
+  return [...steps.values()].some((step) => waitsForWorker(step, { run, steps, agents: undefined }));
+}
+
+/** Ready, or handed out and not taken yet: then it is `waiting` although nothing that it needs is open. */
+function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }: Surroundings): boolean {
+  if (queue === undefined || isTerminalRunStatus(run.status)) return false;
+  if (status === 'ready') return true;
+  // A step with more than a hundred needs has no list of them; a need beyond the rows shown is not known either.
+  if (status !== 'waiting' || run.status !== 'running') return false;
+  return needs.every((need) => {
+    const needed = steps.get(need);
+    return needed !== undefined && isSettledStepStatus(needed.status);
+  });
+}
+
+function unserved(queue: string, { agents }: Surroundings): string {
+  if (agents === undefined) return '';
+  const isServed = agents.some(({ status, queues }) => status === 'healthy' && queues.includes(queue));
+  return isServed ? '' : ', which no living worker serves';
+}
