@@ -1,3 +1,4 @@
+import type { StepDefinition } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -50,6 +51,28 @@ describe('the relay', () => {
     });
     await eventually(async () => (await outbox()) === 0);
     expect(world.queues.added).toEqual([]);
+  });
+
+  test('fails a run whose entry cannot be carried out, and hands out what stands beside it', async () => {
+    const branch: StepDefinition = { kind: 'branch', cases: [{ when: 'true', to: 'b' }] };
+    const { runId, plan } = await world.start({ a: branch, b: { ...work, needs: ['a'] } });
+    await world.start({ a: work });
+    // The counter of what the branch leads to is no number: settling the branch fails in the script.
+    const group = plan.steps[plan.stepIndex.get('b')!]!.group;
+    await world.client.hset(stateKey(world.tag, 'run', runId), `g${group}`, 'damaged');
+    startRelay();
+    await eventually(async () => (await outbox()) === 0, { timeoutMs: 10_000 });
+    expect(await world.state.readRun(runId)).toMatchObject({ status: 'failed', error: { code: 'DATA_CORRUPTION' } });
+    expect(world.queues.added).toHaveLength(1);
+    expect(world.lines.filter(({ msg }) => /cannot be carried out/.test(String(msg)))).toHaveLength(1);
+  });
+
+  test('drops the entry of a run of which not even the status can be read', async () => {
+    const { runId } = await world.start({ a: { kind: 'delay', forMs: 1 } });
+    await world.client.hset(stateKey(world.tag, 'run', runId), 'm', 'damaged');
+    startRelay();
+    await eventually(async () => (await outbox()) === 0, { timeoutMs: 10_000 });
+    expect(world.lines.filter(({ msg }) => /damaged beyond failing it/.test(String(msg)))).toHaveLength(1);
   });
 
   test('sets queued and total time before a worker can see the step: a claim in that moment ends the queued time', async () => {

@@ -1,4 +1,3 @@
-import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
@@ -9,6 +8,7 @@ import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
 import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
 import { type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
+import { tryEntry } from '../relay/try-entry.ts';
 import { Loop } from './loop.ts';
 
 export interface RelayDependencies {
@@ -191,18 +191,11 @@ class Relay {
       if (line !== '') logger.error({ letter: line.slice(0, 1) }, 'an outbox entry is not understood; it is dropped');
       return [];
     }
-    try {
-      const plan = await state.readPlan(tag, entry.definitionHash);
-      return await this.#carryOut(plan, entry);
-    } catch (error) {
-      // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
-      if (isFlotillaError(error) && (error.code === 'DATA_CORRUPTION' || error.code === 'RUN_NOT_FOUND')) {
-        logger.warn({ runId: entry.runId, code: error.code }, 'an outbox entry points at nothing; it is dropped');
-        if (error.code === 'DATA_CORRUPTION') await state.failCorruptRun(entry.runId, error.message);
-        return [];
-      }
-      throw error;
-    }
+    return tryEntry(entry, {
+      state,
+      logger,
+      carryOut: async () => this.#carryOut(await state.readPlan(tag, entry.definitionHash), entry),
+    });
   }
 
   async #carryOut(plan: Plan, entry: OutboxEntry): Promise<StepToDispatch[]> {

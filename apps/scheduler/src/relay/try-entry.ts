@@ -1,0 +1,62 @@
+import { isFlotillaError } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import type { State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import type { OutboxEntry } from './outbox-entry.ts';
+import type { StepToDispatch } from './start-step.ts';
+
+/** Pauses between tries of an entry that fails although Redis answers. */
+const PAUSES_MS = [50, 200, 800, 2000];
+
+export interface TryEntry {
+  state: State<Plan>;
+  logger: Logger;
+  carryOut: () => Promise<StepToDispatch[]>;
+}
+
+/**
+ * Carries out an outbox entry, and makes an end of one that cannot be carried out: repeated for ever it would hold up the
+ * entries beside it, and its run would hang. Then the run fails, with the reason as its error.
+ *
+ * Rejects only when Redis does not serve: the entry stays for whoever takes it over.
+ */
+export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: TryEntry): Promise<StepToDispatch[]> {
+  const { runId } = entry;
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await carryOut();
+    } catch (error) {
+      const code = isFlotillaError(error) ? error.code : 'INTERNAL';
+      if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL') throw error;
+      // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
+      if (code === 'RUN_NOT_FOUND') {
+        logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');
+        return [];
+      }
+      const pauseMs = code === 'DATA_CORRUPTION' ? undefined : PAUSES_MS[tries];
+      if (pauseMs === undefined) {
+        await giveUp(entry, error, { state, logger });
+        return [];
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}
+
+async function giveUp(
+  { runId, what }: OutboxEntry,
+  error: unknown,
+  { state, logger }: Pick<TryEntry, 'state' | 'logger'>,
+): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error);
+  logger.error({ runId, what, error }, 'an outbox entry cannot be carried out; its run is failed');
+  try {
+    await state.failCorruptRun(runId, message);
+  } catch (failure) {
+    if (isFlotillaError(failure) && (failure.code === 'REDIS_UNAVAILABLE' || failure.code === 'STORAGE_FULL')) {
+      throw failure;
+    }
+    // Not even its status can be read: nothing that a scheduler may do helps this run.
+    logger.error({ runId, error: failure }, 'a run is damaged beyond failing it; its outbox entry is dropped');
+  }
+}
