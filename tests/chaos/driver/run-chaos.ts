@@ -13,7 +13,8 @@ import {
 import { findLeftovers } from '../../integration/find-leftovers.ts';
 import { findWrongRuns } from '../judge-runs.ts';
 import { chanceOf } from '../random.ts';
-import { type FaultId, faultOf, MIX_BOUND_MS } from './fault-table.ts';
+import { excuseDrains, withBounds } from './bounds.ts';
+import { type FaultId, faultOf } from './fault-table.ts';
 import { mountSmallDisk } from './inject/disk-full.ts';
 import { INJECTORS } from './inject/index.ts';
 import type { Injury } from './inject/injury.ts';
@@ -32,8 +33,8 @@ export interface ChaosOptions {
   /** Default: four a worker. */
   activeRuns?: number;
   mostRuns?: number;
-  /** Instead of the plan that the seed makes. */
-  plan?: readonly PlannedFault[];
+  /** Instead of the plan that the seed makes: these, each when the bound of the one before has passed. */
+  oneByOne?: readonly PlannedFault[];
   tell?: (line: string) => void;
 }
 
@@ -71,6 +72,8 @@ const MOST_WARM_UP_MS = 10_000;
 const QUIESCENCE_MS = 120_000;
 const AT_REST_MS = 30_000;
 const MOST_INJECTION_MS = 180_000;
+/** Beyond the bound, so that a fault that just met it is not taken for one beside the next. */
+const BETWEEN_MS = 500;
 const LOG_LINES = 2000;
 
 /** Starts a fleet, works and disturbs it, lets it come to rest and checks what it did. */
@@ -105,10 +108,12 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   });
   const warmUpMs = Math.min(MOST_WARM_UP_MS, durationMs * WARM_UP_SHARE);
   const windowMs = durationMs - warmUpMs;
-  const plan = options.plan ?? planFaults({ chance: chanceOf(seed), faults, windowMs, workers });
   load.start();
   await pause(warmUpMs);
-  const made = await makeFaults(scene, plan, windowMs);
+  const made =
+    options.oneByOne === undefined
+      ? await makePlanned(scene, planFaults({ chance: chanceOf(seed), faults, windowMs, workers }), windowMs)
+      : await makeOneByOne(scene, options.oneByOne);
   await load.stop();
   await scene.untilUp(90_000);
   scene.tell(`the faults are over; ${load.graphs.length} runs were accepted`);
@@ -132,7 +137,7 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   const { recorder } = scene;
   const judged = withBounds(made);
   recorder.addAll('faults', judged.map(faultEntryOf));
-  recorder.addAll('processes', scene.processes());
+  recorder.addAll('processes', excuseDrains(scene.processes(), judged));
   recorder.addAll('runs', await collectRuns(api, present, recorder.recording().calls));
   recorder.add('listings', await collectListing(api));
   const call = scene.admin.call.bind(scene.admin) as (command: string, ...args: string[]) => Promise<unknown>;
@@ -140,49 +145,51 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   return judge({ seed, scene, load, judged, problems });
 }
 
-/** Makes each fault at its time. They may overlap; one that hangs is given up. */
-async function makeFaults(scene: Scene, plan: readonly PlannedFault[], windowMs: number): Promise<MadeFault[]> {
+/** Makes each fault at its time. They may overlap. */
+async function makePlanned(scene: Scene, plan: readonly PlannedFault[], windowMs: number): Promise<MadeFault[]> {
   const startedAt = performance.now();
   const untilMs = (ms: number) => pause(Math.max(0, ms - (performance.now() - startedAt)));
-  const made = plan.map(async (planned): Promise<MadeFault> => {
+  const made = plan.map(async (planned) => {
     await untilMs(planned.atMs);
-    const { id, variant } = planned;
-    const title = `fault ${planned.number} ${id} ${faultOf(id).kind}${variant.name === '' ? '' : ` ${variant.name}`}`;
-    const begunAt = Date.now();
-    const later = { isAlone: true, boundMs: 0, recoveriesMs: [] };
-    try {
-      const injury = await within(INJECTORS[id](scene, planned), MOST_INJECTION_MS, title);
-      scene.tell(`${title}: ${injury.proof.join('; ') || 'NO EFFECT'}`);
-      return { planned, ...later, ...injury };
-    } catch (error) {
-      const problem = (error as Error).message;
-      scene.tell(`${title}: NOT MADE: ${problem}`);
-      return { planned, ...later, startAt: begunAt, endAt: Date.now(), targets: [], proof: [], problem };
-    }
+    return makeFault(scene, planned);
   });
   const all = await Promise.all(made);
   await untilMs(windowMs);
   return all;
 }
 
-/** A fault by itself has its own bound; where others were going on too, the bound of mixes. */
-function withBounds(made: readonly MadeFault[]): MadeFault[] {
-  return made.map((fault) => {
-    const ownMs = faultOf(fault.planned.id).boundMs;
-    const isAlone = made.every(
-      (other) => other === fault || other.startAt > fault.endAt + ownMs || goesOnUntil(other) < fault.startAt,
-    );
-    return { ...fault, isAlone, boundMs: isAlone ? ownMs : Math.max(ownMs, MIX_BOUND_MS) };
-  });
+async function makeOneByOne(scene: Scene, plan: readonly PlannedFault[]): Promise<MadeFault[]> {
+  const made: MadeFault[] = [];
+  for (const planned of plan) {
+    made.push(await makeFault(scene, planned));
+    await pause(faultOf(planned.id).boundMs + BETWEEN_MS);
+  }
+  return made;
 }
 
-const goesOnUntil = ({ endAt, planned }: MadeFault): number => endAt + faultOf(planned.id).boundMs;
+/** Makes one fault; one that hangs is given up. Never rejects: what could not be made is told in the result. */
+async function makeFault(scene: Scene, planned: PlannedFault): Promise<MadeFault> {
+  const { id, variant } = planned;
+  const title = `fault ${planned.number} ${id} ${faultOf(id).kind}${variant.name === '' ? '' : ` ${variant.name}`}`;
+  const begunAt = Date.now();
+  const later = { isAlone: true, boundMs: 0, recoveriesMs: [] };
+  try {
+    const injury = await within(INJECTORS[id](scene, planned), MOST_INJECTION_MS, title);
+    scene.tell(`${title}: ${injury.proof.join('; ') || 'NO EFFECT'}`);
+    return { planned, ...later, ...injury };
+  } catch (error) {
+    const problem = (error as Error).message;
+    scene.tell(`${title}: NOT MADE: ${problem}`);
+    return { planned, ...later, startAt: begunAt, endAt: Date.now(), targets: [], proof: [], problem };
+  }
+}
 
 function faultEntryOf({ planned, isAlone, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
   const { kind } = faultOf(planned.id);
   return {
     faultId: `${planned.number} ${planned.id}`,
-    kind: isAlone ? kind : `${kind}, others beside it`,
+    // The checker has one bound a kind; beside others each has its own.
+    kind: isAlone ? kind : `${kind} (${planned.number}, beside others)`,
     startAt,
     endAt,
     targets,
