@@ -23,10 +23,13 @@ function isOutage({ planned: { id, variant } }: MadeFault): boolean {
   return faultOf(id).hold === 'redis' || (id === 'F5' && variant.name === 'all');
 }
 
+/** How long there was an outage in the time that a fault has to be recovered from, which is longer by each of them. */
 function outageMs(faults: readonly MadeFault[], fromAt: number, toAt: number): number {
   let total = 0;
-  for (const fault of faults) {
-    if (isOutage(fault) && fault.startAt < toAt && fault.endAt > fromAt) total += fault.endAt - fault.startAt;
+  let countedTo = fromAt;
+  for (const { startAt, endAt } of faults.filter(isOutage).sort((a, b) => a.startAt - b.startAt)) {
+    if (startAt < toAt + total) total += Math.max(0, endAt - Math.max(startAt, countedTo));
+    countedTo = Math.max(countedTo, endAt);
   }
   return total;
 }
