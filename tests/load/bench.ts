@@ -1,153 +1,96 @@
 /**
  * Flotilla beside BullMQ plain and the one-Lua limit, in interleaved rounds on one Redis: ratios are comparable, absolute
- * times are not (between machines or days). Usage: bench [--rounds N] [--scale X] [--workers N] [--workload chain|fan]
- * [--json]
+ * times are not (between machines or days). `./flotilla bench` starts this; `--help` lists the options.
  */
-import { parseArgs } from 'node:util';
-import { connectRedis } from '@flotilla/redis';
-import { startRedis } from '@flotilla/testing';
-import { cpuSeconds } from './process-cost.ts';
-import { startFlotilla, startLimit, startPlain, type Target } from './targets.ts';
-import { type Workload, workloads } from './workloads.ts';
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { type BenchOptions, type BenchWorkload, readBenchOptions } from '@flotilla/cli';
+import { findRedisServer } from '@flotilla/testing';
+import { append } from './measuring/sample.ts';
+import {
+  type Baseline,
+  BaselineProblem,
+  dropsBelow,
+  readBaseline,
+  settingsOf,
+  TOLERANCE,
+  tellDrop,
+  writeBaseline,
+} from './reporting/baseline.ts';
+import { Figures } from './reporting/figures.ts';
+import { describeMachine, loadOfLastMinute, type Machine, machineLine } from './reporting/machine.ts';
+import { ratioChart } from './reporting/ratio-chart.ts';
+import { report } from './reporting/tables.ts';
+import { runSuite } from './suite.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    scale: { type: 'string', default: '1' },
-    workers: { type: 'string', default: '1' },
-    json: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    workload: { type: 'string' },
-  },
-});
+const EXIT = { ok: 0, slower: 1, badUsage: 2 } as const;
+const tell = (line: string) => void process.stderr.write(`${line}\n`);
 
-interface Measurement {
-  target: string;
-  workload: string;
-  round: number;
-  stepsPerSecond: number;
-  cpuSecondsPer1000Steps: number | undefined;
+const args = process.argv.slice(2);
+const options = readBenchOptions(args, (code) => process.exit(code));
+process.exitCode = await main(options);
+
+async function main({ workload, rounds, baseline, updateBaseline }: BenchOptions): Promise<number> {
+  const kept = baseline === undefined || updateBaseline ? undefined : await usableBaseline(baseline);
+  if (kept === 'unusable') return EXIT.badUsage;
+  const loadBefore = loadOfLastMinute();
+  const figures = new Figures(await runSuite(options, workload, roundNumbers(1, rounds), tell));
+  const suspects = kept === undefined ? [] : suspectWorkloads(kept, figures);
+  if (suspects.length > 0) {
+    tell(`${suspects.join(', ')} below the baseline: measured again, to tell a slower program from a busy machine`);
+    append(figures.samples, await runSuite(options, suspects, roundNumbers(rounds + 1, rounds), tell));
+  }
+  const machine = describeMachine(redisVersion(), loadBefore);
+  await publish(figures, machine);
+  if (baseline !== undefined && updateBaseline) {
+    await writeBaseline(baseline, { measured: machine.date, settings: settingsOf(options), ratios: figures.ratios() });
+    tell(`kept the ratios in ${baseline}`);
+  }
+  return kept === undefined ? EXIT.ok : judge(kept, figures);
 }
 
-/** `BENCH_COMMANDSTATS=1` tells what Redis did in each measurement. */
-async function tellCommands(steps: number): Promise<void> {
-  const stats = (await client.info('commandstats')).matchAll(/cmdstat_(\S+?):calls=(\d+),usec=(\d+)/g);
-  const rows = Array.from(stats, ([, name, calls, microseconds]) => ({
-    name,
-    calls: Number(calls),
-    microseconds: Number(microseconds),
-  }));
-  for (const { name, calls, microseconds } of rows.toSorted((a, b) => b.microseconds - a.microseconds).slice(0, 12)) {
-    process.stderr.write(
-      `  ${name}: ${(calls / steps).toFixed(2)} calls and ${(microseconds / steps).toFixed(1)} us a step\n`,
-    );
+async function usableBaseline(file: string): Promise<Baseline | 'unusable'> {
+  try {
+    return await readBaseline(file, settingsOf(options));
+  } catch (error) {
+    if (!(error instanceof BaselineProblem)) throw error;
+    tell(`flotilla: ${error.message}`);
+    return 'unusable';
   }
 }
 
-const rounds = Number(options.rounds);
-const redis = await startRedis({
-  args: [
-    '--auto-aof-rewrite-percentage',
-    '0',
-    '--hash-max-listpack-value',
-    '512',
-    '--hash-max-listpack-entries',
-    '256',
-  ],
-});
-const { client } = connectRedis(redis.url, 'commands');
-const workers = Number(options.workers);
-const targets: Target[] = [];
-if (options.only !== 'flotilla') targets.push(await startPlain(redis, workers), await startLimit(redis));
-targets.push(await startFlotilla(redis, workers));
-const measurements: Measurement[] = [];
-const latencies = new Map<string, number[]>();
-try {
-  const all = workloads(Number(options.scale)).filter(
-    ({ name }) => options.workload === undefined || name === options.workload,
-  );
-  // Runs under 2 s measure the JIT: everything runs once, unmeasured, before the first round.
-  for (const target of targets)
-    for (const workload of all) await target.run({ ...workload, runs: Math.ceil(workload.runs / 2) });
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const workload of all) {
-      for (const target of targets) measurements.push(await measure(target, workload, round));
-    }
-    for (const target of targets) {
-      const list = latencies.get(target.name) ?? [];
-      latencies.set(target.name, list);
-      for (let index = 0; index < 50; index += 1) {
-        const startedAt = performance.now();
-        await target.runOne(all[0]!);
-        list.push((performance.now() - startedAt) / all[0]!.stepsPerRun);
-      }
-    }
-  }
-} finally {
-  await Promise.allSettled(targets.map((target) => target.stop()));
-  client.disconnect();
-  await redis.stop();
-}
-report();
-
-async function measure(target: Target, workload: Workload, round: number): Promise<Measurement> {
-  const pids = [redis.pid(), ...target.processes.map(({ pid }) => pid)];
-  const cpuBefore = cpuSeconds(pids);
-  const eachBefore = pids.map((pid) => cpuSeconds([pid]));
-  if (process.env['BENCH_COMMANDSTATS']) await client.config('RESETSTAT');
-  const startedAt = performance.now();
-  await target.run(workload);
-  const seconds = (performance.now() - startedAt) / 1000;
-  const steps = workload.runs * workload.stepsPerRun;
-  const cpuAfter = cpuSeconds(pids);
-  if (process.env['BENCH_COMMANDSTATS']) {
-    await tellCommands(steps);
-    const each = pids.map((pid, index) => (((cpuSeconds([pid]) ?? 0) - (eachBefore[index] ?? 0)) / steps) * 1e6);
-    process.stderr.write(`  processor us a step: ${each.map((us) => us.toFixed(0)).join(' ')} (Redis first)\n`);
-  }
-  const cpu = cpuBefore === undefined || cpuAfter === undefined ? undefined : ((cpuAfter - cpuBefore) / steps) * 1000;
-  process.stderr.write(
-    `round ${round} ${workload.name} ${target.name}: ${Math.round(steps / seconds)} steps/s in ${seconds.toFixed(1)} s\n`,
-  );
-  return {
-    target: target.name,
-    workload: workload.name,
-    round,
-    stepsPerSecond: steps / seconds,
-    cpuSecondsPer1000Steps: cpu,
-  };
+function roundNumbers(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, index) => first + index);
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+/** Of the wanted workloads those that a ratio below the baseline belongs to. */
+function suspectWorkloads(kept: Baseline, figures: Figures): BenchWorkload[] {
+  const drops = dropsBelow(kept, figures.ratios());
+  return options.workload.filter((name) => drops.some((drop) => drop.name.startsWith(name)));
 }
 
-function report(): void {
-  const base = 'BullMQ plain';
-  const lines = [
-    '| workload | target | steps/s (median) | x plain (median of rounds) | CPU s a 1000 steps |',
-    '|---|---|--:|--:|--:|',
-  ];
-  for (const workload of new Set(measurements.map((entry) => entry.workload))) {
-    for (const { name } of targets) {
-      const own = measurements.filter((entry) => entry.workload === workload && entry.target === name);
-      const ratios = own.map(({ round, stepsPerSecond }) => {
-        const plain = measurements.find(
-          (entry) => entry.round === round && entry.workload === workload && entry.target === base,
-        );
-        return stepsPerSecond / (plain?.stepsPerSecond ?? Number.NaN);
-      });
-      const cpu = median(own.map(({ cpuSecondsPer1000Steps }) => cpuSecondsPer1000Steps ?? Number.NaN));
-      const steps = Math.round(median(own.map(({ stepsPerSecond }) => stepsPerSecond)));
-      lines.push(`| ${workload} | ${name} | ${steps} | ${median(ratios).toFixed(2)} | ${cpu.toFixed(3)} |`);
-    }
+function judge(kept: Baseline, figures: Figures): number {
+  const drops = dropsBelow(kept, figures.ratios());
+  for (const drop of drops) tell(`flotilla: ${tellDrop(drop)}`);
+  if (drops.length > 0) return EXIT.slower;
+  tell(`no ratio is more than ${TOLERANCE * 100} % below the baseline of ${kept.measured}`);
+  return EXIT.ok;
+}
+
+async function publish(figures: Figures, machine: Machine): Promise<void> {
+  if (options.chart !== undefined) await writeFile(options.chart, ratioChart(figures, machine));
+  if (options.json) {
+    const document = { machine, settings: options, ratios: figures.ratios(), ...figures.samples };
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    return;
   }
-  lines.push('', '| target | latency of a chain, ms a step p50 | p99 |', '|---|--:|--:|');
-  for (const [name, list] of latencies) {
-    const sorted = list.toSorted((a, b) => a - b);
-    lines.push(`| ${name} | ${median(list).toFixed(2)} | ${sorted[Math.floor(sorted.length * 0.99)]!.toFixed(2)} |`);
-  }
-  const json = JSON.stringify({ measurements, latencies: Object.fromEntries(latencies) }, null, 2);
-  process.stdout.write(options.json ? `${json}\n` : `${lines.join('\n')}\n`);
+  const command = ['./flotilla bench', ...args].join(' ');
+  process.stdout.write(`${machineLine(machine, options, command)}\n\n${report(figures, options)}\n`);
+}
+
+function redisVersion(): string {
+  const libraries = process.env['FLOTILLA_REDIS_LIBRARY_PATH'];
+  const env = { ...process.env, ...(libraries === undefined ? {} : { LD_LIBRARY_PATH: libraries }) };
+  const answer = execFileSync(findRedisServer() ?? 'redis-server', ['--version'], { encoding: 'utf8', env });
+  return /v=(\S+)/.exec(answer)?.[1] ?? answer.trim();
 }

@@ -2,15 +2,10 @@
  * BullMQ as people use it without a workflow engine: the processor adds the next job. No checkpoint, no history, and a
  * crash between two commands loses or doubles steps.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectRedis } from '@flotilla/redis';
 import { Queue, Worker } from 'bullmq';
-import { CHAIN_LENGTH, FAN_WIDTH } from './workloads.ts';
-
-interface PlainJob {
-  kind: 'chain' | 'first' | 'branch' | 'last';
-  run: string;
-  i: number;
-}
+import type { PlainJob } from './targets/plain-target.ts';
 
 const url = process.env['REDIS_URL']!;
 const prefix = '{plain}';
@@ -22,28 +17,35 @@ const queue = new Queue<PlainJob>('steps', {
   defaultJobOptions: { removeOnComplete: true },
 });
 
+async function chainStep(job: PlainJob): Promise<void> {
+  const isLast = job.i + 1 === job.size;
+  const waitMs = isLast ? job.lastWaitMs : job.waitMs;
+  if (waitMs > 0) await delay(waitMs);
+  if (isLast) await counters.incr(`${prefix}:done`);
+  else await queue.add('chain', { ...job, i: job.i + 1 });
+}
+
 const worker = new Worker<PlainJob>(
   'steps',
   async ({ data }) => {
-    const { kind, run, i } = data;
-    if (kind === 'chain') {
-      if (i + 1 < CHAIN_LENGTH) await queue.add('chain', { kind, run, i: i + 1 });
-      else await counters.incr('{plain}:done');
-    } else if (kind === 'first') {
-      await counters.set(`{plain}:left:${run}`, FAN_WIDTH);
+    const left = `${prefix}:left:${data.run}`;
+    if (data.kind === 'chain') {
+      await chainStep(data);
+    } else if (data.kind === 'first') {
+      await counters.set(left, data.size);
       await queue.addBulk(
-        Array.from({ length: FAN_WIDTH }, (_, index) => ({
+        Array.from({ length: data.size }, (_, i) => ({
           name: 'branch',
-          data: { kind: 'branch', run, i: index } as const,
+          data: { ...data, kind: 'branch' as const, i },
         })),
       );
-    } else if (kind === 'branch') {
-      if ((await counters.decr(`{plain}:left:${run}`)) === 0) await queue.add('last', { kind: 'last', run, i: 0 });
+    } else if (data.kind === 'branch') {
+      if ((await counters.decr(left)) === 0) await queue.add('last', { ...data, kind: 'last' });
     } else {
-      await counters.del(`{plain}:left:${run}`);
-      await counters.incr('{plain}:done');
+      await counters.del(left);
+      await counters.incr(`${prefix}:done`);
     }
-    return { i };
+    return { i: data.i };
   },
   {
     connection: connectRedis(url, 'queue').client,

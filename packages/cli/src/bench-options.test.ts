@@ -1,0 +1,64 @@
+import { describe, expect, test } from '@jest/globals';
+import { Command } from 'commander';
+import { benchArguments, readBenchOptions, withBenchOptions } from './bench-options.ts';
+import { runCli } from './program.ts';
+import { fakeTerminal } from './testing/fake-terminal.ts';
+
+const never = (code: number): never => {
+  throw new Error(`ended with ${code}`);
+};
+const read = (line: string) => readBenchOptions(line.split(' ').filter(Boolean), never);
+
+describe('options of bench', () => {
+  test('have defaults that measure everything', () => {
+    const options = read('');
+    expect(options).toMatchObject({ rounds: 3, scale: 1, workers: 1 });
+    expect(options.workload).toEqual(expect.arrayContaining(['chain', 'fan', 'scaling']));
+    expect(options.only).toEqual(['plain', 'limit', 'flotilla']);
+  });
+
+  test('of the short form give way to those that are given', () => {
+    expect(read('--short')).toMatchObject({
+      scale: 0.3,
+      rounds: 3,
+      workload: ['chain', 'fan'],
+      only: ['plain', 'flotilla'],
+    });
+    expect(read('--rounds 1 --short --workload latency')).toMatchObject({
+      rounds: 1,
+      scale: 0.3,
+      workload: ['latency'],
+    });
+  });
+
+  test('take lists in any order', () => {
+    expect(read('--workload submit,chain --only flotilla')).toMatchObject({
+      workload: ['chain', 'submit'],
+      only: ['flotilla'],
+    });
+  });
+
+  test('reach the suite as they were given', () => {
+    const line = '--json --rounds 2 --workload fan,chain --baseline kept.json --update-baseline'.split(' ');
+    const command = withBenchOptions(new Command('bench')).action(() => undefined);
+    command.parse(line, { from: 'user' });
+    expect(read(benchArguments(command).join(' '))).toEqual(read(line.join(' ')));
+  });
+
+  test.each([
+    ['--rounds 0', /--rounds .*whole number from 1 to 100/],
+    ['--scale 0', /--scale .*above 0/],
+    ['--scale many', /--scale /],
+    ['--slots 0', /--slots .*from 1 to 10000/],
+    ['--workload chian', /--workload .*expected some of chain, fan/],
+    ['--only redis', /--only .*expected some of plain, limit, flotilla/],
+    ['--update-baseline', /--update-baseline needs --baseline/],
+    ['--baseline kept.json --only flotilla', /--only must keep both/],
+    ['--fast', /unknown option '--fast'/],
+    ['chain', /too many arguments/],
+  ])('refuse %s with exit code 2 and a reason', async (line, reason) => {
+    const terminal = fakeTerminal();
+    expect(await runCli(['bench', ...line.split(' ')], terminal)).toBe(2);
+    expect(terminal.stderr()).toMatch(reason);
+  });
+});
