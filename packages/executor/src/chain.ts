@@ -53,6 +53,9 @@ function templateOf(work: PlanWork) {
   return work.request ?? work.input;
 }
 
+/** Sources that a claim reads in its script, which everybody waits for: outputs may be large. */
+const MOST_WITH_A_CLAIM = 32;
+
 /**
  * What one worker knows of a run while it goes from step to step: the run's input and the outputs it has just made, so
  * that a chain does not read back what it wrote.
@@ -82,10 +85,11 @@ export class Chain {
     return this.#inputJson === undefined && (templateOf(work)?.readsRunInput ?? false);
   }
 
-  /** Steps whose outputs must come with the next claim. */
-  missingSources(work: PlanWork, known?: number): number[] {
+  /** Keys of the steps whose outputs must come with the next claim; a join of many reads them afterwards, in pages. */
+  sourcesToClaim(work: PlanWork, known?: number): string[] {
     const reads = templateOf(work)?.reads ?? [];
-    return reads.filter((index) => index !== known && !this.#own.has(index));
+    const missing = reads.filter((index) => index !== known && !this.#own.has(index));
+    return missing.length > MOST_WITH_A_CLAIM ? [] : missing.map(String);
   }
 
   remember(step: number, source: Source): void {

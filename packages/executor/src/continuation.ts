@@ -79,7 +79,7 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
     return {
       edges: edgesOfSuccess(plan, step.index),
       nextAttemptId: createAttemptId(),
-      sources: chain.missingSources(work).map(String),
+      sources: chain.sourcesToClaim(work),
       wantsInput: chain.needsInput(work),
       nextItemAttemptMs: work.timeouts.attemptMs,
     };
@@ -90,7 +90,7 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
   return {
     edges,
     nextAttemptId: candidates.length === 0 ? undefined : createAttemptId(),
-    sources: only === undefined ? [] : chain.missingSources(only.work, step.index).map(String),
+    sources: only === undefined ? [] : chain.sourcesToClaim(only.work, step.index),
     wantsInput: candidates.some((next) => chain.needsInput(next.work)),
     nextItemAttemptMs: undefined,
   };

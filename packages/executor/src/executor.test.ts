@@ -6,7 +6,7 @@ import { State, stateKey } from '@flotilla/state';
 import { defineStep, type Handler, type StepContext } from '@flotilla/steps';
 import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Executor } from './executor.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
@@ -97,6 +97,23 @@ describe('an executor', () => {
       [true, true],
       [true, true],
     ]);
+  });
+
+  test.each([
+    [20, 'with the call that claims it'],
+    [40, 'in calls of their own'],
+  ])('gives a join of %i all that it reads, %s', async (width) => {
+    const commit = jest.spyOn(state.transitions, 'commit');
+    const branches = Array.from({ length: width }, (_, index) => `b${index}`);
+    const { runId, step } = await start({
+      ...Object.fromEntries(branches.map((id, index) => [id, { ...work, input: index }])),
+      last: { ...work, needs: branches, input: branches.map((id) => `\${{ steps.${id}.output }}`) },
+    });
+    await createExecutor((input) => input, width).runTask({ v: 1, i: branches.map(step) });
+    const { steps } = await state.listSteps(runId, { limit: 100 });
+    expect(steps.find(({ stepId }) => stepId === 'last')?.output).toEqual(branches.map((_, index) => index));
+    const most = Math.max(...commit.mock.calls.map(([{ sources }]) => sources.length));
+    expect(most).toBe(width <= 32 ? width - 1 : 0);
   });
 
   test('leaves a fan to the fleet, and a step that needs a decision to the relay', async () => {
@@ -282,7 +299,10 @@ describe('the context of an attempt', () => {
     await createExecutor(run).runTask({ v: 1, i: [step('a')] });
     expect(found).toEqual([undefined, { page: 2 }]);
     const { checkpoints } = await state.listCheckpoints(runId, { limit: 1 });
-    expect(checkpoints[0]).toMatchObject({ seq: 3, verified: true });
+    expect(checkpoints.map(({ kind, seq, verified }) => [kind, seq, verified])).toEqual([
+      ['progress', 2, true],
+      ['result', 3, true],
+    ]);
   });
 
   test('does not give progress that was damaged', async () => {

@@ -247,7 +247,7 @@ export class Executor {
       attemptMs: work.timeouts.attemptMs,
       wantsInput: chain.needsInput(work),
       hasQueuedTimer: work.timeouts.queuedMs !== undefined,
-      sources: chain.missingSources(work).map(String),
+      sources: chain.sourcesToClaim(work),
     });
     return 'claimed' in reply ? reply.claimed : undefined;
   }
