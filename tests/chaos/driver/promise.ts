@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { chanceOf } from '../random.ts';
 import { type FaultId, faultOf } from './fault-table.ts';
 import { planEachWay } from './plan-each-way.ts';
+import { recoveriesOf } from './recoveries.ts';
 import { isClean, keep, rowsOf, textOf } from './report.ts';
 import { type ChaosResult, runChaos } from './run-chaos.ts';
 
@@ -129,5 +130,17 @@ export function findLogFloods({ faults, logs }: ChaosResult): string[] {
         ? [`${id} wrote ${rate.toFixed(1)} lines a second in fault ${planned.number}`]
         : [];
     }),
+  );
+}
+
+const MOST_WAIT_MS = 12_000;
+
+/** Steps of the load that waited too long because of a step that ended their worker. */
+export function findOthersWaiting({ faults, recording }: ChaosResult): string[] {
+  const others = recording.runs.filter(({ run }) => run.runId.startsWith('load-'));
+  return faults.flatMap((fault) =>
+    recoveriesOf(fault, others, true)
+      .filter((ms) => ms > MOST_WAIT_MS)
+      .map((ms) => `a step waited ${ms} ms after fault ${fault.planned.number}`),
   );
 }

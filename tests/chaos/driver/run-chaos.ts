@@ -5,13 +5,14 @@ import {
   collectRuns,
   eventually,
   type FaultEntry,
+  type RecordedRun,
   type Recording,
   scanRedis,
   type Violation,
   within,
 } from '@flotilla/testing';
 import { findLeftovers } from '../../integration/find-leftovers.ts';
-import { findWrongRuns } from '../judge-runs.ts';
+import type { MixedGraph } from '../mixed-graphs.ts';
 import { chanceOf } from '../random.ts';
 import { excuseDrains, withBounds } from './bounds.ts';
 import { type FaultId, faultOf } from './fault-table.ts';
@@ -220,10 +221,7 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
   });
   problems.push(
     ...lost.map(({ runId }) => `G1 ${runId} was accepted and is not there`),
-    ...findWrongRuns(
-      foreseen,
-      foreseen.map(({ runId }) => runs.get(runId)!),
-    ),
+    ...foreseen.flatMap(({ runId, graph }) => findWrongEnd(runs.get(runId)!, graph)),
     ...faults.flatMap(findMissedBounds),
   );
   const all = [...runs.values()];
@@ -249,6 +247,14 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     recording,
     logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
   };
+}
+
+/** What the checker cannot know: how the run was to end. */
+function findWrongEnd({ run }: RecordedRun, { shape, output }: MixedGraph): string[] {
+  const { runId, status, error } = run;
+  if (status !== 'succeeded') return [`${runId} (${shape}) is ${status}: ${JSON.stringify(error)}`];
+  if (run.output === output) return [];
+  return [`${runId} (${shape}) gave ${JSON.stringify(run.output)}, not ${JSON.stringify(output)}`];
 }
 
 function findMissedBounds({ planned, problem, boundMs, recoveriesMs }: MadeFault): string[] {

@@ -45,7 +45,7 @@ interface AwaitedEnd {
 
 const NAMESPACE = 'chaos';
 const HANDLERS = fileURLToPath(new URL('../fixtures/chaos-handlers.ts', import.meta.url));
-const FREE_SLOT_MS = 60_000;
+const FREE_SLOT_MS = 120_000;
 
 /** A fleet of real processes, each behind its own proxy to its own Redis, and everything that is recorded of it. */
 export class Scene {
