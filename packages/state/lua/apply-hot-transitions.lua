@@ -3,7 +3,8 @@
 --
 -- Invariants:
 -- 1. Until all transitions of a group have ended, nothing is written: an error among them (a damaged field) leaves no
---    trace. The group is then applied one by one, and only what fails there answers an error.
+--    trace, and neither does a history that cannot be written. The group is then applied one by one, and only what fails
+--    there answers an error.
 -- 2. A transition sees in the shared run what the earlier ones of its group have put there.
 local starts, position, last = {}, 3, #ARGV
 while position <= last do
@@ -33,27 +34,50 @@ local function decide(from, to)
   return replies, runs
 end
 
-local function write(runs)
+-- What was not read can be of another kind than it should be, and fail: it is written before anything else, and taken
+-- back. Steps that are held again are held once.
+local function writeHistories(runs)
+  local written = {}
   for _, run in pairs(runs) do
     if run and run.changed then
-      writeRunNow(run)
-      if run.held then callInParts(run.held) end
+      local ok, failure = pcall(function()
+        if run.held then callInParts(run.held) end
+        if #run.events > 2 then callInParts(run.events) end
+      end)
+      if not ok then
+        for index = 1, #written do call('LTRIM', written[index][2], 0, 1 - #written[index]) end
+        error(failure, 0)
+      end
+      if #run.events > 2 then written[#written + 1] = run.events end
     end
+  end
+end
+
+-- What can fail: it writes nothing then.
+local function prepare(from, to)
+  local replies, runs = decide(from, to)
+  writeHistories(runs)
+  return { replies = replies, runs = runs }
+end
+
+local function finishWriting(runs)
+  for _, run in pairs(runs) do
+    if run and run.changed then writeFields(run) end
   end
   flushGathered()
 end
 
-local decided, replies, runs = pcall(decide, 1, #starts)
-if decided then
-  write(runs)
-  return replies
+local prepared, group = pcall(prepare, 1, #starts)
+if prepared then
+  finishWriting(group.runs)
+  return group.replies
 end
-replies = {}
+local replies = {}
 for index = 1, #starts do
-  local ok, own, ownRuns = pcall(decide, index, index)
+  local ok, own = pcall(prepare, index, index)
   if ok then
-    write(ownRuns)
-    replies[index] = own[1]
+    finishWriting(own.runs)
+    replies[index] = own.replies[1]
   else
     replies[index] = errorReply(own)
   end

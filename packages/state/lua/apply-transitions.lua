@@ -3,7 +3,7 @@
 local replies, position, last = {}, 3, #ARGV
 while position <= last do
   local argumentCount = tonumber(ARGV[position + 2])
-  local ok, reply = pcall(T[ARGV[position]], ARGV[position + 1], position + 3, argumentCount)
+  local ok, reply = gatherApart(T[ARGV[position]], ARGV[position + 1], position + 3, argumentCount)
   replies[#replies + 1] = ok and reply or errorReply(reply)
   position = position + 3 + argumentCount
 end

@@ -47,6 +47,26 @@ end
 
 local function announce(channel, text) messages[#messages + 1] = { NAMESPACE .. channel, text } end
 
+-- Calls `change` with gathered writes of its own: they join the others when it succeeds and are forgotten when it fails,
+-- as on a run with damaged fields. Returns what `pcall` does.
+local function gatherApart(change, ...)
+  local outerSets, outerOutboxes, outerMessages = sortedSets, outboxes, messages
+  gatherAnew()
+  local ok, reply = pcall(change, ...)
+  local ownSets, ownOutboxes, ownMessages = sortedSets, outboxes, messages
+  sortedSets, outboxes, messages = outerSets, outerOutboxes, outerMessages
+  if ok then
+    for key, members in pairs(ownSets) do
+      for member, score in pairs(members) do schedule(key, member, score) end
+    end
+    for tag, list in pairs(ownOutboxes) do
+      for index = 1, #list do send(tag, list[index]) end
+    end
+    for index = 1, #ownMessages do messages[#messages + 1] = ownMessages[index] end
+  end
+  return ok, reply
+end
+
 local function flushGathered()
   for key, members in pairs(sortedSets) do
     local add, remove = { 'ZADD', key }, { 'ZREM', key }
@@ -164,12 +184,17 @@ local function event(run, line)
   events[#events + 1] = line
 end
 
-local function writeRunNow(run)
+local function writeFields(run)
   local meta = run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput .. '|' .. run.hasFailed
   if meta ~= run.values.m then put(run, 'm', meta) end
   if #run.set > 2 then callInParts(run.set) end
-  if #run.events > 2 then callInParts(run.events) end
   for field in pairs(run.removed or {}) do call('HDEL', run.key, field) end
+end
+
+local function writeRunNow(run)
+  -- The history first: it was not read, so this is what can fail.
+  if #run.events > 2 then callInParts(run.events) end
+  writeFields(run)
 end
 
 -- Transitions say so when they are through with a run. The script of the hot ones writes each run once for all of them.
@@ -195,7 +220,8 @@ local function finish(run, status, data)
   schedule(run.tag .. K.ended, run.id, now)
   unschedule(run.tag .. K.cancels, run.id)
   -- A run that did not end by itself may have timers of steps that will never start: the relay sweeps them.
-  if status ~= 'S' then send(run.tag, 'C|' .. run.id .. '|' .. definitionOf(run)) end
+  -- One whose definition has been lost cannot be swept; it ends all the same.
+  if status ~= 'S' and definitionOf(run) then send(run.tag, 'C|' .. run.id .. '|' .. definitionOf(run)) end
   announce(K.channelEnded, run.id)
 end
 

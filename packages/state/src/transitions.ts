@@ -381,7 +381,7 @@ export class Transitions {
     for (let index = 2; index < reply.length; index += 6) {
       const [why, key, runId, fenceOffset, attemptId, definitionHash] = reply.slice(index, index + 6) as string[];
       undecided.push({
-        why: why as 'overdue' | 'crashes',
+        why: why as UndecidedAttempt['why'],
         key: key!,
         runId: runId!,
         fenceOffset: Number(fenceOffset),
@@ -403,7 +403,7 @@ export class Transitions {
   }
 }
 
-/** q hint, d delay, w queued time, t total time, r run time. (b and p never reach a scheduler.) */
+/** q hint, d delay, w queued time, t total time, r run time; b backing off and p parked only of runs with damaged fields. */
 export interface TakenTimer {
   letter: string;
   key: StepKey;
@@ -412,7 +412,8 @@ export interface TakenTimer {
 }
 
 export interface UndecidedAttempt {
-  why: 'overdue' | 'crashes';
+  /** `damaged`: the run's fields cannot be read; only `key` (of the chain's head) and `runId` are known. */
+  why: 'overdue' | 'crashes' | 'damaged';
   key: StepKey;
   runId: string;
   fenceOffset: number;

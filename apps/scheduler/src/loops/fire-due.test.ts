@@ -37,6 +37,28 @@ describe('what is due', () => {
     await eventually(async () => (await world.due()).length === 0);
   });
 
+  test('of a run whose fields are damaged ends the run, or is dropped where it has no status either', async () => {
+    const members = await Promise.all(
+      ['d', 'm'].map(async (field) => {
+        const { plan, runId, key } = await world.start({ a: work });
+        const { fence, createdAt } = await world.claim(runId, plan, key('a'), 'attempt-1');
+        await world.failAttempt(runId, key('a'), 'attempt-1', fence, createdAt, 60_000);
+        await world.makeDue(`b|${key('a')}|${runId}`);
+        await world.client.hset(stateKey(world.tag, 'run', runId), field, 'damaged');
+        if (field === 'd') await world.client.hdel(stateKey(world.tag, 'run', runId), field);
+        return runId;
+      }),
+    );
+    startLoop();
+    await eventually(async () => (await world.due()).length === 0);
+    const meta = (runId: string) => world.client.hget(stateKey(world.tag, 'run', runId), 'm');
+    expect(await meta(members[0]!)).toMatch(/^F/);
+    expect(await meta(members[1]!)).toBe('damaged');
+    expect(world.lines.map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining(['a run is damaged; it is failed', 'a run is damaged beyond failing it']),
+    );
+  });
+
   test('ends a step that nobody started within its queued time', async () => {
     const { runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 1 } } });
     await world.state.transitions.dispatched(world.tag, [], ['w', key('a'), runId, 1]);

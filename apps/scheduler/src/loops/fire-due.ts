@@ -6,6 +6,7 @@ import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/s
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
 import { RECHECK_MS } from '../relay/dispatch-steps.ts';
+import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { settleDelay } from '../relay/start-step.ts';
 import { Loop } from './loop.ts';
 
@@ -66,6 +67,12 @@ class DueTimers {
   async #fire(tag: string, timer: TakenTimer): Promise<void> {
     const { state, logger } = this.#dependencies;
     const { letter, runId, key } = timer;
+    if (letter === 'b' || letter === 'p') {
+      // Redis makes such a step ready by itself, unless the run's fields are damaged.
+      await failDamagedRun(runId, { state, logger });
+      await state.transitions.endTimer({ tag, runId, key }, letter);
+      return;
+    }
     if (letter === 'r') {
       const error = { type: 'timeout', code: 'TIMEOUT', message: 'the run exceeded its time limit' };
       await state.transitions.timeOutRun(tag, runId, canonicalJson(error));

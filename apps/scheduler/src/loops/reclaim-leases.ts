@@ -1,6 +1,8 @@
+import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { Loop } from './loop.ts';
 
 export interface ReclaimDependencies {
@@ -39,13 +41,28 @@ async function turn(dependencies: ReclaimDependencies): Promise<number> {
   const lost = await Promise.all(
     state.tags.map(async (tag) => {
       const reclaimed = await state.transitions.reclaim(tag, settings);
-      for (const attempt of reclaimed.undecided) await end(dependencies, tag, attempt);
+      for (const attempt of reclaimed.undecided) await tryToEnd(dependencies, tag, attempt);
       return reclaimed.lost;
     }),
   );
   const total = lost.reduce((sum, count) => sum + count, 0);
   if (total > 0) logger.warn({ attempts: total }, 'attempts were lost with their worker and are made again');
   return lost.some((count) => count === MOST_A_TURN) ? 0 : INTERVAL_MS;
+}
+
+/** A run that is damaged keeps none of the others waiting. */
+async function tryToEnd(dependencies: ReclaimDependencies, tag: string, attempt: UndecidedAttempt): Promise<void> {
+  const { state, logger } = dependencies;
+  if (attempt.why === 'damaged') {
+    await failDamagedRun(attempt.runId, { state, logger });
+    return;
+  }
+  try {
+    await end(dependencies, tag, attempt);
+  } catch (error) {
+    if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
+    await failDamagedRun(attempt.runId, { state, logger }, error.message);
+  }
 }
 
 async function end(

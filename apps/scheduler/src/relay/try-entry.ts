@@ -2,6 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { failDamagedRun } from './fail-damaged-run.ts';
 import type { OutboxEntry } from './outbox-entry.ts';
 import type { StepToDispatch } from './start-step.ts';
 
@@ -50,13 +51,5 @@ async function giveUp(
 ): Promise<void> {
   const message = error instanceof Error ? error.message : String(error);
   logger.error({ runId, what, error }, 'an outbox entry cannot be carried out; its run is failed');
-  try {
-    await state.failCorruptRun(runId, message);
-  } catch (failure) {
-    if (isFlotillaError(failure) && (failure.code === 'REDIS_UNAVAILABLE' || failure.code === 'STORAGE_FULL')) {
-      throw failure;
-    }
-    // Not even its status can be read: nothing that a scheduler may do helps this run.
-    logger.error({ runId, error: failure }, 'a run is damaged beyond failing it; its outbox entry is dropped');
-  }
+  await failDamagedRun(runId, { state, logger }, message);
 }

@@ -29,6 +29,7 @@ T['create-run'] = function(tag, a)
   else
     call('HSETNX', definitionKey, 'text', definitionText)
   end
+  call('RPUSH', tag .. K.history .. id, K.eventRunCreated .. '|0', K.eventStepReady .. '|0|ge')
   call('HINCRBY', definitionKey, 'runs', 1)
   local meta = string.format('n|%d|0|%s|%s|0', now, ARGV[a + 7], ARGV[a + 8])
   local run = { 'HSET', key, 'm', meta, 'd', definition, 'w', workflow, 'i', ARGV[a + 4], 'b', bodyHash }
@@ -36,7 +37,6 @@ T['create-run'] = function(tag, a)
   if version ~= '' then also('v', version) end
   if ARGV[a + 6] ~= '[]' then also('t', ARGV[a + 6]) end
   call(unpack(run))
-  call('RPUSH', tag .. K.history .. id, K.eventRunCreated .. '|0', K.eventStepReady .. '|0|ge')
   if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', ARGV[a + 11]) end
   schedule(tag .. K.runs, id, now)
   schedule(tag .. K.active, id, now)

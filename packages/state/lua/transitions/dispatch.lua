@@ -4,20 +4,16 @@
 -- what has been handed to BullMQ in the due index, so that a lost hint is handed out again. A timer that is there stays.
 T['dispatched'] = function(tag, a, count)
   local acknowledged = tonumber(ARGV[a])
-  if acknowledged > 0 then
-    local ids = {}
-    for index = 1, acknowledged do ids[index] = ARGV[a + index] end
-    call('XACK', tag .. K.outbox, K.relayGroup, unpack(ids))
-    call('XDEL', tag .. K.outbox, unpack(ids))
-  end
   local add, index = { 'ZADD', tag .. K.due, 'NX' }, acknowledged + 1
   while index < count do
     local letter, key, id = ARGV[a + index], ARGV[a + index + 1], ARGV[a + index + 2]
     local wanted = true
     if letter ~= 'q' then
       -- The entry may be a repeated one: the time limits of a step that has begun or settled are not set again.
-      local header = call('HGET', tag .. K.run .. id, 's' .. key)
-      wanted = not header or string.find(letter == 'w' and 'YP' or 'YPBR', string.sub(header, 1, 1), 1, true)
+      -- A run that somebody has overwritten must not keep the others from being acknowledged.
+      local header = redis.pcall('HGET', tag .. K.run .. id, 's' .. key)
+      wanted = type(header) ~= 'table'
+        and (not header or string.find(letter == 'w' and 'YP' or 'YPBR', string.sub(header, 1, 1), 1, true))
     end
     if wanted then
       add[#add + 1] = integer(now + tonumber(ARGV[a + index + 3]))
@@ -30,6 +26,13 @@ T['dispatched'] = function(tag, a, count)
     index = index + 4
   end
   if #add > 3 then call(unpack(add)) end
+  -- Last: an entry of which something could not be kept comes again.
+  if acknowledged > 0 then
+    local ids = {}
+    for entry = 1, acknowledged do ids[entry] = ARGV[a + entry] end
+    call('XACK', tag .. K.outbox, K.relayGroup, unpack(ids))
+    call('XDEL', tag .. K.outbox, unpack(ids))
+  end
   return { 'ok' }
 end
 

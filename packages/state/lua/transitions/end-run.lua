@@ -53,10 +53,10 @@ T['resume-run'] = function(tag, a)
   if not run then return { 'gone' } end
   if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
   if run.status ~= 'p' then return { 'refused', run.status } end
+  local held = call('SMEMBERS', tag .. K.paused .. run.id)
   run.status = 'r'
   event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
-  local held = call('SMEMBERS', tag .. K.paused .. run.id)
   for index = 1, #held do send(tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
   call('DEL', tag .. K.paused .. run.id)
   return { 'resumed' }

@@ -3,7 +3,24 @@
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
 local TAKEN_MS = 5000
 
--- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again.
+-- Makes a backing-off (b) or parked (p) step ready again.
+local function makeReadyAgain(tag, member, letter, key, id)
+  unschedule(tag .. K.due, member)
+  local run = openRun(tag, id, 's' .. key)
+  local found = run and stored(run, 's' .. key)
+  local header = found and parts(found)
+  if not header or not isActive(run.status) then return end
+  if letter == 'b' and header[1] == 'B' then
+    put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
+    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+    writeRun(run)
+  elseif letter == 'p' and header[1] == 'P' then
+    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+  end
+end
+
+-- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
+-- are damaged keeps none of the others waiting: its entries are handed to the scheduler.
 -- Args: most entries. Reply: {next due or '', taken member, its score, …}: members are `letter|step key|runId`.
 T['take-due'] = function(tag, a)
   local due = tag .. K.due
@@ -12,24 +29,11 @@ T['take-due'] = function(tag, a)
   for index = 1, #entries, 2 do
     local member = entries[index]
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
-    if letter == 'b' then
+    local done = (letter == 'b' or letter == 'p') and gatherApart(makeReadyAgain, tag, member, letter, key, id)
+    if not letter then
+      -- Nobody could tell what it was for.
       unschedule(due, member)
-      local run = openRun(tag, id, 's' .. key)
-      local found = run and stored(run, 's' .. key)
-      local header = found and parts(found)
-      if header and header[1] == 'B' and isActive(run.status) then
-        put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
-        writeRun(run)
-        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-      end
-    elseif letter == 'p' then
-      local run = openRun(tag, id, 's' .. key)
-      unschedule(due, member)
-      local found = run and stored(run, 's' .. key)
-      if found and string.sub(found, 1, 1) == 'P' and isActive(run.status) then
-        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-      end
-    else
+    elseif not done then
       schedule(due, member, now + TAKEN_MS)
       reply[#reply + 1] = member
       reply[#reply + 1] = entries[index + 1]
@@ -61,11 +65,50 @@ end
 -- that its new hint goes to may die as well.
 local LOST_RECHECK_MS = 1000
 
+-- Looks at one in-flight entry. Returns true when its attempt was lost with its worker; or what a plan is needed for, with
+-- the run, step key and header.
+local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
+  local lease = tag .. K.lease
+  local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
+  local run = openRun(tag, id, 's' .. key)
+  local found = run and stored(run, 's' .. key)
+  local header = found and parts(found)
+  if not header or header[1] ~= 'R' or header[9] ~= head then
+    unschedule(lease, member)
+    return
+  end
+  local worker = header[6]
+  -- Of a damaged header at least the attempt ends.
+  local failures, crashes, deadline = tonumber(header[2]) or 0, tonumber(header[3]) or 0, tonumber(header[10]) or 0
+  if leaseEnds[worker] == nil then leaseEnds[worker] = tonumber(call('ZSCORE', tag .. K.workers, worker)) or 0 end
+  if leaseEnds[worker] > now then
+    if run.at <= deadline + TAKEN_MS then
+      schedule(lease, member, leaseEnds[worker] + 1)
+      return
+    end
+    return { 'overdue', key, id, header[4], header[5], definitionOf(run) or '' }
+  end
+  if crashes + 1 > crashLimit then return { 'crashes', key, id, header[4], header[5], definitionOf(run) or '' } end
+  local again = isActive(run.status)
+  run.live = run.live - 1
+  put(run, 's' .. key, table.concat({ again and 'Y' or 'X', failures, crashes + 1, header[4], '', '', header[7], header[8],
+    integer(run.at), again and '' or 'run-ending' }, '|'))
+  event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, failures + 1, header[4], header[5], worker }, '|'))
+  if again then
+    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+    schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
+  end
+  finishWhenDone(run)
+  endLease(run, header, key)
+  writeRun(run)
+  return true
+end
+
 -- Ends attempts whose worker's lease has run out. Entries of living workers are moved to their lease's end.
 -- Suspended for a moment when nothing looked here for a while (Redis paused, all schedulers down): living workers must
--- be able to renew first.
+-- be able to renew first. A run whose fields are damaged keeps none of the others waiting.
 -- Args: most entries, pause that suspends ms, suspension ms, crash limit. Reply: {lost count, suspended (1|0), then
--- 'overdue'|'crashes', step key, runId, fence, attemptId, definitionHash, …} for what needs a plan.
+-- 'overdue'|'crashes'|'damaged', step key, runId, fence, attemptId, definitionHash, …} for what the scheduler decides.
 T['reclaim'] = function(tag, a)
   local beat = call('HMGET', tag .. K.reclaim, 'last', 'until')
   local last, suspendedUntil = tonumber(beat[1]), tonumber(beat[2]) or 0
@@ -83,43 +126,17 @@ T['reclaim'] = function(tag, a)
   for index = 1, #entries do
     local member = entries[index]
     local id, head = string.match(member, '^(.*)|([^|]*)$')
-    local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
-    local run = openRun(tag, id, 's' .. key)
-    local found = run and stored(run, 's' .. key)
-    local header = found and parts(found)
-    if not header or header[1] ~= 'R' or header[9] ~= head then
-      unschedule(lease, member)
+    local ok, found = true, nil
+    if id then
+      ok, found = gatherApart(reclaimEntry, tag, member, id, head, tonumber(ARGV[a + 3]), leaseEnds)
     else
-      local worker = header[6]
-      if leaseEnds[worker] == nil then leaseEnds[worker] = tonumber(call('ZSCORE', tag .. K.workers, worker)) or 0 end
-      local function forPlan(what)
-        for _, value in ipairs({ what, key, id, header[4], header[5], definitionOf(run) }) do reply[#reply + 1] = value end
-        schedule(lease, member, now + TAKEN_MS)
-      end
-      if leaseEnds[worker] > now then
-        if run.at > tonumber(header[10]) + TAKEN_MS then
-          forPlan('overdue')
-        else
-          schedule(lease, member, leaseEnds[worker] + 1)
-        end
-      elseif tonumber(header[3]) + 1 > tonumber(ARGV[a + 3]) then
-        forPlan('crashes')
-      else
-        lost = lost + 1
-        local again = isActive(run.status)
-        run.live = run.live - 1
-        put(run, 's' .. key, table.concat({ again and 'Y' or 'X', header[2], tonumber(header[3]) + 1, header[4], '', '',
-          header[7], header[8], integer(run.at), again and '' or 'run-ending' }, '|'))
-        event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, tonumber(header[2]) + 1, header[4], header[5],
-          worker }, '|'))
-        if again then
-          send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-          schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
-        end
-        finishWhenDone(run)
-        endLease(run, header, key)
-        writeRun(run)
-      end
+      unschedule(lease, member)
+    end
+    if ok and found == true then
+      lost = lost + 1
+    elseif not ok or found then
+      for _, value in ipairs(ok and found or { 'damaged', head, id, '', '', '' }) do reply[#reply + 1] = value end
+      schedule(lease, member, now + TAKEN_MS)
     end
   end
   reply[1] = lost

@@ -1,0 +1,52 @@
+import { stateKey } from '@flotilla/state';
+import { eventually, testNamespace } from '@flotilla/testing';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Loop } from './loop.ts';
+import { createReclaimLoop } from './reclaim-leases.ts';
+import { LoopWorld } from './testing/loop-world.ts';
+
+let world: LoopWorld;
+let loop: Loop | undefined;
+beforeEach(async () => {
+  world = await new LoopWorld(testNamespace(import.meta.url)).open();
+});
+afterEach(async () => {
+  await loop?.stop();
+  loop = undefined;
+  await world.close();
+});
+
+describe('an attempt whose worker is gone', () => {
+  test('is made again although runs before it are damaged', async () => {
+    const { client, tag } = world;
+    const work = (handler: string) => ({ a: { kind: 'task', use: handler } }) as const;
+    const lose = async (runId: string, key: string, order: number) =>
+      client.zadd(stateKey(tag, 'lease'), order, `${runId}|${key}`);
+    const [fields, definition, good] = await Promise.all(['one', 'two', 'three'].map((use) => world.start(work(use))));
+    const runs = [fields!, definition!, good!];
+    for (const [order, { runId, plan, key }] of runs.entries()) {
+      await world.claim(runId, plan, key('a'), 'attempt-1');
+      await lose(runId, key('a'), order);
+    }
+    await client.hset(stateKey(tag, 'run', fields!.runId), 'm', 'damaged');
+    await world.damage(definition!.plan);
+    // It has crashed often: what becomes of it is the plan's decision.
+    const step = `s${definition!.key('a')}`;
+    const definitionRun = stateKey(tag, 'run', definition!.runId);
+    const header = (await client.hget(definitionRun, step))!.split('|');
+    await client.hset(definitionRun, step, header.with(2, '99').join('|'));
+    // Somebody has just looked: nothing is put off for living workers.
+    await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
+
+    loop = createReclaimLoop({ state: world.createState(), logger: world.logger });
+    loop.start();
+    const headerOf = (run: typeof good) =>
+      client.hget(stateKey(tag, 'run', run!.runId), `s${run!.key('a')}`).then((text) => text?.[0]);
+    await eventually(async () => (await headerOf(good)) === 'Y');
+    await eventually(async () => (await client.hget(definitionRun, 'x'))?.includes('DATA_CORRUPTION'));
+    expect(await headerOf(fields)).toBe('R');
+    expect(world.lines.map(({ msg }) => msg)).toEqual(
+      expect.arrayContaining(['a run is damaged; it is failed', 'a run is damaged beyond failing it']),
+    );
+  });
+});

@@ -1,0 +1,22 @@
+import { isFlotillaError } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import type { State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+
+/**
+ * Fails a run whose stored fields or definition are damaged, with the reason as its error. Where not even its status can be
+ * read nothing that a scheduler may do helps it: that is logged. Rejects only when Redis does not serve.
+ */
+export async function failDamagedRun(
+  runId: string,
+  { state, logger }: { state: State<Plan>; logger: Logger },
+  message = 'stored fields of the run are damaged',
+): Promise<void> {
+  try {
+    await state.failCorruptRun(runId, message);
+    logger.error({ runId, message }, 'a run is damaged; it is failed');
+  } catch (error) {
+    if (isFlotillaError(error) && (error.code === 'REDIS_UNAVAILABLE' || error.code === 'STORAGE_FULL')) throw error;
+    logger.error({ runId, error }, 'a run is damaged beyond failing it');
+  }
+}
