@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { BaselineProblem, dropsBelow, readBaseline, tellDrop, writeBaseline } from './reporting/baseline.ts';
 
-const SETTINGS = { scale: 0.3, workers: 1, slots: 64 };
+const SETTINGS = { scale: 0.5, workers: 1, slots: 64 };
 const KEPT = { measured: '2026-11-22', settings: SETTINGS, ratios: { 'chain x plain': 2, 'fan x plain': 1.6 } };
 
 let folder: string;
@@ -49,7 +49,7 @@ describe('a baseline file', () => {
   test('of other settings is refused: its ratios do not compare', async () => {
     const file = join(folder, 'settings.json');
     await writeBaseline(file, KEPT);
-    await expect(readBaseline(file, { ...SETTINGS, scale: 1 })).rejects.toThrow(/--scale 0\.3, this is --scale 1/);
+    await expect(readBaseline(file, { ...SETTINGS, scale: 1 })).rejects.toThrow(/--scale 0\.5, this is --scale 1/);
   });
 
   test.each(['', '[]', 'null', '{"settings":{},"ratios":{"chain x plain":"2"}}', '{"settings":{}}'])(
@@ -68,7 +68,8 @@ describe('a baseline file', () => {
   test('of this project is one for the short form', async () => {
     const file = join(import.meta.dirname, 'baseline.json');
     const { ratios } = await readBaseline(file, SETTINGS);
-    expect(Object.keys(ratios)).toEqual(['chain x plain', 'fan x plain']);
+    expect(Object.keys(ratios).filter((name) => !/^(chain|fan)\b/.test(name))).toEqual([]);
+    expect(Object.keys(ratios).length).toBeGreaterThanOrEqual(2);
     expect(await readFile(file, 'utf8')).toMatch(/\}\n$/);
   });
 });

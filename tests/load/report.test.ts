@@ -33,6 +33,7 @@ describe('figures', () => {
     expect(figures.timesPlain('chain', 'flotilla')).toEqual([2, 2, 2]);
     expect(figures.ratios()).toEqual({
       'chain x plain': 2,
+      'chain: processor of plain / of Flotilla': 2,
       'latency x plain': 2,
       'big-fan: step of a small run / of a big run': 0.5,
       'scaling-2 of linear': 1,

@@ -19,14 +19,14 @@ describe('options of bench', () => {
 
   test('of the short form give way to those that are given', () => {
     expect(read('--short')).toMatchObject({
-      scale: 0.3,
+      scale: 0.5,
       rounds: 3,
       workload: ['chain', 'fan'],
       only: ['plain', 'flotilla'],
     });
     expect(read('--rounds 1 --short --workload latency')).toMatchObject({
       rounds: 1,
-      scale: 0.3,
+      scale: 0.5,
       workload: ['latency'],
     });
   });

@@ -59,8 +59,8 @@ export function withBenchOptions(command: Command): Command {
     .addOption(
       new Option(
         '--short',
-        'for CI, about a minute: chain and fan beside plain BullMQ, 3 rounds at scale 0.3 unless given',
-      ).implies({ rounds: 3, scale: 0.3, workload: ['chain', 'fan'], only: ['plain', 'flotilla'] }),
+        'for CI, about a minute: chain and fan beside plain BullMQ, 3 rounds at scale 0.5 unless given',
+      ).implies({ rounds: 3, scale: 0.5, workload: ['chain', 'fan'], only: ['plain', 'flotilla'] }),
     )
     .option('--chart <file>', 'draw the ratios as an SVG file')
     .option('--baseline <file>', 'compare the ratios with those kept there; exit code 1 when one is down by over 25 %')

@@ -35,6 +35,7 @@ export async function measure(
     redis: difference(await redisCounters(client), redisBefore),
     peakMemoryBytes,
   };
+  await target.check();
   tell(
     `round ${what.round} ${what.workload} ${target.name}: ${Math.round(rateOf(sample))} ${what.unit}/s in ${seconds.toFixed(2)} s`,
   );

@@ -36,6 +36,12 @@ export class Figures {
     return ratiosByRound(this.of(workload, target), this.of(workload, 'plain'), rateOf);
   }
 
+  /** Processor time of BullMQ plain by that of Flotilla, in each round. */
+  plainProcessor(workload: string): number[] {
+    const costOf = ({ cpuSeconds = Number.NaN, count }: Sample) => cpuSeconds / count;
+    return ratiosByRound(this.of(workload, 'plain'), this.of(workload, 'flotilla'), costOf);
+  }
+
   latency(target: BenchTarget, share: number): number {
     const ofTarget = this.samples.latencies.filter((sample) => sample.target === target);
     return quantile(
@@ -77,6 +83,9 @@ export class Figures {
     const ratios: Record<string, number> = {};
     const plain = ['chain', 'fan', 'active-1000', 'active-5000', 'submit-single', 'submit-batch'];
     for (const workload of plain) ratios[`${workload} x plain`] = median(this.timesPlain(workload, 'flotilla'));
+    // Moves less than the time when the machine is busy with something else.
+    for (const workload of ['chain', 'fan'])
+      ratios[`${workload}: processor of plain / of Flotilla`] = median(this.plainProcessor(workload));
     ratios['latency x plain'] = median(this.latencyTimesPlain());
     for (const workload of ['big-layers', 'big-fan'])
       ratios[`${workload}: step of a small run / of a big run`] = 1 / this.bigToSmall(workload, 'time');

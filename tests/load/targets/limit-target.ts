@@ -36,6 +36,7 @@ export async function startLimit(options: TargetOptions): Promise<Target<PlainGr
     run: (graph, runs) => start(graph, runs, 5),
     runOne: (graph) => start(graph, 1, 0),
     settle: async () => undefined,
+    check: async () => undefined,
     setWorkers: async () => undefined,
     stop: async () => {
       await workers.set(0);

@@ -57,6 +57,7 @@ export async function startPlain(options: TargetOptions): Promise<Target<PlainGr
     run: (graph, runs) => start(graph, runs, 5),
     runOne: (graph) => start(graph, 1, 0),
     settle: async () => undefined,
+    check: async () => undefined,
     setWorkers: (count) => workers.set(count),
     stop: async () => {
       await workers.set(0);

@@ -38,6 +38,8 @@ export interface Target<Shape extends Graph = Graph> {
   runOne(graph: Shape): Promise<void>;
   /** Waits until nothing that was submitted is under way between processes. */
   settle(): Promise<void>;
+  /** Rejects when one of the last runs did not succeed: runs that fail end early, and their times would flatter. */
+  check(): Promise<void>;
   /** Starts or ends worker processes. */
   setWorkers(count: number): Promise<void>;
   stop(): Promise<void>;
