@@ -1,0 +1,195 @@
+import { isFlotillaError, type Json } from '@flotilla/contracts';
+import { compileExpression, compileTemplate, type Scope } from '@flotilla/engine';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { checkProperty } from '../model/seeded-property.ts';
+
+/** Expressions come with definitions, from outside: they give data, or a typed error, in a bounded number of moves. */
+
+const stepIndex = new Map([
+  ['a', 0],
+  ['b-c', 1],
+]);
+const list = Array.from({ length: 20_000 }, (_, index) => index);
+const input: Json = { n: 5, text: 'x'.repeat(200_000), list, nested: { deep: [1, { two: null }] }, words: ['a', 'b'] };
+const scope: Scope = {
+  run: { id: 'r', input },
+  step: (index) => ({ status: index === 0 ? 'succeeded' : 'failed', output: { rows: list, 'a b': '"' } }),
+  item: { name: 'item', value: { id: 1, tags: ['x'] }, index: 3 },
+};
+/** For what hangs, not a measure: a healthy evaluation ends in tens of milliseconds. */
+const HANGS_MS = 5000;
+
+const atom = fc.constantFrom(
+  ...[
+    'run.input.n',
+    'run.input.text',
+    'run.input.list',
+    'run.input',
+    'run.id',
+    'steps.a.output.rows',
+    'steps.a.status',
+  ],
+  ...[
+    'steps["b-c"].error',
+    'item',
+    'item.tags',
+    'index',
+    'x',
+    '1',
+    '-1',
+    '9223372036854775807',
+    '1.5e308',
+    '0',
+    'null',
+  ],
+  ...['true', '"text"', "r'\\d+'", 'b"bytes"', '[1, 2]', '{"k": 1}', '[]', '{}', '"(a+)+$"', '"x".size()', 'dyn(1)'],
+  ...['run.constructor', 'run.input.__proto__', 'steps.a.output.constructor', 'this', 'globalThis', 'process.env'],
+);
+const { expression } = fc.letrec<{ expression: string }>((tie) => ({
+  expression: fc.oneof(
+    { maxDepth: 5, depthIdentifier: 'expression' },
+    atom,
+    fc
+      .tuple(
+        tie('expression'),
+        fc.constantFrom('+', '-', '*', '/', '%', '==', '<', '&&', '||', 'in', '>='),
+        tie('expression'),
+      )
+      .map(([left, operator, right]) => `(${left} ${operator} ${right})`),
+    fc
+      .tuple(tie('expression'), fc.constantFrom('map', 'filter', 'all', 'exists', 'exists_one'), tie('expression'))
+      .map(([over, macro, body]) => `${over}.${macro}(x, ${body})`),
+    fc
+      .tuple(
+        tie('expression'),
+        fc.constantFrom('size', 'matches', 'contains', 'split', 'join', 'string', 'replace'),
+        tie('expression'),
+      )
+      .map(([on, method, argument]) => `${on}.${method}(${argument})`),
+    fc
+      .tuple(tie('expression'), tie('expression'), tie('expression'))
+      .map(([one, two, three]) => `(${one} ? ${two} : ${three})`),
+    fc.tuple(tie('expression'), tie('expression')).map(([of, at]) => `${of}[${at}]`),
+    fc
+      .tuple(
+        fc.constantFrom('string', 'int', 'double', 'type', 'timestamp', 'duration', 'has', 'eval', 'Function'),
+        tie('expression'),
+      )
+      .map(([call, of]) => `${call}(${of})`),
+  ),
+}));
+
+const TOKENS = [
+  '(',
+  ')',
+  '[',
+  ']',
+  '{',
+  '}',
+  '.',
+  ',',
+  '?',
+  ':',
+  '"',
+  "'",
+  '\\',
+  '\u0000',
+  '🚀',
+  '\ud800',
+  '$',
+  '`',
+  '//',
+  '!',
+  '-',
+];
+const soup = fc
+  .array(fc.oneof(fc.constantFrom(...TOKENS), atom, fc.string({ maxLength: 4 })), { maxLength: 30 })
+  .map((parts) => parts.join(''));
+
+function checkEvaluation(source: string): void {
+  const startedAt = performance.now();
+  const compiled = compileExpression(source, { stepIndex, itemName: 'item' });
+  if (compiled.ok) {
+    try {
+      const value = compiled.expression.evaluate(scope);
+      // Data, and nothing that could act.
+      expect(JSON.stringify(value)).not.toBeUndefined();
+    } catch (error) {
+      if (!isFlotillaError(error)) throw error;
+      expect(error.code).toBe('EXPRESSION_FAILED');
+      // The reason names no data.
+      expect(error.message.length).toBeLessThan(700);
+    }
+  } else {
+    expect(compiled.problems.length).toBeGreaterThan(0);
+    for (const { code } of compiled.problems) expect(code).toMatch(/^EXPRESSION_/);
+  }
+  if (performance.now() - startedAt > HANGS_MS) throw new Error('the loop was held');
+}
+
+describe('an expression', () => {
+  test('of any shape gives JSON or EXPRESSION_FAILED, on large data too', async () => {
+    await checkProperty(expression, async (source) => checkEvaluation(source), { numRuns: 2500, timeLimitMs: 6000 });
+  }, 90_000);
+
+  test('of any characters is refused or evaluated, and never thrown at', async () => {
+    await checkProperty(soup, async (source) => checkEvaluation(source), { numRuns: 3000, timeLimitMs: 3000 });
+  }, 90_000);
+
+  test.each(Array.from({ length: 5 }, (_, index) => index + 2))(
+    'of %i nested walks over a long list is stopped by its cost',
+    (depth) => {
+      const macros = ['map', 'filter', 'all', 'exists', 'map', 'all'];
+      let source = 'x == -1';
+      for (let level = 0; level < depth; level += 1)
+        source = `run.input.list.${macros[level]}(x, ${level === 0 ? source : `(${source}) == 7`})`;
+      const compiled = compileExpression(source, { stepIndex });
+      if (!compiled.ok) return expect(compiled.problems[0]?.code).toMatch(/^EXPRESSION_/);
+      return expect(() => compiled.expression.evaluate(scope)).toThrow(
+        expect.objectContaining({ code: 'EXPRESSION_FAILED' }),
+      );
+    },
+  );
+
+  test.each(['(', '[', '!', '-', 'a.', '{"a":', 'x ? '])('that repeats %j is refused, not overflown', (part) => {
+    for (const times of [10, 1000, 4000]) checkEvaluation(part.repeat(times));
+  });
+
+  test('takes no code: what it leads to is data', () => {
+    const sources = [
+      'run.constructor',
+      'steps.a.output.constructor("return 1")()',
+      'run.input["__proto__"]',
+      'eval("1")',
+      'run.input.list.constructor',
+    ];
+    for (const source of sources) checkEvaluation(source);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('a template', () => {
+  test('of any value with any expressions inside resolves to JSON or tells EXPRESSION_FAILED', async () => {
+    const text = fc.oneof(soup, expression).map((source) => `a \${{ ${source} }} b`);
+    const value = fc.oneof(
+      text,
+      fc.array(text, { maxLength: 3 }),
+      fc.dictionary(fc.string({ maxLength: 4 }), text, { maxKeys: 3 }),
+    );
+    await checkProperty(
+      value,
+      async (given) => {
+        const compiled = compileTemplate(given as Json, { stepIndex, itemName: 'item' });
+        if (!compiled.ok) return expect(compiled.problems.length).toBeGreaterThan(0);
+        try {
+          return expect(JSON.stringify(compiled.template.resolve(scope))).not.toBeUndefined();
+        } catch (error) {
+          if (!isFlotillaError(error)) throw error;
+          return expect(error.code).toBe('EXPRESSION_FAILED');
+        }
+      },
+      { numRuns: 1000, timeLimitMs: 3000 },
+    );
+  }, 90_000);
+});
