@@ -72,7 +72,7 @@ describe('a random graph', () => {
         const compiled = compileWorkflow(definitionOf(parents, names), LIMIT);
         expect(codesOf(compiled)).toContain('CYCLE');
       },
-      { numRuns: 1500, timeLimitMs: 5000 },
+      { numRuns: 1000, timeLimitMs: 3000 },
     );
   }, 90_000);
 
@@ -88,7 +88,7 @@ describe('a random graph', () => {
         for (const needs of parents) depths.push(1 + Math.max(0, ...needs.map((need) => depths[need]!)));
         checkPlanOrder(parents, namesOf(count, salt % 1000), Math.max(...depths));
       },
-      { numRuns: 6, timeLimitMs: 5000 },
+      { numRuns: 4, timeLimitMs: 4000 },
     );
   }, 90_000);
 

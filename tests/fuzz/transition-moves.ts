@@ -7,7 +7,9 @@ const FIRST = keyOf('first');
 const ITEM = `${keyOf('items')}.0`;
 
 const edges = (key: string, outcome: 'succeeded' | 'failed' | 'skipped'): readonly EdgeArgument[] =>
-  countedEdges(plan, Number.parseInt(key, 10), outcome);
+  plan.steps[Number.parseInt(key, 10)] === undefined ? [] : countedEdges(plan, Number.parseInt(key, 10), outcome);
+
+const isEndStep = (key: string) => plan.steps[Number.parseInt(key, 10)]?.endStep ?? false;
 
 /** Brings a fresh run to where a move can be made; gives what the move needs of it. */
 type Arrange = (partition: Partition, runId: string) => Promise<Attempt | undefined>;
@@ -62,7 +64,7 @@ function commit(partition: Partition, runId: string, attempt: Attempt, goesOn: b
     outputJson: '1',
     checkpoint: { ts: attempt.createdAt, seq: 1, checksum: 'sum', previous: '' },
     hasTotalTimer: false,
-    endStep: plan.steps[Number.parseInt(attempt.key, 10)]!.endStep,
+    endStep: isEndStep(attempt.key),
     nextAttemptId: goesOn ? `next-of-${runId}` : undefined,
     wantsInput: false,
     sources: [],
@@ -79,7 +81,7 @@ function fail(partition: Partition, runId: string, attempt: Attempt, change: Par
     event: 'attempt-failed',
     errorJson: ERROR,
     failFast: false,
-    endStep: plan.steps[Number.parseInt(key, 10)]!.endStep,
+    endStep: isEndStep(key),
     hasTotalTimer: false,
     parentKey: isItem ? keyOf('items') : undefined,
     runErrorJson: ERROR,
@@ -91,7 +93,7 @@ function fail(partition: Partition, runId: string, attempt: Attempt, change: Par
 
 const settle = ({ tag, state }: Partition, runId: string, to: 'skipped' | 'failed') =>
   state.transitions.settle({
-    ...{ tag, runId, key: FIRST, createdAt: 0, state: to, from: '-', timers: 'wtdbpq' },
+    ...{ tag, runId, key: FIRST, createdAt: 0, state: to, from: '-', timers: '' },
     reason: to === 'skipped' ? 'when-false' : undefined,
     bodyJson: to === 'failed' ? ERROR : undefined,
     failFast: true,
