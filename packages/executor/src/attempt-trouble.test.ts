@@ -122,7 +122,7 @@ describe('when the connection to Redis breaks', () => {
     expect(await eventsOf(runId)).toEqual(['attempt-started a', 'attempt-succeeded a']);
   }, 30_000);
 
-  test('before a commit, the step goes back uncharged and succeeds the next time', async () => {
+  test('before a commit, the result is kept and committed when Redis is back', async () => {
     const state = stateOver(worker.client, GIVE_UP_MS);
     await makeOneRun(state);
     const { runId, step } = await start({ a: work });
@@ -131,28 +131,30 @@ describe('when the connection to Redis breaks', () => {
       await eventually(() => worker.client.status !== 'ready');
       return 1;
     }, state);
-    await within(executor.runTask({ v: 1, i: [step('a')] }), EVER_MS, 'the attempt to be handed back');
-    const { steps } = await observer.listSteps(runId, { limit: 1 });
-    expect(steps[0]).toMatchObject({ status: 'ready', attempts: 0 });
+    await within(executor.runTask({ v: 1, i: [step('a')] }), EVER_MS, 'the attempt to end');
+    expect(await eventsOf(runId)).toEqual(['attempt-started a', 'attempt-succeeded a']);
     expect({ inFlight: await inFlight(), running: executor.running, free: executor.slots.free }).toEqual({
       inFlight: 0,
       running: 0,
       free: 4,
     });
-    await createExecutor(() => 2, observer).runTask({ v: 1, i: [step('a')] });
     expect(await statusOf(runId)).toBe('succeeded');
   }, 30_000);
 
-  test('after a commit, the step has succeeded and stays so', async () => {
+  test('after a commit, the chain goes on with the step that the commit claimed', async () => {
     const state = stateOver(worker.client, GIVE_UP_MS);
     await makeOneRun(state);
-    const { runId, step } = await start({ a: work });
+    const { runId, step } = await start({ a: work, b: { ...work, needs: ['a'] } });
     const cut = proxy.cutAfter('"what was made"').then(() => setTimeout(() => proxy.mend(), OUTAGE_MS));
     const task = createExecutor(() => 'what was made', state).runTask({ v: 1, i: [step('a')] });
     await within(cut, EVER_MS, 'the commit');
     await within(task, EVER_MS, 'the task to end');
-    const { steps } = await observer.listSteps(runId, { limit: 1 });
-    expect(steps[0]).toMatchObject({ status: 'succeeded', output: 'what was made', attempts: 1 });
+    const { steps } = await observer.listSteps(runId, { limit: 2 });
+    expect(steps).toMatchObject([
+      { status: 'succeeded', output: 'what was made', attempts: 1 },
+      { status: 'succeeded', output: 'what was made', attempts: 1 },
+    ]);
+    expect((await eventsOf(runId)).filter((event) => event.startsWith('attempt-rejected'))).toEqual([]);
     expect([await statusOf(runId), await inFlight()]).toEqual(['succeeded', 0]);
   }, 30_000);
 

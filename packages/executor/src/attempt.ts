@@ -14,6 +14,7 @@ import { continuationOf, edgesOfSuccess } from './continuation.ts';
 import type { Executor, LiveAttempt } from './executor.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
 import { AttemptContext } from './step-context.ts';
+import { isRedisTrouble, untilAnswered } from './until-answered.ts';
 
 export interface NextAttempt {
   key: string;
@@ -116,10 +117,6 @@ async function endTroubled(attempt: Attempt, error: unknown): Promise<void> {
   }
 }
 
-function isRedisTrouble(error: unknown): boolean {
-  return error instanceof FlotillaError && error.code === 'REDIS_UNAVAILABLE';
-}
-
 async function work(attempt: Attempt): Promise<HandlerEnd> {
   const { executor, chain, assignment, address, claimed, control, context } = attempt;
   let input: Json;
@@ -151,7 +148,7 @@ async function commit(
   const checkpoint = checkpointOf(attempt, end.outputJson, context.progressSeq + 1);
   const goesOn = mayContinue();
   const continuation = goesOn ? continuationOf(chain, assignment, executor.options.abilities) : undefined;
-  const reply = await executor.options.state.transitions.commit({
+  const request = {
     ...address,
     worker: executor.options.workerId,
     outputJson: end.outputJson,
@@ -163,7 +160,9 @@ async function commit(
     sources: continuation?.sources ?? [],
     nextItemAttemptMs: continuation?.nextItemAttemptMs,
     edges: continuation?.edges ?? edgesOfSuccess(chain.plan, assignment.step.index),
-  });
+  };
+  // It may have claimed the next step: whether it has only its answer tells.
+  const reply = await untilAnswered(() => executor.options.state.transitions.commit(request));
   if (reply.outcome === 'rejected') {
     executor.options.logger.warn(
       { runId: address.runId, stepId: assignment.stepId, reason: reply.reason },
@@ -172,7 +171,7 @@ async function commit(
     return undefined;
   }
   if (assignment.item === undefined) {
-    chain.remember(assignment.step.index, { status: 'succeeded', output: end.output, checksum: checkpoint.checksum });
+    chain.remember(assignment.step.index, { outputJson: end.outputJson, checksum: checkpoint.checksum });
   }
   if (reply.outcome === 'committed') return undefined;
   return { key: reply.key, attemptId: continuation!.nextAttemptId!, claimed: reply.attempt };

@@ -67,9 +67,8 @@ export class Chain {
   readonly task: Task;
   readonly #state: State<Plan>;
   /** The latest outputs of this chain; a few are enough for chains, joins read what they miss. */
-  readonly #own = new Map<number, Source>();
+  readonly #own = new Map<number, OwnOutput>();
   #inputJson: string | undefined;
-  #input: Json | undefined;
   createdAt = 0;
 
   constructor(state: State<Plan>, tag: string, runId: string, plan: Plan, task: Task) {
@@ -92,9 +91,9 @@ export class Chain {
     return missing.length > MOST_WITH_A_CLAIM ? [] : missing.map(String);
   }
 
-  remember(step: number, source: Source): void {
+  remember(step: number, output: OwnOutput): void {
     if (this.#own.size >= 8) this.#own.delete(this.#own.keys().next().value!);
-    this.#own.set(step, source);
+    this.#own.set(step, output);
   }
 
   /** The attempt's input and the checksum that it chains to. Throws EXPRESSION_FAILED or DATA_CORRUPTION. */
@@ -116,13 +115,20 @@ export class Chain {
     };
     const sources =
       claimed.sources.length === 0 ? new Map<number, Source>() : await decodeSources(run, claimed.sources);
-    for (const [index, source] of this.#own) sources.set(index, source);
+    for (const index of template.reads) {
+      const own = this.#own.get(index);
+      if (own !== undefined) sources.set(index, sourceOf(own));
+    }
     const missing = template.reads.filter((index) => !sources.has(index));
     if (missing.length > 0) {
       for (const [index, source] of await readSources(run, missing)) sources.set(index, source);
     }
     const scope: Scope = {
-      run: { id: this.runId, input: this.#runInput(), startedAt: this.createdAt },
+      run: {
+        id: this.runId,
+        input: template.readsRunInput ? this.#runInput() : null,
+        startedAt: this.createdAt,
+      },
       step: (index) => sources.get(index) ?? { status: 'waiting', output: null },
     };
     if (item !== undefined) {
@@ -134,9 +140,18 @@ export class Chain {
 
   #runInput(): Json {
     if (this.#inputJson === undefined) return null;
-    this.#input ??= JSON.parse(this.#inputJson) as Json;
-    return this.#input;
+    return JSON.parse(this.#inputJson) as Json;
   }
+}
+
+/** As text: each attempt gets values of its own, for a handler may change what it is given. */
+export interface OwnOutput {
+  outputJson: string;
+  checksum: string;
+}
+
+function sourceOf({ outputJson, checksum }: OwnOutput): Source {
+  return { status: 'succeeded', output: JSON.parse(outputJson) as Json, checksum };
 }
 
 const EMPTY_SCOPE: Scope = {

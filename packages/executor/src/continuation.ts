@@ -1,4 +1,4 @@
-import { countedEdges, type Plan } from '@flotilla/engine';
+import { countedEdges, type Plan, type PlanWork } from '@flotilla/engine';
 import { type EdgeArgument, randomBytesPooled } from '@flotilla/state';
 import { type Abilities, type Assignment, assignmentOf, type Chain } from './chain.ts';
 
@@ -76,8 +76,12 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
   const { plan } = chain;
   const { step, item, work } = assignment;
   if (item !== undefined) {
+    const edges = edgesOfSuccess(plan, step.index);
+    if (needsTimers(work)) {
+      return { edges, nextAttemptId: undefined, sources: [], wantsInput: false, nextItemAttemptMs: undefined };
+    }
     return {
-      edges: edgesOfSuccess(plan, step.index),
+      edges,
       nextAttemptId: createAttemptId(),
       sources: chain.sourcesToClaim(work),
       wantsInput: chain.needsInput(work),
@@ -96,15 +100,18 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
   };
 }
 
+/** Timers of queued and total time are set by the relay. */
+function needsTimers({ timeouts: { queuedMs, totalMs } }: PlanWork): boolean {
+  return queuedMs !== undefined || totalMs !== undefined;
+}
+
 function loneSuccessor(plan: Plan, group: number, abilities: Abilities): Assignment | undefined {
   const { members, branchTarget } = plan.groups[group]!;
   if (members.length !== 1 || branchTarget) return undefined;
   const step = plan.steps[members[0]!]!;
   if (step.kind === 'map' || step.when !== undefined || step.work === undefined) return undefined;
   if (!abilities.queues.has(step.work.queue)) return undefined;
-  const { queuedMs, totalMs } = step.work.timeouts;
-  // Timers of queued and total time are set by the relay.
-  if (queuedMs !== undefined || totalMs !== undefined) return undefined;
+  if (needsTimers(step.work)) return undefined;
   const assignment = assignmentOf(plan, String(step.index), abilities);
   return typeof assignment === 'string' ? undefined : assignment;
 }

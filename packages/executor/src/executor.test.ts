@@ -99,6 +99,46 @@ describe('an executor', () => {
     ]);
   });
 
+  test('gives each step of a chain values of its own: what a handler does to them the next one does not see', async () => {
+    const { runId, step } = await start({
+      a: work,
+      b: { ...work, needs: ['a'], input: { own: '${{ steps.a.output }}', run: '${{ run.input }}' } },
+      c: { ...work, needs: ['b'], input: { own: '${{ steps.a.output }}', run: '${{ run.input }}' } },
+    });
+    const returned = { list: [1] };
+    const executor = createExecutor((input, { stepId }) => {
+      if (stepId === 'a') return returned;
+      if (stepId === 'c') return input;
+      const given = input as { own: { list: number[] }; run: { who: string } };
+      given.own.list.push(2);
+      given.run.who = 'nobody';
+      returned.list.push(3);
+      return null;
+    });
+    await executor.runTask({ v: 1, i: [step('a')] });
+    const { steps } = await state.listSteps(runId, { limit: 10 });
+    expect(steps.at(-1)?.output).toEqual({ own: { list: [1] }, run: { who: 'world' } });
+  });
+
+  test('leaves a map item whose limits the relay sets to the relay', async () => {
+    const { runId, step } = await start({
+      items: {
+        kind: 'map',
+        over: '${{ [1, 2] }}',
+        concurrency: 1,
+        each: { ...work, timeouts: { totalMs: 60_000 } },
+      },
+    });
+    const [, , key] = step('items');
+    const address = { tag: state.tagOf(runId), runId, key };
+    const settings = { concurrency: 1, toleratedFailures: 0, maxSteps: undefined, definitionSteps: 1 };
+    await state.transitions.startMap(address, ['1', '2'], settings);
+    const [, hash] = step('items');
+    await createExecutor((input) => input).runTask({ v: 1, i: [[runId, hash, `${key}.0`]] });
+    expect(await outboxLines()).toContain(`S${key}.1`);
+    expect(await inFlight()).toBe(0);
+  });
+
   test.each([
     [20, 'with the call that claims it'],
     [40, 'in calls of their own'],

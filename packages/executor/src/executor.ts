@@ -9,6 +9,7 @@ import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts
 import { createAttemptId } from './continuation.ts';
 import { Slots } from './slots.ts';
 import { StepDurations } from './step-durations.ts';
+import { untilAnswered } from './until-answered.ts';
 
 export interface ExecutorOptions {
   state: State<Plan>;
@@ -201,7 +202,7 @@ export class Executor {
   async #goOn(chain: Chain, first: Assignment): Promise<void> {
     const startedAt = performance.now();
     let attemptId = createAttemptId();
-    let claimed = await this.#claimUntilAnswered(chain, first, attemptId);
+    let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
     let assignment = first;
     while (claimed !== undefined) {
       const mayContinue = () => !this.#draining && performance.now() - startedAt < TIME_SLICE_MS;
@@ -212,24 +213,6 @@ export class Executor {
       assignment = following;
       attemptId = next.attemptId;
       claimed = next.claimed;
-    }
-  }
-
-  /**
-   * A claim that was not answered may have been made, and this worker's lease would keep it for ever: it is repeated with
-   * the same attemptId, which is harmless, until it is answered.
-   */
-  async #claimUntilAnswered(
-    chain: Chain,
-    assignment: Assignment,
-    attemptId: string,
-  ): Promise<ClaimedAttempt | undefined> {
-    for (;;) {
-      try {
-        return await this.#claim(chain, assignment, attemptId);
-      } catch (error) {
-        if (!isFlotillaError(error) || error.code !== 'REDIS_UNAVAILABLE') throw error;
-      }
     }
   }
 

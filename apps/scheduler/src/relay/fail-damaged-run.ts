@@ -1,5 +1,6 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
+import { isTransientRedisError } from '@flotilla/redis';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
@@ -16,7 +17,8 @@ export async function failDamagedRun(
     await state.failCorruptRun(runId, message);
     logger.error({ runId, message }, 'a run is damaged; it is failed');
   } catch (error) {
-    if (isFlotillaError(error) && (error.code === 'REDIS_UNAVAILABLE' || error.code === 'STORAGE_FULL')) throw error;
+    const code = isFlotillaError(error) ? error.code : 'INTERNAL';
+    if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
     logger.error({ runId, error }, 'a run is damaged beyond failing it');
   }
 }

@@ -1,5 +1,6 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
+import { isTransientRedisError } from '@flotilla/redis';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { failDamagedRun } from './fail-damaged-run.ts';
@@ -7,7 +8,7 @@ import type { OutboxEntry } from './outbox-entry.ts';
 import type { StepToDispatch } from './start-step.ts';
 
 /** Pauses between tries of an entry that fails although Redis answers. */
-const PAUSES_MS = [50, 200, 800, 2000];
+const PAUSES_MS = [50, 150, 300];
 
 export interface TryEntry {
   state: State<Plan>;
@@ -19,7 +20,7 @@ export interface TryEntry {
  * Carries out an outbox entry, and makes an end of one that cannot be carried out: repeated for ever it would hold up the
  * entries beside it, and its run would hang. Then the run fails, with the reason as its error.
  *
- * Rejects only when Redis does not serve: the entry stays for whoever takes it over.
+ * Rejects when Redis does not serve, however the library says so: the entry stays for whoever takes it over.
  */
 export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: TryEntry): Promise<StepToDispatch[]> {
   const { runId } = entry;
@@ -28,7 +29,7 @@ export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: 
       return await carryOut();
     } catch (error) {
       const code = isFlotillaError(error) ? error.code : 'INTERNAL';
-      if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL') throw error;
+      if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
       // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
       if (code === 'RUN_NOT_FOUND') {
         logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');

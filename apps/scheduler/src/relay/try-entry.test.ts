@@ -1,0 +1,46 @@
+import { FlotillaError } from '@flotilla/contracts';
+import type { Plan } from '@flotilla/engine';
+import type { State } from '@flotilla/state';
+import { createLogger } from '@flotilla/telemetry';
+import { describe, expect, jest, test } from '@jest/globals';
+import { tryEntry } from './try-entry.ts';
+
+const entry = { what: 'entry-group', runId: '00-run', definitionHash: 'hash' } as const;
+const logger = createLogger({ name: 'try-entry-test', level: 'silent' });
+
+function stateThatHears() {
+  const failCorruptRun = jest.fn(async () => undefined);
+  return { failCorruptRun, state: { failCorruptRun } as unknown as State<Plan> };
+}
+
+/** As the libraries say that Redis is away. */
+const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+
+describe('an outbox entry', () => {
+  test.each([
+    [
+      'a call was tried often',
+      named('MaxRetriesPerRequestError', 'Reached the max retries per request limit (which is 1).'),
+    ],
+    ['a call was not answered', new Error('Command timed out')],
+    ['the connection is closed', new Error('Connection is closed.')],
+    ['Redis loads its data', named('ReplyError', 'LOADING Redis is loading the dataset in memory')],
+    ['a script holds Redis', named('ReplyError', 'BUSY Redis is busy running a script.')],
+    ['our own calls say so', new FlotillaError('REDIS_UNAVAILABLE', 'no answer')],
+    ['Redis is full', new FlotillaError('STORAGE_FULL', 'no room')],
+  ])('stays for later, and its run unharmed, when Redis does not serve: %s', async (_title, error) => {
+    const { state, failCorruptRun } = stateThatHears();
+    const carryOut = jest.fn(() => Promise.reject(error));
+    await expect(tryEntry(entry, { state, logger, carryOut })).rejects.toBe(error);
+    expect(carryOut).toHaveBeenCalledTimes(1);
+    expect(failCorruptRun).not.toHaveBeenCalled();
+  });
+
+  test('that fails although Redis serves is tried again, then its run is failed', async () => {
+    const { state, failCorruptRun } = stateThatHears();
+    const carryOut = jest.fn(() => Promise.reject(new FlotillaError('INTERNAL', 'transition settle failed')));
+    expect(await tryEntry(entry, { state, logger, carryOut })).toEqual([]);
+    expect(carryOut).toHaveBeenCalledTimes(4);
+    expect(failCorruptRun).toHaveBeenCalledTimes(1);
+  });
+});
