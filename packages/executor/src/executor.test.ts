@@ -124,7 +124,7 @@ describe('an executor', () => {
     const { runId, step } = await start({
       items: {
         kind: 'map',
-        over: '${{ [1, 2] }}',
+        over: '[1, 2]',
         concurrency: 1,
         each: { ...work, timeouts: { totalMs: 60_000 } },
       },
