@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { eventually, type LocalRedis, sharedRedis, startRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { partitionTag } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { partitionOfKey, partitionOfRun } from './run-id.ts';
 import type { State } from './state.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
+import { TransitionBatch } from './transition-batch.ts';
 
 const plan = shapeOf('created', [{ id: 'only' }]);
 const PARTITIONS = 2;
@@ -29,6 +32,11 @@ function apart(): { idempotencyKey: string; runId: string } {
   const runId = `0${1 - partitionOfKey(idempotencyKey, PARTITIONS)}-chosen`;
   expect(partitionOfRun(runId, PARTITIONS)).not.toBe(partitionOfKey(idempotencyKey, PARTITIONS));
   return { idempotencyKey, runId };
+}
+
+async function prune(runId: string): Promise<void> {
+  await state.cancelRun(runId);
+  expect(await state.transitions.pruneRun(state.tagOf(runId), runId)).toBe(true);
 }
 
 const countRuns = async () => (await state.listRuns({ limit: 100 })).runs.length;
@@ -95,16 +103,77 @@ describe('starting runs', () => {
     expect(again).toMatchObject({ runId, deduplicated: true, status: 'cancelled' });
   });
 
-  test('makes the run that a key was reserved for when its maker crashed in between', async () => {
+  describe('with a key that was reserved by a maker that crashed', () => {
     const { idempotencyKey, runId } = apart();
-    const request = requestOf(plan, { idempotencyKey, runId });
-    await state.createRun(request);
-    // As if it had never been made: only the reservation is left.
-    await state.cancelRun(runId);
-    await state.transitions.pruneRun(state.tagOf(runId), runId);
-    const again = await state.createRun(requestOf(plan, { idempotencyKey }));
-    expect(again).toMatchObject({ runId, deduplicated: false, status: 'pending' });
-    expect(await state.readRun(runId)).toMatchObject({ status: 'pending' });
+    const keyTag = () => partitionTag(namespace, partitionOfKey(idempotencyKey, PARTITIONS));
+    const keyHash = createHash('sha256').update(idempotencyKey).digest('base64url');
+    /** What a maker does first, and no more. */
+    const reserve = () => batch.apply(keyTag(), 'reserve-key', [keyHash, runId, 'body', 60_000]);
+    let batch: TransitionBatch;
+    beforeEach(() => {
+      batch = new TransitionBatch({ client: connection.client, namespace, kind: 'admission', deadlineMs: 4000 });
+    });
+    const others = [
+      ['the key alone', { idempotencyKey }],
+      ['key and run id', { idempotencyKey, runId }],
+      ['the key and an id of its own partition', { idempotencyKey, runId: `0${1 - Number(runId.slice(0, 2))}-other` }],
+    ] as const;
+
+    test.each(others)('%s makes the run that it was reserved for, once', async (_, identity) => {
+      expect(await reserve()).toEqual(['reserved']);
+      const request = requestOf(plan, identity);
+      expect(await state.createRun(request)).toMatchObject({ runId, deduplicated: false, status: 'pending' });
+      expect(await state.createRun(request)).toMatchObject({ runId, deduplicated: true, status: 'pending' });
+      expect(await countRuns()).toBe(1);
+      await prune(runId);
+      await expect(state.createRun(request)).rejects.toMatchObject({ code: 'RUN_PRUNED' });
+    });
+
+    test.each(others)('%s confirms the run that it made before it crashed', async (_, identity) => {
+      await state.createRun(requestOf(plan, { runId }));
+      await reserve();
+      const request = requestOf(plan, identity);
+      expect(await state.createRun(request)).toMatchObject({ runId, deduplicated: true });
+      await prune(runId);
+      await expect(state.createRun(request)).rejects.toMatchObject({ code: 'RUN_PRUNED' });
+      expect(await countRuns()).toBe(0);
+    });
+  });
+
+  describe('with a key whose run has ended and was pruned is RUN_PRUNED', () => {
+    const { idempotencyKey, runId: elsewhere } = apart();
+    const beside = `0${partitionOfKey(idempotencyKey, PARTITIONS)}-chosen`;
+    const firsts = { 'chosen by the key': undefined, "in the key's partition": beside, 'in another one': elsewhere };
+    const agains = { 'no id': undefined, "an id of the key's partition": beside, 'an id of another one': elsewhere };
+    const cases = Object.entries(firsts).flatMap(([first, firstId]) =>
+      Object.entries(agains).map(([again, againId]) => [first, again, firstId, againId] as const),
+    );
+
+    test.each(cases)('with a run %s, asked for again with %s', async (_first, _again, firstId, againId) => {
+      const { runId } = await state.createRun(requestOf(plan, { idempotencyKey, runId: firstId }));
+      await prune(runId);
+      for (const asked of [againId, againId === undefined ? undefined : `${againId}-2`]) {
+        const again = state.createRun(requestOf(plan, { idempotencyKey, runId: asked }));
+        await expect(again).rejects.toMatchObject({ code: 'RUN_PRUNED', message: expect.stringContaining(runId) });
+      }
+      expect(await countRuns()).toBe(0);
+    });
+
+    test.each([beside, elsewhere])('when the key found the run %s that had been made without one', async (runId) => {
+      await state.createRun(requestOf(plan, { runId }));
+      const request = requestOf(plan, { idempotencyKey, runId });
+      expect(await state.createRun(request)).toMatchObject({ runId, deduplicated: true });
+      await prune(runId);
+      await expect(state.createRun(request)).rejects.toMatchObject({ code: 'RUN_PRUNED' });
+    });
+
+    test.each([beside, elsewhere])('until the time of the key is over, then %s is made anew', async (runId) => {
+      const request = requestOf(plan, { idempotencyKey, runId, idempotencyTtlMs: 50 });
+      await state.createRun(request);
+      await prune(runId);
+      const again = await eventually(() => state.createRun(request).catch(() => undefined));
+      expect(again).toMatchObject({ runId, deduplicated: false });
+    });
   });
 
   test('tells of a run that has been deduplicated how it is now', async () => {

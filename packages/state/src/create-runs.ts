@@ -45,16 +45,27 @@ export async function createRun(dependencies: CreateRunsDependencies, request: C
   const { durable } = dependencies;
   if (request.durability !== 'fast') await durable.checkSupport(request.durability);
   const address = await addressOf(dependencies, request);
-  const created = await create(dependencies, request, address);
+  const created = await findOrCreate(dependencies, request, address);
   const durability = await reachDurability(durable, request.durability, created.runId);
   return { ...created, durability };
+}
+
+type Created = Omit<CreatedRun, 'durability'>;
+
+interface KeyAddress {
+  tag: string;
+  hash: string;
 }
 
 interface RunAddress {
   runId: string;
   tag: string;
-  /** '' when the key has been reserved in its own partition. */
+  /** The key's hash when its record lives beside the run, else ''. */
   keyHash: string;
+  /** The key's record when it lives in another partition than the run. */
+  key?: KeyAddress;
+  /** What that record says: the run was made, so it is there or was pruned. */
+  wasMade?: boolean;
 }
 
 async function addressOf(dependencies: CreateRunsDependencies, request: CreateRun): Promise<RunAddress> {
@@ -70,8 +81,8 @@ async function addressOf(dependencies: CreateRunsDependencies, request: CreateRu
   const tag = partitionTag(namespace, partitionOfRun(runId, partitions));
   const keyTag = partitionTag(namespace, keyPartition);
   if (tag === keyTag) return { runId, tag, keyHash };
-  // Both a key and an id, in different partitions: the key is reserved first, then the run is made. A crash in between
-  // leaves a reservation for a run that the caller's retry makes; nothing was acknowledged.
+  // Both a key and an id, in different partitions: the key is reserved first, then the run is made, then the record is
+  // confirmed. A crash before the run is made leaves a reservation, for a run that the caller's retry makes.
   const reply = await dependencies.batch.apply(keyTag, 'reserve-key', [
     keyHash,
     runId,
@@ -79,16 +90,48 @@ async function addressOf(dependencies: CreateRunsDependencies, request: CreateRu
     request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
   ]);
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
-  if (reply[0] === 'reserved') return { runId, tag, keyHash: '' };
-  const known = reply[1]!;
-  return { runId: known, tag: partitionTag(namespace, partitionOfRun(known, partitions)), keyHash: '' };
+  const key = { tag: keyTag, hash: keyHash };
+  if (reply[0] === 'reserved') return { runId, tag, keyHash: '', key };
+  return addressOfKnown(dependencies, key, reply[1]!, reply[2] !== 'r');
+}
+
+/** Where the run is that a key's record names. */
+function addressOfKnown(
+  { namespace, partitions }: CreateRunsDependencies,
+  key: KeyAddress,
+  runId: string,
+  wasMade: boolean,
+): RunAddress {
+  return { runId, tag: partitionTag(namespace, partitionOfRun(runId, partitions)), keyHash: '', key, wasMade };
+}
+
+/**
+ * A reserved key is confirmed before the run is acknowledged; of a maker that crashed in between, by the next who asks
+ * with the key. Left over is a run that nobody heard of, because its maker crashed, and that ends and is pruned before
+ * anybody asks again: then it is made once more. The same holds for a call that read the reservation and is still on its
+ * way when the run is pruned. Retention is far longer than retries go on.
+ */
+async function findOrCreate(
+  dependencies: CreateRunsDependencies,
+  request: CreateRun,
+  address: RunAddress,
+): Promise<Created> {
+  const { runId, tag, key, wasMade } = address;
+  if (wasMade) {
+    const reply = await dependencies.batch.apply(tag, 'find-run', [runId]);
+    if (reply[0] === 'gone') throw pruned(runId);
+    return { runId, status: runStatusOf(reply[1]!), deduplicated: true };
+  }
+  const created = await create(dependencies, request, address);
+  if (key !== undefined) await dependencies.batch.apply(key.tag, 'confirm-key', [key.hash, runId, request.bodyHash]);
+  return created;
 }
 
 async function create(
   dependencies: CreateRunsDependencies,
   request: CreateRun,
   { runId, tag, keyHash }: RunAddress,
-): Promise<Omit<CreatedRun, 'durability'>> {
+): Promise<Created> {
   const { plan } = request;
   const { definition } = plan;
   const args = (definitionText: string) => [
@@ -113,20 +156,15 @@ async function create(
     reply = await dependencies.batch.apply(tag, 'create-run', args(canonicalize(plan.definition)!));
   }
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
-  if (reply[0] === 'exists' && reply[2] === '' && reply[3] === 'r') {
-    // The key was reserved for a run of another partition: it is there, or its maker crashed before it made it.
-    const known = reply[1]!;
-    const knownTag = partitionTag(dependencies.namespace, partitionOfRun(known, dependencies.partitions));
-    return create(dependencies, request, { runId: known, tag: knownTag, keyHash: '' });
-  }
-  if (reply[0] === 'exists' && reply[2] === '') {
-    throw new FlotillaError(
-      'RUN_PRUNED',
-      `run ${reply[1]} of this idempotency key has ended and was removed after the retention; use another key to start anew`,
-    );
-  }
   if (reply[0] === 'exists') {
-    return { runId: reply[1]!, status: runStatusOf(reply[2] ?? ''), deduplicated: true };
+    const [, known, status, letter = ''] = reply;
+    // The key's record names a run of another partition.
+    if (letter !== '') {
+      const key = { tag, hash: keyHash };
+      return findOrCreate(dependencies, request, addressOfKnown(dependencies, key, known!, letter !== 'r'));
+    }
+    if (status === '') throw pruned(known!);
+    return { runId: known!, status: runStatusOf(status ?? ''), deduplicated: true };
   }
   return { runId, status: 'pending', deduplicated: false };
 }
@@ -135,5 +173,12 @@ function conflict(runId: string): FlotillaError {
   return new FlotillaError(
     'IDEMPOTENCY_CONFLICT',
     `the same key or run id was used with another definition, input or tags (run ${runId})`,
+  );
+}
+
+function pruned(runId: string): FlotillaError {
+  return new FlotillaError(
+    'RUN_PRUNED',
+    `run ${runId} of this idempotency key has ended and was removed after the retention; use another key to start anew`,
   );
 }

@@ -9,7 +9,7 @@
  * | `h:<run>`   | LIST   | until pruned                | its history; index = seq |
  * | `p:<run>`   | SET    | while paused                | step keys that were refused while the run was paused |
  * | `d:<hash>`  | HASH   | while runs refer to it      | `text` of a definition, `runs` that are pinned to it |
- * | `i:<hash>`  | STRING | its TTL                     | idempotency record `runId|bodyHash` |
+ * | `i:<hash>`  | STRING | its TTL                     | idempotency record `runId|bodyHash`; `|r` (reserved) or `|c` (made) follows for a run of another partition |
  * | `out`       | STREAM | entries until acknowledged  | outbox; consumer group `relay` |
  * | `due`       | ZSET   | entries until handled       | `letter|step key|run` by the time it is due |
  * | `lease`     | ZSET   | entries while in flight     | `run|chain head` by the time to look whether its worker lives |

@@ -15,32 +15,34 @@ import type { ReferenceRun } from './reference-run.ts';
 export function createRun(
   state: Reference,
   run: ReferenceRun,
-  keyHash: string,
-  reply: Pick<CreatedRun, 'runId' | 'deduplicated' | 'status'> | 'conflict',
+  /** `tag|hash` of the key, in its own partition; '' without one. */
+  keyId: string,
+  reply: Pick<CreatedRun, 'runId' | 'deduplicated' | 'status'> | 'conflict' | 'pruned',
   clock: Clock,
 ): void {
   const what = `create ${run.id}`;
-  const keyId = `${run.tag}|${keyHash}`;
-  const record = keyHash === '' ? undefined : state.idempotency.get(keyId);
+  const record = keyId === '' ? undefined : state.idempotency.get(keyId);
   if (record !== undefined && record.bodyHash !== run.bodyHash) {
     expectReply(reply, 'conflict', what);
     return;
   }
   const known = state.runs.get(record?.runId ?? run.id);
-  if (record !== undefined && (record.runId !== run.id || known !== undefined)) {
-    const status = known?.status ?? 'pending';
-    expectReply(reply, { runId: record.runId, status, deduplicated: true }, what);
+  if (record !== undefined && known === undefined) {
+    expectReply(reply, 'pruned', what);
     return;
   }
   if (known !== undefined) {
-    if (known.bodyHash === run.bodyHash)
-      expectReply(reply, { runId: run.id, status: known.status, deduplicated: true }, what);
-    else expectReply(reply, 'conflict', what);
+    if (known.bodyHash !== run.bodyHash) {
+      expectReply(reply, 'conflict', what);
+      return;
+    }
+    expectReply(reply, { runId: known.id, status: known.status, deduplicated: true }, what);
+    if (keyId !== '') state.idempotency.set(keyId, { runId: known.id, bodyHash: known.bodyHash });
     return;
   }
   expectReply(reply, { runId: run.id, status: 'pending', deduplicated: false }, what);
   state.runs.set(run.id, run);
-  if (keyHash !== '') state.idempotency.set(keyId, { runId: run.id, bodyHash: run.bodyHash });
+  if (keyId !== '') state.idempotency.set(keyId, { runId: run.id, bodyHash: run.bodyHash });
   run.event('run-created', undefined);
   run.announceReady(run.plan.entryGroup!);
   const { timeoutMs } = run.plan;

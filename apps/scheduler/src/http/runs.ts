@@ -60,7 +60,7 @@ function registerStart(app: HttpApp, context: HttpContext): void {
       description:
         'Of a registered workflow (`workflow`) or of a definition (`definition`). The same `idempotencyKey` or `runId` ' +
         'with the same body gives the same run: 200 and `deduplicated: true`; with another body 409; 410 `RUN_PRUNED` ' +
-        'names the run of a key that has ended and was removed after the retention.',
+        'names the run of a key that has ended and was removed after the retention, whether or not a `runId` is given.',
       tags: ['runs'],
       body: startRunBodyZ,
       response: { 200: runStartedZ, 201: runStartedZ, ...problemAnswer },

@@ -1,7 +1,11 @@
 -- Creates a run, or finds the one that the same idempotency key or run id made before.
 -- Args: runId, definitionHash, workflow, version, input, bodyHash, tags (JSON), end steps, has output (1|0),
 --       timeoutMs or '', idempotency key hash or '', its TTL ms, definition text or '', tag count, tags…
--- Reply: {'created', createdAt} | {'exists', runId, status} | {'conflict', runId} | {'need-definition'}
+-- Reply: {'created', createdAt} | {'exists', runId, status, letter} | {'conflict', runId} | {'need-definition'}
+--
+-- A key's record: runId|bodyHash of a run that was made beside it, in the key's partition. For a run of another partition
+-- a letter follows: r, reserved, and nobody knows whether it was made; c, confirmed, it was made once. A record outlives
+-- its run, and a run that was made is never made again for it.
 T['create-run'] = function(tag, a)
   local id, definition, workflow, version = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local bodyHash, keyHash, definitionText = ARGV[a + 5], ARGV[a + 10], ARGV[a + 12]
@@ -9,19 +13,20 @@ T['create-run'] = function(tag, a)
   if keyHash ~= '' then
     local record = call('GET', idempotencyKey)
     if record then
-      local known, knownBody, reserved = string.match(record, '^([^|]*)|([^|]*)|?(r?)$')
+      local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([rc]?)$')
       if knownBody ~= bodyHash then return { 'conflict', known } end
       local meta = call('HGET', tag .. K.run .. known, 'm')
-      local status = meta and string.sub(meta, 1, 1)
-      -- A key reserved for a run of another partition, or whose run is gone, answers for the run id alone.
-      if known ~= id or status then return { 'exists', known, status or '', reserved } end
+      -- No status: the run is of another partition, as the letter says, or it was made here and is gone.
+      return { 'exists', known, meta and string.sub(meta, 1, 1) or '', letter }
     end
   end
   local key = tag .. K.run .. id
   local known = call('HMGET', key, 'm', 'b')
   if known[1] then
-    if known[2] == bodyHash then return { 'exists', id, string.sub(known[1], 1, 1) } end
-    return { 'conflict', id }
+    if known[2] ~= bodyHash then return { 'conflict', id } end
+    -- Found by its id: from now on the key names it too.
+    if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', ARGV[a + 11]) end
+    return { 'exists', id, string.sub(known[1], 1, 1) }
   end
   local definitionKey = tag .. K.definition .. definition
   if definitionText == '' then
@@ -48,15 +53,33 @@ T['create-run'] = function(tag, a)
 end
 
 -- Reserves an idempotency key for a run that lives in another partition (both a key and a run id were given).
--- Args: key hash, runId, bodyHash, TTL ms. Reply: {'reserved'} | {'exists', runId} | {'conflict', runId}
+-- Args: key hash, runId, bodyHash, TTL ms. Reply: {'reserved'} | {'exists', runId, letter} | {'conflict', runId}
+-- The letter: r when nobody knows whether the run was made; c or none when it was.
 T['reserve-key'] = function(tag, a)
   local key = tag .. K.idempotency .. ARGV[a]
   local record = call('GET', key)
   if record then
-    local known, knownBody = string.match(record, '^([^|]*)|([^|]*)')
+    local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([rc]?)$')
     if knownBody ~= ARGV[a + 2] then return { 'conflict', known } end
-    return { 'exists', known }
+    return { 'exists', known, letter }
   end
   call('SET', key, ARGV[a + 1] .. '|' .. ARGV[a + 2] .. '|r', 'PX', ARGV[a + 3])
   return { 'reserved' }
+end
+
+-- Notes that the run which a key was reserved for is there. A record of another run, or none, is left alone: the key's
+-- time was over in between.
+-- Args: key hash, runId, bodyHash. Reply: {'confirmed'}
+T['confirm-key'] = function(tag, a)
+  local key = tag .. K.idempotency .. ARGV[a]
+  local made = ARGV[a + 1] .. '|' .. ARGV[a + 2]
+  if call('GET', key) == made .. '|r' then call('SET', key, made .. '|c', 'KEEPTTL') end
+  return { 'confirmed' }
+end
+
+-- Looks for the run that a key's record says was made. Args: runId. Reply: {'found', status} | {'gone'}
+T['find-run'] = function(tag, a)
+  local meta = call('HGET', tag .. K.run .. ARGV[a], 'm')
+  if not meta then return { 'gone' } end
+  return { 'found', string.sub(meta, 1, 1) }
 end
