@@ -4,11 +4,12 @@ import type { MadeFault } from './run-chaos.ts';
 
 /**
  * What each fault's bound was, given what went on beside it. By itself it is that of the table. With others it is that of
- * mixes, and the time in which nothing could go on at all comes on top: no Redis, or no scheduler.
+ * mixes, and the time in which nothing could go on at all comes on top: no Redis, or no scheduler. In both cases the time
+ * comes on top in which the only worker was away that could make a step.
  */
 export function withBounds(made: readonly MadeFault[]): MadeFault[] {
   return made.map((fault) => {
-    const ownMs = faultOf(fault.planned.id).boundMs;
+    const ownMs = faultOf(fault.planned.id).boundMs + (fault.awayMs ?? 0);
     const others = made.filter((other) => other !== fault);
     const isAlone = others.every((other) => other.startAt > fault.endAt + ownMs || goesOnUntil(other) < fault.startAt);
     if (isAlone) return { ...fault, isAlone, boundMs: ownMs };

@@ -115,7 +115,7 @@ const FAULTS = {
     what: 'a step uses up the memory of its worker',
     hold: 'worker',
     variants: ways(0, ''),
-    boundMs: 20_000,
+    boundMs: 12_000,
   },
   F18: {
     kind: 'no-connections',
@@ -136,7 +136,7 @@ const FAULTS = {
     what: 'a step ends its worker, never ends, or throws what is no error',
     hold: 'worker',
     variants: ways(0, 'exit', 'loop', 'throw'),
-    boundMs: 20_000,
+    boundMs: 12_000,
   },
   F22: {
     kind: 'vandalised-queue',

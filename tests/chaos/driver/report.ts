@@ -27,7 +27,7 @@ export function isClean({ problems, violations, faults }: ChaosResult): boolean 
   return problems.length === 0 && violations.length === 0 && faults.every(({ proof }) => proof.length > 0);
 }
 
-export function rowsOf(faults: readonly MadeFault[]): FaultRow[] {
+function rowsOf(faults: readonly MadeFault[]): FaultRow[] {
   const groups = Map.groupBy(faults, ({ planned }) => `${planned.id} ${planned.variant.name}`);
   return [...groups.values()]
     .map((group): FaultRow => {

@@ -185,12 +185,12 @@ async function makeFault(scene: Scene, planned: PlannedFault): Promise<MadeFault
   }
 }
 
-function faultEntryOf({ planned, isAlone, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
+function faultEntryOf({ planned, isAlone, awayMs, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
   const { kind } = faultOf(planned.id);
   return {
     faultId: `${planned.number} ${planned.id}`,
-    // The checker has one bound a kind; beside others each has its own.
-    kind: isAlone ? kind : `${kind} (${planned.number}, beside others)`,
+    // The checker has one bound a kind; what is not that of the table needs a kind of its own.
+    kind: isAlone && awayMs === undefined ? kind : `${kind} (number ${planned.number})`,
     startAt,
     endAt,
     targets,

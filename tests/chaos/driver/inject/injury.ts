@@ -12,6 +12,8 @@ export interface Injury {
   proof: readonly string[];
   /** From the end of the fault until the process that it hit took part again, where that was looked at. */
   rejoinMs?: number;
+  /** How long the only worker that could go on was not there: that is the machine's time, and comes on top of the bound. */
+  awayMs?: number;
   /** Runs that were cancelled. */
   cancelled?: readonly string[];
 }

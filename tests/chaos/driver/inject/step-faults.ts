@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type FleetApi, mapInTurn } from '@flotilla/testing';
+import { eventually, type FleetApi, mapInTurn } from '@flotilla/testing';
 import { queueOf, type Scene } from '../scene.ts';
 import type { Injector, Injury } from './injury.ts';
 
 const END_MS = 60_000;
+const BACK_MS = 90_000;
 
 /** F17: the worker is started with a small heap, then given a step that fills it. */
 export const exhaustMemory: Injector = async (scene, fault) => {
@@ -41,10 +42,13 @@ async function endBy(scene: Scene, index: number, runId: string, use: string): P
   const startedAt = (await api.waitForEvent(runId, ({ type }) => type === 'attempt-started', END_MS)).at;
   const end = await ending;
   if (end === undefined) return { startAt: startedAt, endAt: startedAt, targets: [], proof: [] };
+  const endedAt = Date.now();
   const how = end.exit.signal ?? `code ${end.exit.code}`;
+  await eventually(() => slot.isUp, { timeoutMs: BACK_MS, intervalMs: 50, message: `slot ${index} to be up again` });
+  const awayMs = Date.now() - startedAt;
   // A loop that is blocked is noticed by its silence, a death by nothing else: both count from the step's beginning.
-  const proof = [`${end.member.id} ended itself with ${how} after ${Date.now() - startedAt} ms`];
-  return { startAt: startedAt, endAt: startedAt, targets: [end.member.id], proof };
+  const proof = [`${end.member.id} ended itself with ${how} after ${endedAt - startedAt} ms`];
+  return { startAt: startedAt, endAt: startedAt, targets: [end.member.id], proof, awayMs };
 }
 
 async function throwNoError(scene: Scene, runId: string): Promise<Injury> {
