@@ -38,7 +38,8 @@ export function breachesIn(path, source) {
   const { withoutComments, codeOnly } = readSource(source);
   const breaches = [];
   const report = (line, problem) => breaches.push({ path, line, problem });
-  const isTest = /\.test\.[cm]?[jt]s$/.test(path) || path.startsWith('tests/');
+  // What stands in a folder `testing` is for tests alone and not compiled.
+  const isTest = /\.test\.[cm]?[jt]s$|\/src\/(?:.+\/)?testing\//.test(path) || path.startsWith('tests/');
   const isEngine = path.startsWith('packages/engine/src/') && !isTest;
 
   for (const { name, line } of importsOf(withoutComments)) {
