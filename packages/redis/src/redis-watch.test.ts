@@ -52,6 +52,14 @@ describe('a Redis that is looked at again', () => {
     ]);
   });
 
+  test('is judged by what it has evicted since it was first seen', async () => {
+    const { client } = connection;
+    const other = new RedisWatch(client, { ...options, knownEpoch: '', servers: [] });
+    const evicted = async () => (await other.look()).filter(({ code }) => code === 'REDIS_HAS_EVICTED');
+    expect(await evicted()).toEqual([]);
+    expect(await evicted()).toEqual([]);
+  });
+
   test('is not judged while it does not answer', async () => {
     redis.pause();
     try {

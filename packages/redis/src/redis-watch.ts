@@ -15,18 +15,19 @@ export const REDIS_RECHECK_MS = 30_000;
 
 /**
  * Looks again at what the start-up guard looked at: settings change while processes run, and a replaced server has
- * settings of its own. Keys that were evicted since the start are a problem, not a warning: they were runs.
+ * settings of its own. Keys that were evicted since the start, or since a server was first seen, are a problem, not a
+ * warning: they were runs.
  */
 export class RedisWatch {
   readonly #client: RedisClient;
   readonly #options: RedisWatchOptions;
-  readonly #evictedAtStart: ReadonlyMap<string, number>;
+  readonly #evictedBefore: Map<string, number>;
   #problems: readonly Problem[] = [];
 
   constructor(client: RedisClient, options: RedisWatchOptions) {
     this.#client = client;
     this.#options = options;
-    this.#evictedAtStart = new Map(options.servers.map(({ address, evictedKeys = 0 }) => [address, evictedKeys]));
+    this.#evictedBefore = new Map(options.servers.map(({ address, evictedKeys = 0 }) => [address, evictedKeys]));
   }
 
   /** What was wrong at the last look. */
@@ -46,7 +47,9 @@ export class RedisWatch {
   }
 
   #evicted({ address, evictedKeys = 0 }: ServerFacts): Problem[] {
-    const before = this.#evictedAtStart.get(address) ?? 0;
+    // A server that was not there at the start, as after a failover: what it evicted before is not this process' loss.
+    const before = this.#evictedBefore.get(address) ?? evictedKeys;
+    this.#evictedBefore.set(address, before);
     // Below what it was: the server was restarted and counts anew.
     const since = evictedKeys < before ? evictedKeys : evictedKeys - before;
     if (since === 0) return [];
