@@ -117,7 +117,7 @@ export async function startScheduler(
       createFireDueLoop({ state, queues, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: config.retentionMs, logger }),
-      createWatchFleetLoop(fleet, logger),
+      createWatchFleetLoop({ fleet, state, logger }),
       watchEpochLoop,
     ];
     const metrics = createMetrics();

@@ -231,7 +231,12 @@ describe('taking back the attempts of dead workers', () => {
   test('makes the step ready again without charging it, and refuses what its worker still brings', async () => {
     const claimed = await worker.take('0', 'one');
     await expireLease();
-    expect(await state.transitions.reclaim(worker.tag, settings)).toEqual({ lost: 1, suspended: false, undecided: [] });
+    expect(await state.transitions.reclaim(worker.tag, settings)).toEqual({
+      lost: 1,
+      suspended: false,
+      lookedAt: 1,
+      undecided: [],
+    });
     expect(await worker.commit('0', 'one', claimed)).toEqual({ outcome: 'rejected', reason: 'superseded' });
     const again = await worker.take('0', 'two');
     expect(again).toMatchObject({ failures: 0, crashes: 1, firstAt: claimed.claimedAt });

@@ -352,14 +352,18 @@ export class Transitions {
     );
   }
 
-  async takeDue(tag: string, limit: number): Promise<{ nextDueAt: number | undefined; taken: TakenTimer[] }> {
+  /** `lookedAt` counts also what needs no scheduler; when it equals `limit`, more may be due now. */
+  async takeDue(
+    tag: string,
+    limit: number,
+  ): Promise<{ nextDueAt: number | undefined; lookedAt: number; taken: TakenTimer[] }> {
     const reply = await this.#batch.apply(tag, 'take-due', [limit]);
     const taken: TakenTimer[] = [];
-    for (let index = 1; index < reply.length; index += 2) {
+    for (let index = 2; index < reply.length; index += 2) {
       const [letter, key, ...run] = reply[index]!.split('|');
       taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt: Number(reply[index + 1]) });
     }
-    return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), taken };
+    return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), lookedAt: Number(reply[1]), taken };
   }
 
   async endTimer({ tag, runId, key }: StepAddress, letter: string): Promise<void> {
@@ -371,14 +375,15 @@ export class Transitions {
     return reply as 'waiting' | 'done';
   }
 
+  /** `lookedAt` counts also the entries of living workers; when it equals `limit`, more may wait. */
   async reclaim(
     tag: string,
     settings: { limit: number; pauseMs: number; suspensionMs: number; crashLimit: number },
-  ): Promise<{ lost: number; suspended: boolean; undecided: UndecidedAttempt[] }> {
+  ): Promise<{ lost: number; suspended: boolean; lookedAt: number; undecided: UndecidedAttempt[] }> {
     const { limit, pauseMs, suspensionMs, crashLimit } = settings;
     const reply = await this.#batch.apply(tag, 'reclaim', [limit, pauseMs, suspensionMs, crashLimit]);
     const undecided: UndecidedAttempt[] = [];
-    for (let index = 2; index < reply.length; index += 6) {
+    for (let index = 3; index < reply.length; index += 6) {
       const [why, key, runId, fenceOffset, attemptId, definitionHash] = reply.slice(index, index + 6) as string[];
       undecided.push({
         why: why as UndecidedAttempt['why'],
@@ -389,7 +394,7 @@ export class Transitions {
         definitionHash: definitionHash!,
       });
     }
-    return { lost: Number(reply[0]), suspended: Number(reply[1]) === 1, undecided };
+    return { lost: Number(reply[0]), suspended: Number(reply[1]) === 1, lookedAt: Number(reply[2]), undecided };
   }
 
   /** Renews a worker's lease in one partition; answers Redis' clock and the runs that began to end since `endingSince`. */

@@ -179,13 +179,15 @@ const LOST_RECHECK_MS = 1000;
 export interface ReclaimReply {
   lost: number;
   suspended: boolean;
+  lookedAt: number;
   undecided: UndecidedAttempt[];
 }
 
 /** `limit` is above the number of entries, so that all that are due are looked at. */
 export function reclaim(state: Reference, tag: string, crashLimit: number, reply: ReclaimReply, clock: Clock): void {
-  const expected: ReclaimReply = { lost: 0, suspended: false, undecided: [] };
+  const expected: ReclaimReply = { lost: 0, suspended: false, lookedAt: 0, undecided: [] };
   for (const member of state.lease.due(tag)) {
+    expected.lookedAt += 1;
     const bar = member.lastIndexOf('|');
     const run = state.runs.get(member.slice(0, bar));
     const head = member.slice(bar + 1);

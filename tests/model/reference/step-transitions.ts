@@ -144,13 +144,16 @@ export function park(state: Reference, a: StepRef, reason: string, againInMs: nu
 
 export interface TakeDueReply {
   nextDueAt: number | undefined;
+  lookedAt: number;
   taken: TakenTimer[];
 }
 
 /** `limit` is above the number of entries, so that all that are due are taken. */
 export function takeDue(state: Reference, tag: string, reply: TakeDueReply, clock: Clock): void {
   const taken: [string, string, string][] = [];
+  let lookedAt = 0;
   for (const member of state.due.due(tag)) {
+    lookedAt += 1;
     const [letter, key, runId] = member.split('|') as [string, string, string];
     if (letter !== 'b' && letter !== 'p') {
       taken.push([letter, key, runId]);
@@ -169,8 +172,8 @@ export function takeDue(state: Reference, tag: string, reply: TakeDueReply, cloc
     }
   }
   expectReply(
-    reply.taken.map(({ letter, key, runId }) => [letter, key, runId]),
-    taken,
+    [reply.lookedAt, reply.taken.map(({ letter, key, runId }) => [letter, key, runId])],
+    [lookedAt, taken],
     'take due',
   );
 }
@@ -185,7 +188,7 @@ export function recheck(
 ): void {
   const member = dueMember('q', a.key, a.runId);
   const run = state.runs.get(a.runId);
-  if (!run?.isActive || !'-Y'.includes(letterOf(run.steps.get(a.key)))) {
+  if (!run?.isActive || !'-YP'.includes(letterOf(run.steps.get(a.key)))) {
     state.due.remove(a.tag, member);
     expectReply(reply, 'done', `recheck ${a.key}`);
     return;

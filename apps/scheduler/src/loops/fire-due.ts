@@ -5,6 +5,7 @@ import type { TaskQueues } from '@flotilla/queue';
 import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
+import { drainPartitions } from '../drain-partitions.ts';
 import { RECHECK_MS } from '../relay/dispatch-steps.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { settleDelay } from '../relay/start-step.ts';
@@ -18,8 +19,6 @@ export interface FireDueDependencies {
 
 /** Longest time between two looks; also how late a timer set meanwhile can be noticed. */
 const INTERVAL_MS = 50;
-/** All partitions of a standalone Redis are looked at in one script call, which must stay under 5 ms. */
-const MOST_A_TURN = 32;
 /** While older tasks wait in its queue, a step's hint is taken to be behind them; no longer than this. */
 const TRUST_BACKLOG_MS = 60_000;
 const BACKLOG_CACHE_MS = 500;
@@ -54,14 +53,13 @@ class DueTimers {
 
   async turn(): Promise<number> {
     const { state } = this.#dependencies;
-    const taken = await Promise.all(
-      state.tags.map(async (tag) => {
-        const due = await state.transitions.takeDue(tag, MOST_A_TURN);
-        await Promise.all(due.taken.map((timer) => this.#fire(tag, timer)));
-        return due.taken.length;
-      }),
-    );
-    return taken.some((count) => count === MOST_A_TURN) ? 0 : INTERVAL_MS;
+    const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
+      const { lookedAt, taken } = await state.transitions.takeDue(tag, limit);
+      await Promise.all(taken.map((timer) => this.#fire(tag, timer)));
+      // What Redis does by itself counts, too: any number of parked steps may stand before a timer that is to be fired.
+      return lookedAt;
+    });
+    return hasMore ? 0 : INTERVAL_MS;
   }
 
   async #fire(tag: string, timer: TakenTimer): Promise<void> {

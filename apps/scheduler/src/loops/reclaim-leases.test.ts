@@ -49,4 +49,30 @@ describe('an attempt whose worker is gone', () => {
       expect.arrayContaining(['a run is damaged; it is failed', 'a run is damaged beyond failing it']),
     );
   });
+
+  test('is noticed at once behind a thousand attempts of living workers', async () => {
+    const { client, tag } = world;
+    const lease = stateKey(tag, 'lease');
+    const names = Array.from({ length: 600 }, (_, index) => `s${index}`);
+    const steps = Object.fromEntries(names.map((id) => [id, { kind: 'task', use: 'work' } as const]));
+    for (const { runId, plan, key } of await Promise.all([world.start(steps), world.start(steps)])) {
+      await Promise.all(names.map((id) => world.claim(runId, plan, key(id), `attempt-${id}`, 'living')));
+    }
+    const { runId, plan, key } = await world.start({ a: { kind: 'task', use: 'work' } });
+    await world.claim(runId, plan, key('a'), 'attempt-1', 'dead');
+    await world.state.transitions.renew(tag, 'living', 0);
+    // All are to be looked at now, the lost one last.
+    const inFlight = await client.zrange(lease, '0', '-1');
+    const lost = `${runId}|${key('a')}`;
+    await client.zadd(lease, 'XX', ...inFlight.flatMap((member) => [member === lost ? 2 : 1, member]));
+    await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
+
+    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop.start();
+    await eventually(async () => (await client.zscore(lease, lost)) === null, { timeoutMs: 1000 });
+    const header = await client.hget(stateKey(tag, 'run', runId), `s${key('a')}`);
+    expect(header?.[0]).toBe('Y');
+    expect(await client.zcard(lease)).toBe(1200);
+    expect(await client.zcount(lease, '-inf', '2')).toBe(0);
+  }, 30_000);
 });

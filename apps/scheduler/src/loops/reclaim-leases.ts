@@ -2,6 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { drainPartitions } from '../drain-partitions.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { Loop } from './loop.ts';
 
@@ -14,14 +15,12 @@ export interface ReclaimDependencies {
 }
 
 const INTERVAL_MS = 500;
-/** All partitions of a standalone Redis are looked at in one script call, which must stay under 5 ms. */
-const MOST_A_TURN = 32;
 /**
  * Nobody looked for this long: Redis or all schedulers paused, and living workers may not have been able to renew. Less
- * than that cannot end the lease of a living worker, which has 7 s left when its next renewal is due.
+ * than that cannot end the lease of a living worker: leases last 9 s and are renewed every 2.5 s.
  */
 const PAUSE_MS = 4000;
-/** One renewal interval of the workers. */
+/** More than one renewal interval of the workers. */
 const SUSPENSION_MS = 3000;
 const DEFAULT_CRASH_LIMIT = 10;
 
@@ -37,17 +36,17 @@ export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
 
 async function turn(dependencies: ReclaimDependencies): Promise<number> {
   const { state, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
-  const settings = { limit: MOST_A_TURN, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
-  const lost = await Promise.all(
-    state.tags.map(async (tag) => {
-      const reclaimed = await state.transitions.reclaim(tag, settings);
-      for (const attempt of reclaimed.undecided) await tryToEnd(dependencies, tag, attempt);
-      return reclaimed.lost;
-    }),
-  );
-  const total = lost.reduce((sum, count) => sum + count, 0);
-  if (total > 0) logger.warn({ attempts: total }, 'attempts were lost with their worker and are made again');
-  return lost.some((count) => count === MOST_A_TURN) ? 0 : INTERVAL_MS;
+  let attempts = 0;
+  const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
+    const settings = { limit, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
+    const { lost, undecided, lookedAt } = await state.transitions.reclaim(tag, settings);
+    for (const attempt of undecided) await tryToEnd(dependencies, tag, attempt);
+    attempts += lost;
+    // Entries of living workers count, too: a dead worker's may stand behind any number of them.
+    return lookedAt;
+  });
+  if (attempts > 0) logger.warn({ attempts }, 'attempts were lost with their worker and are made again');
+  return hasMore ? 0 : INTERVAL_MS;
 }
 
 /** A run that is damaged keeps none of the others waiting. */

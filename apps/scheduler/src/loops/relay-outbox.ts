@@ -163,14 +163,15 @@ class Relay {
       for (const steps of decided) toTask.push(...steps);
     }
     await this.#keepTimers(tag, [], limitTimersOf(toTask));
-    if (toTask.length > 0) {
-      await withDeadline(dispatchSteps(state, queues, fleet, toTask, entries[0]![0]), DISPATCH_DEADLINE_MS);
-    }
+    const handedOut =
+      toTask.length === 0
+        ? []
+        : await withDeadline(dispatchSteps(state, queues, fleet, toTask, entries[0]![0]), DISPATCH_DEADLINE_MS);
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await this.#keepTimers(
       tag,
       entries.map(([id]) => id),
-      recheckTimersOf(toTask),
+      recheckTimersOf(handedOut),
     );
   }
 

@@ -6,13 +6,14 @@ import type { StepToDispatch } from './start-step.ts';
 
 /** A dispatched step whose claim has not come after this long is looked at: its hint may be lost. */
 export const RECHECK_MS = 5000;
-const NO_HANDLER_RETRY_MS = 1000;
 /** Tasks of one addBulk: what Redis does in a few milliseconds. */
 const MOST_TASKS_AT_ONCE = 250;
 
 /**
  * Hands steps to BullMQ, batched by what their handlers usually take. `origin`, the id of their outbox entry, makes the
- * task ids repeatable and says when, on Redis' clock, they became ready.
+ * task ids repeatable and says when, on Redis' clock, they became ready. Steps that nobody can take are parked instead.
+ *
+ * Answers the steps that became tasks: only their hints can be lost.
  */
 export async function dispatchSteps(
   state: State<Plan>,
@@ -20,20 +21,23 @@ export async function dispatchSteps(
   fleet: FleetView,
   steps: readonly StepToDispatch[],
   origin: string,
-): Promise<void> {
+): Promise<StepToDispatch[]> {
   const byHandler = Map.groupBy(steps, ({ queue, use }) => `${queue}\n${use}`);
   const tasks = new Map<string, OutgoingTask[]>();
   const parked: Promise<void>[] = [];
+  const handedOut: StepToDispatch[] = [];
   // Entry ids begin with Redis' milliseconds.
   const at = Number.parseInt(origin, 10);
   for (const group of byHandler.values()) {
     const { queue, use } = group[0]!;
     if (!fleet.mayBeTaken(queue, use)) {
+      const againInMs = fleet.lookAgainInMs(queue, use);
       for (const { runId, key } of group) {
-        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, 'no-handler', NO_HANDLER_RETRY_MS));
+        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, 'no-handler', againInMs));
       }
       continue;
     }
+    handedOut.push(...group);
     const list = tasks.get(queue) ?? [];
     tasks.set(queue, list);
     for (let first = 0; first < group.length; ) {
@@ -49,6 +53,7 @@ export async function dispatchSteps(
   }
   for (const [queue, list] of tasks) if (list.length > 0) await queues.add(queue, list);
   await Promise.all(parked);
+  return handedOut;
 }
 
 /** Due entries that look again at the hints of dispatched steps. */

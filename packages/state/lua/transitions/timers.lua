@@ -21,11 +21,12 @@ end
 
 -- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
 -- are damaged keeps none of the others waiting: its entries are handed to the scheduler.
--- Args: most entries. Reply: {next due or '', taken member, its score, …}: members are `letter|step key|runId`.
+-- Args: most entries. Reply: {next due or '', entries looked at, taken member, its score, …}: members are
+-- `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
 T['take-due'] = function(tag, a)
   local due = tag .. K.due
   local entries = call('ZRANGEBYSCORE', due, '-inf', integer(now), 'WITHSCORES', 'LIMIT', 0, ARGV[a])
-  local reply = { '' }
+  local reply = { '', #entries / 2 }
   for index = 1, #entries, 2 do
     local member = entries[index]
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
@@ -44,7 +45,7 @@ T['take-due'] = function(tag, a)
   return reply
 end
 
--- A dispatched step whose claim has not come. Args: runId, step key, again in ms, hand out again (1|0).
+-- A dispatched step whose claim has not come; it may have been parked before. Args: runId, step key, again in ms, hand out again (1|0).
 -- Reply: {'waiting'} still unclaimed; {'done'} claimed, settled or gone.
 T['recheck'] = function(tag, a)
   local id, key = ARGV[a], ARGV[a + 1]
@@ -52,7 +53,7 @@ T['recheck'] = function(tag, a)
   local run = openRun(tag, id, 's' .. key)
   local found = run and stored(run, 's' .. key)
   local state = found and string.sub(found, 1, 1) or '-'
-  if not run or not isActive(run.status) or not string.find('-Y', state, 1, true) then
+  if not run or not isActive(run.status) or not string.find('-YP', state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
   end
@@ -107,8 +108,9 @@ end
 -- Ends attempts whose worker's lease has run out. Entries of living workers are moved to their lease's end.
 -- Suspended for a moment when nothing looked here for a while (Redis paused, all schedulers down): living workers must
 -- be able to renew first. A run whose fields are damaged keeps none of the others waiting.
--- Args: most entries, pause that suspends ms, suspension ms, crash limit. Reply: {lost count, suspended (1|0), then
--- 'overdue'|'crashes'|'damaged', step key, runId, fence, attemptId, definitionHash, …} for what the scheduler decides.
+-- Args: most entries, pause that suspends ms, suspension ms, crash limit. Reply: {lost count, suspended (1|0), entries
+-- looked at, then 'overdue'|'crashes'|'damaged', step key, runId, fence, attemptId, definitionHash, …} for what the
+-- scheduler decides. With as many looked at as were asked for, more may wait.
 T['reclaim'] = function(tag, a)
   local beat = call('HMGET', tag .. K.reclaim, 'last', 'until')
   local last, suspendedUntil = tonumber(beat[1]), tonumber(beat[2]) or 0
@@ -118,10 +120,10 @@ T['reclaim'] = function(tag, a)
   else
     call('HSET', tag .. K.reclaim, 'last', integer(now))
   end
-  if now < suspendedUntil then return { 0, 1 } end
+  if now < suspendedUntil then return { 0, 1, 0 } end
   local lease = tag .. K.lease
   local entries = call('ZRANGEBYSCORE', lease, '-inf', integer(now), 'LIMIT', 0, ARGV[a])
-  local reply, lost = { 0, 0 }, 0
+  local reply, lost = { 0, 0, #entries }, 0
   local leaseEnds = {}
   for index = 1, #entries do
     local member = entries[index]

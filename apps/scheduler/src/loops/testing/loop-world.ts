@@ -90,7 +90,7 @@ export class LoopWorld {
     await this.client.zadd(stateKey(this.tag, 'due'), 'XX', '1', member);
   }
 
-  async claim(runId: string, plan: Plan, key: string, attemptId: string) {
+  async claim(runId: string, plan: Plan, key: string, attemptId: string, worker = 'worker-1') {
     const { group, work } = plan.steps[Number(key)]!;
     const { needs, join } = plan.groups[group]!;
     const reply = await this.state.transitions.claim({
@@ -98,7 +98,7 @@ export class LoopWorld {
       runId,
       key,
       attemptId,
-      worker: 'worker-1',
+      worker,
       group,
       any: join === 'any',
       initial: needs,

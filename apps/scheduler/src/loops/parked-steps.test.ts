@@ -1,0 +1,132 @@
+import type { AgentView } from '@flotilla/contracts';
+import { stateKey } from '@flotilla/state';
+import { eventually, testNamespace } from '@flotilla/testing';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { FleetView } from '../relay/fleet-view.ts';
+import { createFireDueLoop } from './fire-due.ts';
+import type { Loop } from './loop.ts';
+import { createRelayLoop } from './relay-outbox.ts';
+import { LoopWorld } from './testing/loop-world.ts';
+import { createWatchFleetLoop } from './watch-fleet.ts';
+
+let world: LoopWorld;
+let fleet: FleetView;
+let loops: Loop[] = [];
+beforeEach(async () => {
+  world = await new LoopWorld(testNamespace(import.meta.url)).open();
+  serveWith('known');
+  fleet = new FleetView(world.state);
+  await fleet.refresh();
+});
+afterEach(async () => {
+  await Promise.all(loops.map((loop) => loop.stop()));
+  loops = [];
+  await world.close();
+  jest.restoreAllMocks();
+});
+
+/** From now on one living worker serves the queue, with these handlers. */
+function serveWith(...handlers: string[]): void {
+  const agent: AgentView = {
+    agentId: 'agent-1',
+    workerId: 'worker-1',
+    status: 'healthy',
+    queues: ['default'],
+    handlers,
+    capabilities: [],
+    host: 'here',
+    pid: 1,
+    version: '1',
+    load: { running: 0, slots: 8, loopLagMs: 0 },
+    startedAt: 1,
+    lastSeenAt: 1,
+  };
+  jest.spyOn(world.state, 'listAgents').mockResolvedValue([agent]);
+}
+
+function startLoops(): void {
+  const { state, queues, blocking, logger } = world;
+  loops = [
+    createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger }),
+    createFireDueLoop({ state, queues, logger }),
+    createWatchFleetLoop({ fleet, state, logger }),
+  ];
+  for (const loop of loops) loop.start();
+}
+
+const missing = { kind: 'task', use: 'missing' } as const;
+const due = () => stateKey(world.tag, 'due');
+const parkedMembers = async () => (await world.due()).filter((member) => member.startsWith('p|'));
+const statusOf = async (runId: string) => (await world.state.readRun(runId))?.status;
+
+/** Steps whose handler nobody has, parked as the relay parks them. */
+async function park(runs: number, stepsOfEach: number): Promise<string[]> {
+  const { tag, client, state } = world;
+  const ids = Array.from({ length: stepsOfEach }, (_, index) => `s${index}`);
+  const steps = Object.fromEntries(ids.map((id) => [id, missing]));
+  for (let run = 0; run < runs; run += 1) {
+    const { runId, key } = await world.start(steps);
+    await Promise.all(ids.map((id) => state.transitions.park({ tag, runId, key: key(id) }, 'no-handler', 60_000)));
+  }
+  await client.xtrim(stateKey(tag, 'outbox'), 'MAXLEN', 0);
+  return parkedMembers();
+}
+
+describe('steps that no worker has a handler for', () => {
+  test('keep no timer of another run waiting, however many they are', async () => {
+    const members = await park(30, 100);
+    expect(members).toHaveLength(3000);
+    startLoops();
+    // The loops are at work, as they are when such a moment comes.
+    const before = await world.start({ a: { kind: 'delay', forMs: 1 } });
+    await eventually(async () => (await statusOf(before.runId)) === 'succeeded', { timeoutMs: 10_000 });
+    // All are to be looked at again in the moment when the delay of another run begins.
+    await world.client.zadd(due(), 'XX', ...members.flatMap((member) => [1, member]));
+    const startedAt = performance.now();
+    const { runId } = await world.start({ a: { kind: 'delay', forMs: 500 } });
+    await eventually(async () => (await statusOf(runId)) === 'succeeded', { timeoutMs: 10_000 });
+    expect(performance.now() - startedAt).toBeLessThan(1500);
+  }, 30_000);
+
+  test('have no timer besides the one that looks again', async () => {
+    startLoops();
+    await world.start({ a: missing, b: missing });
+    await eventually(async () => (await parkedMembers()).length === 2);
+    await eventually(async () => (await world.client.xlen(stateKey(world.tag, 'outbox'))) === 0);
+    expect((await world.due()).filter((member) => !member.startsWith('p|'))).toEqual([]);
+  });
+
+  test('are looked at ever less often, and at once when a worker with the handler comes', async () => {
+    const now = performance.now.bind(performance);
+    startLoops();
+    const { runId, key } = await world.start({ a: missing });
+    await eventually(async () => (await parkedMembers()).length === 1);
+    const member = `p|${key('a')}|${runId}`;
+    const [seconds] = await world.client.time();
+    const untilNextLook = async () => Number(await world.client.zscore(due(), member)) / 1000 - Number(seconds);
+    expect(await untilNextLook()).toBeLessThan(4);
+    // The handler has been missing for a minute.
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+    await world.makeDue(member);
+    await eventually(async () => (await untilNextLook()) > 20);
+    later.mockRestore();
+
+    serveWith('known', 'missing');
+    await eventually(() => world.queues.added.length > 0, { timeoutMs: 2000 });
+  });
+
+  test('are handed out again when the task they became is lost', async () => {
+    startLoops();
+    const { runId, key } = await world.start({ a: missing });
+    await eventually(async () => (await parkedMembers()).length === 1);
+    serveWith('missing');
+    const hint = `q|${key('a')}|${runId}`;
+    await eventually(async () => (await world.due()).includes(hint), { timeoutMs: 5000 });
+    const [first] = world.queues.added;
+    // Nobody takes it, and the queue says that it has it no more.
+    jest.spyOn(world.queues, 'oldestWaitingAt').mockResolvedValue(undefined);
+    await world.makeDue(hint);
+    await eventually(() => world.queues.added.length > 1);
+    expect(world.queues.added[1]!.id).not.toBe(first!.id);
+  });
+});
