@@ -29,5 +29,7 @@ export default {
     { ...shared, displayName: 'integration', testMatch: ['**/tests/**/*.test.ts'] },
     // Minutes each, with the machine to themselves: `npm run test:chaos`; `npm test` leaves them out.
     { ...shared, displayName: 'chaos', testMatch: ['**/tests/chaos/**/*.chaos.ts'] },
+    // Need a Docker engine and images: `npm run test:containers` sees to both.
+    { ...shared, displayName: 'containers', testMatch: ['**/tests/containers/**/*.containers.ts'] },
   ],
 };

@@ -14,6 +14,8 @@ export interface LoadOptions {
   mostRuns: number;
   /** False: workers have no handlers but the built-in ones. Default true. */
   effects?: boolean;
+  /** What run ids begin with. Default `load`. */
+  prefix?: string;
   /** Of run number n. Default: what the API takes when nothing is said. */
   durabilityOf?: (index: number) => Durability;
 }
@@ -73,10 +75,10 @@ export class SteadyLoad {
   }
 
   #submit(): void {
-    const { api, seed, durabilityOf, effects = true } = this.#options;
+    const { api, seed, durabilityOf, effects = true, prefix = 'load' } = this.#options;
     const index = this.#submitted;
     this.#submitted += 1;
-    const runId = `load-${index}`;
+    const runId = `${prefix}-${index}`;
     const chance = chanceOf(seed + index * 7919);
     const graph = effects ? withEffects(chance) : mixedGraph(chance);
     const durability = durabilityOf?.(index);
