@@ -358,6 +358,17 @@ describe('looking', () => {
     expect(stdout).toMatch(/e +task +waiting +0\n/);
   });
 
+  test('show says so of the first step of a run, too, which is pending then', async () => {
+    const steps = [{ stepId: 'a', kind: 'task', status: 'waiting', attempts: 0, use: 'x', queue: 'gpu' }];
+    await serve({
+      'GET /v1/runs/00-r1': { body: { ...RUN, status: 'pending' } },
+      'GET /v1/runs/00-r1/steps': { body: { steps } },
+      'GET /v1/agents': { body: { agents: [AGENT] } },
+    });
+    const { stdout } = await cli(['show', '00-r1']);
+    expect(stdout).toMatch(/a +task +waiting +0 +waits in queue gpu, which no living worker serves\n/);
+  });
+
   test('history prints the events in order', async () => {
     await serve({ 'GET /v1/runs/00-r1/history': history });
     const { stdout } = await cli(['history', '00-r1', '--limit', '2']);

@@ -38,7 +38,7 @@ function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }:
   if (queue === undefined || isTerminalRunStatus(run.status)) return false;
   if (status === 'ready') return true;
   // A step with more than a hundred needs has no list of them; a need beyond the rows shown is not known either.
-  if (status !== 'waiting' || run.status !== 'running') return false;
+  if (status !== 'waiting' || !(run.status === 'running' || run.status === 'pending')) return false;
   return needs.every((need) => {
     const needed = steps.get(need);
     return needed !== undefined && isSettledStepStatus(needed.status);

