@@ -19,14 +19,18 @@ import { prepareToolchain } from '../bootstrap/toolchain.mjs';
 import { buildImages, imageNames, makeBuiltTree } from './build-images.mjs';
 import { findEngine, namespaceOptions, withSystemFolders } from './find-engine.mjs';
 
-/** Set for the second round of this program, inside the namespaces of an engine of its own. */
-const insideMark = 'FLOTILLA_PRIVATE_ENGINE';
+/** First argument of the second round of this program, inside the namespaces of an engine of its own; then a folder. */
+const insideMark = '--beside-private-engine';
+/** Exit code of private-engine.sh. */
+const engineDoesNotStart = 70;
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 announceOn(process.stdout);
 await runAndExit(async () => {
   const { nodePath } = await prepareToolchain();
-  if (process.env[insideMark] !== undefined) return buildAndTest(nodePath, process.env[insideMark], false);
+  const [first, folder, ...rest] = process.argv.slice(2);
+  if (first === insideMark) return buildAndTest(nodePath, { work: folder, mayPull: false, jestOptions: rest });
+  const jestOptions = process.argv.slice(2);
   const env = withSystemFolders(process.env);
   const engine = await findEngine(env);
   if (engine.kind === 'none') return skip(engine.why);
@@ -38,15 +42,13 @@ await runAndExit(async () => {
   try {
     if (engine.kind === 'running') {
       announce(`using the Docker engine ${engine.version} that runs already`);
-      return await buildAndTest(nodePath, work, true);
+      return await buildAndTest(nodePath, { work, mayPull: true, jestOptions });
     }
     await makeBuiltTree(join(work, 'images'), env);
     announce('starting a Docker engine in namespaces of its own; nothing of it stays');
-    const program = [nodePath, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
-    return await runInNamespaces(['sh', join(here, 'private-engine.sh'), work, ...program], {
-      ...env,
-      [insideMark]: work,
-    });
+    const program = [nodePath, fileURLToPath(import.meta.url), insideMark, work, ...jestOptions];
+    const code = await runInNamespaces(['sh', join(here, 'private-engine.sh'), work, ...program], env);
+    return code === engineDoesNotStart ? skip('a Docker engine is installed, but it does not start; see above') : code;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -68,14 +70,14 @@ function runInNamespaces(command, env) {
   });
 }
 
-async function buildAndTest(nodePath, work, mayPull) {
+async function buildAndTest(nodePath, { work, mayPull, jestOptions }) {
   const redis = await findOrFetchRedis();
   await buildImages({ nodePath, redis, work: join(work, 'images'), mayPull });
   const jest = join(projectDir, 'node_modules', 'jest', 'bin', 'jest.js');
   const options = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   // Mostly they wait: for leases to run out, for containers to start.
   const selection = ['--selectProjects', 'containers', '--maxWorkers', '2'];
-  return runUnderNode(nodePath, [...options, jest, ...selection, ...process.argv.slice(2)], {
+  return runUnderNode(nodePath, [...options, jest, ...selection, ...jestOptions], {
     cwd: projectDir,
     env: {
       ...process.env,
