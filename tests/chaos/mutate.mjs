@@ -14,10 +14,10 @@ const MUTATIONS = {
   /** Every worker counts as dead as soon as its attempts are looked at. */
   'lease-ignored': [['timers.lua', 'if leaseEnds[worker] > now then', 'if false then']],
   /** A step is quarantined when it is lost for the second time, not the eleventh: the same path, in less time. */
-  'quarantine-soon': [['timers.lua', '> tonumber(ARGV[a + 3]) then', '> 1 then']],
+  'quarantine-soon': [['timers.lua', 'if crashes + 1 > crashLimit then', 'if crashes + 1 > 1 then']],
   /** Nobody looks for attempts of dead workers, nor for steps whose hint was lost. */
   'no-reconciler': [
-    ['timers.lua', /T\['reclaim'\] = function\(tag, a\)\n/, (line) => `${line}  do return { 0, 0 } end\n`],
+    ['timers.lua', /T\['reclaim'\] = function\(tag, a\)\n/, (line) => `${line}  do return { 0, 0, 0 } end\n`],
     ['timers.lua', /T\['recheck'\] = function\(tag, a\)\n/, (line) => `${line}  do return { 'waiting' } end\n`],
   ],
 };

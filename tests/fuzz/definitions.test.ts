@@ -158,7 +158,7 @@ const STRANGE_OBJECTS: readonly Make[] = [
   () => new Array(5),
   () => JSON.parse('{"__proto__":{"a":1}}'),
   () => ({ toJSON: throwing }),
-  () => Object.defineProperty({}, 'kind', { enumerable: true, get: throwing }),
+  () => Object.defineProperty({}, 'kind', { enumerable: true, configurable: true, get: throwing }),
   looped,
 ];
 const strange: fc.Arbitrary<Make> = fc.oneof(
