@@ -10,8 +10,8 @@ const shared = {
 };
 
 export default {
-  // Most tests wait for processes, Redis or a lease: a core can carry two files.
-  maxWorkers: '100%',
+  // Most tests wait for processes, Redis or a lease, so two cores carry three files.
+  maxWorkers: 3,
   // One Redis that all test files share; those that freeze, kill or reconfigure one start their own.
   globalSetup: '<rootDir>/packages/testing/src/jest-global-setup.ts',
   globalTeardown: '<rootDir>/packages/testing/src/jest-global-teardown.ts',
