@@ -173,7 +173,7 @@ export function release(
 }
 
 /** How far a due or in-flight entry that a scheduler has taken is pushed out of the others' sight. */
-export const TAKEN_MS = 5000;
+export const TAKEN_MS = 3000;
 const LOST_RECHECK_MS = 1000;
 
 export interface ReclaimReply {

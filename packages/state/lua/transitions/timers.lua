@@ -1,7 +1,7 @@
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
-local TAKEN_MS = 5000
+local TAKEN_MS = 3000
 
 -- Makes a backing-off (b) or parked (p) step ready again.
 local function makeReadyAgain(tag, member, letter, key, id)
