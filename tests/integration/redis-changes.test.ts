@@ -10,7 +10,7 @@ import {
 } from '@flotilla/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-/** The programs look every 30 s. */
+/** The programs look every 5 s. */
 const LOOK_MS = 45_000;
 
 let redis: LocalRedis;

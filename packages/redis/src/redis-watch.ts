@@ -11,7 +11,7 @@ export interface RedisWatchOptions extends CheckRedisOptions {
 }
 
 /** How often what was checked at start-up is checked again. */
-export const REDIS_RECHECK_MS = 30_000;
+export const REDIS_RECHECK_MS = 5_000;
 
 /**
  * Looks again at what the start-up guard looked at: settings change while processes run, and a replaced server has

@@ -34,7 +34,7 @@ export function registerHealthRoutes(
     schema: {
       summary: 'The scheduler works: Redis answers and the loops move',
       description:
-        '`problems`: what is wrong with how Redis is set up (looked at every 30 s). A scheduler does not start with them; ' +
+        '`problems`: what is wrong with how Redis is set up (looked at every 5 s). A scheduler does not start with them; ' +
         'one that runs goes on, because its runs are in that Redis.',
       tags: ['health'],
       response: {
