@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import type { ProblemDocument } from '@flotilla/contracts';
 import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
 import {
@@ -31,6 +32,31 @@ async function endOf(program: StartedProcess) {
   } finally {
     await program.kill9();
   }
+}
+
+/** The real server, except that it calls itself another version: an old one is not to be had on every machine. */
+async function pretendVersion({ port }: LocalRedis, version: string) {
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    client.pipe(upstream);
+    upstream.on('data', (data) => {
+      // As long as before, so that the reply keeps its length.
+      const text = data.toString('latin1').replace(/(redis_version:)([\d.]+)/, (_, name: string, real: string) => {
+        return name + version.padEnd(real.length).slice(0, real.length);
+      });
+      client.write(text, 'latin1');
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port: own } = server.address() as AddressInfo;
+  return { url: `redis://127.0.0.1:${own}`, stop: () => new Promise((resolve) => server.close(resolve)) };
 }
 
 const echo = (input: unknown, more: object = {}) => ({ kind: 'task', use: 'flotilla.echo', input, ...more });
@@ -83,6 +109,21 @@ describe('when it starts', () => {
       expect(code).toBe(3);
     }
     expect(await withRedis(volatile.url, (client) => client.dbsize())).toBe(0);
+  }, 60_000);
+
+  test('the programs end with 3 and name the version when Redis is too old', async () => {
+    const old = await pretendVersion(redis, '6.2.15');
+    try {
+      const ends = await Promise.all(KINDS.map((kind) => failsToStart(kind, { REDIS_URL: old.url })));
+      for (const { code, stderr } of ends) {
+        expect(stderr).toContain('6.2.15');
+        expect(stderr).toContain('7.0 or later');
+        expect(code).toBe(3);
+      }
+    } finally {
+      await old.stop();
+    }
+    expect(await withRedis(redis.url, (client) => client.dbsize())).toBe(0);
   }, 60_000);
 
   test('AOF may be off where that is allowed, and a run ends', async () => {

@@ -119,9 +119,13 @@ export class State<P extends PlanShape> {
     return { status: runStatusOf(status), alreadyEnded: reply === 'ended', requestedAt: now };
   }
 
-  /** Ends a run whose definition is gone or damaged: nothing else can advance it. */
-  async failCorruptRun(runId: string, message: string): Promise<void> {
-    const error = { type: 'non_retryable', code: 'DATA_CORRUPTION', message };
+  /** Ends a run that nothing else can advance: its stored data are gone or damaged, or (INTERNAL) we fail over it. */
+  async failCorruptRun(
+    runId: string,
+    message: string,
+    code: 'DATA_CORRUPTION' | 'INTERNAL' = 'DATA_CORRUPTION',
+  ): Promise<void> {
+    const error = { type: 'non_retryable', code, message };
     await this.transitions.failRun(this.tagOf(runId), runId, JSON.stringify(error));
   }
 

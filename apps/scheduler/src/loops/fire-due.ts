@@ -5,10 +5,10 @@ import type { TaskQueues } from '@flotilla/queue';
 import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
-import { drainPartitions } from '../drain-partitions.ts';
 import { RECHECK_MS } from '../relay/dispatch-steps.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { settleDelay } from '../relay/start-step.ts';
+import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 
 export interface FireDueDependencies {
@@ -53,7 +53,7 @@ class DueTimers {
 
   async turn(): Promise<number> {
     const { state } = this.#dependencies;
-    const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
+    const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
       const { lookedAt, taken } = await state.transitions.takeDue(tag, limit);
       await Promise.all(taken.map((timer) => this.#fire(tag, timer)));
       // What Redis does by itself counts, too: any number of parked steps may stand before a timer that is to be fired.

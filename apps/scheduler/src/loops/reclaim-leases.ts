@@ -2,8 +2,8 @@ import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import { drainPartitions } from '../drain-partitions.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
+import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 
 export interface ReclaimDependencies {
@@ -37,7 +37,7 @@ export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
 async function turn(dependencies: ReclaimDependencies): Promise<number> {
   const { state, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
   let attempts = 0;
-  const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
+  const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
     const settings = { limit, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
     const { lost, undecided, lookedAt } = await state.transitions.reclaim(tag, settings);
     for (const attempt of undecided) await tryToEnd(dependencies, tag, attempt);

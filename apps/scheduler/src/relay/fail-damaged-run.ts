@@ -12,10 +12,11 @@ export async function failDamagedRun(
   runId: string,
   { state, logger }: { state: State<Plan>; logger: Logger },
   message = 'stored fields of the run are damaged',
+  reason: 'DATA_CORRUPTION' | 'INTERNAL' = 'DATA_CORRUPTION',
 ): Promise<void> {
   try {
-    await state.failCorruptRun(runId, message);
-    logger.error({ runId, message }, 'a run is damaged; it is failed');
+    await state.failCorruptRun(runId, message, reason);
+    logger.error({ runId, reason, message }, 'a run cannot go on; it is failed');
   } catch (error) {
     const code = isFlotillaError(error) ? error.code : 'INTERNAL';
     if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;

@@ -9,7 +9,7 @@ const entry = { what: 'entry-group', runId: '00-run', definitionHash: 'hash' } a
 const logger = createLogger({ name: 'try-entry-test', level: 'silent' });
 
 function stateThatHears() {
-  const failCorruptRun = jest.fn(async () => undefined);
+  const failCorruptRun = jest.fn(async (..._: string[]) => undefined);
   return { failCorruptRun, state: { failCorruptRun } as unknown as State<Plan> };
 }
 
@@ -36,11 +36,14 @@ describe('an outbox entry', () => {
     expect(failCorruptRun).not.toHaveBeenCalled();
   });
 
-  test('that fails although Redis serves is tried again, then its run is failed', async () => {
+  test.each([
+    ['DATA_CORRUPTION', new FlotillaError('INTERNAL', 'transition settle failed')],
+    ['INTERNAL', new TypeError('undefined is not a function')],
+  ])('that fails although Redis serves is tried again, then its run is failed: %s', async (reason, error) => {
     const { state, failCorruptRun } = stateThatHears();
-    const carryOut = jest.fn(() => Promise.reject(new FlotillaError('INTERNAL', 'transition settle failed')));
+    const carryOut = jest.fn(() => Promise.reject(error));
     expect(await tryEntry(entry, { state, logger, carryOut })).toEqual([]);
     expect(carryOut).toHaveBeenCalledTimes(4);
-    expect(failCorruptRun).toHaveBeenCalledTimes(1);
+    expect(failCorruptRun.mock.calls).toEqual([[entry.runId, error.message, reason]]);
   });
 });

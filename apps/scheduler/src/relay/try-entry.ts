@@ -52,5 +52,7 @@ async function giveUp(
 ): Promise<void> {
   const message = error instanceof Error ? error.message : String(error);
   logger.error({ runId, what, error }, 'an outbox entry cannot be carried out; its run is failed');
-  await failDamagedRun(runId, { state, logger }, message);
+  // Our own typed errors are what scripts and reads say of damaged data; anything else is a defect of ours.
+  const reason = isFlotillaError(error) ? 'DATA_CORRUPTION' : 'INTERNAL';
+  await failDamagedRun(runId, { state, logger }, message, reason);
 }
