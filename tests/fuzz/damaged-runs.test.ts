@@ -135,6 +135,7 @@ describe('a group of transitions', () => {
 const WAITS = {
   'backing off': 'fail, to be tried again',
   parked: 'park',
+  'parked by its attempt': 'park an attempt',
   delayed: 'start a delay',
   'at work': 'claim',
   'in a chain': 'commit and go on',
@@ -187,6 +188,7 @@ describe('what falls due', () => {
 const TOLD: Record<Wait, string> = {
   'backing off': 'ready',
   parked: 'ready',
+  'parked by its attempt': 'ready',
   delayed: 'd',
   'at work': 'ready',
   'in a chain': 'ready',

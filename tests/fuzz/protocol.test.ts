@@ -35,7 +35,15 @@ const LIES: Readonly<Record<string, (attempt: Attempt) => Partial<Attempt>>> = {
   'another item': () => ({ key: '1.77' }),
 };
 /** Moves of the one who holds an attempt. */
-const HOLDERS = ['commit', 'commit and go on', 'fail, to be tried again', 'fail for good', 'release', 'save progress'];
+const HOLDERS = [
+  'commit',
+  'commit and go on',
+  'fail, to be tried again',
+  'fail for good',
+  'release',
+  'park an attempt',
+  'save progress',
+];
 const ANYBODY = ['pause', 'park', 'recheck', 'skip', 'start a delay', 'start a map', 'claim', 'resume', 'cancel'];
 
 const refusal = (reply: unknown) =>

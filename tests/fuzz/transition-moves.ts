@@ -150,6 +150,12 @@ export const MOVES: Readonly<Record<string, Move>> = {
       partition.state.transitions.release(address(partition, runId, attempt), 'drain'),
     answer: true,
   },
+  'park an attempt': {
+    arrange: running(FIRST),
+    make: (partition, runId, attempt) =>
+      partition.state.transitions.parkAttempt(address(partition, runId, attempt), 'breaker:payments', 60_000),
+    answer: true,
+  },
   'save progress': {
     arrange: running(FIRST),
     make: (partition, runId, attempt) =>

@@ -204,6 +204,18 @@ export function release(world: World, known: KnownAttempt, fenceShift = 0): Call
   });
 }
 
+export function parkAttempt(world: World, known: KnownAttempt, fenceShift = 0): Call {
+  const { run, key, attemptId } = known;
+  const a = { ...addressOf(run, key), fence: known.fence + fenceShift, createdAt: run.createdAt, attemptId };
+  return call({
+    what: `park ${run.id} ${key} of ${attemptId}`,
+    send: () => world.state.transitions.parkAttempt(a, 'breaker:payments', FAR_MS),
+    apply: (reply, clock) =>
+      failures.parkAttempt(world.reference, a, { reason: 'breaker:payments', forMs: FAR_MS }, reply, clock),
+    silent: (reply) => reply,
+  });
+}
+
 export function saveProgress(world: World, known: KnownAttempt, fenceShift = 0): Call {
   const { run, key, attemptId } = known;
   const fence = known.fence + fenceShift;

@@ -21,6 +21,7 @@ const WEIGHTS = {
   due: 4,
   'save-progress': 3,
   release: 2,
+  'park-attempt': 2,
   renew: 2,
   'force-fail': 1,
   'load-progress': 1,
@@ -105,6 +106,10 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     case 'release': {
       const known = pickAttempt(world, a, b);
       return known === undefined ? [] : [attemptCalls.release(world, known, fenceShift(c))];
+    }
+    case 'park-attempt': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [attemptCalls.parkAttempt(world, known, fenceShift(c))];
     }
     case 'save-progress': {
       const known = pickAttempt(world, a, b);

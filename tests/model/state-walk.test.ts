@@ -224,6 +224,7 @@ const TRANSITIONS: Record<string, Transition> = {
   'time out in the queue': forceFail('-YP'),
   'time out over all attempts': forceFail('-YPBR'),
   release: async (situation) => state.transitions.release(attemptOf(situation), 'drain'),
+  'park an attempt': async (situation) => state.transitions.parkAttempt(attemptOf(situation), 'breaker:payments', 1000),
   reclaim: () => state.transitions.reclaim(tag, { limit: 9, pauseMs: 1e12, suspensionMs: 0, crashLimit: 3 }),
   'take due': () => state.transitions.takeDue(tag, 9),
   recheck: (situation) => state.transitions.recheck(addressOf(situation), 1000, true),

@@ -24,8 +24,8 @@ export const STEP_TRANSITIONS: TransitionTable<StepStatus> = {
   waiting: ['ready', 'running', 'skipped', 'cancelled'],
   // Straight to succeeded: branches, and maps without items. To failed: `when`, `over` or `queuedMs` failed.
   ready: ['running', 'parked', 'succeeded', 'failed', 'skipped', 'cancelled'],
-  // Back to ready: its worker drained or died.
-  running: ['ready', 'backing-off', 'succeeded', 'failed', 'cancelled', 'quarantined'],
+  // Back to ready: its worker drained or died. Parked: what it needs cannot be had now, as behind an open breaker.
+  running: ['ready', 'parked', 'backing-off', 'succeeded', 'failed', 'cancelled', 'quarantined'],
   'backing-off': ['ready', 'failed', 'cancelled'],
   parked: ['running', 'failed', 'cancelled'],
   succeeded: [],

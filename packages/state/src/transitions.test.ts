@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import type { State } from './state.ts';
+import { parseStepHeader } from './step-header.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, edgeTo, historyOf, requestOf, TestWorker } from './testing/state-for-tests.ts';
 
@@ -164,6 +165,55 @@ describe('a commit', () => {
     expect(await worker.commit('2.1', 'two', two)).toEqual(refused);
     expect(await historyOf(state, runId)).toEqual(before);
     expect(before.filter((type) => type === 'attempt-cancelled')).toHaveLength(1);
+  });
+});
+
+describe('parking an attempt', () => {
+  const reason = 'breaker:payments';
+
+  test('charges nothing, says why and for how long, and hands the step out again when that time has come', async () => {
+    const claimed = await worker.take('0', 'one');
+    const address = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    expect(await state.transitions.parkAttempt(address, reason, 60_000)).toBe(true);
+    // The answer was lost.
+    expect(await state.transitions.parkAttempt(address, reason, 60_000)).toBe(true);
+    expect(parseStepHeader(await headerOf('0'), 0)).toMatchObject({ state: 'P', reason, failures: 0 });
+    const { events } = await state.readHistory(runId, { after: -1, limit: 100 });
+    expect(events.slice(-2).map(({ type, data }) => ({ type, data }))).toEqual([
+      { type: 'attempt-cancelled', data: { reason } },
+      { type: 'step-parked', data: { reason, forMs: 60_000 } },
+    ]);
+    expect(await connection.client.zcard(stateKey(worker.tag, 'lease'))).toBe(0);
+    await connection.client.del(stateKey(worker.tag, 'outbox'));
+    await connection.client.zadd(stateKey(worker.tag, 'due'), 1, `p|0|${runId}`);
+    await state.transitions.takeDue(worker.tag, 9);
+    expect(await outboxLines()).toEqual(['S|0']);
+    const next = await worker.take('0', 'two');
+    expect(next).toMatchObject({ failures: 0, crashes: 0, firstAt: claimed.firstAt });
+    expect(next.fence).toBeGreaterThan(claimed.fence);
+  });
+
+  test('leaves nothing parked in a run that is ending, nor of a map that has settled', async () => {
+    await worker.startMap('2', 2);
+    const item = await worker.take('2.0', 'item');
+    await worker.fail('2.1', { ...(await worker.take('2.1', 'other')), attemptId: 'other' });
+    const itemAddress = { ...worker.address('2.0'), ...item, attemptId: 'item' };
+    expect(await state.transitions.parkAttempt(itemAddress, reason, 60_000)).toBe(false);
+    const claimed = await worker.take('0', 'one');
+    await state.transitions.cancelRun(worker.tag, runId, '{}');
+    const address = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    expect(await state.transitions.parkAttempt(address, reason, 60_000)).toBe(false);
+    expect(await connection.client.zcard(stateKey(worker.tag, 'due'))).toBe(0);
+    expect((await state.readRun(runId))!.status).toBe('cancelled');
+  });
+
+  test('is refused to an attempt that another has taken over', async () => {
+    const claimed = await worker.take('0', 'one');
+    const address = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    await state.transitions.release(address, 'drain');
+    await worker.take('0', 'two');
+    expect(await state.transitions.parkAttempt(address, reason, 60_000)).toBe(false);
+    expect(await headerOf('0')).toMatch(/^R\|/);
   });
 });
 

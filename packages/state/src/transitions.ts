@@ -214,6 +214,23 @@ export class Transitions {
     return reply[0] === 'released';
   }
 
+  /**
+   * Parks the step of a running attempt, uncharged: what it needs cannot be had now. `reason` is what people read
+   * (`breaker:payments`); the relay looks at the step again in `againInMs`. True when it is parked; false when the run
+   * ends or the attempt was superseded.
+   */
+  async parkAttempt(a: AttemptAddress, reason: string, againInMs: number): Promise<boolean> {
+    const reply = await this.#batch.apply(a.tag, 'park-attempt', [
+      a.runId,
+      a.key,
+      a.fence - a.createdAt,
+      a.attemptId,
+      reason,
+      Math.round(againInMs),
+    ]);
+    return reply[0] === 'parked';
+  }
+
   async saveProgress(a: AttemptAddress, stateJson: string, checkpoint: StoredCheckpoint): Promise<boolean> {
     const parts = checkpointParts(checkpoint, a.createdAt);
     const fence = a.fence - a.createdAt;

@@ -131,45 +131,60 @@ function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): v
   sendFired(state, run, run.settle(index, counted.outcome));
 }
 
-export function release(
+interface HeldAttempt {
+  runId: string;
+  key: string;
+  fence: number;
+  attemptId: string;
+}
+
+export function release(state: Reference, a: HeldAttempt, reason: string, released: boolean): void {
+  const run = leaveAttempt(state, a, { to: 'ready', reason, reply: released });
+  if (run === undefined) return;
+  if (run.steps.get(a.key)!.state === 'ready') sendStep(state, run, a.key);
+  finishWhenDone(state, run);
+}
+
+export function parkAttempt(
   state: Reference,
-  a: { runId: string; key: string; fence: number; attemptId: string },
-  reason: string,
-  released: boolean,
+  a: HeldAttempt,
+  { reason, forMs }: { reason: string; forMs: number },
+  parked: boolean,
+  clock: Clock,
 ): void {
-  const what = `release ${a.key}`;
+  const run = leaveAttempt(state, a, { to: 'parked', reason, reply: parked });
+  if (run === undefined) return;
+  if (run.steps.get(a.key)!.state === 'parked') {
+    run.event('step-parked', a.key, { data: { reason, forMs } });
+    state.due.set(run.tag, dueMember('p', a.key, run.id), after(clock, forMs));
+  }
+  finishWhenDone(state, run);
+}
+
+/** Ends an attempt uncharged; the run when that is news. `reply`: whether the script says that the step waits now. */
+function leaveAttempt(
+  state: Reference,
+  a: HeldAttempt,
+  { to, reason, reply }: { to: 'ready' | 'parked'; reason: string; reply: boolean },
+): ReferenceRun | undefined {
+  const what = `${to === 'ready' ? 'release' : 'park the attempt of'} ${a.key}`;
   const run = state.runs.get(a.runId);
-  if (run === undefined) {
-    expectReply(released, false, what);
-    return;
-  }
-  const step = ownStep(run, a);
-  if (step?.state === 'ready') {
-    expectReply(released, true, what);
-    return;
-  }
-  if (step?.state === 'cancelled') {
-    expectReply(released, false, what);
-    return;
-  }
-  if (step?.state !== 'running') {
-    reject(run, a);
-    expectReply(released, false, what);
-    return;
+  const step = run === undefined ? undefined : ownStep(run, a);
+  if (run === undefined || step?.state !== 'running') {
+    expectReply(reply, step?.state === to, what);
+    if (run !== undefined && step?.state !== to && step?.state !== 'cancelled') reject(run, a);
+    return undefined;
   }
   const attempt = { attempt: step.failures + 1, fence: a.fence, attemptId: a.attemptId };
   run.event('attempt-cancelled', a.key, { ...attempt, data: { reason } });
   endLease(state, run, a.key);
   const { step: index, item } = parseStepKey(a.key);
   const mapSettled = item !== undefined && run.steps.get(String(index))?.state !== 'map-running';
-  if (run.isActive && !mapSettled) {
-    step.state = 'ready';
-    sendStep(state, run, a.key);
-  } else {
+  if (!run.isActive || mapSettled)
     Object.assign(step, { state: 'cancelled', reason: mapSettled ? 'map-settled' : 'run-ending' });
-  }
-  expectReply(released, step.state === 'ready', what);
-  finishWhenDone(state, run);
+  else Object.assign(step, { state: to, ...(to === 'parked' ? { reason } : {}) });
+  expectReply(reply, run.isActive && !mapSettled, what);
+  return run;
 }
 
 /** How far a due or in-flight entry that a scheduler has taken is pushed out of the others' sight. */
