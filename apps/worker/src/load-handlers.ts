@@ -1,18 +1,27 @@
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { FlotillaError, type Problem } from '@flotilla/contracts';
-import { builtInHandlers, type Handler, handlersOf } from '@flotilla/steps';
+import { type ClassifyRule, FlotillaError, type Problem } from '@flotilla/contracts';
+import { builtInHandlers, classifyRulesOf, type Handler, handlersOf } from '@flotilla/steps';
+
+export interface LoadedModules {
+  /** By what steps call them. */
+  handlers: Map<string, Handler>;
+  /** In the order of the modules: the first that answers wins. */
+  classifyRules: ClassifyRule[];
+}
 
 /**
- * The built-in handlers and those of the given modules (paths or package names), by what steps call them.
+ * The built-in handlers and those of the given modules (paths or package names), and the modules' rules for errors.
  * CONFIG_INVALID names every module that cannot be loaded and every handler that is wrong or defined twice.
  */
-export async function loadHandlers(modules: readonly string[]): Promise<Map<string, Handler>> {
+export async function loadHandlers(modules: readonly string[]): Promise<LoadedModules> {
   const handlers = new Map<string, Handler>(builtInHandlers().map((handler) => [handler.use, handler]));
+  const classifyRules: ClassifyRule[] = [];
   const problems: Problem[] = [];
   for (const name of modules) {
     try {
       const module: unknown = await import(specifierOf(name));
+      classifyRules.push(...classifyRulesOf(module));
       for (const handler of handlersOf(module)) {
         if (handlers.has(handler.use)) {
           problems.push({ code: 'DUPLICATE_HANDLER', path: `/${name}`, message: `${handler.use} is defined twice` });
@@ -29,7 +38,7 @@ export async function loadHandlers(modules: readonly string[]): Promise<Map<stri
     const lines = problems.map(({ message }) => `  ${message}`);
     throw new FlotillaError('CONFIG_INVALID', `The handlers cannot be used:\n${lines.join('\n')}`, { problems });
   }
-  return handlers;
+  return { handlers, classifyRules };
 }
 
 function specifierOf(name: string): string {

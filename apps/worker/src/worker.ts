@@ -39,7 +39,7 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
-  const handlers = await loadHandlers(config.handlerModules);
+  const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
   const connections: RedisConnection[] = [];
   const connect = (role: ConnectionRole) => {
     const connection = connectRedis(config.redisUrl, role, {
@@ -66,6 +66,7 @@ export async function startWorker(
       abilities: { handlers, queues: new Set(queues) },
       slots: config.concurrency,
       logger,
+      classifyRules,
       outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
     });
     const watchdog = new Watchdog();

@@ -1,14 +1,12 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { ERROR_TYPES, FlotillaError, parseHttpDate } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { classifyError } from './classify-error.ts';
-import { ERROR_TYPES } from './error-code-types.ts';
-import { parseHttpDate } from './parse-http-date.ts';
 
 const withFields = (fields: object, message = 'it broke') => Object.assign(new Error(message), fields);
 const typeOf = (error: unknown) => classifyError(error).type;
 
-describe('the classifier regressions of the legacy package', () => {
+describe('ORIGIN 4, classifier: what the legacy package got wrong', () => {
   test.each(['author not found', 'Invalid connection string', 'rate limit', 'timeout of 5 ms', 'permission denied'])(
     'the message %p is not searched for words',
     (message) => {
@@ -46,6 +44,18 @@ describe('the classifier regressions of the legacy package', () => {
 });
 
 describe('classifyError', () => {
+  test('takes the type that an error carries, whichever copy of the package made it', () => {
+    const typed = (type: unknown, fields: object = {}) =>
+      withFields({ [Symbol.for('flotilla.error-type')]: type, ...fields });
+    expect(classifyError(typed('rate_limited', { code: 'OURS' }))).toMatchObject({
+      type: 'rate_limited',
+      code: 'OURS',
+    });
+    expect(typeOf(typed('non_retryable', { status: 503, retryable: true }))).toBe('non_retryable');
+    expect(typeOf(new Error('outer', { cause: typed('resource_exhausted') }))).toBe('resource_exhausted');
+    expect(typeOf(typed('nonsense', { status: 503 }))).toBe('retryable');
+  });
+
   test.each([
     ['ECONNRESET', 'retryable'],
     ['ETIMEDOUT', 'retryable'],
@@ -146,6 +156,9 @@ describe('classifyError', () => {
     [{ retryAfter: '3' }, 3000],
     [{ headers: { 'retry-after': '4' } }, 4000],
     [{ response: { headers: new Headers({ 'Retry-After': '5' }) } }, 5000],
+    [{ headers: { 'Retry-After': '6' } }, 6000],
+    [{ response: { headers: { 'X-Ratelimit-Reset': '7' } } }, 7000],
+    [{ headers: { 'x-ratelimit-remaining': '4', 'x-ratelimit-reset': '7' } }, undefined],
     [{ retryAfter: -1 }, undefined],
     [{ retryAfter: Number.NaN }, undefined],
     [{ retryAfter: 'soon' }, undefined],

@@ -1,8 +1,16 @@
-import { MAX_DURATION_MS } from '@flotilla/contracts';
-import { ERROR_TYPES, type ErrorType, TYPE_OF_CODE, typeOfHttpStatus } from './error-code-types.ts';
-import { parseHttpDate } from './parse-http-date.ts';
+import {
+  boundedMs,
+  type ClassifyAnswer,
+  type ClassifyRule,
+  ERROR_TYPE,
+  ERROR_TYPES,
+  type ErrorType,
+  parseRetryAfter,
+  retryAfterOfHeaders,
+} from '@flotilla/contracts';
+import { TYPE_OF_CODE, typeOfHttpStatus } from './error-code-types.ts';
 
-export type { ErrorType };
+export type { ClassifyRule, ErrorType };
 
 export interface Classification {
   type: ErrorType;
@@ -13,11 +21,6 @@ export interface Classification {
   /** What the error asks to wait, in milliseconds. */
   retryAfterMs?: number;
 }
-
-/** A user's rule: looks at what was thrown and says what it is, or nothing. The first that answers wins. */
-export type ClassifyRule = (
-  error: unknown,
-) => { type: ErrorType; code?: string; retryAfterMs?: number } | ErrorType | undefined;
 
 export interface ClassifyOptions {
   rules?: readonly ClassifyRule[];
@@ -50,7 +53,7 @@ interface Verdict {
 
 /**
  * Says what kind of failure was thrown. Asks, in this order: the user's rules; whether it is a cancellation; the
- * error's own `retryable`, `code` and HTTP status; the same of its causes; whether it is a programmer's error. What
+ * type that the error carries; its own `retryable`, `code` and HTTP status; the same of its causes; whether it is a programmer's error. What
  * says nothing of itself may be tried again. Messages are never searched. Never throws, whatever is thrown at it.
  */
 export function classifyError(error: unknown, options: ClassifyOptions = {}): Classification {
@@ -84,6 +87,8 @@ function verdictOf(link: unknown): Verdict {
   const code = codeOf(link);
   if (name === 'AbortError') return { type: 'cancelled', code: code ?? 'CANCELLED' };
   const status = statusOf(link);
+  const marked = markOf(link);
+  if (marked !== undefined) return { type: marked, code };
   const byCode = code === undefined ? undefined : TYPE_OF_CODE.get(code);
   const byStatus = status === undefined ? undefined : typeOfHttpStatus(status);
   const known = byCode ?? byStatus;
@@ -117,7 +122,7 @@ function askRules(error: unknown, rules: readonly ClassifyRule[]): (Verdict & { 
   return undefined;
 }
 
-function readAnswer(answer: ReturnType<ClassifyRule>): { type?: ErrorType; code?: string; retryAfterMs?: number } {
+function readAnswer(answer: ClassifyAnswer | undefined): { type?: ErrorType; code?: string; retryAfterMs?: number } {
   if (typeof answer === 'string') return { type: answer };
   return typeof answer === 'object' && answer !== null ? { ...answer } : {};
 }
@@ -136,6 +141,12 @@ function causesOf(error: unknown): unknown[] {
     if (Array.isArray(errors)) queue.push(...(attempt(() => errors.slice(0, 3) as unknown[]) ?? []));
   }
   return chain;
+}
+
+/** What an error says of itself, such as the typed errors of @flotilla/steps. */
+function markOf(link: unknown): ErrorType | undefined {
+  const mark = property(link, ERROR_TYPE);
+  return ERROR_TYPES.find((type) => type === mark);
 }
 
 function isProgrammerError(link: unknown): boolean {
@@ -161,35 +172,24 @@ function statusOf(link: unknown): number | undefined {
 function retryAfterMsOf(link: unknown, nowMs: number | undefined): number | undefined {
   const own = boundedMs(property(link, 'retryAfterMs'));
   if (own !== undefined) return own;
-  const holders = [link, property(link, 'response')];
-  for (const asked of [property(link, 'retryAfter'), ...holders.map(retryAfterHeaderOf)]) {
-    const waitMs = parseRetryAfter(asked, nowMs);
+  const asked = parseRetryAfter(property(link, 'retryAfter'), nowMs);
+  if (asked !== undefined) return asked;
+  for (const holder of [link, property(link, 'response')]) {
+    const waitMs = retryAfterOfHeaders(headersOf(holder), nowMs);
     if (waitMs !== undefined) return waitMs;
   }
   return undefined;
 }
 
-function retryAfterHeaderOf(holder: unknown): unknown {
+/** Headers as a `Headers` object or as a record, whose names may begin with capitals. */
+function headersOf(holder: unknown): (name: string) => unknown {
   const headers = property(holder, 'headers');
   const get = property(headers, 'get');
-  if (typeof get === 'function') return attempt(() => Reflect.apply(get, headers, ['retry-after']) as unknown);
-  return property(headers, 'retry-after') ?? property(headers, 'Retry-After');
+  if (typeof get === 'function') return (name) => attempt(() => Reflect.apply(get, headers, [name]) as unknown);
+  return (name) => property(headers, name) ?? property(headers, name.replaceAll(/(?<![a-z])[a-z]/g, upperCase));
 }
 
-/** RFC 9110: seconds, or a date. */
-function parseRetryAfter(asked: unknown, nowMs: number | undefined): number | undefined {
-  if (typeof asked === 'number') return boundedMs(asked * 1000);
-  if (typeof asked !== 'string' || asked.length > 64) return undefined;
-  if (/^\s*\d+(?:\.\d+)?\s*$/.test(asked)) return boundedMs(Number(asked) * 1000);
-  if (nowMs === undefined) return undefined;
-  const atMs = parseHttpDate(asked);
-  return atMs === undefined ? undefined : boundedMs(Math.max(0, atMs - nowMs));
-}
-
-function boundedMs(value: unknown): number | undefined {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) return undefined;
-  return Math.min(Math.ceil(value), MAX_DURATION_MS);
-}
+const upperCase = (letter: string): string => letter.toUpperCase();
 
 function messageOf(error: unknown): string {
   if (typeof error === 'string') return cutToBytes(error);
@@ -228,9 +228,9 @@ function stringProperty(holder: unknown, key: string): string | undefined {
 }
 
 /** Reads a property of anything: getters and proxies may throw. */
-function property(holder: unknown, key: string): unknown {
+function property(holder: unknown, key: string | symbol): unknown {
   if ((typeof holder !== 'object' || holder === null) && typeof holder !== 'function') return undefined;
-  return attempt(() => (holder as Record<string, unknown>)[key]);
+  return attempt(() => (holder as Record<string | symbol, unknown>)[key]);
 }
 
 /** What a foreign piece of code gives, or undefined when it throws: the error at hand matters more than its. */

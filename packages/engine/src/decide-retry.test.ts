@@ -1,9 +1,8 @@
-import { DEFAULT_RETRY_POLICY, type RetryPolicy } from '@flotilla/contracts';
+import { DEFAULT_RETRY_POLICY, ERROR_TYPES, type RetryPolicy } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { backoffMs, MAX_BACKOFF_MS } from './backoff.ts';
 import { decideRetry, type RetryQuestion } from './decide-retry.ts';
-import { ERROR_TYPES } from './error-code-types.ts';
 
 const policyOf: fc.Arbitrary<RetryPolicy> = fc.record({
   maxAttempts: fc.integer({ min: 1, max: 1000 }),

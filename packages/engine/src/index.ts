@@ -6,7 +6,6 @@ export * from './compile-workflow.ts';
 export * from './counted-edges.ts';
 export * from './decide-join.ts';
 export * from './decide-retry.ts';
-export { ERROR_TYPES } from './error-code-types.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
 export * from './join-counter.ts';
 export { isLegacyDocument, type Migration, migrateLegacy } from './migrate-legacy.ts';

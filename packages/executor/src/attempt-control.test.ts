@@ -58,6 +58,28 @@ describe('the control of an attempt', () => {
     expect(control.cause).toBe('cancelled');
   });
 
+  test.each([
+    ['a limit', 'an abort', () => jest.advanceTimersByTime(1000), 'attempt-time'],
+    ['an abort', 'a limit', (control: AttemptControl) => control.abort('cancelled'), 'cancelled'],
+  ] as const)('decides once when %s comes before %s', (_first, _second, come, cause) => {
+    const control = create();
+    let aborts = 0;
+    control.signal.addEventListener('abort', () => (aborts += 1));
+    come(control);
+    control.abort('cancelled');
+    jest.advanceTimersByTime(5000);
+    expect([control.cause, aborts]).toEqual([cause, 1]);
+    expect(control.signal.reason).toMatchObject({ abortCause: cause });
+  });
+
+  test('that comes after its end tells what still runs, and changes the end no more', () => {
+    const control = create();
+    control.stop();
+    control.abort('cancelled');
+    expect(control.signal.aborted).toBe(true);
+    expect(control.cause).toBeUndefined();
+  });
+
   test('once stopped fires no more, even when the handler still gives heartbeats', () => {
     const control = create({ heartbeatMs: 300, totalLeftMs: 500 });
     control.stop();

@@ -56,13 +56,15 @@ export class AttemptControl {
     return this.#abort.signal;
   }
 
+  /** What aborted the attempt before it ended: the first that came. */
   get cause(): AbortCause | undefined {
     return this.#cause;
   }
 
   abort(cause: AbortCause): void {
-    if (this.#cause !== undefined) return;
-    this.#cause = cause;
+    if (this.signal.aborted) return;
+    // How the attempt ended is decided: what it left running is told, but the end stays what it is.
+    if (!this.#stopped) this.#cause = cause;
     this.#abort.abort(new AttemptAborted(cause, MESSAGES[cause]));
   }
 
@@ -71,6 +73,7 @@ export class AttemptControl {
     this.#armHeartbeat();
   }
 
+  /** The attempt has ended: no limit counts any more. */
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);

@@ -1,12 +1,5 @@
 import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
-import {
-  type Classification,
-  type ClassifyRule,
-  canonicalJson,
-  classifyError,
-  countedEdges,
-  decideRetry,
-} from '@flotilla/engine';
+import { type Classification, canonicalJson, classifyError, countedEdges, decideRetry } from '@flotilla/engine';
 import { type AttemptAddress, type ClaimedAttempt, checkpointChecksum, type StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
@@ -193,7 +186,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const { options } = executor;
   const { step, work: stepWork } = assignment;
   const timedOut = isTimeout(control);
-  const classification = timedOut ? timeoutOf(control) : classify(end, options.classifyRules);
+  const classification = timedOut ? timeoutOf(control) : classify(end, attempt);
   const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
   const random = options.random ?? Math.random;
   const decision =
@@ -244,10 +237,12 @@ function timeoutOf({ signal }: AttemptControl): Classification {
   return { type: 'timeout', code: 'TIMEOUT', message };
 }
 
-function classify(end: HandlerEnd, rules: readonly ClassifyRule[] | undefined): Classification {
+function classify(end: HandlerEnd, { executor, claimed, startedAt }: Attempt): Classification {
   if (end.kind === 'abandoned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler did not end after its abort' };
   if (end.kind === 'returned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler returned after its time limit' };
-  return classifyError(end.error, rules === undefined ? {} : { rules });
+  // Redis' clock, by which all waits are kept: a Retry-After may be a date.
+  const nowMs = claimed.claimedAt + (performance.now() - startedAt);
+  return classifyError(end.error, { rules: executor.options.classifyRules ?? [], nowMs });
 }

@@ -1,4 +1,5 @@
 import { FlotillaError, isLegalId, type Problem, pointerToken } from '@flotilla/contracts';
+import { exportsRules, RULES_EXPORT } from './classify-rules-of.ts';
 import { type Handler, isHandler } from './define-step.ts';
 
 /** Names under which only Flotilla's own handlers go. */
@@ -40,7 +41,7 @@ export function handlersOf(module: unknown): Handler[] {
       });
     }
   }
-  if (problems.length === 0 && byUse.size === 0) {
+  if (problems.length === 0 && byUse.size === 0 && !exportsRules(module)) {
     problems.push({
       code: 'NO_HANDLERS',
       path: '',
@@ -60,6 +61,7 @@ function candidatesOf(module: unknown): Candidate[] {
   if (exports.has('default')) return unfold({ path: '/default', value: exports.get('default') });
   return [...exports]
     .map(([name, value]) => ({ path: `/${pointerToken(name)}`, value }))
+    .filter(({ path }) => path !== `/${RULES_EXPORT}`)
     .filter(({ value }) => isHandler(value) || looksLikeHandler(value));
 }
 

@@ -1,4 +1,6 @@
+export type { ClassifyAnswer, ClassifyRule, ErrorType } from '@flotilla/contracts';
 export { type BuiltInOptions, builtInHandlers } from './built-in/index.ts';
+export { classifyRulesOf } from './classify-rules-of.ts';
 export {
   type AgentHandler,
   type AgentOptions,
@@ -14,3 +16,12 @@ export { defineWorkflow, type WorkflowEach, type WorkflowOptions, type WorkflowS
 export { handlersOf } from './handlers-of.ts';
 export type { StepCheckpoint, StepContext, StepLogger } from './step-context.ts';
 export { StepFailure, type StepFailureOptions } from './step-failure.ts';
+export {
+  CancelledError,
+  NonRetryableError,
+  RateLimitedError,
+  ResourceExhaustedError,
+  RetryableError,
+  TimeoutError,
+  type TypedErrorOptions,
+} from './typed-errors.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { decodeBody, MAX_BODY_BYTES, readBody, retryAfterMsOf } from './http-answer.ts';
+import { RateLimitedError } from '../typed-errors.ts';
+import { decodeBody, failureOfAnswer, MAX_BODY_BYTES, readBody } from './http-answer.ts';
 
 async function* chunks(count: number, bytes: number) {
   for (let index = 0; index < count; index += 1) yield new Uint8Array(bytes);
@@ -45,13 +46,28 @@ describe('decodeBody', () => {
   });
 });
 
-test('Retry-After is read as seconds or as a date against the clock of the answer', () => {
-  const now = Date.parse('2024-01-01T00:00:00Z');
-  expect(retryAfterMsOf({ 'retry-after': '3' }, now)).toBe(3000);
-  expect(retryAfterMsOf({ 'retry-after': 'Mon, 01 Jan 2024 00:00:10 GMT' }, now)).toBe(10_000);
-  const date = 'Mon, 01 Jan 2024 00:00:08 GMT';
-  expect(retryAfterMsOf({ 'retry-after': 'Mon, 01 Jan 2024 00:00:10 GMT', date }, now)).toBe(2000);
-  expect(retryAfterMsOf({ 'retry-after': 'Mon, 01 Jan 2020 00:00:00 GMT' }, now)).toBe(0);
-  expect(retryAfterMsOf({ 'retry-after': 'soon' }, now)).toBeUndefined();
-  expect(retryAfterMsOf({}, now)).toBeUndefined();
+describe('the failure of an answer', () => {
+  const failure = (status: number, headers: Record<string, string>) => failureOfAnswer('GET x', status, headers, 0);
+
+  test('carries its status and the wait that it asks for', () => {
+    expect(failure(503, { 'retry-after': '3' })).toMatchObject({
+      message: 'GET x answered 503',
+      code: 'HTTP_STEP_FAILED',
+      status: 503,
+      retryAfterMs: 3000,
+    });
+    expect(failure(500, {})).not.toHaveProperty('retryAfterMs');
+  });
+
+  test('is a rate limit when the status or the headers say so, also with 403', () => {
+    const usedUp = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '30' };
+    expect(failure(429, {})).toBeInstanceOf(RateLimitedError);
+    expect(failure(403, usedUp)).toBeInstanceOf(RateLimitedError);
+    expect(failure(403, usedUp)).toMatchObject({ status: 403, retryAfterMs: 30_000 });
+    expect(failure(403, { 'x-ratelimit-remaining': '9', 'x-ratelimit-reset': '30' })).not.toBeInstanceOf(
+      RateLimitedError,
+    );
+    expect(failure(403, {})).not.toBeInstanceOf(RateLimitedError);
+    expect(failure(404, usedUp)).not.toBeInstanceOf(RateLimitedError);
+  });
 });

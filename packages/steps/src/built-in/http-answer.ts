@@ -1,5 +1,6 @@
-import type { Json } from '@flotilla/contracts';
+import { isLimitUsedUp, type Json, retryAfterOfHeaders } from '@flotilla/contracts';
 import { StepFailure } from '../step-failure.ts';
+import { RateLimitedError } from '../typed-errors.ts';
 
 /** Longest answer body that is taken: an output may not be larger either. */
 export const MAX_BODY_BYTES = 262_144;
@@ -42,15 +43,21 @@ export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
   }
 }
 
-/** `Retry-After` in milliseconds: seconds, or a date, which is measured against the answer's own clock when it has one. */
-export function retryAfterMsOf(headers: AnswerHeaders, nowMs: number): number | undefined {
-  const value = headers['retry-after']?.trim();
-  if (value === undefined || value === '') return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
-  if (Number.isNaN(at)) return undefined;
-  const serverNow = Date.parse(headers['date'] ?? '');
-  return Math.max(0, at - (Number.isNaN(serverNow) ? nowMs : serverNow));
+/**
+ * What an answer that is not 2xx means. An answer that is out of quota is a rate limit whatever its status: some servers
+ * say 403 then. The wait is that of `Retry-After` or of the rate limit's headers.
+ */
+export function failureOfAnswer(what: string, status: number, headers: AnswerHeaders, nowMs: number): StepFailure {
+  const read = (name: string) => headers[name];
+  const retryAfterMs = retryAfterOfHeaders(read, nowMs);
+  const options = {
+    code: 'HTTP_STEP_FAILED',
+    status,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
+  const message = `${what} answered ${status}`;
+  const isLimit = status === 429 || (status === 403 && isLimitUsedUp(read) === true);
+  return isLimit ? new RateLimitedError(message, options) : new StepFailure(message, options);
 }
 
 function decoderFor(parameters: readonly string[]): { decode(body: Uint8Array): string } {

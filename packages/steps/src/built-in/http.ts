@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { defineStep, type StepHandler } from '../define-step.ts';
 import { StepFailure } from '../step-failure.ts';
 import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from './address-guard.ts';
-import { type AnswerHeaders, decodeBody, readBody, retryAfterMsOf } from './http-answer.ts';
+import { type AnswerHeaders, decodeBody, failureOfAnswer, readBody } from './http-answer.ts';
 
 /** The whole exchange, redirects and body included, when the input has no `timeoutMs`. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -164,14 +164,7 @@ function redirected(hop: Hop, status: number, location: string): Hop {
 }
 
 function toOutput(hop: Hop, { status, headers, body }: Answer, nowMs: number) {
-  if (status < 200 || status > 299) {
-    const retryAfterMs = retryAfterMsOf(headers, nowMs);
-    throw new StepFailure(`${named(hop)} answered ${status}`, {
-      code: 'HTTP_STEP_FAILED',
-      status,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
-  }
+  if (status < 200 || status > 299) throw failureOfAnswer(named(hop), status, headers, nowMs);
   return { status, headers, body: decodeBody(body, headers) as Json };
 }
 
