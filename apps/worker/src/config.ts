@@ -10,6 +10,9 @@ const wholeNumber = (minimum: number, maximum: number, standard: number) =>
     .pipe(z.number().min(minimum).max(maximum))
     .prefault(String(standard));
 
+const flag = (standard: boolean) => z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault(standard ? '1' : '0');
+const isOn = (value: string): boolean => ['1', 'true', 'yes'].includes(value);
+
 const list = z
   .string()
   .transform((text) => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()])));
@@ -22,11 +25,12 @@ export const environmentZ = z.object({
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected 1 to 32 of a-z 0-9 - that begin with a letter')
     .prefault('fl'),
   FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
-  FLOTILLA_ALLOW_VOLATILE: z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0'),
+  FLOTILLA_ALLOW_VOLATILE: flag(false),
   FLOTILLA_HANDLERS: list.prefault(''),
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
+  FLOTILLA_SPREAD_RETRIES: flag(true),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
@@ -43,6 +47,8 @@ export interface WorkerConfig {
   concurrency: number;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
+  /** What failed together comes back evenly over half a minute. */
+  spreadRetries: boolean;
   maxOutputBytes: number;
   logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
 }
@@ -67,11 +73,12 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     redisUrl: data.REDIS_URL,
     namespace: data.FLOTILLA_NAMESPACE,
     partitions: data.FLOTILLA_PARTITIONS,
-    allowVolatile: ['1', 'true', 'yes'].includes(data.FLOTILLA_ALLOW_VOLATILE),
+    allowVolatile: isOn(data.FLOTILLA_ALLOW_VOLATILE),
     handlerModules: data.FLOTILLA_HANDLERS,
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,
     drainMs: data.FLOTILLA_DRAIN_MS,
+    spreadRetries: isOn(data.FLOTILLA_SPREAD_RETRIES),
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };

@@ -67,6 +67,7 @@ export async function startWorker(
       slots: config.concurrency,
       logger,
       classifyRules,
+      spreadRetries: config.spreadRetries,
       outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
     });
     const watchdog = new Watchdog();

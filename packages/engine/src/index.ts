@@ -14,5 +14,6 @@ export { PlanCache } from './plan-cache.ts';
 export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
 export * from './resolve-map-items.ts';
 export * from './settle-edges.ts';
+export * from './spread-retries.ts';
 export { compileTemplate } from './template.ts';
 export * from './transitions.ts';

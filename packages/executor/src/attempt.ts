@@ -163,6 +163,7 @@ async function commit(
     );
     return undefined;
   }
+  executor.retrySpreadOf(assignment.work.use).succeeded(redisNow(attempt));
   if (assignment.item === undefined) {
     chain.remember(assignment.step.index, { outputJson: end.outputJson, checksum: checkpoint.checksum });
   }
@@ -200,6 +201,8 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
           random: random(),
           cancelled: false,
         });
+  const retryInMs =
+    decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMs) : undefined;
   const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
   const isItem = assignment.item !== undefined;
   const runError = isItem
@@ -221,7 +224,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     attempt: address,
     event: timedOut ? 'attempt-timed-out' : 'attempt-failed',
     errorJson: canonicalJson(error),
-    retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
+    retryInMs,
     failFast: chain.plan.failFast,
     endStep: step.endStep,
     hasTotalTimer: stepWork.timeouts.totalMs !== undefined,
@@ -232,17 +235,36 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   });
 }
 
+/** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
+function spread(attempt: Attempt, { retryAfterMs }: Classification, delayMs: number, elapsedMs: number): number {
+  const { executor, assignment } = attempt;
+  if (!(executor.options.spreadRetries ?? true)) return Math.round(delayMs);
+  return Math.round(
+    executor.retrySpreadOf(assignment.work.use).place({
+      nowMs: redisNow(attempt),
+      delayMs,
+      atMostMs: assignment.work.retry.maxElapsedMs - elapsedMs,
+      asked: retryAfterMs !== undefined,
+      random: executor.options.random ?? Math.random,
+    }),
+  );
+}
+
+/** Redis' clock, by which all waits are kept. */
+function redisNow({ claimed, startedAt }: Attempt): number {
+  return claimed.claimedAt + (performance.now() - startedAt);
+}
+
 function timeoutOf({ signal }: AttemptControl): Classification {
   const message = signal.reason instanceof AttemptAborted ? signal.reason.message : 'the attempt timed out';
   return { type: 'timeout', code: 'TIMEOUT', message };
 }
 
-function classify(end: HandlerEnd, { executor, claimed, startedAt }: Attempt): Classification {
+function classify(end: HandlerEnd, attempt: Attempt): Classification {
   if (end.kind === 'abandoned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler did not end after its abort' };
   if (end.kind === 'returned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler returned after its time limit' };
-  // Redis' clock, by which all waits are kept: a Retry-After may be a date.
-  const nowMs = claimed.claimedAt + (performance.now() - startedAt);
-  return classifyError(end.error, { rules: executor.options.classifyRules ?? [], nowMs });
+  const { classifyRules = [] } = attempt.executor.options;
+  return classifyError(end.error, { rules: classifyRules, nowMs: redisNow(attempt) });
 }

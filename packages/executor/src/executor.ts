@@ -1,5 +1,5 @@
 import { isFlotillaError, type JsonLimits } from '@flotilla/contracts';
-import type { ClassifyRule, Plan } from '@flotilla/engine';
+import { type ClassifyRule, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
 import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -20,6 +20,8 @@ export interface ExecutorOptions {
   logger: Logger;
   /** Users' rules for errors. */
   classifyRules?: readonly ClassifyRule[];
+  /** Has what failed together come back evenly over half a minute. Default true. */
+  spreadRetries?: boolean;
   outputLimits?: JsonLimits;
   random?: () => number;
 }
@@ -49,6 +51,7 @@ export class Executor {
   readonly durations = new StepDurations();
   readonly options: ExecutorOptions;
   readonly #live = new Set<LiveAttempt>();
+  readonly #retrySpreads = new Map<string, RetrySpread>();
   readonly #chains = new Set<Promise<void>>();
   #draining = false;
   #handsBack = false;
@@ -60,6 +63,16 @@ export class Executor {
 
   get running(): number {
     return this.#live.size;
+  }
+
+  /** Of one handler; there are as many as the worker has handlers. */
+  retrySpreadOf(use: string): RetrySpread {
+    let spread = this.#retrySpreads.get(use);
+    if (spread === undefined) {
+      spread = new RetrySpread();
+      this.#retrySpreads.set(use, spread);
+    }
+    return spread;
   }
 
   /** The drain time is over: what is held goes back, what is still being claimed too. */

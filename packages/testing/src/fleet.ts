@@ -154,6 +154,7 @@ const CLEAN: Environment = {
   FLOTILLA_QUEUES: undefined,
   FLOTILLA_CONCURRENCY: undefined,
   FLOTILLA_DRAIN_MS: undefined,
+  FLOTILLA_SPREAD_RETRIES: undefined,
   FLOTILLA_LOG_LEVEL: undefined,
 };
 
