@@ -1,5 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { FAULT_IDS, faultOf } from '../chaos/driver/fault-table.ts';
+import { FAULT_IDS, faultOf, MIXES } from '../chaos/driver/fault-table.ts';
+import { SAFEGUARDS } from '../chaos/driver/safeguards.ts';
 import { read, tablesOf } from './markdown.ts';
 
 describe('docs/reference/chaos.md', () => {
@@ -13,5 +15,24 @@ describe('docs/reference/chaos.md', () => {
         return [id, what, ways.join(', ') || '–', `${boundMs / 1000} s`];
       }),
     );
+  });
+
+  test('has every safeguard that can be switched off', () => {
+    const [safeguards] = tablesOf(read('docs/reference/chaos.md')).filter(({ header }) => header[0] === '`--without`');
+    expect(safeguards?.rows.map(([name]) => name)).toEqual(SAFEGUARDS.map((name) => `\`${name}\``));
+  });
+});
+
+describe('tests/chaos', () => {
+  const sources = readdirSync(new URL('../chaos', import.meta.url))
+    .filter((name) => name.endsWith('.chaos.ts'))
+    .map((name) => read(`tests/chaos/${name}`));
+
+  // F7 is no part of any mix, so it is not in the table.
+  test.each([...FAULT_IDS, 'F7', ...Object.keys(MIXES)])('%s has a promise of its own in one file', (id) => {
+    const own = sources.filter((source) =>
+      new RegExp(`^(testPromise|testMix|describe)\\(\\s*'${id} `, 'm').test(source),
+    );
+    expect(own).toHaveLength(1);
   });
 });

@@ -159,7 +159,10 @@ export type FaultId = keyof typeof FAULTS;
 export const FAULT_IDS = Object.keys(FAULTS) as FaultId[];
 
 /** Names of mixes. */
-export const MIXES: Readonly<Record<string, readonly FaultId[]>> = { F27: ['F1', 'F3', 'F6', 'F12', 'F19'] };
+export const MIXES: Readonly<Record<'F27', readonly FaultId[]>> = { F27: ['F1', 'F3', 'F6', 'F12', 'F19'] };
+
+/** What is made while a number of short runs is worked off. */
+export const SHORT_RUNS_MIX: readonly FaultId[] = ['F1', 'F3', 'F5', 'F6', 'F12', 'F19'];
 
 /** When several faults come together, what they hit may need this long. */
 export const MIX_BOUND_MS = 30_000;
@@ -168,11 +171,13 @@ export function faultOf(id: FaultId): FaultKind {
   return FAULTS[id];
 }
 
+const isMix = (name: string): name is keyof typeof MIXES => Object.hasOwn(MIXES, name);
+
 /** Reads `F1,F3,F27`; undefined takes every fault that any machine can make. Gives what it does not know as `unknown`. */
 export function readFaultList(list: string | undefined): { ids: FaultId[]; unknown: string[] } {
   if (list === undefined) return { ids: FAULT_IDS.filter((id) => !faultOf(id).onlyNamed), unknown: [] };
   const names = list.split(',').map((name) => name.trim().toUpperCase());
-  const wanted = new Set(names.flatMap((name) => MIXES[name] ?? [name as FaultId]));
+  const wanted = new Set(names.flatMap((name) => (isMix(name) ? MIXES[name] : [name as FaultId])));
   return {
     ids: FAULT_IDS.filter((id) => wanted.has(id)),
     unknown: [...wanted].filter((name) => !FAULT_IDS.includes(name)),

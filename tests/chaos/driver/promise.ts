@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { chanceOf } from '../random.ts';
-import { type FaultId, faultOf } from './fault-table.ts';
+import { type FaultId, faultOf, MIX_BOUND_MS, MIXES } from './fault-table.ts';
+import { findFaketime } from './inject/clock-faults.ts';
 import { planEachWay } from './plan-each-way.ts';
 import { recoveriesOf } from './recoveries.ts';
 import { isClean, keep, textOf } from './report.ts';
-import { type ChaosResult, runChaos } from './run-chaos.ts';
+import { type ChaosOptions, type ChaosResult, runChaos } from './run-chaos.ts';
 
 export interface PromiseOptions {
   fault: FaultId;
@@ -36,66 +37,98 @@ export function testPromise(promise: string, options: PromiseOptions): void {
   }
   describe(promise, () => {
     const plan = planEachWay(fault, times);
-    let result: ChaosResult;
-
-    beforeAll(async () => {
-      const { seed } = chanceOf();
-      process.stdout.write(`${fault}: seed ${seed}\n`);
-      result = await runChaos({
-        seed,
-        faults: [fault],
-        oneByOne: plan,
-        durationMs: DURATION_MS,
-        workers: 3,
-        schedulers: 2,
-      });
-    }, MOST_MS);
-
-    afterAll(() => {
-      if (result === undefined) return;
-      process.stdout.write(`${textOf(result)}\n`);
-      if (isClean(result)) return;
-      const folder = fileURLToPath(new URL(`../../../.flotilla/chaos/${fault}-${result.seed}`, import.meta.url));
-      keep(folder, result);
-      process.stdout.write(`${fault}: recording, logs and report are in ${folder}\n`);
-    });
+    const played = play(fault, { faults: [fault], oneByOne: plan, durationMs: DURATION_MS });
 
     test('every fault shows that it hit', () => {
-      expect(result.faults.filter(({ proof }) => proof.length === 0)).toEqual([]);
-      expect(result.faults).toHaveLength(plan.length);
+      expect(findIdle(played())).toEqual([]);
+      expect(played().faults).toHaveLength(plan.length);
     });
 
     test(`what it hit goes on within ${faultOf(fault).boundMs / 1000} s`, () => {
-      expect(result.faults.filter(({ isAlone }) => !isAlone)).toEqual([]);
-      for (const { recoveriesMs, boundMs } of result.faults) {
-        expect(Math.max(0, ...recoveriesMs)).toBeLessThanOrEqual(boundMs);
-      }
+      expect(played().faults.filter(({ isAlone }) => !isAlone)).toEqual([]);
+      expectBounds(played());
     });
 
-    test('no run is lost, no step committed twice, no invariant broken', () => {
-      expect(result.problems).toEqual([]);
-      expect(result.violations).toEqual([]);
-      expect(result.runs).toMatchObject({ lost: 0, unanswered: 0 });
-      expect(result.doubleCommits).toBe(0);
-    });
+    test('no run is lost, no step committed twice, no invariant broken', () => expectRight(played()));
 
     if (options.costsNoAttempt) {
       test('no attempt is lost or charged', () => {
-        expect(findCosts(result)).toEqual([]);
+        expect(findCosts(played())).toEqual([]);
       });
     }
     const { rejoinBoundMs } = options;
     if (rejoinBoundMs !== undefined) {
       test(`who was hit takes part again within ${rejoinBoundMs / 1000} s`, () => {
-        expect(result.faults.filter(({ rejoinMs = 0 }) => rejoinMs > rejoinBoundMs)).toEqual([]);
+        expect(played().faults.filter(({ rejoinMs = 0 }) => rejoinMs > rejoinBoundMs)).toEqual([]);
       });
     }
     for (const [title, find] of Object.entries(options.further ?? {})) {
       test(title, () => {
-        expect(find(result)).toEqual([]);
+        expect(find(played())).toEqual([]);
       });
     }
   });
+}
+
+/** Warm-up included. Every fault of a mix comes several times in it. */
+const MIX_DURATION_MS = 240_000;
+
+/** Tests what is promised of several faults at once, by chance. */
+export function testMix(promise: string, mix: keyof typeof MIXES): void {
+  const faults = MIXES[mix].filter((fault) => fault !== 'F19' || findFaketime() !== undefined);
+  describe(promise, () => {
+    const played = play(mix, { faults, durationMs: MIX_DURATION_MS });
+
+    test(`every fault shows that it hit, and there are all of ${faults.join(', ')}`, () => {
+      expect(findIdle(played())).toEqual([]);
+      expect(new Set(played().faults.map(({ planned }) => planned.id))).toEqual(new Set(faults));
+    });
+
+    test(`what they hit goes on within ${MIX_BOUND_MS / 1000} s, and the time without a Redis`, () => {
+      expectBounds(played());
+    });
+
+    test('no run is lost, no step committed twice, no invariant broken', () => expectRight(played()));
+  });
+}
+
+/** Makes the faults before the tests of a block, and keeps everything when something was wrong. Gives what came of it. */
+function play(name: string, options: Pick<ChaosOptions, 'faults' | 'durationMs' | 'oneByOne'>): () => ChaosResult {
+  let result: ChaosResult | undefined;
+  beforeAll(async () => {
+    const { seed } = chanceOf();
+    process.stdout.write(`${name}: seed ${seed}\n`);
+    result = await runChaos({ ...options, seed, workers: 3, schedulers: 2 });
+  }, MOST_MS);
+  afterAll(() => {
+    if (result === undefined) return;
+    process.stdout.write(`${textOf(result)}\n`);
+    if (isClean(result)) return;
+    const folder = fileURLToPath(new URL(`../../../.flotilla/chaos/${name}-${result.seed}`, import.meta.url));
+    keep(folder, result);
+    process.stdout.write(`${name}: recording, logs and report are in ${folder}\n`);
+  });
+  return () => {
+    if (result === undefined) throw new Error('the faults were not made');
+    return result;
+  };
+}
+
+function findIdle({ faults }: ChaosResult): unknown[] {
+  return faults.filter(({ proof }) => proof.length === 0);
+}
+
+function expectBounds({ faults }: ChaosResult): void {
+  for (const { recoveriesMs, boundMs } of faults) {
+    expect(Math.max(0, ...recoveriesMs)).toBeLessThanOrEqual(boundMs);
+  }
+}
+
+function expectRight({ problems, violations, runs, doubleCommits }: ChaosResult): void {
+  expect(problems).toEqual([]);
+  expect(violations).toEqual([]);
+  expect(runs).toMatchObject({ lost: 0, unanswered: 0 });
+  expect(doubleCommits).toBe(0);
 }
 
 /** Attempts that were lost, and steps that were charged more attempts than they failed on purpose. */

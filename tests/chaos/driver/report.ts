@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { explain, writeRecording } from '@flotilla/testing';
+import { explain, type Violation, writeRecording } from '@flotilla/testing';
+import { leastCompletionRate } from './completion-rate.ts';
 import { type FaultId, faultOf } from './fault-table.ts';
 import { median } from './recoveries.ts';
 import type { ChaosResult, MadeFault } from './run-chaos.ts';
@@ -75,9 +76,10 @@ export function textOf(result: ChaosResult): string {
     [HEADER, ...rows].map(line).join('\n').replace(/ +$/gm, ''),
     '',
     `runs       ${runs.submitted} accepted, ${runs.ended} ended (${runs.succeeded} succeeded), ${runs.lost} lost, ${runs.unanswered} never answered`,
+    `completion ${completionOf(runs)}`,
     `steps      ${result.steps} committed, ${result.doubleCommits} twice, ${result.refusedCommits} late results refused`,
     `stall      ${seconds(longestStall.ms)} at the longest (${longestStall.runId}, after event ${longestStall.afterSeq})`,
-    `violations ${violations.length}`,
+    `violations ${violations.length}${violations.length === 0 ? '' : ` (${countsOf(violations)})`}`,
     ...(violations.length > 0 ? ['', explain(violations.slice(0, 20))] : []),
     ...(problems.length > 0 ? ['', ...problems.slice(0, 20)] : []),
     '',
@@ -90,10 +92,27 @@ export function jsonOf(result: ChaosResult, keptIn: string | undefined): object 
   return {
     ok: isClean(result),
     ...rest,
+    leastCompletionRate: leastCompletionRate(rest.runs.predicted - rest.runs.asPredicted, rest.runs.predicted),
     table: rowsOf(faults),
     faults: faults.map(({ planned, recoveriesMs, ...fault }) => ({ ...planned, ...fault, recoveriesMs })),
     ...(keptIn === undefined ? {} : { keptIn }),
   };
+}
+
+/** Lost runs count as failed. */
+function completionOf({ asPredicted, predicted }: ChaosResult['runs']): string {
+  const least = leastCompletionRate(predicted - asPredicted, predicted);
+  return `${asPredicted} of ${predicted} ended as their definitions predict; at least ${percent(least)} with 95 % confidence`;
+}
+
+/** Rounded down: what is claimed must hold. */
+function percent(share: number): string {
+  return `${(Math.floor(share * 100_000) / 1000).toFixed(3)} %`;
+}
+
+function countsOf(violations: readonly Violation[]): string {
+  const groups = Map.groupBy(violations, ({ invariant }) => invariant);
+  return Array.from(groups, ([invariant, { length }]) => `${invariant} ${length}`).join(', ');
 }
 
 function seconds(ms: number | undefined): string {

@@ -21,19 +21,26 @@ import { INJECTORS } from './inject/index.ts';
 import type { Injury } from './inject/injury.ts';
 import { type PlannedFault, planFaults } from './plan-faults.ts';
 import { longestStall, recoveriesOf } from './recoveries.ts';
+import type { Safeguard } from './safeguards.ts';
 import { Scene } from './scene.ts';
-import { SteadyLoad } from './steady-load.ts';
+import { type LoadOptions, SteadyLoad } from './steady-load.ts';
 
 export interface ChaosOptions {
   seed: number;
   faults: readonly FaultId[];
-  /** Warm-up and fault window together; coming to rest and the checks come on top. */
+  /**
+   * Warm-up and fault window together; coming to rest and the checks come on top. With `acceptedRuns` the longest it may
+   * take.
+   */
   durationMs: number;
   workers: number;
   schedulers: number;
-  /** Default: four a worker. */
-  activeRuns?: number;
-  mostRuns?: number;
+  /** Faults are made until so many runs were accepted. Default: until the time is up. */
+  acceptedRuns?: number;
+  /** Default: mixed graphs, four a worker at a time. */
+  load?: Pick<Partial<LoadOptions>, 'activeRuns' | 'runsPerSecond' | 'inBatches' | 'graphOf'>;
+  /** Switched off, to see that the checks find what it prevents. */
+  without?: Safeguard;
   /** Instead of the plan that the seed makes: these, each when the bound of the one before has passed. */
   oneByOne?: readonly PlannedFault[];
   tell?: (line: string) => void;
@@ -53,7 +60,17 @@ export interface MadeFault extends Injury {
 export interface ChaosResult {
   seed: number;
   faults: readonly MadeFault[];
-  runs: { submitted: number; ended: number; succeeded: number; lost: number; unanswered: number };
+  runs: {
+    submitted: number;
+    ended: number;
+    succeeded: number;
+    /** Accepted, not cancelled by a fault, and ended as their definitions say. */
+    asPredicted: number;
+    /** Accepted and not cancelled by a fault. */
+    predicted: number;
+    lost: number;
+    unanswered: number;
+  };
   doubleCommits: number;
   steps: number;
   refusedCommits: number;
@@ -76,6 +93,8 @@ const MOST_INJECTION_MS = 180_000;
 /** Beyond the bound, so that a fault that just met it is not taken for one beside the next. */
 const BETWEEN_MS = 500;
 const LOG_LINES = 2000;
+/** Beyond this the recording would not fit into memory. */
+const MOST_RUNS = 20_000;
 
 /** Starts a fleet, works and disturbs it, lets it come to rest and checks what it did. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
@@ -87,6 +106,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       workers: options.workers,
       tell: options.tell ?? (() => undefined),
       ...(disk === undefined ? {} : { redisDir: disk.dir }),
+      ...(options.without === undefined ? {} : { without: options.without }),
     });
     try {
       return await playOn(scene, options);
@@ -99,27 +119,38 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, faults, durationMs, workers } = options;
+  const { seed, faults, durationMs, workers, acceptedRuns } = options;
   const { api } = scene.fleet;
   const load = new SteadyLoad({
     api,
     seed,
-    activeRuns: options.activeRuns ?? workers * 4,
-    mostRuns: options.mostRuns ?? 20_000,
+    activeRuns: workers * 4,
+    mostRuns: acceptedRuns ?? MOST_RUNS,
+    ...options.load,
   });
+  const over = new AbortController();
   const warmUpMs = Math.min(MOST_WARM_UP_MS, durationMs * WARM_UP_SHARE);
   const windowMs = durationMs - warmUpMs;
   load.start();
+  if (acceptedRuns !== undefined) void load.enough.then(() => over.abort());
   await pause(warmUpMs);
   const made =
     options.oneByOne === undefined
-      ? await makePlanned(scene, planFaults({ chance: chanceOf(seed), faults, windowMs, workers }), windowMs)
+      ? await makePlanned(
+          scene,
+          planFaults({ chance: chanceOf(seed), faults, windowMs, workers }),
+          windowMs,
+          over.signal,
+        )
       : await makeOneByOne(scene, options.oneByOne);
   await load.stop();
   await scene.untilUp(90_000);
   scene.tell(`the faults are over; ${load.graphs.length} runs were accepted`);
 
   const problems: string[] = [];
+  if (load.graphs.length < (acceptedRuns ?? 0)) {
+    problems.push(`only ${load.graphs.length} of ${acceptedRuns} runs were accepted in ${durationMs / 60_000} minutes`);
+  }
   const known = new Set((await collectListing(api)).runs.map(({ runId }) => runId));
   const runIds = [...new Set([...load.graphs.map(({ runId }) => runId), ...known])];
   const present = runIds.filter((runId) => known.has(runId));
@@ -146,17 +177,41 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   return judge({ seed, scene, load, judged, problems });
 }
 
-/** Makes each fault at its time. They may overlap. */
-async function makePlanned(scene: Scene, plan: readonly PlannedFault[], windowMs: number): Promise<MadeFault[]> {
+/**
+ * Makes each fault at its time, until the window or everything is over. They may overlap. On a slow machine, where those
+ * before have not yet let go of what a fault takes hold of, it and all that come after it are made later.
+ */
+async function makePlanned(
+  scene: Scene,
+  plan: readonly PlannedFault[],
+  windowMs: number,
+  over: AbortSignal,
+): Promise<MadeFault[]> {
   const startedAt = performance.now();
-  const untilMs = (ms: number) => pause(Math.max(0, ms - (performance.now() - startedAt)));
-  const made = plan.map(async (planned) => {
-    await untilMs(planned.atMs);
-    return makeFault(scene, planned);
-  });
+  const elapsedMs = () => performance.now() - startedAt;
+  const made: Promise<MadeFault>[] = [];
+  let lateMs = 0;
+  for (const planned of plan.toSorted((a, b) => a.atMs - b.atMs)) {
+    await pauseUnless(over, planned.atMs + lateMs - elapsedMs());
+    while (!scene.isFree(faultOf(planned.id).hold) && !over.aborted) await pauseUnless(over, 50);
+    if (over.aborted || elapsedMs() > windowMs) break;
+    lateMs = Math.max(0, elapsedMs() - planned.atMs);
+    made.push(makeFault(scene, planned));
+  }
+  if (!over.aborted && made.length < plan.length) {
+    scene.tell(`the machine was too slow for ${plan.length - made.length} of ${plan.length} faults`);
+  }
   const all = await Promise.all(made);
-  await untilMs(windowMs);
+  await pauseUnless(over, windowMs - elapsedMs());
   return all;
+}
+
+async function pauseUnless(over: AbortSignal, ms: number): Promise<void> {
+  try {
+    await pause(Math.max(0, ms), undefined, { signal: over });
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error;
+  }
 }
 
 async function makeOneByOne(scene: Scene, plan: readonly PlannedFault[]): Promise<MadeFault[]> {
@@ -219,9 +274,10 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     const isOfWorkers = faultOf(fault.planned.id).hold === 'worker';
     return { ...fault, recoveriesMs: recoveriesOf(fault, recording.runs, isOfWorkers) };
   });
+  const wrong = foreseen.flatMap(({ runId, graph }) => findWrongEnd(runs.get(runId)!, graph));
   problems.push(
     ...lost.map(({ runId }) => `G1 ${runId} was accepted and is not there`),
-    ...foreseen.flatMap(({ runId, graph }) => findWrongEnd(runs.get(runId)!, graph)),
+    ...wrong,
     ...faults.flatMap(findMissedBounds),
   );
   const all = [...runs.values()];
@@ -235,6 +291,8 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
       submitted: load.graphs.length,
       ended: all.filter(({ run }) => run.endedAt !== undefined).length,
       succeeded: all.filter(({ run }) => run.status === 'succeeded').length,
+      asPredicted: foreseen.length - wrong.length,
+      predicted: foreseen.length + lost.length,
       lost: lost.length,
       unanswered: load.unanswered.size,
     },

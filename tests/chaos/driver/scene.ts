@@ -21,6 +21,8 @@ import {
   startFleet,
   startRedis,
 } from '@flotilla/testing';
+import type { Hold } from './fault-table.ts';
+import { type Safeguard, withoutSafeguard } from './safeguards.ts';
 import { Slot } from './slot.ts';
 
 export interface SceneOptions {
@@ -28,6 +30,8 @@ export interface SceneOptions {
   workers: number;
   /** Where Redis keeps its data. Default: a temporary folder. */
   redisDir?: string;
+  /** Switched off in all processes. */
+  without?: Safeguard;
   /** Told what happens, a line each. */
   tell: (line: string) => void;
 }
@@ -69,7 +73,7 @@ export class Scene {
     this.tell = tell;
   }
 
-  static async start({ schedulers, workers, redisDir, tell }: SceneOptions): Promise<Scene> {
+  static async start({ schedulers, workers, redisDir, without, tell }: SceneOptions): Promise<Scene> {
     const folder = await mkdtemp(join(tmpdir(), 'flotilla-test-'));
     const redis = await startRedis({
       ...(redisDir === undefined ? {} : { dir: redisDir }),
@@ -77,7 +81,7 @@ export class Scene {
     });
     const scene = new Scene(redis, folder, tell);
     try {
-      await scene.#open(schedulers, workers);
+      await scene.#open(schedulers, workers, without);
       return scene;
     } catch (error) {
       await scene.stop();
@@ -105,6 +109,12 @@ export class Scene {
     return this.taskQueues.map((queue) => queuePrefix(this.namespace, queue));
   }
 
+  /** Whether a fault that takes hold of this would find it: not where a slow machine is still busy with those before it. */
+  isFree(hold: Hold): boolean {
+    if (hold === 'worker') return this.#freeWorkers().length > Math.min(1, this.workers.length - 1);
+    return hold !== 'schedulers' || this.schedulers.some(({ isUp }) => isUp);
+  }
+
   /**
    * Gives a worker to a fault until `release`: the one meant, or another when that is not to be had; never the last one
    * that works. Rejects when none becomes free in time.
@@ -112,9 +122,9 @@ export class Scene {
   async holdWorker(preferred: number): Promise<{ slot: Slot; member: FleetMember; release: () => void }> {
     const endsAt = performance.now() + FREE_SLOT_MS;
     for (;;) {
-      const free = this.workers.filter((slot) => slot.isUp && !slot.isHeld);
+      const free = this.#freeWorkers();
       const slot = free.find(({ index }) => index === preferred) ?? free[0];
-      if (slot?.member !== undefined && (free.length > 1 || this.workers.length === 1)) {
+      if (slot?.member !== undefined && this.isFree('worker')) {
         slot.isHeld = true;
         return {
           slot,
@@ -181,7 +191,7 @@ export class Scene {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #open(schedulers: number, workers: number): Promise<void> {
+  async #open(schedulers: number, workers: number, without: Safeguard | undefined): Promise<void> {
     this.#admin = connectRedis(this.redis.url, 'commands', { name: 'chaos' });
     // Errors are the point; whoever makes a call sees its own.
     await untilReady(this.#admin, 10_000);
@@ -191,6 +201,7 @@ export class Scene {
       namespace: NAMESPACE,
       schedulers: 0,
       workers: 0,
+      ...(without === undefined ? {} : withoutSafeguard(without)),
       fetch: recordCalls((call) => this.recorder.add('calls', call)),
     });
     const made = [
@@ -232,6 +243,10 @@ export class Scene {
     });
     this.workers[index] = slot;
     return slot;
+  }
+
+  #freeWorkers(): Slot[] {
+    return this.workers.filter((slot) => slot.isUp && !slot.isHeld);
   }
 
   readonly #onSelfEnd = (slot: Slot, member: FleetMember, exit: ProcessExit): void => {
