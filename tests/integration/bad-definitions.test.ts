@@ -31,7 +31,7 @@ async function keyspace(): Promise<Record<string, number>> {
   } while (cursor !== '0');
   const sizes: Record<string, number> = {};
   for (const key of [...new Set(keys)].sort()) {
-    if (/:(?:agents(?::seen)?|workers|reclaim|lease|durations)$/.test(key)) continue;
+    if (/:(?:agents(?::[a-z]+)?|workers|reclaim|lease|durations)$/.test(key)) continue;
     const type = await redis.client.type(key);
     const length = { hash: 'HLEN', list: 'LLEN', zset: 'ZCARD', set: 'SCARD', stream: 'XLEN', string: 'STRLEN' }[type];
     if (length === undefined) throw new Error(`${key} is a ${type}`);

@@ -1,4 +1,5 @@
 import { FlotillaError, type Problem } from '@flotilla/contracts';
+import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { z } from 'zod';
 
 /** Every environment variable that the scheduler reads. docs/reference/configuration.md says the same to users. */
@@ -10,6 +11,13 @@ const wholeNumber = (minimum: number, maximum: number, standard: number) =>
     .regex(/^\d{1,15}$/, 'expected a whole number')
     .transform(Number)
     .pipe(z.number().min(minimum).max(maximum))
+    .prefault(String(standard));
+
+const ratio = (standard: number) =>
+  z
+    .string()
+    .regex(/^(?:0?\.\d{1,6}|[01](?:\.0{1,6})?)$/, 'expected a number from 0 to 1')
+    .transform(Number)
     .prefault(String(standard));
 
 const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0');
@@ -48,6 +56,16 @@ export const environmentZ = z.object({
   FLOTILLA_MAX_IN_FLIGHT: wholeNumber(1, 100_000, 1000),
   FLOTILLA_MAX_EVENT_STREAMS: wholeNumber(0, 100_000, 1000),
   FLOTILLA_REQUEST_DEADLINE_MS: wholeNumber(100, 600_000, 10_000),
+  FLOTILLA_HEALTH_ROUTING: z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('1'),
+  FLOTILLA_HEALTH_CHECK_MS: wholeNumber(100, 30_000, 1000),
+  FLOTILLA_HEALTH_FAILURES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.consecutiveFailures),
+  FLOTILLA_HEALTH_ERROR_RATE: ratio(DEFAULT_HEALTH_THRESHOLDS.errorRate),
+  FLOTILLA_HEALTH_MIN_VOLUME: wholeNumber(1, 1_000_000, DEFAULT_HEALTH_THRESHOLDS.minimumVolume),
+  FLOTILLA_HEALTH_RESPONSE_MS: wholeNumber(1, DAY_MS, DEFAULT_HEALTH_THRESHOLDS.responseTimeMs),
+  FLOTILLA_HEALTH_LOST_MS: wholeNumber(5000, 60_000, DEFAULT_HEALTH_THRESHOLDS.lostAfterMs),
+  FLOTILLA_HEALTH_COOL_DOWN_MS: wholeNumber(100, 60_000, DEFAULT_HEALTH_THRESHOLDS.coolDownMs),
+  FLOTILLA_HEALTH_PROBATION_SUCCESSES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.probationSuccesses),
+  FLOTILLA_HEALTH_MAX_SHARE_OUT: ratio(DEFAULT_HEALTH_THRESHOLDS.largestShareOut),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
 
@@ -75,6 +93,10 @@ export interface SchedulerConfig {
   maxEventStreams: number;
   /** For each call to state that a request makes. */
   requestDeadlineMs: number;
+  /** When an agent is unhealthy, and how it comes back. */
+  health: HealthThresholds;
+  /** How often agents are judged. */
+  healthCheckMs: number;
   logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
 }
 
@@ -104,6 +126,19 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     maxInFlight: data.FLOTILLA_MAX_IN_FLIGHT,
     maxEventStreams: data.FLOTILLA_MAX_EVENT_STREAMS,
     requestDeadlineMs: data.FLOTILLA_REQUEST_DEADLINE_MS,
+    health: {
+      ...DEFAULT_HEALTH_THRESHOLDS,
+      routing: ['1', 'true', 'yes'].includes(data.FLOTILLA_HEALTH_ROUTING),
+      consecutiveFailures: data.FLOTILLA_HEALTH_FAILURES,
+      errorRate: data.FLOTILLA_HEALTH_ERROR_RATE,
+      minimumVolume: data.FLOTILLA_HEALTH_MIN_VOLUME,
+      responseTimeMs: data.FLOTILLA_HEALTH_RESPONSE_MS,
+      lostAfterMs: data.FLOTILLA_HEALTH_LOST_MS,
+      coolDownMs: data.FLOTILLA_HEALTH_COOL_DOWN_MS,
+      probationSuccesses: data.FLOTILLA_HEALTH_PROBATION_SUCCESSES,
+      largestShareOut: data.FLOTILLA_HEALTH_MAX_SHARE_OUT,
+    },
+    healthCheckMs: data.FLOTILLA_HEALTH_CHECK_MS,
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };
 }

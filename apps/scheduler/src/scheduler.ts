@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { AgentDirectory, listAgentEvents } from '@flotilla/agents';
 import { FlotillaError, type Problem } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { TaskQueues } from '@flotilla/queue';
@@ -20,6 +21,7 @@ import { createHttpServer } from './http/create-http-server.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
+import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
 import { createPruneLoop } from './loops/prune-runs.ts';
 import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
@@ -35,6 +37,8 @@ export interface RunningScheduler {
 
 const CONNECT_DEADLINE_MS = 10_000;
 const EPOCH_CHECK_MS = 2000;
+/** A list of agents that is older than this is made anew. */
+const FRESH_AGENTS_MS = 500;
 /** A loop that has not turned for this long is reported by /readyz. */
 const LOOP_STALL_MS = 10_000;
 /** Stopping waits no longer than this for connections that hang. */
@@ -80,7 +84,9 @@ export async function startScheduler(
       namespace: config.namespace,
       onError: (error) => logger.warn({ error: error.message }, 'task queue trouble'),
     });
-    const fleet = new FleetView(state);
+    const { client } = commands;
+    const directory = new AgentDirectory({ client, namespace, lostAfterMs: config.health.lostAfterMs });
+    const fleet = new FleetView(state, directory);
     await fleet.refresh();
     const blocking = connect('blocking').client;
     const watchEpochLoop = new Loop({
@@ -112,6 +118,7 @@ export async function startScheduler(
       intervalMs: REDIS_RECHECK_MS,
       logger,
     });
+    const metrics = createMetrics();
     const loops = [
       createRelayLoop({ state, queues, fleet, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
@@ -120,13 +127,23 @@ export async function startScheduler(
       createWatchFleetLoop({ fleet, state, logger }),
       watchEpochLoop,
     ];
-    const metrics = createMetrics();
-    for (const loop of loops) {
+    // Its turns may be configured to be further apart than those of a loop that counts as stalled.
+    const monitorLoop = createMonitorAgentsLoop({
+      ...{ directory, client, namespace, metrics, logger },
+      ...{ thresholds: config.health, intervalMs: config.healthCheckMs },
+    });
+    const unhurriedLoops = [watchRedisLoop, monitorLoop];
+    for (const loop of [...loops, monitorLoop]) {
       loop.onTurn = () => metrics.count('flotilla_loop_turns_total', 'Turns of the loops', { loop: loop.name });
     }
     const server = await createHttpServer({
       metrics,
       api: state,
+      agentApi: {
+        // The fleet is looked at all the time: a request looks itself only when that has stopped.
+        listAgents: () => directory.list(FRESH_AGENTS_MS),
+        listAgentEvents: (limit) => listAgentEvents(client, namespace, limit),
+      },
       compile: compileWorkflow,
       config,
       logger,
@@ -134,13 +151,13 @@ export async function startScheduler(
       findStoreProblems: () => watch.problems,
     });
     const url = await listen(server, config);
-    for (const loop of [...loops, watchRedisLoop]) loop.start();
+    for (const loop of [...loops, ...unhurriedLoops]) loop.start();
     logger.info({ url, schedulerId, host: hostname(), pid: process.pid }, 'ready');
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       await server.close();
       // A blocked read would hold the relay: its connection is closed first.
-      const relayEnds = Promise.all([...loops, watchRedisLoop].map((loop) => loop.stop()));
+      const relayEnds = Promise.all([...loops, ...unhurriedLoops].map((loop) => loop.stop()));
       await Promise.race([relayEnds, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
       await queues.close();
       await closeAll();

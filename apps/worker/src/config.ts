@@ -29,6 +29,7 @@ export const environmentZ = z.object({
   FLOTILLA_HANDLERS: list.prefault(''),
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
+  FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_SPREAD_RETRIES: flag(true),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
@@ -45,6 +46,8 @@ export interface WorkerConfig {
   queues: readonly string[];
   /** Attempts at once. */
   concurrency: number;
+  /** Attempts at once while the agent is on probation. */
+  probationSlots: number;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
   /** What failed together comes back evenly over half a minute. */
@@ -77,6 +80,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     handlerModules: data.FLOTILLA_HANDLERS,
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,
+    probationSlots: data.FLOTILLA_PROBATION_SLOTS,
     drainMs: data.FLOTILLA_DRAIN_MS,
     spreadRetries: isOn(data.FLOTILLA_SPREAD_RETRIES),
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,

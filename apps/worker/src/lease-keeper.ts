@@ -1,26 +1,27 @@
+import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from '@flotilla/agents';
 import type { Plan } from '@flotilla/engine';
 import type { Executor } from '@flotilla/executor';
-import {
-  type AgentRecord,
-  DEFAULT_LEASE_DURATION_MS,
-  deploymentKeys,
-  type State,
-  sayGoodbye,
-  signOfLife,
-} from '@flotilla/state';
+import { DEFAULT_LEASE_DURATION_MS, deploymentKeys, type State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
 /** The lease outlives one missed renewal and a pause of five seconds. */
 const RENEWAL_MS = 2500;
 /** Changed durations are told sooner: the relay sizes its tasks by them. */
 const TELL_DURATIONS_MS = 200;
+/** News that must be told soon is told with a sign of life of its own, no more often than this. */
+const TELL_NEWS_MS = 1000;
+/** A loop comes around each second; one that has not for this long ages the sign of life. */
+const LATE_LOOP_MS = 2500;
 
 export interface LeaseKeeperOptions {
   state: State<Plan>;
   executor: Executor;
   logger: Logger;
-  /** What the worker says of itself now. */
-  describe: () => AgentRecord;
+  identity: AgentIdentity;
+  /** How the worker is doing now. */
+  describe: () => Omit<AgentSign, 'ageMs'>;
+  /** Told the worker's judgement (JSON, '' for none) when it has changed. */
+  onHealth: (healthText: string) => void;
 }
 
 /**
@@ -34,37 +35,52 @@ export class LeaseKeeper {
   #renewal: Promise<void> | undefined;
   /** Runs that began to end since this time (Redis' clock) have not been heard of. */
   #endingSince = 0;
+  #isIntroduced = false;
+  #signedAt = 0;
+  #hasNews = false;
+  #healthText = '';
+  /** When each loop last came around, monotonic. */
+  readonly #turnedAt = new Map<string, number>();
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
   }
 
-  /** Called from the take loops; returns at once. */
-  turn(): void {
+  /** Called from the take loops; returns at once. Without a loop's name: the loops have come to rest. */
+  turn(loop?: string): void {
     const now = performance.now();
+    if (loop === undefined) this.#turnedAt.clear();
+    else this.#turnedAt.set(loop, now);
     if (now - this.#toldAt >= TELL_DURATIONS_MS) {
       this.#toldAt = now;
       void this.#tellDurations();
     }
-    if (now - this.#renewedAt >= RENEWAL_MS && this.#renewal === undefined) {
-      this.#renewal = this.renew().finally(() => {
-        this.#renewal = undefined;
-      });
-    }
+    if (this.#renewal !== undefined) return;
+    const isDue = now - this.#renewedAt >= RENEWAL_MS;
+    if (!isDue && !(this.#hasNews && now - this.#signedAt >= TELL_NEWS_MS)) return;
+    this.#renewal = (isDue ? this.renew() : this.#tellNews()).finally(() => {
+      this.#renewal = undefined;
+    });
+  }
+
+  /** The schedulers should hear soon how this worker is doing: the next turn tells them. */
+  hasNews(): void {
+    this.#hasNews = true;
   }
 
   /** Renews the lease in every partition and hears which runs are ending. Errors are logged: the next turn tries again. */
   async renew(): Promise<void> {
-    const { state, executor, logger, describe } = this.#options;
+    const { state, executor, logger, identity } = this.#options;
     const startedAt = performance.now();
     try {
-      const record = describe();
       const since = this.#endingSince;
-      const replies = await Promise.all(state.tags.map((tag) => state.transitions.renew(tag, record.workerId, since)));
+      const replies = await Promise.all(
+        state.tags.map((tag) => state.transitions.renew(tag, identity.workerId, since)),
+      );
       for (const { ending } of replies) for (const runId of ending) executor.abortRun(runId);
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
-      await signOfLife(state.client, state.namespace, record);
+      await this.#giveSign();
       const pausedMs = startedAt - this.#renewedAt;
       this.#renewedAt = startedAt;
       if (Number.isFinite(pausedMs) && pausedMs > DEFAULT_LEASE_DURATION_MS) await executor.abortSuperseded();
@@ -75,10 +91,38 @@ export class LeaseKeeper {
 
   /** A clean exit: the lease ends now and the worker leaves the list. */
   async leave(): Promise<void> {
-    const { state, describe } = this.#options;
-    const { workerId } = describe();
+    const { state, identity } = this.#options;
+    const { workerId } = identity;
     await Promise.all(state.tags.map((tag) => state.transitions.leave(tag, workerId)));
     await sayGoodbye(state.client, state.namespace, workerId);
+  }
+
+  async #tellNews(): Promise<void> {
+    try {
+      await this.#giveSign();
+    } catch (error) {
+      this.#options.logger.debug({ error }, 'a sign of life could not be given');
+    }
+  }
+
+  async #giveSign(): Promise<void> {
+    const { state, identity, describe, onHealth } = this.#options;
+    this.#hasNews = false;
+    this.#signedAt = performance.now();
+    const introduced = this.#isIntroduced ? undefined : identity;
+    const sign = { ...describe(), ageMs: this.#ageMs() };
+    const reply = await signOfLife(state.client, state.namespace, identity.workerId, introduced, sign);
+    // Who was not heard of for an hour has been forgotten, and so may a Redis have that lost its data.
+    this.#isIntroduced = !reply.isUnknown;
+    if (reply.healthText === this.#healthText) return;
+    this.#healthText = reply.healthText;
+    onHealth(reply.healthText);
+  }
+
+  /** A worker one of whose loops hangs is as good as gone: its sign is as old as that loop's last turn. */
+  #ageMs(): number {
+    const ageMs = Math.round(performance.now() - Math.min(Number.POSITIVE_INFINITY, ...this.#turnedAt.values()));
+    return ageMs > LATE_LOOP_MS ? ageMs : 0;
   }
 
   async #tellDurations(): Promise<void> {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { WorkMeter } from '@flotilla/agents';
 import { FlotillaError } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { Executor } from '@flotilla/executor';
@@ -13,9 +14,10 @@ import {
   requireRedis,
   untilReady,
 } from '@flotilla/redis';
-import { type AgentRecord, listenForHints, randomToken, State } from '@flotilla/state';
+import { listenForHints, randomToken, State } from '@flotilla/state';
 import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
 import type { WorkerConfig } from './config.ts';
+import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { loadHandlers } from './load-handlers.ts';
 import { Watchdog } from './watchdog.ts';
@@ -23,7 +25,6 @@ import { Watchdog } from './watchdog.ts';
 const WORKER_VERSION = '0.1.0';
 const CONNECT_DEADLINE_MS = 10_000;
 const CLOSE_MS = 2000;
-
 export interface RunningWorker {
   workerId: string;
   /** Stops taking tasks, lets attempts end within the drain time, hands the rest back, leaves. Safe to call twice. */
@@ -60,8 +61,10 @@ export async function startWorker(
       (name) => name !== undefined,
     );
     const queues = [...new Set([...config.queues, ...capabilities.map(capabilityQueue)])];
+    const meter = new WorkMeter();
     const executor = new Executor({
       state,
+      meter,
       workerId,
       abilities: { handlers, queues: new Set(queues) },
       slots: config.concurrency,
@@ -72,20 +75,19 @@ export async function startWorker(
     });
     const watchdog = new Watchdog();
     const startedAt = Date.now();
-    const describe = (): AgentRecord => ({
-      agentId: workerId,
-      workerId,
-      host: hostname(),
-      pid: process.pid,
-      version: WORKER_VERSION,
-      capabilities,
-      queues,
-      handlers: [...handlers.keys()],
+    const identity = {
+      ...{ agentId: workerId, workerId, host: hostname(), pid: process.pid, version: WORKER_VERSION },
+      ...{ capabilities, queues, handlers: [...handlers.keys()], startedAt },
+    };
+    const describe = () => ({
       load: { running: executor.slots.taken, slots: executor.slots.size, loopLagMs: watchdog.takeLagMs() },
-      startedAt,
       draining: executor.draining,
+      work: meter.report(),
     });
-    const keeper = new LeaseKeeper({ state, executor, logger, describe });
+    const intake = new Intake({ slots: executor.slots, meter, probationSlots: config.probationSlots, logger });
+    const onHealth = (healthText: string) => intake.onHealth(healthText);
+    const keeper = new LeaseKeeper({ state, executor, logger, identity, describe, onHealth });
+    intake.onNews = () => keeper.hasNews();
     await keeper.renew();
     await listenForHints(connect('subscriber').client, namespace, 'aborts', (hint) => {
       // A run id, or one attempt of it: `run|step key|attemptId`.
@@ -102,7 +104,7 @@ export async function startWorker(
           queue,
           whenFree: () => executor.slots.whenFree(),
           handle: (task) => executor.runTask(task),
-          onTurn: () => keeper.turn(),
+          onTurn: () => keeper.turn(queue),
           describe: (task) => executor.describeTask(task),
           onStuck: () => onStuck(queue),
           onError: (error) =>

@@ -530,7 +530,7 @@ describe('doctor', () => {
     });
     const { exitCode, stdout } = await cli(['doctor']);
     expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/^FAIL {2}workers +0 healthy, 1 draining or lost/m);
+    expect(stdout).toMatch(/^FAIL {2}workers +0 healthy, 1 of another status/m);
   });
 });
 

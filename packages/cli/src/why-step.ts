@@ -23,6 +23,9 @@ export function whyStep(step: StepView, surroundings: Surroundings): string {
     const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
     return `no-handler: waits for a worker on queue ${queue} that has ${what}`;
   }
+  if (status === 'parked' && reason === 'agent-health') {
+    return 'agent-health: every living agent that can make it is unhealthy; `flotilla agents` says why';
+  }
   if (queue !== undefined && waitsForWorker(step, surroundings))
     return `waits in queue ${queue}${unserved(queue, surroundings)}`;
   return reason ?? '';
@@ -47,6 +50,8 @@ function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }:
 
 function unserved(queue: string, { agents }: Surroundings): string {
   if (agents === undefined) return '';
-  const isServed = agents.some(({ status, queues }) => status === 'healthy' && queues.includes(queue));
+  const isServed = agents.some(
+    ({ status, queues }) => status !== 'lost' && status !== 'draining' && queues.includes(queue),
+  );
   return isServed ? '' : ', which no living worker serves';
 }

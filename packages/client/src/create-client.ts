@@ -1,4 +1,6 @@
 import type {
+  AgentEvent,
+  AgentEventList,
   AgentList,
   AgentView,
   CancelReceipt,
@@ -83,6 +85,8 @@ export interface FlotillaClient {
   pause(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
   resume(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
   agents(options?: CallOptions): Promise<AgentView[]>;
+  /** What happened to the agents' health, newest first; `limit` is 100 unless told. */
+  agentEvents(options?: CallOptions & { limit?: number }): Promise<AgentEvent[]>;
   registerWorkflow(definition: object, options?: CallOptions): Promise<RegisteredWorkflow>;
   workflows(options?: PageOptions): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
   workflow(name: string, options?: CallOptions & { version?: string }): Promise<WorkflowView>;
@@ -134,6 +138,8 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     pause: (runId, call) => transport.post(`${runPath(runId)}/pause`, undefined, call),
     resume: (runId, call) => transport.post(`${runPath(runId)}/resume`, undefined, call),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
+    agentEvents: async ({ limit, ...call } = {}) =>
+      (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,
     registerWorkflow: async (definition, call) => {
       checkDefinition(definition);
       return transport.post('/v1/workflows', { definition }, call);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentEventZ } from './agent-health.ts';
 import { idZ } from './ids.ts';
 import { RUN_STATUSES } from './states.ts';
 import { agentViewZ, checkpointViewZ, durabilityZ, historyEventZ, runViewZ, stepViewZ } from './views.ts';
@@ -79,6 +80,10 @@ export const checkpointListZ = z.object({ checkpoints: z.array(checkpointViewZ),
 export type CheckpointList = z.infer<typeof checkpointListZ>;
 export const agentListZ = z.object({ agents: z.array(agentViewZ) });
 export type AgentList = z.infer<typeof agentListZ>;
+
+/** Newest first; the fleet remembers the last thousand. */
+export const agentEventListZ = z.object({ events: z.array(agentEventZ) });
+export type AgentEventList = z.infer<typeof agentEventListZ>;
 
 export const cancelReceiptZ = z.object({
   status: z.enum(RUN_STATUSES),

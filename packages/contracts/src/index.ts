@@ -1,3 +1,4 @@
+export * from './agent-health.ts';
 export * from './definition.ts';
 export * from './error-types.ts';
 export * from './errors.ts';

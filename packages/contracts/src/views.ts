@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AGENT_HEALTH_REASONS, AGENT_INTAKES, AGENT_STATUSES, agentPerformanceZ } from './agent-health.ts';
 import { EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
 
 /** Why something failed: `type` is the class of error that decide-retry worked with. */
@@ -49,7 +50,7 @@ export const stepViewZ = z.object({
   needs: z.array(z.string()).optional(),
   output: z.json().optional(),
   error: stepErrorZ.optional(),
-  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler` … */
+  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `agent-health` … */
   reason: z.string().optional(),
   /** Next try of a backing-off step. */
   nextAttemptAt: z.number().optional(),
@@ -90,7 +91,14 @@ export const agentViewZ = z.object({
   workerId: z.string(),
   host: z.string(),
   pid: z.number(),
-  status: z.enum(['healthy', 'draining', 'lost']),
+  status: z.enum(AGENT_STATUSES),
+  /** Why it has this status, unless it is healthy and always was. */
+  reason: z.enum(AGENT_HEALTH_REASONS).optional(),
+  /** Since when, on Redis' clock; when it was started, if it has been healthy ever since. */
+  since: z.number(),
+  /** How much work it takes now. */
+  intake: z.enum(AGENT_INTAKES),
+  performance: agentPerformanceZ,
   version: z.string(),
   capabilities: z.array(z.string()),
   queues: z.array(z.string()),

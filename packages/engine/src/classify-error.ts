@@ -149,7 +149,8 @@ function markOf(link: unknown): ErrorType | undefined {
   return ERROR_TYPES.find((type) => type === mark);
 }
 
-function isProgrammerError(link: unknown): boolean {
+/** A TypeError or one of its kin: the program is wrong. */
+export function isProgrammerError(link: unknown): boolean {
   const name = stringProperty(link, 'name');
   return name !== undefined && PROGRAMMER_ERRORS.has(name);
 }

@@ -1,4 +1,5 @@
 export * from './backoff.ts';
+export { type BlameQuestion, countsAgainstAgent } from './blame-agent.ts';
 export * from './canonical-json.ts';
 export * from './choose-branch.ts';
 export * from './classify-error.ts';
@@ -8,6 +9,7 @@ export * from './decide-join.ts';
 export * from './decide-retry.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
 export * from './join-counter.ts';
+export * from './judge-health.ts';
 export { isLegacyDocument, type Migration, migrateLegacy } from './migrate-legacy.ts';
 export * from './plan.ts';
 export { PlanCache } from './plan-cache.ts';

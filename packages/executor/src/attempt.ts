@@ -1,5 +1,13 @@
+import type { AttemptOutcome } from '@flotilla/agents';
 import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
-import { type Classification, canonicalJson, classifyError, countedEdges, decideRetry } from '@flotilla/engine';
+import {
+  type Classification,
+  canonicalJson,
+  classifyError,
+  countedEdges,
+  countsAgainstAgent,
+  decideRetry,
+} from '@flotilla/engine';
 import { type AttemptAddress, type ClaimedAttempt, checkpointChecksum, type StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
@@ -27,6 +35,8 @@ interface Attempt {
   /** Monotonic time of the claim. */
   startedAt: number;
   previous: string;
+  /** What it says of the agent that makes it. */
+  outcome: AttemptOutcome;
 }
 
 /**
@@ -59,17 +69,25 @@ export async function makeAttempt(
   };
   const context = new AttemptContext(executor.options, assignment, address, claimed, control);
   const startedAt = performance.now();
-  const attempt: Attempt = { executor, chain, assignment, address, claimed, control, context, startedAt, previous: '' };
+  const attempt: Attempt = {
+    ...{ executor, chain, assignment, address, claimed, control, context, startedAt },
+    ...{ previous: '', outcome: 'neither' },
+  };
   const { runId, tag } = chain;
   const { stepId, key } = assignment;
   const entry: LiveAttempt = { runId, stepId, key, attemptId, tag, control, task: chain.task };
   live.add(entry);
+  const { meter } = executor.options;
+  meter?.began(attemptId, assignment.work.use);
   if (executor.handsBack) control.abort('drain');
   try {
     const end = await work(attempt);
     control.stop();
     executor.durations.note(`${assignment.work.queue}/${assignment.work.use}`, performance.now() - startedAt);
-    if (end.kind === 'returned' && !isTimeout(control)) return await commit(attempt, end, mayContinue);
+    if (end.kind === 'returned' && !isTimeout(control)) {
+      attempt.outcome = 'succeeded';
+      return await commit(attempt, end, mayContinue);
+    }
     if (control.cause === 'cancelled' || control.cause === 'drain' || control.cause === 'superseded') {
       await executor.options.state.transitions.release(address, control.cause);
       return undefined;
@@ -83,6 +101,7 @@ export async function makeAttempt(
   } finally {
     control.stop();
     live.delete(entry);
+    meter?.ended(attemptId, attempt.outcome, `${runId}/${stepId}`);
     await context.cleanUp();
   }
 }
@@ -188,6 +207,10 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const { step, work: stepWork } = assignment;
   const timedOut = isTimeout(control);
   const classification = timedOut ? timeoutOf(control) : classify(end, attempt);
+  const { type, code } = classification;
+  const hasBreaker = stepWork.breaker !== undefined;
+  const thrown = end.kind === 'threw' ? end.error : undefined;
+  if (countsAgainstAgent({ type, code, error: thrown, hasBreaker })) attempt.outcome = 'failed';
   const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
   const random = options.random ?? Math.random;
   const decision =

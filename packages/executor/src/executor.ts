@@ -1,3 +1,4 @@
+import type { WorkMeter } from '@flotilla/agents';
 import { isFlotillaError, type JsonLimits } from '@flotilla/contracts';
 import { type ClassifyRule, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
@@ -23,6 +24,8 @@ export interface ExecutorOptions {
   /** Has what failed together come back evenly over half a minute. Default true. */
   spreadRetries?: boolean;
   outputLimits?: JsonLimits;
+  /** Told how each attempt ends, as far as that speaks of the agent. */
+  meter?: WorkMeter;
   random?: () => number;
 }
 
@@ -218,7 +221,9 @@ export class Executor {
     let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
     let assignment = first;
     while (claimed !== undefined) {
-      const mayContinue = () => !this.#draining && performance.now() - startedAt < TIME_SLICE_MS;
+      // Where fewer slots may be taken than are, chains end with their step, so that others go on with them.
+      const mayContinue = () =>
+        !this.#draining && this.slots.taken <= this.slots.limit && performance.now() - startedAt < TIME_SLICE_MS;
       const next = await makeAttempt(this, chain, assignment, attemptId, claimed, mayContinue, this.#live);
       if (next === undefined) return;
       const following = assignmentOf(chain.plan, next.key, this.options.abilities);

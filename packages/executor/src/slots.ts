@@ -2,11 +2,14 @@
 export class Slots {
   readonly #size: number;
   #taken = 0;
+  readonly #limits = new Map<string, number>();
+  #limit: number;
   readonly #holders: Holder[] = [];
   #free: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(size: number) {
     this.#size = size;
+    this.#limit = size;
   }
 
   get size(): number {
@@ -17,8 +20,24 @@ export class Slots {
     return this.#taken;
   }
 
+  /** How many may be taken now: the size, or the least of the limits that are set. */
+  get limit(): number {
+    return this.#limit;
+  }
+
   get free(): number {
-    return this.#size - this.#taken;
+    return Math.max(0, this.#limit - this.#taken);
+  }
+
+  /**
+   * Lowers how many may be taken for a reason of that name; Infinity lifts it. What is taken beyond it stays until it is
+   * released.
+   */
+  limitTo(reason: string, most: number): void {
+    if (most >= this.#size) this.#limits.delete(reason);
+    else this.#limits.set(reason, Math.max(0, Math.floor(most)));
+    this.#limit = Math.min(this.#size, ...this.#limits.values());
+    this.#wake();
   }
 
   /** Takes up to `wanted` slots; answers how many. */

@@ -1,4 +1,3 @@
-export * from './agent-registry.ts';
 export * from './checkpoint.ts';
 export type { CreatedRun, CreateRun } from './create-runs.ts';
 export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';

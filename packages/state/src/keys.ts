@@ -22,7 +22,8 @@
  * | `w:<name>`  | ZSET   | entries until pruned        | runs of a workflow by creation |
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
  *
- * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`.
+ * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
+ * `packages/agents/src/agent-keys.ts`.
  */
 export const KEY_SUFFIXES = {
   run: 'r:',
@@ -64,10 +65,6 @@ export function stateKey(tag: string, suffix: KeySuffix, id = ''): string {
 export function deploymentKeys(namespace: string) {
   const tag = `{${namespace}}:`;
   return {
-    /** HASH worker id -> record (JSON). */
-    agents: `${tag}agents`,
-    /** ZSET worker id by last sign of life (Redis ms). */
-    agentsSeen: `${tag}agents:seen`,
     /** HASH workflow name -> latest version or content hash; see workflow-registry. */
     workflows: `${tag}workflows`,
     /** HASH `name@version` -> registration (JSON). */

@@ -1,5 +1,4 @@
 import type {
-  AgentView,
   CheckpointView,
   HistoryEvent,
   Problem,
@@ -11,7 +10,6 @@ import type {
 import { FlotillaError } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
-import { listAgents } from './agent-registry.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
@@ -177,10 +175,6 @@ export class State<P extends PlanShape> {
     const { definitionHash, createdAt } = await this.#runBasics(runId);
     const plan = await this.readPlan(this.tagOf(runId), definitionHash);
     return readHistory({ ...this.#reads(), plan }, runId, createdAt, page);
-  }
-
-  listAgents(): Promise<AgentView[]> {
-    return listAgents(this.client, this.namespace);
   }
 
   registerWorkflow(plan: P): Promise<{ view: WorkflowView; created: boolean }> {

@@ -1,3 +1,4 @@
+export { agentViewWith } from './agent-view.ts';
 export {
   type ChaosProxy,
   type ChaosProxyOptions,

@@ -1,6 +1,6 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
 import { classifyRedisError, mayHaveTakenEffect, RedisUnavailableError } from '@flotilla/redis';
-import type { RunApi } from './run-api.ts';
+import type { AgentApi, RunApi, StateApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
 const WRITES = ['createRun', 'createRuns', 'cancelRun', 'pauseRun', 'resumeRun', 'registerWorkflow'] as const;
@@ -10,11 +10,11 @@ const READS = [
   'listSteps',
   'readHistory',
   'listCheckpoints',
-  'listAgents',
   'readWorkflow',
   'listWorkflows',
   'health',
 ] as const;
+const AGENT_READS = ['listAgents', 'listAgentEvents'] as const;
 
 /** When Redis has trouble, the time after which trying again may help. */
 const RETRY_AFTER_MS = 1000;
@@ -23,16 +23,17 @@ const RETRY_AFTER_MS = 1000;
  * The same API where no call waits longer than `deadlineMs` (DEADLINE_EXCEEDED, ambiguous for what writes) and where
  * errors of the Redis client are typed: REDIS_UNAVAILABLE, STORAGE_FULL.
  */
-export function boundApi(api: RunApi, deadlineMs: number): RunApi {
-  const bounded: RunApi = { ...api, watchRuns: (listener) => api.watchRuns(listener) };
-  const bind = (name: (typeof WRITES)[number] | (typeof READS)[number], ambiguous: boolean): void => {
-    const call = (api[name] as (...values: unknown[]) => Promise<unknown>).bind(api);
+export function boundApi(api: StateApi, agents: AgentApi, deadlineMs: number): RunApi {
+  const bounded: RunApi = { ...api, ...agents, watchRuns: (listener) => api.watchRuns(listener) };
+  const bind = <Owner extends object>(owner: Owner, name: keyof Owner & string, ambiguous: boolean): void => {
+    const call = (owner[name] as (...values: unknown[]) => Promise<unknown>).bind(owner);
     const boundedCall = (...values: unknown[]) =>
       answerWithin(typed(call(...values), ambiguous), deadlineMs, ambiguous);
     Object.assign(bounded, { [name]: boundedCall });
   };
-  for (const name of WRITES) bind(name, true);
-  for (const name of READS) bind(name, false);
+  for (const name of WRITES) bind(api, name, true);
+  for (const name of READS) bind(api, name, false);
+  for (const name of AGENT_READS) bind(agents, name, false);
   return bounded;
 }
 

@@ -19,7 +19,7 @@ import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
 import { PlanSource } from './plan-source.ts';
 import { PROBLEM_TYPE, retryAfterSeconds, toFlotillaError, toProblemDocument } from './problem-document.ts';
 import { RouteTable } from './route-table.ts';
-import type { CompileWorkflow, RunApi } from './run-api.ts';
+import type { AgentApi, CompileWorkflow, StateApi } from './run-api.ts';
 import { registerRunBatchRoute } from './run-batch.ts';
 import { registerRunControlRoutes } from './run-control.ts';
 import { registerRunEventsRoute } from './run-events.ts';
@@ -30,7 +30,8 @@ import { registerWorkflowRoutes } from './workflows.ts';
 import { validationFailed, zodProblems } from './zod-problems.ts';
 
 export interface HttpServerOptions {
-  api: RunApi;
+  api: StateApi;
+  agentApi: AgentApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -119,7 +120,7 @@ function endOnClose(app: FastifyInstance, context: HttpContext, closing: AbortCo
 
 function createContext(options: HttpServerOptions, closing: AbortSignal): HttpContext {
   const { config, compile, logger, metrics = createMetrics() } = options;
-  const api = boundApi(options.api, config.requestDeadlineMs);
+  const api = boundApi(options.api, options.agentApi, config.requestDeadlineMs);
   const inputs = new InputSchemas();
   return {
     api,

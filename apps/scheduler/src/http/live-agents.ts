@@ -30,7 +30,7 @@ export class LiveAgents {
   async #read(): Promise<AgentView[] | undefined> {
     try {
       const agents = await answerWithin(this.#api.listAgents(), PATIENCE_MS, false);
-      this.#agents = agents.filter((agent) => agent.status === 'healthy');
+      this.#agents = agents.filter(({ status }) => status !== 'lost' && status !== 'draining');
     } catch {
       this.#agents = undefined; // whoever asks for agents themselves is told why
     } finally {

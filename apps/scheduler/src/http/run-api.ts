@@ -1,4 +1,5 @@
 import type {
+  AgentEvent,
   AgentView,
   CheckpointView,
   Durability,
@@ -16,7 +17,7 @@ import type { Plan } from '@flotilla/engine';
  * What the HTTP edge needs from state. packages/state fits it by shape; a test may stand in for it. Every method may
  * throw a FlotillaError, which becomes the answer as it is.
  */
-export interface RunApi {
+export interface StateApi {
   /** IDEMPOTENCY_CONFLICT, RUN_PRUNED, STORAGE_FULL, REDIS_UNAVAILABLE (ambiguous), DURABILITY_UNAVAILABLE, DURABILITY_UNSUPPORTED. */
   createRun(request: CreateRun): Promise<CreatedRun>;
   /** Many runs with one script call per partition; the answers stand in the order of the requests. */
@@ -35,7 +36,6 @@ export interface RunApi {
   /** Events with `seq > after`; -1 reads from the start. `next` is the `after` of the following page. RUN_NOT_FOUND. */
   readHistory(runId: string, page: { after: number; limit: number }): Promise<{ events: HistoryEvent[]; next: number }>;
   listCheckpoints(runId: string, page: Page): Promise<{ checkpoints: CheckpointView[]; cursor?: string }>;
-  listAgents(): Promise<AgentView[]>;
 
   /** WORKFLOW_VERSION_CONFLICT: this name and version exist with another content. */
   registerWorkflow(plan: Plan): Promise<{ view: WorkflowView; created: boolean }>;
@@ -47,6 +47,16 @@ export interface RunApi {
   watchRuns(listener: (runId: string) => void): () => void;
   health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }>;
 }
+
+/** What the HTTP edge needs to know of agents. */
+export interface AgentApi {
+  /** Living and lately lost. */
+  listAgents(): Promise<AgentView[]>;
+  /** Newest first. */
+  listAgentEvents(limit: number): Promise<AgentEvent[]>;
+}
+
+export interface RunApi extends StateApi, AgentApi {}
 
 export interface CreateRun {
   plan: Plan;

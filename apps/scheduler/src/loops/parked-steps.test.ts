@@ -1,6 +1,6 @@
 import type { AgentView } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
-import { eventually, testNamespace } from '@flotilla/testing';
+import { agentViewWith, eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { FleetView } from '../relay/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
@@ -15,7 +15,7 @@ let loops: Loop[] = [];
 beforeEach(async () => {
   world = await new LoopWorld(testNamespace(import.meta.url)).open();
   serveWith('known');
-  fleet = new FleetView(world.state);
+  fleet = new FleetView(world.state, { list: async () => agents });
   await fleet.refresh();
 });
 afterEach(async () => {
@@ -25,23 +25,11 @@ afterEach(async () => {
   jest.restoreAllMocks();
 });
 
+let agents: AgentView[] = [];
+
 /** From now on one living worker serves the queue, with these handlers. */
 function serveWith(...handlers: string[]): void {
-  const agent: AgentView = {
-    agentId: 'agent-1',
-    workerId: 'worker-1',
-    status: 'healthy',
-    queues: ['default'],
-    handlers,
-    capabilities: [],
-    host: 'here',
-    pid: 1,
-    version: '1',
-    load: { running: 0, slots: 8, loopLagMs: 0 },
-    startedAt: 1,
-    lastSeenAt: 1,
-  };
-  jest.spyOn(world.state, 'listAgents').mockResolvedValue([agent]);
+  agents = [agentViewWith({ handlers, load: { running: 0, slots: 8, loopLagMs: 0 } })];
 }
 
 function startLoops(): void {

@@ -22,7 +22,8 @@ afterEach(async () => {
 /** A relay of another process than the one that took the submission. */
 function startRelay(state = world.createState()): void {
   const { queues, blocking, logger } = world;
-  loop = createRelayLoop({ state, queues, fleet: new FleetView(state), blocking, schedulerId: 's-1', logger });
+  const fleet = new FleetView(state, { list: async () => [] });
+  loop = createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger });
   loop.start();
 }
 

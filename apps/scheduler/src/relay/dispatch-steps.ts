@@ -30,10 +30,11 @@ export async function dispatchSteps(
   const at = Number.parseInt(origin, 10);
   for (const group of byHandler.values()) {
     const { queue, use } = group[0]!;
-    if (!fleet.mayBeTaken(queue, use)) {
+    const obstacle = fleet.obstacleTo(queue, use);
+    if (obstacle !== undefined) {
       const againInMs = fleet.lookAgainInMs(queue, use);
       for (const { runId, key } of group) {
-        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, 'no-handler', againInMs));
+        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, obstacle, againInMs));
       }
       continue;
     }

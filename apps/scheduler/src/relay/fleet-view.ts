@@ -1,3 +1,4 @@
+import type { AgentDirectory } from '@flotilla/agents';
 import type { AgentView } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { deploymentKeys, type State } from '@flotilla/state';
@@ -16,36 +17,41 @@ const LONGEST_LOOK_MS = 30_000;
  */
 export class FleetView {
   readonly #state: State<Plan>;
-  #agents: AgentView[] = [];
+  readonly #directory: Pick<AgentDirectory, 'list'>;
+  #living: readonly AgentView[] = [];
+  #queues: ReadonlyMap<string, ServedQueue> = new Map();
   #durations: Record<string, string> = {};
   #handlers: ReadonlySet<string> = new Set();
   /** Since when handlers have been missing, monotonic. Forgetting one costs a few more looks. */
   readonly #missingSince = new LRUCache<string, number>({ max: 10_000 });
   #arrivals = 0;
 
-  constructor(state: State<Plan>) {
+  constructor(state: State<Plan>, directory: Pick<AgentDirectory, 'list'>) {
     this.#state = state;
+    this.#directory = directory;
   }
 
   async refresh(): Promise<void> {
     const { client, namespace } = this.#state;
     const [agents, durations] = await Promise.all([
-      this.#state.listAgents(),
+      this.#directory.list(),
       client.hgetall(deploymentKeys(namespace).durations),
     ]);
-    this.#agents = agents.filter(({ status }) => status === 'healthy');
     this.#durations = durations;
+    const living = agents.filter(({ status }) => status !== 'lost' && status !== 'draining');
+    const isUnchanged = living.length === this.#living.length && living.every(isSameAs(this.#living));
+    this.#living = living;
+    if (isUnchanged) return;
+    this.#queues = indexQueues(living);
     const handlers = new Set(
-      this.#agents.flatMap(({ queues, handlers }) =>
-        queues.flatMap((queue) => handlers.map((use) => `${queue}\n${use}`)),
-      ),
+      Array.from(this.#queues, ([queue, { taken }]) => Array.from(taken, (use) => `${queue}\n${use}`)).flat(),
     );
     if ([...handlers].some((handler) => !this.#handlers.has(handler))) this.#arrivals += 1;
     for (const handler of handlers) this.#missingSince.delete(handler);
     this.#handlers = handlers;
   }
 
-  /** Grows when a queue has a handler that it did not have at the last refresh. */
+  /** Grows when an agent that takes work has a handler that none had at the last refresh, for the queue. */
   get arrivals(): number {
     return this.#arrivals;
   }
@@ -61,20 +67,50 @@ export class FleetView {
     return Math.round(Math.min(LONGEST_LOOK_MS, Math.max(FIRST_LOOK_MS, now - since)) * (1 + Math.random() / 4));
   }
 
-  /** False only when living workers serve the queue and none of them has the handler: with none at all, tasks wait for one. */
-  mayBeTaken(queue: string, use: string): boolean {
-    const serving = this.#agents.filter(({ queues }) => queues.includes(queue));
-    return serving.length === 0 || serving.some(({ handlers }) => handlers.includes(use));
+  /**
+   * Why nobody may take such a step now: the agents that could are unhealthy, or those that serve the queue lack the
+   * handler. Nothing when somebody may, and when no living agent serves the queue at all: tasks wait for one.
+   */
+  obstacleTo(queue: string, use: string): 'agent-health' | 'no-handler' | undefined {
+    const served = this.#queues.get(queue);
+    if (served === undefined || served.taken.has(use)) return undefined;
+    return served.resting.has(use) ? 'agent-health' : 'no-handler';
   }
 
   /** Steps of a handler that make one task: 1 when they take time or nothing is known, up to 64 tiny ones. */
   stepsPerTask(queue: string, use: string): number {
     const meanMs = Number(this.#durations[`${queue}/${use}`] ?? Number.NaN);
     if (!(meanMs > 0)) return 1;
-    const most = this.#agents.reduce(
-      (slots, { queues, load }) => (queues.includes(queue) ? Math.max(slots, load.slots) : slots),
-      1,
-    );
+    const most = this.#queues.get(queue)?.slots ?? 1;
     return Math.max(1, Math.min(MOST_STEPS_IN_TASK, most, Math.floor(TASK_WORK_MS / meanMs)));
   }
 }
+
+interface ServedQueue {
+  /** Handlers of agents that take work. */
+  taken: Set<string>;
+  /** Handlers of living agents that are unhealthy and take none. */
+  resting: Set<string>;
+  /** Of the largest agent that takes work. */
+  slots: number;
+}
+
+function indexQueues(agents: readonly AgentView[]): Map<string, ServedQueue> {
+  const index = new Map<string, ServedQueue>();
+  for (const { queues, handlers, intake, load } of agents) {
+    for (const queue of queues) {
+      const served = index.get(queue) ?? { taken: new Set(), resting: new Set(), slots: 1 };
+      index.set(queue, served);
+      const list = intake === 'none' ? served.resting : served.taken;
+      for (const use of handlers) list.add(use);
+      if (intake !== 'none') served.slots = Math.max(served.slots, load.slots);
+    }
+  }
+  return index;
+}
+
+/** Whether an agent does the same work as the one in its place: what it can do does not change while it lives. */
+const isSameAs = (former: readonly AgentView[]) => (agent: AgentView, index: number) => {
+  const { agentId, intake, handlers } = former[index]!;
+  return agentId === agent.agentId && intake === agent.intake && handlers === agent.handlers;
+};

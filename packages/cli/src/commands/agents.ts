@@ -9,6 +9,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 
 interface AgentsOptions extends RemoteOptions {
   all?: boolean;
+  events?: boolean;
 }
 
 /** Lost agents are of interest for a moment; the scheduler remembers them for an hour. */
@@ -16,9 +17,14 @@ const SHOWN_WHEN_LOST_MS = 60_000;
 
 export function agentsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('agents'))
-    .description('list the agents, since when they are lost, and what they can do')
+    .description('list the agents, how they are and since when, and what they can do')
     .option('--all', 'those too that have been lost for longer than a minute')
+    .option('--events', "what happened to the agents' health lately, newest first")
     .action(async (options: AgentsOptions) => {
+      if (options.events === true) {
+        await printEvents(terminal, options);
+        return;
+      }
       const agents = await connectScheduler(terminal, options).agents();
       const now = latestSign(agents);
       const isShown = ({ status, lastSeenAt }: AgentView) =>
@@ -58,5 +64,21 @@ function row(agent: AgentView, now: number): string[] {
   const up = formatDuration(lastSeenAt - startedAt);
   const seen =
     status === 'lost' ? `${formatMoment(lastSeenAt)} (${formatDuration(Math.max(0, now - lastSeenAt))} ago)` : 'now';
-  return [agentId, status, seen, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
+  return [agentId, standing(agent, now), seen, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
+}
+
+/** A status that is not the usual one says why, and for how long it has been that. */
+function standing({ status, reason, since }: AgentView, now: number): string {
+  if (status === 'lost' || reason === undefined || reason === 'proven' || reason === 'seen-again') return status;
+  return `${status}: ${reason} (${formatDuration(Math.max(0, now - since))})`;
+}
+
+async function printEvents(terminal: Terminal, options: AgentsOptions): Promise<void> {
+  const events = await connectScheduler(terminal, options).agentEvents();
+  if (options.json) printJson(terminal, { events });
+  else if (events.length === 0) printLine(terminal, 'nothing has happened to the health of agents');
+  else {
+    const rows = events.map(({ at, type, agentId, reason }) => [formatMoment(at), type, agentId, reason]);
+    printTable(terminal, ['AT', 'EVENT', 'AGENT', 'REASON'], rows);
+  }
 }

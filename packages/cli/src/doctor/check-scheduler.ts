@@ -33,7 +33,7 @@ async function askReady(url: string): Promise<Finding> {
 function judgeWorkers(states: readonly string[]): Finding {
   const healthy = states.filter((state) => state === 'healthy').length;
   const others = states.length - healthy;
-  const message = `${healthy} healthy${others === 0 ? '' : `, ${others} draining or lost`}`;
+  const message = `${healthy} healthy${others === 0 ? '' : `, ${others} of another status`}`;
   if (healthy > 0) return { check: 'workers', state: 'ok', message };
   return { check: 'workers', state: 'fail', message, advice: 'start workers with: ./flotilla up' };
 }

@@ -1,6 +1,6 @@
 /**
  * What the keys of a deployment are for, read from their names: the checker's own knowledge of what is written down in
- * `packages/state/src/keys.ts`. A key that is not known here belongs to nobody.
+ * `packages/state/src/keys.ts` and `packages/agents/src/agent-keys.ts`. A key that is not known here belongs to nobody.
  */
 const PARTITION_KEYS: Readonly<Record<string, string>> = {
   out: 'outbox',
@@ -25,6 +25,10 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'agents',
   'agents:seen',
+  'agents:signs',
+  'agents:health',
+  'agents:revision',
+  'agents:events',
   'workflows',
   'workflows:versions',
   'durations',

@@ -1,4 +1,5 @@
 import {
+  type AgentEvent,
   type AgentView,
   FlotillaError,
   type HistoryEvent,
@@ -25,6 +26,7 @@ export class FakeRunApi implements RunApi {
   readonly runs = new Map<string, FakeRun>();
   readonly workflows = new Map<string, WorkflowView>();
   agents: AgentView[] = [];
+  agentEvents: AgentEvent[] = [];
   /** Requests as they came, for what the edge derived. */
   readonly created: CreateRun[] = [];
   readonly cancelled: { runId: string; reason: string | undefined }[] = [];
@@ -120,6 +122,11 @@ export class FakeRunApi implements RunApi {
     await this.#begin('listCheckpoints');
     this.#run(runId);
     return { checkpoints: [] };
+  }
+
+  async listAgentEvents(limit: number): Promise<AgentEvent[]> {
+    await this.#begin('listAgentEvents');
+    return this.agentEvents.slice(0, limit);
   }
 
   async listAgents(): Promise<AgentView[]> {

@@ -1,5 +1,6 @@
 import { type AgentView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
 import { compileWorkflow } from '@flotilla/engine';
+import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
 import { readSchedulerConfig } from '../../config.ts';
 import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
@@ -38,6 +39,7 @@ export async function startTestServer(
   };
   const app = await createHttpServer({
     api,
+    agentApi: api,
     compile: compileWorkflow,
     config: { ...readSchedulerConfig({}), ...config },
     logger,
@@ -81,20 +83,7 @@ export const ECHO = {
 };
 
 export function agentWith(handlers: string[], capabilities: string[] = []): AgentView {
-  return {
-    agentId: 'a-1',
-    workerId: 'w-1',
-    host: 'here',
-    pid: 1,
-    status: 'healthy',
-    version: '0.1.0',
-    capabilities,
-    queues: ['default'],
-    handlers,
-    load: { running: 0, slots: 10, loopLagMs: 0 },
-    startedAt: 1,
-    lastSeenAt: 2,
-  };
+  return agentViewWith({ handlers, capabilities });
 }
 
 export const redisIsAway = new FlotillaError('REDIS_UNAVAILABLE', 'Redis cannot be reached', {
