@@ -13,13 +13,6 @@ const wholeNumber = (minimum: number, maximum: number, standard: number) =>
     .pipe(z.number().min(minimum).max(maximum))
     .prefault(String(standard));
 
-const ratio = (standard: number) =>
-  z
-    .string()
-    .regex(/^(?:0?\.\d{1,6}|[01](?:\.0{1,6})?)$/, 'expected a number from 0 to 1')
-    .transform(Number)
-    .prefault(String(standard));
-
 const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0');
 
 const apiKeyZ = z
@@ -59,13 +52,13 @@ export const environmentZ = z.object({
   FLOTILLA_HEALTH_ROUTING: z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('1'),
   FLOTILLA_HEALTH_CHECK_MS: wholeNumber(100, 30_000, 1000),
   FLOTILLA_HEALTH_FAILURES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.consecutiveFailures),
-  FLOTILLA_HEALTH_ERROR_RATE: ratio(DEFAULT_HEALTH_THRESHOLDS.errorRate),
+  FLOTILLA_HEALTH_ERROR_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.errorRate * 100),
   FLOTILLA_HEALTH_MIN_VOLUME: wholeNumber(1, 1_000_000, DEFAULT_HEALTH_THRESHOLDS.minimumVolume),
   FLOTILLA_HEALTH_RESPONSE_MS: wholeNumber(1, DAY_MS, DEFAULT_HEALTH_THRESHOLDS.responseTimeMs),
   FLOTILLA_HEALTH_LOST_MS: wholeNumber(5000, 60_000, DEFAULT_HEALTH_THRESHOLDS.lostAfterMs),
   FLOTILLA_HEALTH_COOL_DOWN_MS: wholeNumber(100, 60_000, DEFAULT_HEALTH_THRESHOLDS.coolDownMs),
   FLOTILLA_HEALTH_PROBATION_SUCCESSES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.probationSuccesses),
-  FLOTILLA_HEALTH_MAX_SHARE_OUT: ratio(DEFAULT_HEALTH_THRESHOLDS.largestShareOut),
+  FLOTILLA_HEALTH_MOST_OUT_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.largestShareOut * 100),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
 
@@ -130,13 +123,13 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
       ...DEFAULT_HEALTH_THRESHOLDS,
       routing: ['1', 'true', 'yes'].includes(data.FLOTILLA_HEALTH_ROUTING),
       consecutiveFailures: data.FLOTILLA_HEALTH_FAILURES,
-      errorRate: data.FLOTILLA_HEALTH_ERROR_RATE,
+      errorRate: data.FLOTILLA_HEALTH_ERROR_PERCENT / 100,
       minimumVolume: data.FLOTILLA_HEALTH_MIN_VOLUME,
       responseTimeMs: data.FLOTILLA_HEALTH_RESPONSE_MS,
       lostAfterMs: data.FLOTILLA_HEALTH_LOST_MS,
       coolDownMs: data.FLOTILLA_HEALTH_COOL_DOWN_MS,
       probationSuccesses: data.FLOTILLA_HEALTH_PROBATION_SUCCESSES,
-      largestShareOut: data.FLOTILLA_HEALTH_MAX_SHARE_OUT,
+      largestShareOut: data.FLOTILLA_HEALTH_MOST_OUT_PERCENT / 100,
     },
     healthCheckMs: data.FLOTILLA_HEALTH_CHECK_MS,
     logLevel: data.FLOTILLA_LOG_LEVEL,

@@ -1,5 +1,5 @@
+import type { ErrorType } from '@flotilla/contracts';
 import { isProgrammerError } from './classify-error.ts';
-import type { ErrorType } from './error-code-types.ts';
 
 /** What is asked about a failed attempt. */
 export interface BlameQuestion {

@@ -24,6 +24,7 @@ describe('/openapi.json', () => {
       '/metrics',
       '/readyz',
       '/v1/agents',
+      '/v1/agents/events',
       '/v1/runs',
       '/v1/runs/batch',
       '/v1/runs/{runId}',
