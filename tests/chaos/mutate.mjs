@@ -8,7 +8,10 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const MUTATIONS = {
   /** Any result is accepted for whatever attempt is running. */
-  'no-fence': [['prelude.lua', / and header\[4\] == fence and header\[5\] == attemptId/, '']],
+  'no-fence': [
+    ['prelude.lua', / and header\[4\] == fence and header\[5\] == attemptId/, ''],
+    ['commit.lua', 'if heldFence ~= fence or heldAttempt ~= attemptId then', 'if not heldFence then'],
+  ],
   /** No worker ever counts as dead. */
   'no-lease': [['timers.lua', 'if leaseEnds[worker] > now then', 'if true then']],
   /** Every worker counts as dead as soon as its attempts are looked at. */

@@ -1,15 +1,25 @@
 -- Applies a group of claims and commits.
--- ARGV: lease duration ms, namespace, then per transition: name, tag, argument count, arguments…
+-- ARGV: lease duration ms, namespace, then per list of transitions that share arguments: name, tag, their count, the shared
+--       arguments, and the own ones of each
 --
 -- Invariants:
 -- 1. Until all transitions of a group have ended, nothing is written: an error among them (a damaged field) leaves no
 --    trace, and neither does a history that cannot be written. The group is then applied one by one, and only what fails
 --    there answers an error.
 -- 2. A transition sees in the shared run what the earlier ones of its group have put there.
-local starts, position, last = {}, 3, #ARGV
+local SHARED, OWN = { claim = 5, commit = 6 }, { claim = 2, commit = 6 }
+-- By transition: its name, its tag, where its shared and its own arguments begin.
+local names, tags, shared, own, count = {}, {}, {}, {}, 0
+local position, last = 3, #ARGV
 while position <= last do
-  starts[#starts + 1] = position
-  position = position + 3 + tonumber(ARGV[position + 2])
+  local name, tag, listed = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
+  local sharedAt, ownAt, ownLength = position + 3, position + 3 + SHARED[name], OWN[name]
+  for index = 1, listed do
+    count = count + 1
+    names[count], tags[count], shared[count], own[count] = name, tag, sharedAt, ownAt
+    ownAt = ownAt + ownLength
+  end
+  position = ownAt
 end
 
 local function decide(from, to)
@@ -17,19 +27,18 @@ local function decide(from, to)
   -- Run ids name their partition, so they tell runs of several tags apart.
   local runs, replies = {}, {}
   for index = from, to do
-    local at = starts[index]
-    local id = ARGV[at + 3]
+    local id = ARGV[shared[index]]
     local run = runs[id]
     if not run then
-      run = newRun(ARGV[at + 1], id)
+      run = newRun(tags[index], id)
       runs[id] = run
     end
-    WANT[ARGV[at]](run, at + 3)
+    WANT[names[index]](run, shared[index], own[index])
   end
   for id, run in pairs(runs) do runs[id] = readRun(run) end
   for index = from, to do
-    local at = starts[index]
-    replies[index - from + 1] = T[ARGV[at]](ARGV[at + 1], at + 3, runs[ARGV[at + 3]] or nil)
+    local sharedAt = shared[index]
+    replies[index - from + 1] = T[names[index]](tags[index], sharedAt, own[index], runs[ARGV[sharedAt]] or nil)
   end
   return replies, runs
 end
@@ -67,13 +76,13 @@ local function finishWriting(runs)
   flushGathered()
 end
 
-local prepared, group = pcall(prepare, 1, #starts)
+local prepared, group = pcall(prepare, 1, count)
 if prepared then
   finishWriting(group.runs)
   return group.replies
 end
 local replies = {}
-for index = 1, #starts do
+for index = 1, count do
   local ok, own = pcall(prepare, index, index)
   if ok then
     finishWriting(own.runs)

@@ -8,11 +8,13 @@
 --    What changes of a run is gathered, too: `put`, `remove` and `event` write nothing, `writeRun` does.
 -- 3. Times in a run's hash and history are milliseconds since the run's creation (`c`), so are fencing tokens:
 --    token = max(previous + 1, now - c), which a failover cannot roll back below what a zombie holds.
-local call = redis.call
+-- Globals are looked up by name each time they are used, locals are not.
+local ARGV, call, pcall, pairs, tonumber = ARGV, redis.call, pcall, pairs, tonumber
+local find, format, match, sub, floor = string.find, string.format, string.match, string.sub, math.floor
 local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local nowText = string.format('%d', now)
-local LEASE_MS = tonumber(ARGV[1])
+local now = clock[1] * 1000 + floor(clock[2] / 1000)
+local nowText = format('%d', now)
+local LEASE_END_TEXT = format('%d', now + ARGV[1])
 local NAMESPACE = ARGV[2]
 local T = {}
 
@@ -20,7 +22,7 @@ local T = {}
 local UNIT, UNIT2 = 131072, 17179869184
 
 -- Lua would write large numbers with an exponent.
-local function integer(value) return string.format('%d', value) end
+local function integer(value) return format('%d', value) end
 
 -- Gathered writes -------------------------------------------------------------------------------------------------
 local sortedSets, outboxes, messages
@@ -31,6 +33,7 @@ local function gatherAnew()
 end
 gatherAnew()
 
+-- `score`: a number, or its text where many have the same.
 local function schedule(key, member, score)
   local set = sortedSets[key]
   if not set then set = {} sortedSets[key] = set end
@@ -72,7 +75,7 @@ local function flushGathered()
     local add, remove = { 'ZADD', key }, { 'ZREM', key }
     for member, score in pairs(members) do
       if score then
-        add[#add + 1] = integer(score)
+        add[#add + 1] = type(score) == 'string' and score or integer(score)
         add[#add + 1] = member
         if #add > 2000 then call(unpack(add)) add = { 'ZADD', key } end
       else
@@ -107,6 +110,8 @@ local function callInParts(command)
   end
 end
 
+local NONE = {}
+
 local function newRun(tag, id)
   local key = tag .. K.run .. id
   -- values: what has been read or put, false where the hash has no such field. fields: what to read with `readRun`.
@@ -129,7 +134,7 @@ local function readRun(run)
     for index = 1, #page do values[fields[first - 1 + index]] = page[index] end
   end
   if not values.m then return false end
-  local status, created, live, pending, output, failed = string.match(values.m, META)
+  local status, created, live, pending, output, failed = match(values.m, META)
   run.status, run.createdText = status, created
   run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
   run.hasOutput, run.hasFailed = output, failed
@@ -172,6 +177,13 @@ local function put(run, field, value)
   set[place] = value
 end
 
+-- A counter changes many times in a group of transitions: it becomes a text when it is written.
+local function putCounter(run, field, value)
+  run.values[field] = value
+  run.counters = run.counters or {}
+  run.counters[field] = value
+end
+
 local function remove(run, field)
   run.values[field] = false
   run.removed = run.removed or {}
@@ -185,10 +197,11 @@ local function event(run, line)
 end
 
 local function writeFields(run)
+  for field, value in pairs(run.counters or NONE) do put(run, field, integer(value)) end
   local meta = run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput .. '|' .. run.hasFailed
   if meta ~= run.values.m then put(run, 'm', meta) end
   if #run.set > 2 then callInParts(run.set) end
-  for field in pairs(run.removed or {}) do call('HDEL', run.key, field) end
+  for field in pairs(run.removed or NONE) do call('HDEL', run.key, field) end
 end
 
 local function writeRunNow(run)
@@ -205,7 +218,7 @@ local function isTerminal(status) return status == 'S' or status == 'F' or statu
 
 -- Step headers: parts joined by '|'; the first is the state (see state/src/step-header.ts). Fourteen parts at most.
 local HEADER = '^(%a)' .. string.rep('|?([^|]*)', 12) .. '$'
-local function parts(header) return { string.match(header, HEADER) } end
+local function parts(header) return { match(header, HEADER) } end
 
 -- Ends the run. `status`: S F C T. Only called when nothing of the run is live.
 local TERMINAL_EVENT = { S = K.eventRunSucceeded, F = K.eventRunFailed, C = K.eventRunCancelled, T = K.eventRunTimedOut }
@@ -232,7 +245,7 @@ local function finishWhenDone(run)
   if run.live > 0 then return end
   if run.status == 'e' then
     local ending = stored(run, 'x')
-    finish(run, ENDING_STATUS[string.sub(ending, 1, 1)], string.sub(ending, 3))
+    finish(run, ENDING_STATUS[sub(ending, 1, 1)], sub(ending, 3))
   elseif run.endPending == 0 and isActive(run.status) then
     if run.hasFailed == '1' then
       finish(run, 'F', stored(run, 'f'))
@@ -281,12 +294,12 @@ local function countDown(run, text)
     local edge = edges[index]
     local before = tonumber(stored(run, edge.field) or edge.start)
     local after = before + edge.delta
-    put(run, edge.field, integer(after))
+    putCounter(run, edge.field, after)
     local pending = after % UNIT
     local fires = pending == 0
     if edge.any then
-      local succeeded = math.floor(after / UNIT) % UNIT
-      local succeededBefore = math.floor(before / UNIT) % UNIT
+      local succeeded = floor(after / UNIT) % UNIT
+      local succeededBefore = floor(before / UNIT) % UNIT
       fires = (succeededBefore == 0 and succeeded > 0) or (pending == 0 and succeeded == 0)
     end
     if fires then fired[#fired + 1] = { edge = edge, counter = integer(after), clean = after < UNIT2 } end
@@ -306,10 +319,33 @@ local function sendFired(run, fired)
   end
 end
 
+-- The first attempt of a step when this call has started others of the run: what they have in common is put together once.
+local function startFirstAttempt(run, key, attemptId, worker, attemptMs, head)
+  local at, same = run.atText, run.firstAttempts
+  if not same or same.worker ~= worker or same.attemptMs ~= attemptMs then
+    same = {
+      worker = worker,
+      attemptMs = attemptMs,
+      header = 'R|0|0|' .. at .. '|',
+      afterAttempt = '|' .. worker .. '|' .. at .. '|' .. at .. '|',
+      deadline = '|' .. integer(run.at + attemptMs),
+      event = K.eventAttemptStarted .. '|' .. at .. '|',
+      afterKey = '|1|' .. at .. '|',
+      eventEnd = '|' .. worker,
+    }
+    run.firstAttempts = same
+  end
+  put(run, 's' .. key, same.header .. attemptId .. same.afterAttempt .. head .. same.deadline)
+  event(run, same.event .. key .. same.afterKey .. attemptId .. same.eventEnd)
+  return at, '0', '0', at
+end
+
 -- Starts an attempt: header, event, fence. `previous` are the parts of the step's last header or nil; `head` names the
 -- in-flight entry: a continued step keeps that of the step the worker's chain began with.
 local function startAttempt(run, key, attemptId, worker, previous, attemptMs, head)
   local at = run.atText
+  if not previous and run.starts then return startFirstAttempt(run, key, attemptId, worker, attemptMs, head) end
+  run.starts = true
   local failures, crashes, fence, first, attempt = '0', '0', at, at, '1'
   if previous then
     failures, crashes = previous[2], previous[3]
@@ -324,12 +360,14 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
   return fence, failures, crashes, first
 end
 
--- Ends the in-flight entry of an attempt whose header parts are given.
-local function endLease(run, header, key)
-  local head = header[9]
+-- Ends the in-flight entry of an attempt whose chain began with the step `head`.
+local function endLeaseOf(run, head, key)
   unschedule(run.tag .. K.lease, run.id .. '|' .. head)
   if head ~= key then remove(run, 'c' .. head) end
 end
+
+-- The same, of an attempt whose header parts are given.
+local function endLease(run, header, key) endLeaseOf(run, header[9], key) end
 
 -- A header of a later attempt, or none: the result is refused and recorded, whatever the run's state.
 local function rejectAttempt(run, key, header, fence, attemptId, reason)

@@ -3,7 +3,7 @@
 local WANT = {}
 
 local function parentOf(key)
-  return string.find(key, '.', 1, true) and string.match(key, '^(%d+)%.')
+  return find(key, '.', 1, true) and match(key, '^(%d+)%.')
 end
 
 local listsOfText = {}

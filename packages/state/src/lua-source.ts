@@ -28,7 +28,6 @@ const HOT_FILES: readonly string[] = [
   'transitions/commit',
   'apply-hot-transitions',
 ];
-export const HOT_TRANSITIONS: ReadonlySet<string> = new Set(['claim', 'commit']);
 
 const luaFile = (name: string) => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
 
@@ -57,7 +56,7 @@ function withLiterals(lua: string): string {
  *
  * `progress` may run while Redis is over its memory limit: commits, failures and renewals must get through, or work that
  * is finished would be thrown away (Redis refuses a script at its first denied write otherwise). `hot` is the same for
- * `HOT_TRANSITIONS`, and knows no others. `admission` is refused as a whole then: what is new waits outside.
+ * claims and commits, and knows no others. `admission` is refused as a whole then: what is new waits outside.
  */
 export function transitionScript(kind: 'progress' | 'hot' | 'admission'): string {
   const flags = kind === 'admission' ? '#!lua\n' : '#!lua flags=allow-oom\n';

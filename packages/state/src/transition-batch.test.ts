@@ -11,8 +11,10 @@ const tag = partitionTag(namespace, 0);
 
 interface SentCall {
   sha1: string;
-  /** Names of the transitions in it. */
+  /** Names of the transitions in it; of a call that is not of claims and commits. */
   names: string[];
+  /** All that is said of the transitions. */
+  transitions: (string | number)[];
   /** Answers the call: each transition is told its own name. */
   answer: (replies?: string[][]) => void;
   refuse: (error: Error) => void;
@@ -30,7 +32,7 @@ function createHeldClient(): { client: RedisClient; sent: SentCall[] } {
         names.push(String(transitions[at]));
       return new Promise((resolve, reject) => {
         const answer = (replies = names.map((name) => [name])) => resolve(replies);
-        sent.push({ sha1: String(sha1), names, answer, refuse: reject });
+        sent.push({ sha1: String(sha1), names, transitions, answer, refuse: reject });
       });
     },
   };
@@ -90,12 +92,39 @@ describe('a batch of transitions', () => {
   test('sends claims and commits together and to a script of their own', async () => {
     const { client, sent } = createHeldClient();
     const batch = new TransitionBatch({ ...options, client });
-    const replies = Promise.all(['claim', 'fail', 'commit'].map((name) => batch.apply(tag, name, [])));
+    const replies = Promise.all([
+      batch.applyHot(tag, 'claim', [], []),
+      batch.apply(tag, 'fail', []),
+      batch.applyHot(tag, 'commit', [], []),
+    ]);
     await eventually(() => sent.length === 2);
-    expect(sent.map(({ names }) => names)).toEqual([['claim', 'commit'], ['fail']]);
     expect(sent[0]!.sha1).not.toBe(sent[1]!.sha1);
-    for (const { answer } of sent) answer();
-    expect(await replies).toEqual([['claim'], ['fail'], ['commit']]);
+    expect(sent.map(({ transitions }) => transitions)).toEqual([
+      ['claim', tag, 1, 'commit', tag, 1],
+      ['fail', tag, 0],
+    ]);
+    sent[0]!.answer([['claimed'], ['committed']]);
+    sent[1]!.answer([['failed']]);
+    expect(await replies).toEqual([['claimed'], ['failed'], ['committed']]);
+  });
+
+  test('sends what claims and commits share once for those that stand together', async () => {
+    const { client, sent } = createHeldClient();
+    const batch = new TransitionBatch({ ...options, client });
+    const replies = Promise.all([
+      batch.applyHot(tag, 'claim', ['run-1', 'worker'], ['1', 'a']),
+      batch.applyHot(tag, 'claim', ['run-1', 'worker'], ['2', 'b']),
+      batch.applyHot(tag, 'claim', ['run-2', 'worker'], ['1', 'c']),
+      batch.applyHot(tag, 'commit', ['run-2', 'worker'], ['1', 'd']),
+    ]);
+    await eventually(() => sent.length === 1);
+    expect(sent[0]!.transitions).toEqual([
+      ...['claim', tag, 2, 'run-1', 'worker', '1', 'a', '2', 'b'],
+      ...['claim', tag, 1, 'run-2', 'worker', '1', 'c'],
+      ...['commit', tag, 1, 'run-2', 'worker', '1', 'd'],
+    ]);
+    sent[0]!.answer([['one'], ['two'], ['three'], ['four']]);
+    expect(await replies).toEqual([['one'], ['two'], ['three'], ['four']]);
   });
 
   test('tells an error of the script to the transition that made it, and to no other', async () => {

@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
 import { defineScript, isCluster, type RedisClient, retryTransient, runScript, type Script } from '@flotilla/redis';
-import { HOT_TRANSITIONS, transitionScript } from './lua-source.ts';
+import { transitionScript } from './lua-source.ts';
 
 /** At most this many transitions a call: half of a worker's usual slots, so that it works on one group's replies while
  * Redis works on the other's. */
@@ -13,13 +13,15 @@ type Argument = string | number;
 interface Waiting {
   tag: string;
   name: string;
+  /** Of hot transitions: what many of a group have in common; sent once for those that stand together. */
+  shared: readonly Argument[];
   args: readonly Argument[];
   resolve: (reply: TransitionReply) => void;
   reject: (error: unknown) => void;
 }
 
 interface Lane {
-  script: Script;
+  hot: boolean;
   waiting: Waiting[];
   inFlight: number;
   scheduled: boolean;
@@ -63,15 +65,34 @@ export class TransitionBatch {
 
   /** Applies one transition. Rejects with REDIS_UNAVAILABLE or STORAGE_FULL after the deadline, INTERNAL on a script error. */
   apply(tag: string, name: string, args: readonly Argument[]): Promise<TransitionReply> {
+    return this.#enter(false, tag, name, NOTHING_SHARED, args);
+  }
+
+  /** The same for a claim or commit, whose `shared` arguments are often those of the one before. */
+  applyHot(
+    tag: string,
+    name: 'claim' | 'commit',
+    shared: readonly Argument[],
+    args: readonly Argument[],
+  ): Promise<TransitionReply> {
+    return this.#enter(true, tag, name, shared, args);
+  }
+
+  #enter(
+    hot: boolean,
+    tag: string,
+    name: string,
+    shared: readonly Argument[],
+    args: readonly Argument[],
+  ): Promise<TransitionReply> {
     return new Promise((resolve, reject) => {
-      const hot = HOT_TRANSITIONS.has(name);
       const laneName = (hot ? 'hot' : '') + (this.#perPartition ? tag : '');
       let lane = this.#lanes.get(laneName);
       if (lane === undefined) {
-        lane = { script: hot ? this.#hotScript : this.#script, waiting: [], inFlight: 0, scheduled: false };
+        lane = { hot, waiting: [], inFlight: 0, scheduled: false };
         this.#lanes.set(laneName, lane);
       }
-      lane.waiting.push({ tag, name, args, resolve, reject });
+      lane.waiting.push({ tag, name, shared, args, resolve, reject });
       this.#schedule(lane);
     });
   }
@@ -84,7 +105,7 @@ export class TransitionBatch {
       const group = lane.waiting.splice(0, MAX_GROUP);
       if (group.length === 0) return;
       lane.inFlight += 1;
-      void this.#call(lane.script, group).finally(() => {
+      void this.#call(lane.hot, group).finally(() => {
         lane.inFlight -= 1;
         this.#schedule(lane);
       });
@@ -92,12 +113,11 @@ export class TransitionBatch {
     });
   }
 
-  async #call(script: Script, group: readonly Waiting[]): Promise<void> {
+  async #call(hot: boolean, group: readonly Waiting[]): Promise<void> {
+    const script = hot ? this.#hotScript : this.#script;
     const args: Argument[] = [...this.#head];
-    for (const { tag, name, args: own } of group) {
-      args.push(name, tag, own.length);
-      for (const argument of own) args.push(argument);
-    }
+    if (hot) pushHot(args, group);
+    else pushEach(args, group);
     try {
       const replies = (await retryTransient(() => runScript(this.#options.client, script, [group[0]!.tag], args), {
         deadlineMs: this.#options.deadlineMs,
@@ -114,4 +134,31 @@ export class TransitionBatch {
       for (const waiting of group) waiting.reject(error);
     }
   }
+}
+
+const NOTHING_SHARED: readonly Argument[] = [];
+
+/** Name, tag, number of arguments, arguments. */
+function pushEach(args: Argument[], group: readonly Waiting[]): void {
+  for (const { tag, name, args: own } of group) {
+    args.push(name, tag, own.length);
+    for (const argument of own) args.push(argument);
+  }
+}
+
+/** Name, tag, number of transitions with the same shared arguments, these, and the own ones of each. */
+function pushHot(args: Argument[], group: readonly Waiting[]): void {
+  for (let first = 0; first < group.length; ) {
+    const { tag, name, shared } = group[first]!;
+    let next = first + 1;
+    while (next < group.length && group[next]!.name === name && areSame(group[next]!.shared, shared)) next += 1;
+    args.push(name, tag, next - first);
+    for (const argument of shared) args.push(argument);
+    for (; first < next; first += 1) for (const argument of group[first]!.args) args.push(argument);
+  }
+}
+
+function areSame(some: readonly Argument[], others: readonly Argument[]): boolean {
+  for (let index = 0; index < some.length; index += 1) if (some[index] !== others[index]) return false;
+  return true;
 }

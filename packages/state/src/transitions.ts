@@ -141,15 +141,9 @@ export class Transitions {
   }
 
   async claim(a: ClaimArguments): Promise<ClaimReply> {
-    const reply = await this.#batch.apply(a.tag, 'claim', [
-      a.runId,
-      a.key,
-      a.attemptId,
-      a.worker,
-      flag(a.wantsInput),
-      `${a.group}|${a.any ? 'y' : 'a'}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`,
-      a.sources.join(','),
-    ]);
+    const group = `${a.group}|${a.any ? 'y' : 'a'}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`;
+    const shared = [a.runId, a.worker, flag(a.wantsInput), group, a.sources.join(',')];
+    const reply = await this.#batch.applyHot(a.tag, 'claim', shared, [a.key, a.attemptId]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
     const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
     const createdAt = Number(created);
@@ -158,19 +152,15 @@ export class Transitions {
 
   async commit(a: CommitArguments): Promise<CommitReply> {
     const { checkpoint } = a;
-    const reply = await this.#batch.apply(a.tag, 'commit', [
-      a.runId,
+    const flags = flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput);
+    const shared = [a.runId, a.worker, flags, a.nextItemAttemptMs ?? '', edgeText(a.edges), a.sources.join(',')];
+    const reply = await this.#batch.applyHot(a.tag, 'commit', shared, [
       a.key,
       a.fence - a.createdAt,
       a.attemptId,
-      a.worker,
       a.outputJson,
       checkpointParts(checkpoint, a.createdAt),
-      flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput),
       a.nextAttemptId ?? '',
-      a.nextItemAttemptMs ?? '',
-      edgeText(a.edges),
-      a.sources.join(','),
     ]);
     if (reply[0] === 'committed') return { outcome: 'committed' };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };

@@ -1,7 +1,8 @@
 -- Gives a worker the right to one attempt, or the reason to leave the step.
--- Args: runId, step key (of a map item `map.item`), attemptId, worker, wants input (1|0), group text
---       `group|join (y: any)|the group's start value|attemptMs|timers to end ('w' when the step has queuedMs)`, step keys to
---       read, joined by ','
+-- Shared: runId, worker, wants input (1|0), group text
+--         `group|join (y: any)|the group's start value|attemptMs|timers to end ('w' when the step has queuedMs)`, step keys
+--         to read, joined by ','
+-- Own: step key (of a map item `map.item`), attemptId
 -- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
 --        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
@@ -9,31 +10,40 @@ local groupsOfText = {}
 local function groupOf(text)
   local group = groupsOfText[text]
   if not group then
-    local number, join, start, attemptMs, timers = string.match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
+    local number, join, start, attemptMs, timers = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
     group = { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
     groupsOfText[text] = group
   end
   return group
 end
 
-WANT['claim'] = function(run, a)
-  local key = ARGV[a + 1]
+WANT['claim'] = function(run, s, o)
+  local key = ARGV[o]
   want(run, 's' .. key)
   local parent = parentOf(key)
   if parent then
     want(run, 's' .. parent)
     want(run, 'i' .. key)
   else
-    local group = groupOf(ARGV[a + 5])
+    local group = groupOf(ARGV[s + 3])
     if group.start ~= '0' then want(run, group.field) end
   end
-  if ARGV[a + 4] == '1' then want(run, 'i') end
-  wantSources(run, ARGV[a + 6])
+  if ARGV[s + 2] == '1' then want(run, 'i') end
+  wantSources(run, ARGV[s + 4])
 end
 
-T['claim'] = function(tag, a, run)
-  local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local parent, group = parentOf(key), groupOf(ARGV[a + 5])
+-- Steps of a run that start together for the first time are told the same.
+local function claimedText(run, fence, failures, crashes, first)
+  local isFirst = fence == run.atText and first == fence and failures == '0' and crashes == '0'
+  if isFirst and run.claimedText then return run.claimedText end
+  local text = 'claimed|' .. fence .. '|' .. nowText .. '|' .. run.createdText .. '|' .. failures .. '|' .. crashes .. '|' .. first
+  if isFirst then run.claimedText = text end
+  return text
+end
+
+T['claim'] = function(tag, s, o, run)
+  local id, key, attemptId, worker = ARGV[s], ARGV[o], ARGV[o + 1], ARGV[s + 1]
+  local parent, group = parentOf(key), groupOf(ARGV[s + 3])
   local hint = 'q|' .. key .. '|' .. id
   if not run then
     unschedule(tag .. K.due, hint)
@@ -61,11 +71,13 @@ T['claim'] = function(tag, a, run)
         unschedule(tag .. K.due, hint)
         return { 'refused', 'settled' }
       end
-      if tonumber(string.match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
-    elseif not header and group.start ~= '0' then
+      if tonumber(match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
+    elseif not header and group.start ~= '0' and run.readyGroup ~= group then
       local counter = tonumber(stored(run, group.field))
-      local ready = counter and (counter % UNIT == 0 or (group.any and math.floor(counter / UNIT) % UNIT > 0))
+      local ready = counter and (counter % UNIT == 0 or (group.any and floor(counter / UNIT) % UNIT > 0))
       if not ready then return { 'refused', 'not-due' } end
+      -- What is ready stays so: the others of the group need not ask again.
+      run.readyGroup = group
     end
     if run.status == 'p' then
       hold(run, key)
@@ -77,10 +89,9 @@ T['claim'] = function(tag, a, run)
     run.live = run.live + 1
     if run.status == 'n' then run.status = 'r' end
     writeRun(run)
-    schedule(tag .. K.lease, id .. '|' .. key, now + LEASE_MS)
+    schedule(tag .. K.lease, id .. '|' .. key, LEASE_END_TEXT)
     unschedule(tag .. K.due, hint)
     if group.timers == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
   end
-  local reply = { 'claimed|' .. fence .. '|' .. nowText .. '|' .. run.createdText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
-  return withValues(reply, run, ARGV[a + 4] == '1', parent and stored(run, 'i' .. key), ARGV[a + 6])
+  return withValues({ claimedText(run, fence, failures, crashes, first) }, run, ARGV[s + 2] == '1', parent and stored(run, 'i' .. key), ARGV[s + 4])
 end

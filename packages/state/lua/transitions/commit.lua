@@ -1,19 +1,20 @@
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
--- Args: runId, step key (of a map item `map.item`), fence, attemptId, worker, output, checkpoint
---       (ts|seq|checksum|previous), flags (total timer, end step, wants input; 1|0 each), attemptId to go on with or '',
---       the next item's attemptMs or '', edges (text), step keys to read, joined by ','
+-- Shared: runId, worker, flags (total timer, end step, wants input; 1|0 each), the next item's attemptMs or '', edges
+--         (text), step keys to read, joined by ','
+-- Own: step key (of a map item `map.item`), fence, attemptId, output, checkpoint (ts|seq|checksum|previous), attemptId to go
+--      on with or ''
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'rejected', reason}
-WANT['commit'] = function(run, a)
-  local key = ARGV[a + 1]
+WANT['commit'] = function(run, s, o)
+  local key = ARGV[o]
   want(run, 's' .. key)
   local parent = parentOf(key)
   if parent then want(run, 's' .. parent) end
-  wantEdges(run, ARGV[a + 10])
-  if string.sub(ARGV[a + 7], 3, 3) == '1' then want(run, 'i') end
-  wantSources(run, ARGV[a + 11])
+  wantEdges(run, ARGV[s + 4])
+  if sub(ARGV[s + 2], 3, 3) == '1' then want(run, 'i') end
+  wantSources(run, ARGV[s + 5])
 end
 
 -- What a repeated commit claimed the first time: its reply was lost.
@@ -36,64 +37,76 @@ local function findContinued(run, parent, edges, nextAttemptId)
   end
 end
 
-local function continued(run, a, key, fence, failures, crashes, first)
+local function continued(run, s, key, fence, failures, crashes, first)
   local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
   local item = parentOf(key) and stored(run, 'i' .. key)
-  return withValues(reply, run, string.sub(ARGV[a + 7], 3, 3) == '1', item, ARGV[a + 11])
+  return withValues(reply, run, sub(ARGV[s + 2], 3, 3) == '1', item, ARGV[s + 5])
 end
 
-T['commit'] = function(tag, a, run)
-  local id, key, fence, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local continueAs, edges, parent = ARGV[a + 8], ARGV[a + 10], parentOf(key)
-  if not run then return { 'rejected', 'gone' } end
-
+-- A commit that finds its step not running as the caller's attempt: a repeated one, or one that comes too late.
+local function commitToOther(run, s, o, parent)
+  local key, fence, attemptId, continueAs = ARGV[o], ARGV[o + 1], ARGV[o + 2], ARGV[o + 5]
   local found = stored(run, 's' .. key)
   local header = found and parts(found)
   if header and header[1] == 'S' and header[4] == fence and header[5] == attemptId then
     if continueAs ~= '' then
-      local nextKey, before = findContinued(run, parent, edgesOf(edges), continueAs)
-      if nextKey then return continued(run, a, nextKey, before[4], before[2], before[3], before[7]) end
+      local nextKey, before = findContinued(run, parent, edgesOf(ARGV[s + 4]), continueAs)
+      if nextKey then return continued(run, s, nextKey, before[4], before[2], before[3], before[7]) end
     end
     return { 'committed' }
   end
   if header and header[1] == 'X' and header[10] == 'map-settled' and header[4] == fence and header[5] == attemptId then
     return { 'rejected', 'map-settled' }
   end
-  if not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
+  return rejectAttempt(run, key, header, fence, attemptId, 'superseded')
+end
+
+-- The parts of a running step's header that a commit looks at: what it shares with the succeeded step's, its failures,
+-- fence, attempt and the head of its chain.
+local RUNNING = '^R(|([^|]*)|[^|]*|([^|]*)|([^|]*)|[^|]*|[^|]*|[^|]*)|([^|]*)|'
+
+T['commit'] = function(tag, s, o, run)
+  local id, worker, key, fence, attemptId = ARGV[s], ARGV[s + 1], ARGV[o], ARGV[o + 1], ARGV[o + 2]
+  local continueAs, edges, parent = ARGV[o + 5], ARGV[s + 4], parentOf(key)
+  if not run then return { 'rejected', 'gone' } end
+
+  local found = stored(run, 's' .. key)
+  local begin, failures, heldFence, heldAttempt, head
+  if found then begin, failures, heldFence, heldAttempt, head = match(found, RUNNING) end
+  if heldFence ~= fence or heldAttempt ~= attemptId then return commitToOther(run, s, o, parent) end
   local map = parent and stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
   if parent and (not map or map[1] ~= 'M') then
     -- The map has settled without this item: its attempt ends, its result is not used.
     run.live = run.live - 1
-    put(run, 's' .. key, table.concat({ 'X', header[2], header[3], header[4], header[5], header[6], header[7], header[8],
-      integer(run.at), 'map-settled' }, '|'))
-    event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId }, '|'))
+    put(run, 's' .. key, 'X' .. begin .. '|' .. run.atText .. '|map-settled')
+    event(run, table.concat({ K.eventAttemptCancelled, run.atText, key, failures + 1, fence, attemptId }, '|'))
     finishWhenDone(run)
-    endLease(run, header, key)
+    endLeaseOf(run, head, key)
     writeRun(run)
     return { 'rejected', 'map-settled' }
   end
 
-  local at, attempt = run.atText, header[2] == '0' and '1' or integer(header[2] + 1)
-  put(run, 's' .. key, 'S|' .. header[2] .. '|' .. header[3] .. '|' .. fence .. '|' .. attemptId .. '|' .. header[6] .. '|'
-    .. header[7] .. '|' .. header[8] .. '|' .. at .. '|' .. ARGV[a + 6])
-  put(run, 'o' .. key, ARGV[a + 5])
+  local at, attempt = run.atText, failures == '0' and '1' or integer(failures + 1)
+  -- What the headers of a running and a succeeded step begin with is the same.
+  put(run, 's' .. key, 'S' .. begin .. '|' .. at .. '|' .. ARGV[o + 4])
+  put(run, 'o' .. key, ARGV[o + 3])
   event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
   event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
-  if string.sub(ARGV[a + 7], 1, 1) == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+  if sub(ARGV[s + 2], 1, 1) == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
 
   local mayContinue = continueAs ~= '' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptMs
   local fired = {}
   if not parent then
-    fired = settleStep(run, edges, string.sub(ARGV[a + 7], 2, 2))
+    fired = settleStep(run, edges, sub(ARGV[s + 2], 2, 2))
   else
     local outcome, nextItem = countItem(run, parent, map, true)
     if outcome == 'succeeded' then
-      fired = settleStep(run, edges, string.sub(ARGV[a + 7], 2, 2))
+      fired = settleStep(run, edges, sub(ARGV[s + 2], 2, 2))
     elseif outcome == 'next' then
       local itemKey = parent .. '.' .. nextItem
-      if mayContinue and ARGV[a + 9] ~= '' then
-        nextKey, nextAttemptMs = itemKey, ARGV[a + 9]
+      if mayContinue and ARGV[s + 3] ~= '' then
+        nextKey, nextAttemptMs = itemKey, ARGV[s + 3]
       else
         send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. itemKey)
       end
@@ -110,15 +123,14 @@ T['commit'] = function(tag, a, run)
   end
 
   if nextKey then
-    local head = header[9]
     local nextFence, failures, crashes, first = startAttempt(run, nextKey, continueAs, worker, nil, nextAttemptMs, head)
     put(run, 'c' .. head, nextKey)
     writeRun(run)
-    return continued(run, a, nextKey, nextFence, failures, crashes, first)
+    return continued(run, s, nextKey, nextFence, failures, crashes, first)
   end
   run.live = run.live - 1
   finishWhenDone(run)
-  endLease(run, header, key)
+  endLeaseOf(run, head, key)
   writeRun(run)
   return { 'committed' }
 end

@@ -2,7 +2,7 @@
 
 -- Args: worker, cancels seen until (score). Reply: {now, run ids that are ending since then…}
 T['renew'] = function(tag, a)
-  schedule(tag .. K.workers, ARGV[a], now + LEASE_MS)
+  schedule(tag .. K.workers, ARGV[a], LEASE_END_TEXT)
   -- Workers that ended without leaving.
   call('ZREMRANGEBYSCORE', tag .. K.workers, '-inf', integer(now - 3600000))
   local reply = { integer(now) }
