@@ -14,7 +14,7 @@ interface SentCall {
   /** Names of the transitions in it; of a call that is not of claims and commits. */
   names: string[];
   /** All that is said of the transitions. */
-  transitions: (string | number)[];
+  transitions: string[];
   /** Answers the call: each transition is told its own name. */
   answer: (replies?: string[][]) => void;
   refuse: (error: Error) => void;
@@ -32,7 +32,7 @@ function createHeldClient(): { client: RedisClient; sent: SentCall[] } {
         names.push(String(transitions[at]));
       return new Promise((resolve, reject) => {
         const answer = (replies = names.map((name) => [name])) => resolve(replies);
-        sent.push({ sha1: String(sha1), names, transitions, answer, refuse: reject });
+        sent.push({ sha1: String(sha1), names, transitions: transitions.map(String), answer, refuse: reject });
       });
     },
   };
@@ -100,8 +100,8 @@ describe('a batch of transitions', () => {
     await eventually(() => sent.length === 2);
     expect(sent[0]!.sha1).not.toBe(sent[1]!.sha1);
     expect(sent.map(({ transitions }) => transitions)).toEqual([
-      ['claim', tag, 1, 'commit', tag, 1],
-      ['fail', tag, 0],
+      ['claim', tag, '1', 'commit', tag, '1'],
+      ['fail', tag, '0'],
     ]);
     sent[0]!.answer([['claimed'], ['committed']]);
     sent[1]!.answer([['failed']]);
@@ -119,9 +119,9 @@ describe('a batch of transitions', () => {
     ]);
     await eventually(() => sent.length === 1);
     expect(sent[0]!.transitions).toEqual([
-      ...['claim', tag, 2, 'run-1', 'worker', '1', 'a', '2', 'b'],
-      ...['claim', tag, 1, 'run-2', 'worker', '1', 'c'],
-      ...['commit', tag, 1, 'run-2', 'worker', '1', 'd'],
+      ...['claim', tag, '2', 'run-1', 'worker', '1', 'a', '2', 'b'],
+      ...['claim', tag, '1', 'run-2', 'worker', '1', 'c'],
+      ...['commit', tag, '1', 'run-2', 'worker', '1', 'd'],
     ]);
     sent[0]!.answer([['one'], ['two'], ['three'], ['four']]);
     expect(await replies).toEqual([['one'], ['two'], ['three'], ['four']]);
