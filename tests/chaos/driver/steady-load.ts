@@ -28,12 +28,14 @@ export interface LoadOptions {
 }
 
 const LOOK_EVERY_MS = 250;
+/** Where a rate is given there is no room to be noticed at once, and looking costs the fleet more than a run does. */
+const LOOK_EVERY_MS_AT_A_RATE = 1000;
 const SUBMIT_MS = 60_000;
 /** One in so many is submitted twice at once: it must be one run. */
 const TWICE_EVERY = 10;
 
 /** What could not be started for so long is not made up for. */
-const LONGEST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 2000;
 
 /** Keeps a number of runs of mixed shapes under way. Run number n of a seed is always the same graph. */
 export class SteadyLoad {
@@ -81,7 +83,7 @@ export class SteadyLoad {
         Math.ceil((runsPerSecond * passedMs) / 1000),
       );
       if (room > 0) this.#submit(room);
-      await pause(LOOK_EVERY_MS);
+      await pause(runsPerSecond === Number.POSITIVE_INFINITY ? LOOK_EVERY_MS : LOOK_EVERY_MS_AT_A_RATE);
     }
     this.#tellEnough();
   }
