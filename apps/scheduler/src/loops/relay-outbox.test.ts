@@ -107,4 +107,53 @@ describe('the relay', () => {
     // The total time goes on while a step backs off, the queued time does not begin.
     expect((await world.due()).filter((member) => 'wt'.includes(member[0]!))).toEqual([`t|${a}|${runId}`]);
   });
+
+  describe('of several partitions', () => {
+    let many: LoopWorld;
+    beforeEach(async () => {
+      many = await new LoopWorld(testNamespace(import.meta.url), 4).open();
+    });
+    afterEach(async () => {
+      await loop?.stop();
+      loop = undefined;
+      await many.close();
+    });
+
+    /** Starts runs until each partition has one. */
+    async function startInEach(step: StepDefinition): Promise<string[]> {
+      const runIds: string[] = [];
+      while (new Set(runIds.map((runId) => many.state.tagOf(runId))).size < 4) {
+        runIds.push((await many.start({ a: step })).runId);
+      }
+      return runIds;
+    }
+
+    function startRelayOfMany(): void {
+      const { state, queues, blocking, logger } = many;
+      const fleet = new FleetView(state, { list: async () => [] });
+      jest.spyOn(fleet, 'stepsPerTask').mockReturnValue(64);
+      loop = createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger });
+      loop.start();
+    }
+
+    const entriesOf = (tag: string) => many.client.xlen(stateKey(tag, 'outbox'));
+
+    test('puts tiny steps of all of them into one task', async () => {
+      const runIds = await startInEach(work);
+      startRelayOfMany();
+      await eventually(async () => (await Promise.all(many.state.tags.map(entriesOf))).every((left) => left === 0));
+      expect(many.queues.added.map(({ task }) => task.i.map(([runId]) => runId).sort())).toEqual([runIds.sort()]);
+    });
+
+    test('hands out the steps of the others while the due index of one is damaged', async () => {
+      const runIds = await startInEach({ ...work, timeouts: { queuedMs: 60_000 } });
+      const [damaged, ...healthy] = many.state.tags;
+      await many.client.set(stateKey(damaged!, 'due'), 'not an index');
+      startRelayOfMany();
+      await eventually(async () => (await Promise.all(healthy.map(entriesOf))).every((left) => left === 0));
+      const handedOut = many.queues.added.flatMap(({ task }) => task.i.map(([runId]) => runId));
+      expect(handedOut.sort()).toEqual(runIds.filter((runId) => many.state.tagOf(runId) !== damaged).sort());
+      expect(await entriesOf(damaged!)).toBeGreaterThan(0);
+    });
+  });
 });

@@ -42,6 +42,12 @@ const DISPATCH_DEADLINE_MS = 30_000;
 type StreamEntry = [id: string, fields: string[] | null];
 type StreamReply = [key: string, entries: StreamEntry[]][] | null;
 
+/** What was read of one outbox. */
+interface PartitionEntries {
+  tag: string;
+  entries: readonly StreamEntry[];
+}
+
 /**
  * Turns what became ready into tasks: reads the outboxes, asks the plan what the entries mean, hands steps to BullMQ and
  * only then acknowledges. Any number of schedulers share the work as one consumer group; repeating an entry is harmless.
@@ -73,7 +79,7 @@ class Relay {
         await this.#takeOver();
       }
       const found = await this.#read();
-      await Promise.all(found.map(([key, entries]) => this.#handle(this.#tagOfKey.get(key)!, entries)));
+      await this.#handle(found);
       return found.length === 0 && isCluster(this.#dependencies.blocking) ? CLUSTER_POLL_MS : 0;
     } catch (error) {
       // The outboxes vanished (another database, a flush): their groups must be made again.
@@ -117,8 +123,8 @@ class Relay {
 
   async #takeOver(): Promise<void> {
     const { state, schedulerId } = this.#dependencies;
-    await Promise.all(
-      this.#keys.map(async (key) => {
+    const found = await Promise.all(
+      this.#keys.map(async (key): Promise<[string, StreamEntry[]]> => {
         const [, entries] = (await state.client.xautoclaim(
           key,
           RELAY_GROUP,
@@ -128,15 +134,28 @@ class Relay {
           'COUNT',
           ENTRIES_A_TURN,
         )) as [string, StreamEntry[]];
-        if (entries.length > 0) await this.#handle(this.#tagOfKey.get(key)!, entries);
+        return [key, entries];
       }),
     );
+    await this.#handle(found);
   }
 
-  async #handle(tag: string, entries: readonly StreamEntry[]): Promise<void> {
-    const holding = setInterval(() => void this.#hold(tag, entries), HOLD_EVERY_MS);
+  async #handle(found: readonly [key: string, entries: readonly StreamEntry[]][]): Promise<void> {
+    const partitions = found
+      .filter(([, entries]) => entries.length > 0)
+      .map(([key, entries]): PartitionEntries => ({ tag: this.#tagOfKey.get(key)!, entries }));
+    // On a Cluster a node that does not answer must not keep the partitions of the others waiting.
+    if (isCluster(this.#dependencies.blocking)) {
+      await allOrFirstError(partitions.map((partition) => this.#handleTogether([partition])));
+    } else if (partitions.length > 0) await this.#handleTogether(partitions);
+  }
+
+  async #handleTogether(partitions: readonly PartitionEntries[]): Promise<void> {
+    const holding = setInterval(() => {
+      for (const { tag, entries } of partitions) void this.#hold(tag, entries);
+    }, HOLD_EVERY_MS);
     try {
-      await this.#dispatch(tag, entries);
+      await this.#dispatch(partitions);
     } finally {
       clearInterval(holding);
     }
@@ -154,8 +173,40 @@ class Relay {
     }
   }
 
-  async #dispatch(tag: string, entries: readonly StreamEntry[]): Promise<void> {
+  /**
+   * Steps of all partitions become tasks together: fewer and fuller ones. What fails in one partition leaves its entries
+   * to be taken over, and takes nothing from the others.
+   */
+  async #dispatch(found: readonly PartitionEntries[]): Promise<void> {
     const { state, queues, fleet } = this.#dependencies;
+    const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
+    const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
+    const toTask = prepared.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    const origin = partitions.reduce(
+      (first, { entries }) => (isBefore(entries[0]![0], first) ? entries[0]![0] : first),
+      '',
+    );
+    const handedOut =
+      toTask.length === 0
+        ? []
+        : await withDeadline(dispatchSteps(state, queues, fleet, toTask, origin), DISPATCH_DEADLINE_MS);
+    const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
+    // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
+    await allOrFirstError(
+      partitions.map(({ tag, entries }) =>
+        this.#keepTimers(
+          tag,
+          entries.map(([id]) => id),
+          recheckTimersOf(byTag.get(tag) ?? []),
+        ),
+      ),
+    );
+    const failed = prepared.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Carries out a partition's entries; answers the steps that go to workers, whose time limits are set then. */
+  async #prepare({ tag, entries }: PartitionEntries): Promise<StepToDispatch[]> {
     const lines = entries.flatMap(([, fields]) => (fields?.[1] ?? '').split('\n'));
     const toTask: StepToDispatch[] = [];
     for (let first = 0; first < lines.length; first += AT_ONCE) {
@@ -163,16 +214,7 @@ class Relay {
       for (const steps of decided) toTask.push(...steps);
     }
     await this.#keepTimers(tag, [], limitTimersOf(toTask));
-    const handedOut =
-      toTask.length === 0
-        ? []
-        : await withDeadline(dispatchSteps(state, queues, fleet, toTask, entries[0]![0]), DISPATCH_DEADLINE_MS);
-    // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
-    await this.#keepTimers(
-      tag,
-      entries.map(([id]) => id),
-      recheckTimersOf(handedOut),
-    );
+    return toTask;
   }
 
   async #keepTimers(tag: string, acknowledge: readonly string[], timers: readonly (string | number)[]): Promise<void> {
@@ -234,6 +276,17 @@ class Relay {
     }
     return steps;
   }
+}
+
+/** Waits for all of them, and rejects with the first error when there was one. */
+async function allOrFirstError(promises: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(promises)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Ids of stream entries begin with Redis' milliseconds. */
+function isBefore(entryId: string, other: string): boolean {
+  return other === '' || Number.parseInt(entryId, 10) < Number.parseInt(other, 10);
 }
 
 async function withDeadline<T>(promise: Promise<T>, deadlineMs: number): Promise<T> {

@@ -10,8 +10,8 @@ export const RECHECK_MS = 5000;
 const MOST_TASKS_AT_ONCE = 250;
 
 /**
- * Hands steps to BullMQ, batched by what their handlers usually take. `origin`, the id of their outbox entry, makes the
- * task ids repeatable and says when, on Redis' clock, they became ready. Steps that nobody can take are parked instead.
+ * Hands steps to BullMQ, batched by what their handlers usually take. `origin`, the id of the oldest of their outbox
+ * entries, says when, on Redis' clock, they became ready, and makes the ids of tasks that repeat it the same. Steps that nobody can take are parked instead.
  *
  * Answers the steps that became tasks: only their hints can be lost.
  */

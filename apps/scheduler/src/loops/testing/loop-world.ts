@@ -18,7 +18,7 @@ export class HeardQueues extends TaskQueues {
   }
 }
 
-/** What a scheduler's loops work on, with one partition, and moves of a worker. */
+/** What a scheduler's loops work on, with one partition unless more are asked for, and moves of a worker. */
 export class LoopWorld {
   readonly state: State<Plan>;
   readonly queues: HeardQueues;
@@ -26,12 +26,14 @@ export class LoopWorld {
   readonly lines: Record<string, unknown>[] = [];
   readonly logger: Logger;
   readonly namespace: string;
+  readonly #partitions: number;
   readonly #commands: RedisConnection;
   readonly #blocking: RedisConnection;
 
-  constructor(namespace: string) {
+  constructor(namespace: string, partitions = 1) {
     const { url } = sharedRedis();
     this.namespace = namespace;
+    this.#partitions = partitions;
     this.#commands = connectRedis(url, 'commands');
     this.#blocking = connectRedis(url, 'blocking');
     this.state = this.createState();
@@ -64,7 +66,7 @@ export class LoopWorld {
     return new State<Plan>({
       client: this.client,
       namespace: this.namespace,
-      partitions: 1,
+      partitions: this.#partitions,
       compile: (text) => compile(JSON.parse(text)),
     });
   }
