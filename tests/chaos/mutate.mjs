@@ -16,8 +16,6 @@ const MUTATIONS = {
   'no-lease': [['timers.lua', 'if leaseEnds[worker] > now then', 'if true then']],
   /** Every worker counts as dead as soon as its attempts are looked at. */
   'lease-ignored': [['timers.lua', 'if leaseEnds[worker] > now then', 'if false then']],
-  /** A step is quarantined when it is lost for the second time, not the eleventh: the same path, in less time. */
-  'quarantine-soon': [['timers.lua', 'if crashes + 1 > crashLimit then', 'if crashes + 1 > 1 then']],
   /** Nobody looks for attempts of dead workers, nor for steps whose hint was lost. */
   'no-reconciler': [
     ['timers.lua', /T\['reclaim'\] = function\(tag, a\)\n/, (line) => `${line}  do return { 0, 0, 0 } end\n`],

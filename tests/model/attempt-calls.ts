@@ -137,7 +137,7 @@ export function addressOf(run: ReferenceRun, key: StepKey) {
   return { tag: run.tag, runId: run.id, key };
 }
 
-export type FailKind = 'retry' | 'final' | 'quarantine' | 'timed-out';
+export type FailKind = 'retry' | 'final' | 'quarantine' | 'timed-out' | 'died-alone';
 
 /** The facts of a failure that come from the plan. */
 function failureOf(run: ReferenceRun, key: StepKey) {
@@ -164,13 +164,15 @@ export function fail(world: World, known: KnownAttempt, kind: FailKind, fenceShi
     final: 'attempt-failed',
     quarantine: 'attempt-lost',
     'timed-out': 'attempt-timed-out',
+    'died-alone': 'attempt-lost',
   } as const;
   return failCall(world, run, {
     ...failureOf(run, key),
     attempt,
     event: events[kind],
-    retryInMs: kind === 'retry' ? FAR_MS : undefined,
+    retryInMs: kind === 'retry' || kind === 'died-alone' ? FAR_MS : undefined,
     quarantine: kind === 'quarantine',
+    alone: kind === 'died-alone',
   });
 }
 

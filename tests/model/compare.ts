@@ -104,6 +104,7 @@ export function compareRun(run: ReferenceRun, { fields, held, historyLength }: O
   for (const [key, step] of run.steps) {
     expected.set(`s${key}`, undefined);
     if (step.body !== undefined) expected.set(`o${key}`, step.body);
+    if (step.lostWith !== undefined) expected.set(`q${key}`, step.lostWith.join());
   }
   assert.deepEqual(Object.keys(fields).sort(), [...expected.keys()].sort(), `fields of run ${run.id}`);
   for (const [field, value] of expected) {

@@ -100,7 +100,7 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     }
     case 'fail': {
       const known = pickAttempt(world, a, b);
-      const ends = ['retry', 'retry', 'retry', 'final', 'timed-out', 'quarantine'] as const;
+      const ends = ['retry', 'retry', 'retry', 'final', 'timed-out', 'quarantine', 'died-alone'] as const;
       return known === undefined ? [] : [attemptCalls.fail(world, known, pick(ends, b)!, fenceShift(c))];
     }
     case 'release': {

@@ -30,6 +30,7 @@ export const environmentZ = z.object({
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
+  FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_SPREAD_RETRIES: flag(true),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
@@ -48,6 +49,8 @@ export interface WorkerConfig {
   concurrency: number;
   /** Attempts at once while the agent is on probation. */
   probationSlots: number;
+  /** Processes at once for steps that may be what ends workers; with 0 they are made beside the others. */
+  ownProcesses: number;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
   /** What failed together comes back evenly over half a minute. */
@@ -81,6 +84,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
+    ownProcesses: data.FLOTILLA_OWN_PROCESSES,
     drainMs: data.FLOTILLA_DRAIN_MS,
     spreadRetries: isOn(data.FLOTILLA_SPREAD_RETRIES),
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,

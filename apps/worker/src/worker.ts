@@ -1,30 +1,17 @@
 import { hostname } from 'node:os';
 import { WorkMeter } from '@flotilla/agents';
-import { FlotillaError } from '@flotilla/contracts';
-import { compileWorkflow, type Plan } from '@flotilla/engine';
-import { Executor } from '@flotilla/executor';
-import { capabilityQueue, TaskConsumer } from '@flotilla/queue';
-import {
-  type ConnectionRole,
-  closeConnection,
-  connectRedis,
-  REDIS_RECHECK_MS,
-  type RedisConnection,
-  RedisWatch,
-  requireRedis,
-  untilReady,
-} from '@flotilla/redis';
-import { listenForHints, randomToken, State } from '@flotilla/state';
+import { TaskConsumer } from '@flotilla/queue';
+import { REDIS_RECHECK_MS, RedisWatch, requireRedis } from '@flotilla/redis';
+import { listenForHints, randomToken } from '@flotilla/state';
 import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
+import { OwnProcesses } from './alone/own-processes.ts';
 import type { WorkerConfig } from './config.ts';
 import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { loadHandlers } from './load-handlers.ts';
-import { Watchdog } from './watchdog.ts';
+import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
 
 const WORKER_VERSION = '0.1.0';
-const CONNECT_DEADLINE_MS = 10_000;
-const CLOSE_MS = 2000;
+
 export interface RunningWorker {
   workerId: string;
   /** Stops taking tasks, lets attempts end within the drain time, hands the rest back, leaves. Safe to call twice. */
@@ -40,44 +27,24 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
-  const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
-  const connections: RedisConnection[] = [];
-  const connect = (role: ConnectionRole) => {
-    const connection = connectRedis(config.redisUrl, role, {
-      name: workerId,
-      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
-    });
-    connections.push(connection);
-    return connection;
-  };
-  const closeAll = () => Promise.all(connections.map((connection) => closeConnection(connection, CLOSE_MS)));
+  const parts = await createWorkerParts(config, logger, workerId);
+  const { connect, commands, state, capabilities, queues, watchdog } = parts;
   try {
-    const commands = connect('commands');
-    await untilReady(commands, CONNECT_DEADLINE_MS);
     const { namespace, partitions, allowVolatile } = config;
     const { deployment, servers } = await requireRedis(commands.client, { namespace, partitions, allowVolatile });
-    const state = new State<Plan>({ client: commands.client, namespace, partitions, compile: compileStored });
-    const capabilities = Array.from(handlers.values(), ({ capability }) => capability).filter(
-      (name) => name !== undefined,
-    );
-    const queues = [...new Set([...config.queues, ...capabilities.map(capabilityQueue)])];
+    const own =
+      config.ownProcesses === 0 ? undefined : new OwnProcesses({ workerId, most: config.ownProcesses, logger });
     const meter = new WorkMeter();
-    const executor = new Executor({
-      state,
+    const executor = parts.createExecutor({
       meter,
       workerId,
-      abilities: { handlers, queues: new Set(queues) },
       slots: config.concurrency,
-      logger,
-      classifyRules,
-      spreadRetries: config.spreadRetries,
-      outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
+      ...(own === undefined ? {} : { makeAlone: (attempt, control) => own.make(attempt, control) }),
     });
-    const watchdog = new Watchdog();
     const startedAt = Date.now();
     const identity = {
       ...{ agentId: workerId, workerId, host: hostname(), pid: process.pid, version: WORKER_VERSION },
-      ...{ capabilities, queues, handlers: [...handlers.keys()], startedAt },
+      ...{ capabilities, queues, handlers: parts.handlerNames, startedAt },
     };
     const describe = () => ({
       load: { running: executor.slots.taken, slots: executor.slots.size, loopLagMs: watchdog.takeLagMs() },
@@ -118,7 +85,7 @@ export async function startWorker(
     const watching = setInterval(() => void look(watch, logger, onDataLoss), REDIS_RECHECK_MS).unref();
     watchdog.start();
     for (const consumer of consumers) consumer.start();
-    logger.info({ workerId, queues, handlers: handlers.size, pid: process.pid }, 'ready');
+    logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
     let draining: Promise<void> | undefined;
     const drain = async () => {
       clearInterval(watching);
@@ -133,8 +100,9 @@ export async function startWorker(
       }
       await within(Promise.all(consumers.map((consumer) => consumer.close())), CLOSE_MS);
       await within(keeper.leave(), CLOSE_MS);
+      own?.close();
       await watchdog.stop();
-      await closeAll();
+      await parts.close();
     };
     return {
       workerId,
@@ -144,7 +112,7 @@ export async function startWorker(
       },
     };
   } catch (error) {
-    await closeAll();
+    await parts.close();
     throw error;
   }
 }
@@ -159,13 +127,6 @@ async function look(watch: RedisWatch, logger: Logger, onDataLoss: (message: str
   } catch (error) {
     logger.warn({ error }, 'Redis could not be checked');
   }
-}
-
-/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
-function compileStored(text: string): Plan {
-  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
-  if (compiled.ok) return compiled.plan;
-  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${compiled.problems[0]?.message}`);
 }
 
 /** The result, or undefined after `limitMs`: closing must never hang. */

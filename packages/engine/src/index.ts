@@ -10,6 +10,7 @@ export * from './decide-retry.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
 export * from './join-counter.ts';
 export * from './judge-health.ts';
+export * from './judge-losses.ts';
 export { isLegacyDocument, type Migration, migrateLegacy } from './migrate-legacy.ts';
 export * from './plan.ts';
 export { PlanCache } from './plan-cache.ts';

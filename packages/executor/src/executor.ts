@@ -1,6 +1,6 @@
 import type { WorkMeter } from '@flotilla/agents';
 import { isFlotillaError, type JsonLimits } from '@flotilla/contracts';
-import { type ClassifyRule, type Plan, RetrySpread } from '@flotilla/engine';
+import { type ClassifyRule, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
 import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -8,6 +8,7 @@ import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
 import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
 import { createAttemptId } from './continuation.ts';
+import { type AttemptToMake, type MakeAlone, makeAttemptAlone } from './make-alone.ts';
 import { Slots } from './slots.ts';
 import { StepDurations } from './step-durations.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -26,6 +27,8 @@ export interface ExecutorOptions {
   outputLimits?: JsonLimits;
   /** Told how each attempt ends, as far as that speaks of the agent. */
   meter?: WorkMeter;
+  /** For steps that may be what ends workers. Default: they are made here, beside the others. */
+  makeAlone?: MakeAlone;
   random?: () => number;
 }
 
@@ -128,6 +131,23 @@ export class Executor {
     if (late.length > 0) await this.#handBack(late);
   }
 
+  /** Makes one attempt that another process has claimed, and goes on with nothing. Resolves when it has ended. */
+  async makeClaimed({ runId, definitionHash, key, attemptId, claimed }: AttemptToMake): Promise<void> {
+    const { state, abilities } = this.options;
+    const tag = state.tagOf(runId);
+    const plan = await this.#planOf(tag, runId, definitionHash);
+    if (plan === undefined) return;
+    const assignment = assignmentOf(plan, key, abilities);
+    if (typeof assignment === 'string') throw new Error(`told to make a step that cannot be made: ${key}`);
+    const chain = new Chain(state, tag, runId, plan, { v: 1, i: [[runId, definitionHash, key]] });
+    await makeAttempt(this, chain, assignment, attemptId, claimed, () => false, this.#live);
+  }
+
+  /** Aborts whatever is being made. */
+  abortAll(cause: AbortCause): void {
+    for (const { control } of this.#live) control.abort(cause);
+  }
+
   /** Aborts the attempts of a run that is ending. */
   abortRun(runId: string): void {
     for (const attempt of this.#live) {
@@ -166,14 +186,10 @@ export class Executor {
     });
     if ((await Promise.race([done, grace])) === 'grace') {
       this.#handsBack = true;
-      this.#abortAll('drain');
+      this.abortAll('drain');
       await Promise.allSettled([...this.#chains]);
     }
     clearTimeout(timer);
-  }
-
-  #abortAll(cause: AbortCause): void {
-    for (const { control } of this.#live) control.abort(cause);
   }
 
   #track(chain: Promise<void>): Promise<void> {
@@ -219,6 +235,10 @@ export class Executor {
     const startedAt = performance.now();
     let attemptId = createAttemptId();
     let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
+    const { makeAlone } = this.options;
+    if (claimed !== undefined && makeAlone !== undefined && mustBeAlone(claimed.crashes)) {
+      if (await makeAttemptAlone(this, makeAlone, chain, first, attemptId, claimed, this.#live)) return;
+    }
     let assignment = first;
     while (claimed !== undefined) {
       // Where fewer slots may be taken than are, chains end with their step, so that others go on with them.

@@ -3,6 +3,7 @@ export type { CreatedRun, CreateRun } from './create-runs.ts';
 export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
+export { type Loss, readLosses } from './read-losses.ts';
 export * from './read-sources.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';

@@ -103,6 +103,8 @@ export interface FailArguments extends StepAddress {
   /** The run's error if this ends it. */
   runErrorJson: string;
   quarantine?: boolean;
+  /** A lost attempt had a process to itself, which ended while the worker lived. */
+  alone?: boolean;
   edges: readonly EdgeArgument[];
   /** Map items: what the map's success would count. */
   successEdges?: readonly EdgeArgument[];
@@ -186,6 +188,7 @@ export class Transitions {
       a.quarantine ? 'Q' : 'F',
       edgeText(a.edges),
       edgeText(a.successEdges ?? []),
+      flag(a.alone ?? false),
     ]);
     if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };

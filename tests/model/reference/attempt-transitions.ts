@@ -83,6 +83,7 @@ function startAttempt(
     head,
     overdue: attemptMs < 0,
     body: before?.body,
+    ...(before?.lostWith === undefined ? {} : { lostWith: before.lostWith }),
   });
   run.event('attempt-started', key, { attempt: failures + 1, fence: claimed.fence, attemptId, worker });
   if (run.status === 'pending') run.status = 'running';

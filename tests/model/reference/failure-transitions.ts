@@ -100,11 +100,18 @@ function endAttempt(state: Reference, run: ReferenceRun, a: FailArguments, step:
     attemptId,
     data: JSON.parse(a.errorJson),
   });
-  if (a.event === 'attempt-lost') step.crashes += 1;
-  else step.failures += 1;
+  if (a.event === 'attempt-lost') {
+    step.crashes += 1;
+    addLoss(step, `${step.worker}${a.alone ? '!' : ''}`);
+  } else step.failures += 1;
   endLease(state, run, a.key);
   // It is over: what follows must not count it as live.
   step.state = 'ready';
+}
+
+/** The last twenty. */
+function addLoss(step: ReferenceStep, worker: string): void {
+  step.lostWith = [...(step.lostWith ?? []), worker].slice(-20);
 }
 
 function endTimers(state: Reference, run: ReferenceRun, a: FailArguments, wasRunning: boolean): void {
@@ -248,6 +255,7 @@ function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceS
   });
   endLease(state, run, key);
   const again = run.isActive;
+  addLoss(step, worker);
   Object.assign(step, { crashes: step.crashes + 1, attemptId: '', worker: '' });
   if (again) {
     step.state = 'ready';

@@ -21,6 +21,8 @@ export interface ReferenceStep {
   state: StepState;
   failures: number;
   crashes: number;
+  /** With whom it was lost: worker ids, `!` behind one whose process lived on. */
+  lostWith?: string[];
   /** Absolute; undefined when no attempt was ever made. */
   fence: number | undefined;
   attemptId: string;

@@ -1,9 +1,18 @@
+-- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so
+-- that the step has ended the process that it had to itself. The last twenty.
+local function addLoss(run, key, worker, alone)
+  local names = {}
+  for name in string.gmatch(stored(run, 'q' .. key) or '', '[^,]+') do names[#names + 1] = name end
+  names[#names + 1] = worker .. (alone and '!' or '')
+  put(run, 'q' .. key, table.concat(names, ',', math.max(1, #names - 19)))
+end
+
 -- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good.
 -- Args: runId, step key, fence and attemptId (or '' and the states, '-' for none
 --       yet, in which the scheduler ends the step), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
 --       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
 --       final state (F failed, Q quarantined), edges of a failure (text); map items: edges of a success, too,
---       because a tolerated failure can be what completes the map
+--       because a tolerated failure can be what completes the map; whether a lost attempt had a process to itself (1|0)
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
@@ -32,7 +41,12 @@ T['fail'] = function(tag, a)
 
   local failures, crashes = tonumber(header[2]), tonumber(header[3])
   if running then
-    if ARGV[a + 4] == K.eventAttemptLost then crashes = crashes + 1 else failures = failures + 1 end
+    if ARGV[a + 4] == K.eventAttemptLost then
+      crashes = crashes + 1
+      addLoss(run, key, header[6], ARGV[a + 15] == '1')
+    else
+      failures = failures + 1
+    end
     run.live = run.live - 1
     event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
     if forced then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end

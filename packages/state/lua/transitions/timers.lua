@@ -71,7 +71,7 @@ local LOST_RECHECK_MS = 1000
 local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
   local lease = tag .. K.lease
   local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
-  local run = openRun(tag, id, 's' .. key)
+  local run = openRun(tag, id, 's' .. key, 'q' .. key)
   local found = run and stored(run, 's' .. key)
   local header = found and parts(found)
   if not header or header[1] ~= 'R' or header[9] ~= head then
@@ -94,6 +94,7 @@ local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
   run.live = run.live - 1
   put(run, 's' .. key, table.concat({ again and 'Y' or 'X', failures, crashes + 1, header[4], '', '', header[7], header[8],
     integer(run.at), again and '' or 'run-ending' }, '|'))
+  addLoss(run, key, worker, false)
   event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, failures + 1, header[4], header[5], worker }, '|'))
   if again then
     send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)

@@ -1,0 +1,57 @@
+import type { AttemptToMake, Executor } from '@flotilla/executor';
+import { createLogger } from '@flotilla/telemetry';
+import { readWorkerConfig } from '../config.ts';
+import { createWorkerParts } from '../worker-parts.ts';
+import type { FromProcess, ToProcess } from './messages.ts';
+
+const ABORT_MS = 100;
+
+/**
+ * A process that makes attempts, one at a time, for a worker that holds their claims and its lease. It takes no tasks and is no agent.
+ * When the worker is gone it ends at once: the attempt will be lost with the worker's lease.
+ */
+async function main(): Promise<void> {
+  const config = readWorkerConfig(process.env);
+  const logger = createLogger({ name: 'worker', level: config.logLevel });
+  process.once('disconnect', () => process.exit(0));
+  // The worker drains, and tells what is to become of the attempt.
+  process.on('SIGTERM', () => undefined);
+  process.on('SIGINT', () => undefined);
+  const tell = (message: FromProcess) =>
+    new Promise<void>((resolve) => {
+      process.send!(message, undefined, undefined, () => resolve());
+    });
+  const parts = await createWorkerParts(config, logger, `alone-${process.pid}`);
+  parts.watchdog.start();
+  let executor: Executor | undefined;
+  let aborting: NodeJS.Timeout | undefined;
+  process.on('message', (message: ToProcess) => {
+    if (message.what === 'make') {
+      executor = parts.createExecutor({ workerId: message.workerId, slots: 1 });
+      void make(executor, message.attempt);
+    } else {
+      const { cause } = message;
+      // More than once: the attempt may not have begun.
+      aborting ??= setInterval(() => executor?.abortAll(cause), ABORT_MS);
+    }
+  });
+  const make = async (by: Executor, attempt: AttemptToMake) => {
+    await tell('began');
+    let end: FromProcess = 'ended';
+    try {
+      await by.makeClaimed(attempt);
+    } catch (error) {
+      logger.error({ error }, 'a process for one step could not make it');
+      end = 'refused';
+    }
+    clearInterval(aborting);
+    aborting = undefined;
+    await tell(end);
+  };
+  await tell('ready');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`worker: a process for one step cannot start: ${String(error)}\n`);
+  process.exit(1);
+});

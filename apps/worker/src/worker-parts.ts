@@ -1,0 +1,76 @@
+import { FlotillaError } from '@flotilla/contracts';
+import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { Executor, type ExecutorOptions } from '@flotilla/executor';
+import { capabilityQueue } from '@flotilla/queue';
+import { type ConnectionRole, closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import type { WorkerConfig } from './config.ts';
+import { loadHandlers } from './load-handlers.ts';
+import { Watchdog } from './watchdog.ts';
+
+const CONNECT_DEADLINE_MS = 10_000;
+export const CLOSE_MS = 2000;
+
+/** What making attempts needs: of a worker, and of a process that makes one attempt for it. */
+export interface WorkerParts {
+  connect: (role: ConnectionRole) => RedisConnection;
+  commands: RedisConnection;
+  state: State<Plan>;
+  capabilities: string[];
+  handlerNames: string[];
+  queues: string[];
+  watchdog: Watchdog;
+  createExecutor: (own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'makeAlone' | 'meter'>) => Executor;
+  close: () => Promise<void>;
+}
+
+/** Loads the handlers and connects to Redis. `name` is what Redis lists the connections as. */
+export async function createWorkerParts(config: WorkerConfig, logger: Logger, name: string): Promise<WorkerParts> {
+  const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
+  const connections: RedisConnection[] = [];
+  const connect = (role: ConnectionRole) => {
+    const connection = connectRedis(config.redisUrl, role, {
+      name,
+      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
+    });
+    connections.push(connection);
+    return connection;
+  };
+  const close = async () => {
+    await Promise.all(connections.map((connection) => closeConnection(connection, CLOSE_MS)));
+  };
+  try {
+    const commands = connect('commands');
+    await untilReady(commands, CONNECT_DEADLINE_MS);
+    const { namespace, partitions } = config;
+    const state = new State<Plan>({ client: commands.client, namespace, partitions, compile: compileStored });
+    const capabilities = Array.from(handlers.values(), ({ capability }) => capability).filter(
+      (capability) => capability !== undefined,
+    );
+    const queues = [...new Set([...config.queues, ...capabilities.map(capabilityQueue)])];
+    const createExecutor: WorkerParts['createExecutor'] = (own) =>
+      new Executor({
+        ...own,
+        state,
+        abilities: { handlers, queues: new Set(queues) },
+        logger,
+        classifyRules,
+        spreadRetries: config.spreadRetries,
+        outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
+      });
+    const handlerNames = [...handlers.keys()];
+    const watchdog = new Watchdog();
+    return { connect, commands, state, capabilities, handlerNames, queues, watchdog, createExecutor, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
+function compileStored(text: string): Plan {
+  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
+  if (compiled.ok) return compiled.plan;
+  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${compiled.problems[0]?.message}`);
+}
