@@ -116,6 +116,9 @@ describe('usage', () => {
     [['run', 'echo.json', '--durability', 'eternal']],
     [['ps', '--url', 'not a url']],
     [['ps', '--url', 'ftp://x']],
+    [['chaos', '--leak-bytes-a-run', '1024']],
+    [['chaos', '--soak', '--runs', '10']],
+    [['chaos', '--soak', '--leak-bytes-a-run', '-1']],
   ])('%j is bad usage: exit code 2, said on stderr', async (args) => {
     const { exitCode, stdout, stderr } = await cli(args);
     expect(exitCode).toBe(2);

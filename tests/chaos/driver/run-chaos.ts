@@ -224,7 +224,7 @@ async function makeOneByOne(scene: Scene, plan: readonly PlannedFault[]): Promis
 }
 
 /** Makes one fault; one that hangs is given up. Never rejects: what could not be made is told in the result. */
-async function makeFault(scene: Scene, planned: PlannedFault): Promise<MadeFault> {
+export async function makeFault(scene: Scene, planned: PlannedFault): Promise<MadeFault> {
   const { id, variant } = planned;
   const title = `fault ${planned.number} ${id} ${faultOf(id).kind}${variant.name === '' ? '' : ` ${variant.name}`}`;
   const begunAt = Date.now();
@@ -240,7 +240,7 @@ async function makeFault(scene: Scene, planned: PlannedFault): Promise<MadeFault
   }
 }
 
-function faultEntryOf({ planned, isAlone, awayMs, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
+export function faultEntryOf({ planned, isAlone, awayMs, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
   const { kind } = faultOf(planned.id);
   return {
     faultId: `${planned.number} ${planned.id}`,

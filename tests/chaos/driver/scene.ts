@@ -32,6 +32,12 @@ export interface SceneOptions {
   redisDir?: string;
   /** Switched off in all processes. */
   without?: Safeguard;
+  /** For all processes, beside what the scene sets. */
+  env?: Readonly<Record<string, string>>;
+  /** Options for node itself in all processes. */
+  nodeArgs?: readonly string[];
+  /** The module with the workers' handlers. Default: those that the faults need. */
+  handlers?: string;
   /** Told what happens, a line each. */
   tell: (line: string) => void;
 }
@@ -67,21 +73,25 @@ export class Scene {
   readonly #awaited: AwaitedEnd[] = [];
   readonly #plannedEnds = new Map<string, ProcessExit>();
 
-  private constructor(redis: LocalRedis, folder: string, tell: (line: string) => void) {
+  readonly #handlers: string;
+
+  private constructor(redis: LocalRedis, folder: string, { tell, handlers = HANDLERS }: SceneOptions) {
     this.redis = redis;
     this.folder = folder;
     this.tell = tell;
+    this.#handlers = handlers;
   }
 
-  static async start({ schedulers, workers, redisDir, without, tell }: SceneOptions): Promise<Scene> {
+  static async start(options: SceneOptions): Promise<Scene> {
+    const { redisDir } = options;
     const folder = await mkdtemp(join(tmpdir(), 'flotilla-test-'));
     const redis = await startRedis({
       ...(redisDir === undefined ? {} : { dir: redisDir }),
       args: ['--auto-aof-rewrite-min-size', '16mb'],
     });
-    const scene = new Scene(redis, folder, tell);
+    const scene = new Scene(redis, folder, options);
     try {
-      await scene.#open(schedulers, workers, without);
+      await scene.#open(options);
       return scene;
     } catch (error) {
       await scene.stop();
@@ -191,7 +201,7 @@ export class Scene {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #open(schedulers: number, workers: number, without: Safeguard | undefined): Promise<void> {
+  async #open({ schedulers, workers, env, nodeArgs, without }: SceneOptions): Promise<void> {
     this.#admin = connectRedis(this.redis.url, 'commands', { name: 'chaos' });
     // Errors are the point; whoever makes a call sees its own.
     await untilReady(this.#admin, 10_000);
@@ -201,6 +211,8 @@ export class Scene {
       namespace: NAMESPACE,
       schedulers: 0,
       workers: 0,
+      ...(env === undefined ? {} : { env }),
+      ...(nodeArgs === undefined ? {} : { nodeArgs }),
       ...(without === undefined ? {} : withoutSafeguard(without)),
       fetch: recordCalls((call) => this.recorder.add('calls', call)),
     });
@@ -229,7 +241,7 @@ export class Scene {
     const proxy = await startChaosProxy(this.redis.url);
     const env = {
       REDIS_URL: proxy.url,
-      FLOTILLA_HANDLERS: HANDLERS,
+      FLOTILLA_HANDLERS: this.#handlers,
       FLOTILLA_CONCURRENCY: '16',
       // A queue that this worker alone serves, for steps that are to hit it and no other.
       FLOTILLA_QUEUES: `default,${queueOf(index)}`,

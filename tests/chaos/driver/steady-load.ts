@@ -158,7 +158,7 @@ interface NewRun {
 }
 
 /** The graph with an effect outside in a third of its sleeping steps. */
-function withEffects(graph: MixedGraph, chance: Chance): MixedGraph {
+export function withEffects(graph: MixedGraph, chance: Chance): MixedGraph {
   for (const step of Object.values(graph.definition.steps)) {
     if ('use' in step && step.use === 'flotilla.sleep' && chance.next() < 0.34) step.use = 'record-effect';
   }

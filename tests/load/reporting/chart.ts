@@ -1,4 +1,6 @@
-/** Bars on a logarithmic scale, one line each. Drawn here: charts of browsers and canvases cannot write a file. */
+import { svgDocument, svgText } from './svg.ts';
+
+/** Bars on a logarithmic scale, one line each. */
 export interface ChartRow {
   label: string;
   /** Above 0. */
@@ -29,7 +31,7 @@ export function drawChart(title: string, subtitle: string, groups: readonly Char
   let y = TOP;
   for (const group of groups) {
     y += GROUP_GAP;
-    parts.push(text(LEFT, y - 8, group.title, 'font-weight="600"'));
+    parts.push(svgText(LEFT, y - 8, group.title, 'font-weight="600"'));
     for (const row of group.rows) {
       parts.push(...drawRow(row, y, x));
       y += ROW;
@@ -39,19 +41,9 @@ export function drawChart(title: string, subtitle: string, groups: readonly Char
   const grid = x.ticks.map((tick) => {
     const at = x.place(tick).toFixed(1);
     const stroke = tick === 1 ? '#57606a' : '#d0d7de';
-    return `<line x1="${at}" y1="${TOP}" x2="${at}" y2="${y}" stroke="${stroke}"/>${text(Number(at), y + 18, `${tick}`, 'text-anchor="middle" fill="#57606a"')}`;
+    return `<line x1="${at}" y1="${TOP}" x2="${at}" y2="${y}" stroke="${stroke}"/>${svgText(Number(at), y + 18, `${tick}`, 'text-anchor="middle" fill="#57606a"')}`;
   });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="12" role="img">`,
-    `<title>${escapeXml(title)}</title>`,
-    `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
-    text(16, 26, title, 'font-size="16" font-weight="600"'),
-    text(16, 46, subtitle, 'fill="#57606a"'),
-    ...grid,
-    ...parts,
-    '</svg>',
-    '',
-  ].join('\n');
+  return svgDocument({ title, subtitle, width: WIDTH, height }, [...grid, ...parts]);
 }
 
 interface Scale {
@@ -71,20 +63,12 @@ function drawRow({ label, value, rounds, colour }: ChartRow, y: number, x: Scale
   const middle = y + ROW / 2;
   const ends = Math.max(to, ...rounds.map(x.place));
   return [
-    text(LEFT - 8, middle + 4, label, 'text-anchor="end"'),
+    svgText(LEFT - 8, middle + 4, label, 'text-anchor="end"'),
     `<rect x="${from.toFixed(1)}" y="${y + 4}" width="${Math.max(1.5, to - from).toFixed(1)}" height="${ROW - 8}" rx="2" fill="${COLOURS[colour]}"/>`,
     ...rounds.map((round) => {
       const at = x.place(round).toFixed(1);
       return `<line x1="${at}" y1="${y + 2}" x2="${at}" y2="${y + ROW - 2}" stroke="#24292f" stroke-opacity="0.45"/>`;
     }),
-    text(ends + 6, middle + 4, value.toFixed(2), ''),
+    svgText(ends + 6, middle + 4, value.toFixed(2), ''),
   ];
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  return `<text x="${x.toFixed(1)}" y="${y}" ${attributes}>${escapeXml(content)}</text>`;
-}
-
-function escapeXml(content: string): string {
-  return content.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -11,7 +11,7 @@ import { suiteProgram } from './program-files.ts';
  */
 export async function runSuite(
   terminal: Terminal,
-  suite: 'load/bench.ts' | 'chaos/chaos.ts',
+  suite: 'load/bench.ts' | 'chaos/chaos.ts' | 'chaos/soak/soak.ts',
   args: readonly string[],
 ): Promise<number | null> {
   const program = suiteProgram(suite);

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import type { FaultEntry, Recording } from './recording.ts';
+import type { ClientCall, FaultEntry, Recording } from './recording.ts';
 import { appendToRecording, type Part } from './recording-folder.ts';
 
 type Item<Name extends Part> = Recording[Name][number];
@@ -48,6 +48,20 @@ export class Recorder {
     return entry;
   }
 
+  /**
+   * Drops calls, effects and histories of these runs: who records for hours checks as it goes, and does not keep everything
+   * in memory. What is in the folder stays.
+   */
+  forgetRuns(runIds: ReadonlySet<string>): void {
+    const parts = this.#parts;
+    parts.calls = parts.calls.filter((call) => {
+      const runId = runOfCall(call);
+      return runId === undefined || !runIds.has(runId);
+    });
+    parts.effects = parts.effects.filter(({ runId }) => !runIds.has(runId));
+    parts.runs = parts.runs.filter(({ run }) => !runIds.has(run.runId));
+  }
+
   /** What has been recorded until now. */
   recording(): Recording {
     const { calls, runs, listings, effects, faults, processes, scans } = this.#parts;
@@ -61,4 +75,9 @@ export class Recorder {
       scans: [...scans],
     };
   }
+}
+
+/** Undefined for a start that nobody answered and that names none. */
+export function runOfCall(call: ClientCall): string | undefined {
+  return call.kind === 'cancel' ? call.runId : (call.answer?.runId ?? call.request.runId);
 }

@@ -1,0 +1,171 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isTerminalRunStatus, type RunView } from '@flotilla/contracts';
+import {
+  checkRecording,
+  collectRuns,
+  EMPTY_RECORDING,
+  type FleetApi,
+  mapInTurn,
+  type RecordedRun,
+  type Recorder,
+  runOfCall,
+  type Violation,
+} from '@flotilla/testing';
+import { withBounds } from '../driver/bounds.ts';
+import { faultOf } from '../driver/fault-table.ts';
+import { recoveriesOf } from '../driver/recoveries.ts';
+import { faultEntryOf, type MadeFault } from '../driver/run-chaos.ts';
+import type { OpenRun, PacedLoad } from './paced-load.ts';
+
+export interface HistoryWatchOptions {
+  api: FleetApi;
+  recorder: Recorder;
+  load: PacedLoad;
+  /** Faults that are over. */
+  made: readonly MadeFault[];
+  /** A fault is being made: what it hits cannot be judged before it is known. */
+  isDisturbed: () => boolean;
+}
+
+interface EndedRun {
+  open: OpenRun;
+  run: RecordedRun;
+}
+
+const LOOK_EVERY_MS = 400;
+const RUNS_AT_ONCE = 6;
+/** Results that come late belong to the history. */
+const CHECK_AFTER_MS = 3000;
+const PAGE = 500;
+
+/** Reads the history of each run soon after its end, before it is removed, checks it against the invariants and drops it. */
+export class HistoryWatch {
+  readonly violations: Violation[] = [];
+  readonly problems: string[] = [];
+  readonly recoveriesMs: number[] = [];
+  checked = 0;
+  /** Why the last look found nothing out; undefined when it did. */
+  lastFailure: string | undefined;
+  steps = 0;
+  doubleCommits = 0;
+  readonly #options: HistoryWatchOptions;
+  #ended: EndedRun[] = [];
+  #stopped = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: HistoryWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop = this.#keepLooking();
+  }
+
+  /** Waits up to `timeoutMs` until all accepted runs have ended; those that have not are problems. */
+  async finish(timeoutMs: number): Promise<void> {
+    const { open } = this.#options.load;
+    const endsAt = performance.now() + timeoutMs;
+    while (open.size > 0 && performance.now() < endsAt) await pause(LOOK_EVERY_MS);
+    this.#stopped = true;
+    await this.#loop;
+    await pause(CHECK_AFTER_MS);
+    this.#check(Number.POSITIVE_INFINITY);
+    for (const runId of open.keys()) this.problems.push(`G2 ${runId} has not ended`);
+  }
+
+  async #keepLooking(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#collect();
+        this.lastFailure = undefined;
+      } catch (error) {
+        // Nobody answers while all that could is away; the next look finds what this one missed.
+        this.lastFailure = (error as Error).message;
+      }
+      if (!this.#options.isDisturbed()) this.#check(Date.now() - CHECK_AFTER_MS);
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
+  async #collect(): Promise<void> {
+    const { load, api, recorder } = this.#options;
+    const before = [...load.open.values()];
+    const running = await this.#listOpen();
+    const { calls } = recorder.recording();
+    const callsOf = Map.groupBy(calls, runOfCall);
+    const ended = before.filter(({ runId }) => !running.has(runId));
+    await mapInTurn(ended, RUNS_AT_ONCE, async (open) => {
+      const { runId } = open;
+      const [run] = await collectRuns(api, [runId], callsOf.get(runId) ?? []).catch((error: Error) => {
+        if (!error.message.includes('RUN_NOT_FOUND')) throw error;
+        this.problems.push(`G1 ${runId} was accepted and is not there`);
+        load.hasEnded(runId);
+        return [];
+      });
+      if (run === undefined || !isTerminalRunStatus(run.run.status)) return;
+      load.hasEnded(runId);
+      this.#ended.push({ open, run });
+    });
+  }
+
+  async #listOpen(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for (const status of ['running', 'paused']) {
+      let cursor: string | undefined;
+      do {
+        const from = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+        const path = `/v1/runs?status=${status}&limit=${PAGE}${from}`;
+        const page = await this.#options.api.get<{ runs: RunView[]; cursor?: string }>(path);
+        for (const { runId } of page.runs) found.add(runId);
+        cursor = page.cursor;
+      } while (cursor !== undefined);
+    }
+    return found;
+  }
+
+  /** Those that ended before `until`, wall clock. */
+  #check(until: number): void {
+    const isDue = ({ run }: EndedRun) => (run.run.endedAt ?? 0) <= until;
+    const due = this.#ended.filter(isDue);
+    if (due.length === 0) return;
+    this.#ended = this.#ended.filter((ended) => !isDue(ended));
+    const { recorder, made } = this.#options;
+    const runs = due.map(({ run }) => run);
+    const runIds = new Set(runs.map(({ run }) => run.runId));
+    const { calls, effects } = recorder.recording();
+    // One that shows nothing is told of once, at the end.
+    const faults = withBounds(made).filter(({ proof }) => proof.length > 0);
+    const recording = {
+      ...EMPTY_RECORDING,
+      runs,
+      calls: calls.filter((call) => runIds.has(runOfCall(call) ?? '')),
+      effects: effects.filter(({ runId }) => runIds.has(runId)),
+      faults: faults.map(faultEntryOf),
+    };
+    const recoveryMs = Object.fromEntries(faults.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
+    this.violations.push(...checkRecording(recording, { bounds: { recoveryMs } }));
+    for (const { open, run } of due) this.problems.push(...findWrongEnd(open, run));
+    for (const fault of faults) {
+      this.recoveriesMs.push(...recoveriesOf(fault, runs, faultOf(fault.planned.id).hold === 'worker'));
+    }
+    this.#count(runs);
+    recorder.forgetRuns(runIds);
+  }
+
+  #count(runs: readonly RecordedRun[]): void {
+    this.checked += runs.length;
+    for (const { events } of runs) {
+      const commits = events.filter(({ type }) => type === 'step-succeeded').map(({ stepId }) => stepId);
+      this.steps += commits.length;
+      this.doubleCommits += commits.length - new Set(commits).size;
+    }
+  }
+}
+
+/** What the checker cannot know: how the run was to end. */
+function findWrongEnd({ graph }: OpenRun, { run }: RecordedRun): string[] {
+  const { runId, status, error, output } = run;
+  if (!graph.ends.includes(status)) return [`${runId} (${graph.shape}) is ${status}: ${JSON.stringify(error)}`];
+  if (status !== 'succeeded' || output === graph.output) return [];
+  return [`${runId} (${graph.shape}) gave ${JSON.stringify(output)}, not ${JSON.stringify(graph.output)}`];
+}

@@ -1,0 +1,54 @@
+import { describe, expect, test } from '@jest/globals';
+import { judgeProcesses } from './judge-soak.ts';
+import { LAG_LIMITS_MS, type ProcessSample } from './process-sample.ts';
+import type { ProcessSeries } from './sampler.ts';
+
+const MINUTE_MS = 60_000;
+const MB = 1024 * 1024;
+const EVERY_MS = 6000;
+const lagCounts = LAG_LIMITS_MS.map((limit) => (limit === 2 ? 100 : 0));
+
+/** Heap from the first minute on, one megabyte more each minute. */
+function growing(id: string, kind: ProcessSeries['kind'], minutes: number, isSpared: boolean): ProcessSeries {
+  const samples = Array.from({ length: (minutes * MINUTE_MS) / EVERY_MS }, (_, index): ProcessSample => {
+    const at = index * EVERY_MS;
+    const heapBytes = 40 * MB + Math.max(0, at / MINUTE_MS - 1) * MB;
+    return { at, heapBytes, externalBytes: 0, rssBytes: 0, handles: 5, timers: 1, lagCounts };
+  });
+  return { id, kind, isSpared, samples };
+}
+
+function judge(minutes: number, fromMinute = 0) {
+  const processes = [
+    growing('w-spared', 'worker', minutes, true),
+    growing('w-hit', 'worker', minutes, false),
+    growing('idle', 'idle', minutes, true),
+  ];
+  const [fromAt, untilAt] = [fromMinute * MINUTE_MS, minutes * MINUTE_MS];
+  const window = { fromAt, untilAt, measuredMs: untilAt - fromAt, runs: minutes * 600 };
+  return judgeProcesses({ processes, redis: [] }, window);
+}
+
+describe('the judgement of a soak', () => {
+  test('is of processes that were spared, and of Redis', () => {
+    expect(judge(10).map(({ id }) => id)).toEqual(['w-spared', 'idle', 'redis']);
+  });
+
+  test('tells that a heap grows', () => {
+    const [worker] = judge(10);
+    expect(worker?.series.find(({ metric }) => metric === 'heap')?.verdict).toBe('grows');
+    expect(worker?.series.find(({ metric }) => metric === 'handles')?.verdict).toBe('flat');
+  });
+
+  test('is not made of what was measured for less than six minutes', () => {
+    expect(judge(5).flatMap(({ series }) => series.map(({ verdict }) => verdict))).not.toContain('grows');
+  });
+
+  test('leaves out what was before', () => {
+    const [whole] = judge(20, 0);
+    const [later] = judge(20, 10);
+    const samplesOf = (judged: typeof whole) => judged?.series.find(({ metric }) => metric === 'heap')?.samples;
+    expect(samplesOf(whole)).toBe(200);
+    expect(samplesOf(later)).toBe(100);
+  });
+});

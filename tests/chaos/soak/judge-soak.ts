@@ -1,0 +1,66 @@
+import { type Measured, PROCESS_METRICS, REDIS_METRICS } from './bounds.ts';
+import { type JudgedLag, type JudgedSeries, judgeLag, judgeSeries } from './judge-series.ts';
+import type { SoakResult } from './run-soak.ts';
+import type { ProcessSeries, Series } from './sampler.ts';
+
+export interface JudgedProcess {
+  /** `s-…` or `w-…`, `idle`, or `redis`. */
+  id: string;
+  kind: 'scheduler' | 'worker' | 'idle' | 'redis';
+  series: readonly JudgedSeries[];
+  /** None of Redis, whose loop nobody can look at. */
+  lag?: JudgedLag;
+}
+
+export interface Window extends Measured {
+  /** Wall clock. */
+  fromAt: number;
+  untilAt: number;
+}
+
+/** In its first minutes every process grows: code is compiled, caches fill. What was measured then says nothing. */
+const LEAST_MEASURED_MS = 6 * 60_000;
+
+/** Everything that lived while it was measured and that no fault was meant for. */
+export function judgeProcesses({ processes, redis }: Series, window: Window): JudgedProcess[] {
+  const within = <Sample extends { at: number }>(samples: readonly Sample[]) =>
+    samples.filter(({ at }) => at >= window.fromAt && at <= window.untilAt);
+  const ripe = (series: readonly JudgedSeries[]) =>
+    window.measuredMs < LEAST_MEASURED_MS ? series.map((one) => ({ ...one, verdict: 'too short' as const })) : series;
+  const idle = within(processes.find(({ kind }) => kind === 'idle')?.samples ?? []);
+  const judge = ({ id, kind, samples }: ProcessSeries): JudgedProcess => ({
+    id,
+    kind,
+    series: ripe(PROCESS_METRICS.flatMap((metric) => judgeSeries(metric, within(samples), window) ?? [])),
+    lag: judgeLag(within(samples), idle),
+  });
+  return [
+    ...processes.filter(({ isSpared }) => isSpared).map(judge),
+    {
+      id: 'redis',
+      kind: 'redis',
+      series: ripe(REDIS_METRICS.flatMap((metric) => judgeSeries(metric, within(redis), window) ?? [])),
+    },
+  ];
+}
+
+/** What is wrong, a sentence each; none when the soak is clean. */
+export function findFaultsOf(result: SoakResult, processes: readonly JudgedProcess[]): string[] {
+  const { faults, problems, violations, strayKeys, doubleCommits, runs } = result;
+  return [
+    ...processes.flatMap(({ id, series, lag }) => [
+      ...series.filter(({ verdict }) => verdict === 'grows').map(({ metric }) => `${metric} of ${id} grows`),
+      ...(lag?.verdict === 'late' ? [`the event loop of ${id} is late: p99 ${lag.p99Ms.toFixed(0)} ms`] : []),
+    ]),
+    ...faults
+      .filter(({ proof }) => proof.length === 0)
+      .map(({ planned, problem }) => {
+        return `fault ${planned.number} ${planned.id} did not hit${problem === undefined ? '' : `: ${problem}`}`;
+      }),
+    ...(violations.length > 0 ? [`${violations.length} violations`] : []),
+    ...(doubleCommits > 0 ? [`${doubleCommits} steps were committed twice`] : []),
+    ...(runs.checked < runs.ended ? [`${runs.ended - runs.checked} histories were not checked`] : []),
+    ...problems,
+    ...strayKeys,
+  ];
+}
