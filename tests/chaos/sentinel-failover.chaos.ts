@@ -4,6 +4,7 @@ import {
   collectRuns,
   eventually,
   type Fleet,
+  FleetApi,
   processesOf,
   Recorder,
   type Recording,
@@ -16,6 +17,7 @@ import {
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SteadyLoad } from './driver/steady-load.ts';
+import { type Loss, SubmissionProbe } from './driver/submission-probe.ts';
 import { findWrongRuns } from './judge-runs.ts';
 import { chanceOf } from './random.ts';
 
@@ -31,6 +33,7 @@ let recording: Recording;
 let violations: Violation[] = [];
 let present: ReadonlySet<string> = new Set();
 let diedAt = 0;
+let fastLoss: Loss;
 
 const isReplicated = (runId: string) => Number(runId.split('-')[1]) % 2 === 0;
 
@@ -54,7 +57,14 @@ beforeAll(async () => {
     effects: false,
     durabilityOf: (index) => (index % 2 === 0 ? 'replicated' : 'fast'),
   });
+  const fast = new SubmissionProbe({
+    api: new FleetApi(() => fleet.schedulers.map(({ url }) => url!)),
+    prefix: 'fast',
+    durability: 'fast',
+    everyMs: 25,
+  });
   load.start();
+  fast.start();
   await pause(BEFORE_MS);
   const before = await set.master();
   const entry = await recorder.fault(
@@ -83,7 +93,8 @@ beforeAll(async () => {
   process.stdout.write(`${entry.proof[0]}\n`);
   await pause(BOUND_MS);
   await before.restart();
-  await load.stop();
+  await Promise.all([load.stop(), fast.stop()]);
+  fastLoss = await fast.findLoss(diedAt);
   const known = new Set<string>();
   for (const { runId } of load.graphs) {
     const { status } = await fleet.api.request('GET', `/v1/runs/${runId}`);
@@ -108,6 +119,14 @@ describe('F10 the primary of a Sentinel set dies', () => {
     const fast = lost.filter((runId) => !isReplicated(runId));
     process.stdout.write(`${load.graphs.length} runs accepted, ${fast.length} of the fast ones lost\n`);
     expect(lost.filter(isReplicated)).toEqual([]);
+  });
+
+  test('of those accepted as fast only what was accepted in the last half second is lost', () => {
+    const { acknowledged, lost } = fastLoss;
+    const lastMs = Math.max(0, ...lost.map(({ acknowledgedAt }) => diedAt - acknowledgedAt));
+    process.stdout.write(`${acknowledged} fast submissions accepted, ${lost.length} lost, from ${lastMs} ms before\n`);
+    expect(lost.length).toBeLessThan(acknowledged);
+    expect(lastMs).toBeLessThan(500);
   });
 
   test('runs go on within 15 s of its death', () => {

@@ -6,6 +6,7 @@ import { listenForHints, randomToken } from '@flotilla/state';
 import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
 import { OwnProcesses } from './alone/own-processes.ts';
 import type { WorkerConfig } from './config.ts';
+import { ForgottenAttempts } from './forgotten-attempts.ts';
 import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
@@ -82,7 +83,16 @@ export async function startWorker(
       ...{ namespace, partitions, allowVolatile, servers },
       knownEpoch: deployment.epoch,
     });
-    const watching = setInterval(() => void look(watch, logger, onDataLoss), REDIS_RECHECK_MS).unref();
+    const forgotten = new ForgottenAttempts({
+      listAttempts: () => state.listAttempts(workerId),
+      holds: (attemptId) => executor.held.has(attemptId),
+      giveBack: (attempt) => state.transitions.release(attempt, 'rolled-back'),
+      logger,
+      lineage: watch.lineage,
+    });
+    const watching = setInterval(() => {
+      void look(watch, logger, onDataLoss).then(() => forgotten.afterLook(watch.lineage));
+    }, REDIS_RECHECK_MS).unref();
     watchdog.start();
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');

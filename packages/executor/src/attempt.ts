@@ -8,7 +8,13 @@ import {
   countsAgainstAgent,
   decideRetry,
 } from '@flotilla/engine';
-import { type AttemptAddress, type ClaimedAttempt, checkpointChecksum, type StoredCheckpoint } from '@flotilla/state';
+import {
+  type AttemptAddress,
+  type ClaimedAttempt,
+  type CommitReply,
+  checkpointChecksum,
+  type StoredCheckpoint,
+} from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
 import { continuationOf, edgesOfSuccess } from './continuation.ts';
@@ -174,7 +180,9 @@ async function commit(
     edges: continuation?.edges ?? edgesOfSuccess(chain.plan, assignment.step.index),
   };
   // It may have claimed the next step: whether it has only its answer tells.
-  const reply = await untilAnswered(() => executor.options.state.transitions.commit(request));
+  const reply = await holdingNext(executor, request.nextAttemptId, () =>
+    untilAnswered(() => executor.options.state.transitions.commit(request)),
+  );
   if (reply.outcome === 'rejected') {
     executor.options.logger.warn(
       { runId: address.runId, stepId: assignment.stepId, reason: reply.reason },
@@ -188,6 +196,23 @@ async function commit(
   }
   if (reply.outcome === 'committed') return undefined;
   return { key: reply.key, attemptId: continuation!.nextAttemptId!, claimed: reply.attempt };
+}
+
+/** The attempt that a commit may claim is held while it does, and from then on if it did. */
+async function holdingNext(
+  executor: Executor,
+  attemptId: string | undefined,
+  send: () => Promise<CommitReply>,
+): Promise<CommitReply> {
+  if (attemptId === undefined) return send();
+  executor.held.add(attemptId);
+  let reply: CommitReply | undefined;
+  try {
+    reply = await send();
+    return reply;
+  } finally {
+    if (reply?.outcome !== 'continued') executor.held.delete(attemptId);
+  }
 }
 
 function checkpointOf(

@@ -56,6 +56,8 @@ export class Executor {
   readonly slots: Slots;
   readonly durations = new StepDurations();
   readonly options: ExecutorOptions;
+  /** Ids of attempts, from before they are claimed until state has answered how they ended. */
+  readonly held = new Set<string>();
   readonly #live = new Set<LiveAttempt>();
   readonly #retrySpreads = new Map<string, RetrySpread>();
   readonly #chains = new Set<Promise<void>>();
@@ -234,23 +236,29 @@ export class Executor {
   async #goOn(chain: Chain, first: Assignment): Promise<void> {
     const startedAt = performance.now();
     let attemptId = createAttemptId();
-    let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
-    const { makeAlone } = this.options;
-    if (claimed !== undefined && makeAlone !== undefined && mustBeAlone(claimed.crashes)) {
-      if (await makeAttemptAlone(this, makeAlone, chain, first, attemptId, claimed, this.#live)) return;
-    }
-    let assignment = first;
-    while (claimed !== undefined) {
-      // Where fewer slots may be taken than are, chains end with their step, so that others go on with them.
-      const mayContinue = () =>
-        !this.#draining && this.slots.taken <= this.slots.limit && performance.now() - startedAt < TIME_SLICE_MS;
-      const next = await makeAttempt(this, chain, assignment, attemptId, claimed, mayContinue, this.#live);
-      if (next === undefined) return;
-      const following = assignmentOf(chain.plan, next.key, this.options.abilities);
-      if (typeof following === 'string') throw new Error(`continued with a step that cannot be made: ${next.key}`);
-      assignment = following;
-      attemptId = next.attemptId;
-      claimed = next.claimed;
+    this.held.add(attemptId);
+    try {
+      let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
+      const { makeAlone } = this.options;
+      if (claimed !== undefined && makeAlone !== undefined && mustBeAlone(claimed.crashes)) {
+        if (await makeAttemptAlone(this, makeAlone, chain, first, attemptId, claimed, this.#live)) return;
+      }
+      let assignment = first;
+      while (claimed !== undefined) {
+        // Where fewer slots may be taken than are, chains end with their step, so that others go on with them.
+        const mayContinue = () =>
+          !this.#draining && this.slots.taken <= this.slots.limit && performance.now() - startedAt < TIME_SLICE_MS;
+        const next = await makeAttempt(this, chain, assignment, attemptId, claimed, mayContinue, this.#live);
+        if (next === undefined) return;
+        const following = assignmentOf(chain.plan, next.key, this.options.abilities);
+        if (typeof following === 'string') throw new Error(`continued with a step that cannot be made: ${next.key}`);
+        assignment = following;
+        this.held.delete(attemptId);
+        attemptId = next.attemptId;
+        claimed = next.claimed;
+      }
+    } finally {
+      this.held.delete(attemptId);
     }
   }
 

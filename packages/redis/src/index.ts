@@ -22,5 +22,5 @@ export {
   type ScriptDefinition,
   type ScriptReply,
 } from './run-script.ts';
-export type { ServerFacts } from './server-facts.ts';
+export { parseInfo, type ServerFacts } from './server-facts.ts';
 export { type CheckRedisOptions, checkRedis, type RedisCheck, requireRedis } from './start-up-guard.ts';

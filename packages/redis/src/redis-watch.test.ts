@@ -29,6 +29,18 @@ describe('a Redis that is looked at again', () => {
     expect(await codes()).toEqual([]);
   });
 
+  test('has another lineage after a restart, and the same while it runs', async () => {
+    const before = watch.lineage;
+    await watch.look();
+    expect(watch.lineage).toBe(before);
+    await redis.restart();
+    await eventually(async () => {
+      await watch.look();
+      return watch.lineage !== before;
+    });
+    expect(watch.lineage).toMatch(/^[0-9a-f]{40}\/[0-9a-f]{40}$/);
+  });
+
   test.each([
     ['maxmemory-policy', 'allkeys-lru', 'noeviction', 'REDIS_EVICTS'],
     ['appendonly', 'no', 'yes', 'REDIS_VOLATILE'],

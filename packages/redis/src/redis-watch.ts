@@ -23,10 +23,12 @@ export class RedisWatch {
   readonly #options: RedisWatchOptions;
   readonly #evictedBefore: Map<string, number>;
   #problems: readonly Problem[] = [];
+  #lineage: string;
 
   constructor(client: RedisClient, options: RedisWatchOptions) {
     this.#client = client;
     this.#options = options;
+    this.#lineage = lineageOf(options.servers);
     this.#evictedBefore = new Map(options.servers.map(({ address, evictedKeys = 0 }) => [address, evictedKeys]));
   }
 
@@ -35,10 +37,19 @@ export class RedisWatch {
     return this.#problems;
   }
 
+  /**
+   * Of all servers, as seen at the last look. When it changes, the data may be older than what this process has been told:
+   * what it wrote last may be gone.
+   */
+  get lineage(): string {
+    return this.#lineage;
+  }
+
   /** Looks now. While Redis cannot be asked, what was known stays. */
   async look(): Promise<readonly Problem[]> {
     try {
       const { problems, servers } = await checkRedis(this.#client, this.#options);
+      this.#lineage = lineageOf(servers);
       this.#problems = [...problems, ...servers.flatMap((facts) => this.#evicted(facts))];
     } catch (error) {
       if (!(error instanceof FlotillaError && error.code === 'REDIS_UNAVAILABLE')) throw error;
@@ -56,4 +67,11 @@ export class RedisWatch {
     const message = `Redis at ${address} has evicted ${since} keys while this process ran; runs may be damaged`;
     return [{ code: 'REDIS_HAS_EVICTED', path: `/${address}`, message, severity: 'error' }];
   }
+}
+
+function lineageOf(servers: readonly ServerFacts[]): string {
+  return servers
+    .map(({ lineage = '' }) => lineage)
+    .sort()
+    .join(' ');
 }

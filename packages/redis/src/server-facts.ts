@@ -11,6 +11,8 @@ export interface ServerFacts {
   appendFsync: string | undefined;
   evictedKeys: number | undefined;
   role: string | undefined;
+  /** Changes whenever the data may have become older: with a restart, a failover, another server. */
+  lineage: string | undefined;
 }
 
 /** Asks INFO, and CONFIG for what INFO leaves out. A server that allows neither gives undefined facts. */
@@ -32,7 +34,15 @@ export async function readServerFacts(server: Redis): Promise<ServerFacts> {
     appendFsync,
     evictedKeys: evicted === undefined ? undefined : Number(evicted),
     role: fields.get('role'),
+    lineage: lineageOf(fields),
   };
+}
+
+/** A server that was the primary, a replica since, and is the primary again has its run id still. */
+function lineageOf(fields: ReadonlyMap<string, string>): string | undefined {
+  const runId = fields.get('run_id');
+  const replication = fields.get('master_replid');
+  return runId === undefined || replication === undefined ? undefined : `${runId}/${replication}`;
 }
 
 /** The `name:value` lines of an INFO reply. */

@@ -169,6 +169,7 @@ describe('judgeServer', () => {
     appendFsync: 'everysec',
     evictedKeys: 0,
     role: 'master',
+    lineage: 'a/b',
   };
   const codes = (change: Partial<ServerFacts>): string[] =>
     judgeServer({ ...sound, ...change }, { allowVolatile: false }).map(({ code }) => code);

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FlotillaError } from '@flotilla/contracts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { eventually, type LocalRedis, sharedRedis, startRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -226,7 +229,7 @@ describe('the durability of a start', () => {
   let durable: RedisConnection;
   let durableState: State<PlanShape>;
   beforeAll(async () => {
-    primary = await startRedis();
+    primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
     own = connectRedis(primary.url, 'commands');
     durable = connectRedis(primary.url, 'commands');
     await Promise.all([untilReady(own, 5000), untilReady(durable, 5000)]);
@@ -273,5 +276,55 @@ describe('the durability of a start', () => {
     } finally {
       replica.resume();
     }
+  }, 30_000);
+
+  test('is waited for by many at once together', async () => {
+    const startedAt = performance.now();
+    replica!.pause();
+    try {
+      const all = Array.from({ length: 20 }, (_, index) =>
+        durableState.createRun(requestOf(plan, { durability: 'replicated', runId: `00-many-${index}` })),
+      );
+      const outcomes = await Promise.all(all.map((each) => each.catch(({ code }: FlotillaError) => code)));
+      expect(new Set(outcomes)).toEqual(new Set(['DURABILITY_UNAVAILABLE']));
+      // One turn for the first of them and one for the others, of two seconds each.
+      expect(performance.now() - startedAt).toBeLessThan(7000);
+    } finally {
+      replica!.resume();
+    }
+  }, 30_000);
+
+  test('is not said to be reached when another server has answered that knows nothing of the run', async () => {
+    const request = requestOf(plan, { durability: 'replicated', runId: '00-lost' });
+    replica!.pause();
+    const asking = durableState.createRun(request);
+    const settled = asking.then(
+      () => 'acknowledged',
+      (error: FlotillaError) => error.code,
+    );
+    await eventually(async () => /flags=b .*cmd=wait/.test(String(await own.client.call('CLIENT', 'LIST'))), {
+      timeoutMs: 2000,
+      intervalMs: 5,
+      message: 'the submission to wait for the replica',
+    });
+    // In the place of the primary comes one without the run, and the replica follows that.
+    await primary.kill9();
+    for (const name of await readdir(primary.dir)) await rm(join(primary.dir, name), { recursive: true });
+    await primary.restart();
+    replica!.resume();
+    expect(await settled).toBe('DURABILITY_UNAVAILABLE');
+    expect(await durableState.readRun('00-lost')).toBeUndefined();
+  }, 30_000);
+
+  test('that was to be had is refused for a while when no replica follows', async () => {
+    await replica!.stop();
+    const request = requestOf(plan, { durability: 'replicated' });
+    await eventually(
+      async () => {
+        const error = await durableState.createRun(request).catch((failure: FlotillaError) => failure);
+        return error instanceof FlotillaError && error.code === 'DURABILITY_UNAVAILABLE' && !error.ambiguous;
+      },
+      { timeoutMs: 15_000, message: 'a refusal to try again later' },
+    );
   }, 30_000);
 });

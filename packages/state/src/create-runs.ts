@@ -3,7 +3,7 @@ import { type Durability, FlotillaError, type RunStatus } from '@flotilla/contra
 import canonicalize from 'canonicalize';
 import type { RunClient } from './durability.ts';
 import { reachDurability } from './durability.ts';
-import { partitionTag } from './keys.ts';
+import { partitionTag, stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { createRunId, partitionOfKey, partitionOfRun } from './run-id.ts';
 import { runStatusOf } from './run-record.ts';
@@ -46,7 +46,13 @@ export async function createRun(dependencies: CreateRunsDependencies, request: C
   if (request.durability !== 'fast') await durable.checkSupport(request.durability);
   const address = await addressOf(dependencies, request);
   const created = await findOrCreate(dependencies, request, address);
-  const durability = await reachDurability(durable, request.durability, created.runId);
+  const { runId } = created;
+  const runKey = stateKey(
+    partitionTag(dependencies.namespace, partitionOfRun(runId, dependencies.partitions)),
+    'run',
+    runId,
+  );
+  const durability = await reachDurability(durable, request.durability, { runId, runKey });
   return { ...created, durability };
 }
 

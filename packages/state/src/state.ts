@@ -14,13 +14,14 @@ import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
 import type { CompilePlan, PlanShape } from './plan-shape.ts';
+import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
-import { Transitions } from './transitions.ts';
+import { type AttemptAddress, Transitions } from './transitions.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
 
 export interface StateOptions<P extends PlanShape> {
@@ -76,7 +77,11 @@ export class State<P extends PlanShape> {
       deadlineMs: options.admissionDeadlineMs ?? 4000,
       ...lease,
     });
-    this.#durable = createDurableClient(options.durableClient ?? client, `{${namespace}}:durability-marker`);
+    this.#durable = createDurableClient({
+      client,
+      waitingClient: options.durableClient,
+      markerKey: `{${namespace}}:durability-marker`,
+    });
   }
 
   tagOf(runId: string): string {
@@ -115,6 +120,11 @@ export class State<P extends PlanShape> {
     const error = { type: 'cancelled', code: 'CANCELLED', message: reason ?? 'cancelled by request' };
     const { reply, status, now } = await this.transitions.cancelRun(this.tagOf(runId), runId, JSON.stringify(error));
     return { status: runStatusOf(status), alreadyEnded: reply === 'ended', requestedAt: now };
+  }
+
+  /** The attempts under way that state believes this worker to make. */
+  async listAttempts(worker: string): Promise<AttemptAddress[]> {
+    return retryTransient(() => listAttempts(this.client, this.tags, worker), { deadlineMs: READ_DEADLINE_MS });
   }
 
   /** Ends a run that nothing else can advance: its stored data are gone or damaged, or (INTERNAL) we fail over it. */

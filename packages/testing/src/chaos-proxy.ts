@@ -44,6 +44,8 @@ export interface ChaosProxy {
 export interface ChaosProxyOptions {
   /** Source of the jitter, from 0 to below 1. Default: Math.random. */
   random?: () => number;
+  /** Whose connections the mode is about, by the address they come from; all others pass. Default: everybody's. */
+  affects?: (remoteAddress: string) => boolean;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface ChaosProxyOptions {
  * networks do. The bytes are not looked at, so any protocol goes through.
  */
 export async function startChaosProxy(target: string, options: ChaosProxyOptions = {}): Promise<ChaosProxy> {
-  const proxy = new LoopbackProxy(new URL(target), options.random ?? Math.random);
+  const proxy = new LoopbackProxy(new URL(target), options);
   await proxy.listen();
   return proxy;
 }
@@ -61,6 +63,7 @@ class LoopbackProxy implements ChaosProxy {
   mode: ProxyMode = { kind: 'pass' };
   readonly #target: URL;
   readonly #random: () => number;
+  readonly #affects: (remoteAddress: string) => boolean;
   readonly #connections = new Set<Connection>();
   #server: Server | undefined;
   readonly #counts: ProxyCounts = {
@@ -70,9 +73,10 @@ class LoopbackProxy implements ChaosProxy {
     'to-client': { forwarded: 0, held: 0, swallowed: 0 },
   };
 
-  constructor(target: URL, random: () => number) {
+  constructor(target: URL, { random = Math.random, affects = () => true }: ChaosProxyOptions) {
     this.#target = target;
     this.#random = random;
+    this.#affects = affects;
   }
 
   get url(): string {
@@ -103,7 +107,9 @@ class LoopbackProxy implements ChaosProxy {
   async setMode(mode: ProxyMode): Promise<void> {
     const before = this.mode;
     this.mode = mode;
-    if (mode.kind === 'half-open') for (const { upstream } of this.#connections) upstream?.destroy();
+    if (mode.kind === 'half-open') {
+      for (const { upstream, isAffected } of this.#connections) if (isAffected) upstream?.destroy();
+    }
     if (before.kind === 'black-hole' && mode.kind !== 'black-hole') this.#resetBroken();
     for (const { links } of this.#connections) for (const link of links) link.reconsider();
     if (mode.kind === 'refuse') this.#stopListening();
@@ -143,9 +149,10 @@ class LoopbackProxy implements ChaosProxy {
 
   #accept(client: Socket): void {
     this.#counts.accepted += 1;
+    const isAffected = this.#affects(client.remoteAddress ?? '');
     // Accepted while the server is gone, a connection leads nowhere, and stays so.
     const upstream =
-      this.mode.kind === 'half-open'
+      isAffected && this.mode.kind === 'half-open'
         ? undefined
         : connect({
             port: Number(this.#target.port),
@@ -153,7 +160,7 @@ class LoopbackProxy implements ChaosProxy {
             allowHalfOpen: true,
             noDelay: true,
           });
-    const connection: Connection = { client, upstream, links: [] };
+    const connection: Connection = { client, upstream, isAffected, links: [] };
     this.#connections.add(connection);
     client.on('error', () => client.destroy());
     client.on('close', () => {
@@ -167,18 +174,22 @@ class LoopbackProxy implements ChaosProxy {
     }
     upstream.on('error', () => upstream.destroy());
     upstream.on('close', () => this.#afterUpstream(connection));
-    connection.links.push(this.#link('to-server', client, upstream), this.#link('to-client', upstream, client));
-  }
-
-  #link(direction: LinkDirection, from: Socket, to: Socket): ChaosLink {
-    return new ChaosLink(direction, { from, to }, () => this.#fateOf(direction), this.#counts[direction]);
+    const link = (direction: LinkDirection, from: Socket, to: Socket) =>
+      new ChaosLink(
+        direction,
+        { from, to },
+        () => (isAffected ? this.#fateOf(direction) : UNTOUCHED),
+        this.#counts[direction],
+      );
+    connection.links.push(link('to-server', client, upstream), link('to-client', upstream, client));
   }
 
   /** The server's end has closed: the client is told, unless that is what must not happen. */
-  #afterUpstream({ client, upstream }: Connection): void {
+  #afterUpstream({ client, upstream, isAffected }: Connection): void {
     if (client.destroyed) return;
-    if (this.mode.kind === 'black-hole') return; // the news does not get through; the next use finds out
-    if (this.mode.kind !== 'half-open') {
+    const kind = isAffected ? this.mode.kind : 'pass';
+    if (kind === 'black-hole') return; // the news does not get through; the next use finds out
+    if (kind !== 'half-open') {
       // All that was sent before the end has been written; a server that was killed ends with RST.
       if (upstream?.errored) client.resetAndDestroy();
       else client.end(() => client.destroy());
@@ -208,12 +219,16 @@ class LoopbackProxy implements ChaosProxy {
       return { kind: mode.bytes === 'held' ? 'hold' : 'swallow' };
     }
     if (mode.kind === 'half-open') return { kind: 'swallow' };
-    return { kind: 'forward', delayMs: 0, bytesPerSecond: undefined };
+    return UNTOUCHED;
   }
 }
 
+const UNTOUCHED: ChunkFate = { kind: 'forward', delayMs: 0, bytesPerSecond: undefined };
+
 interface Connection {
   client: Socket;
+  /** The mode is about it. */
+  isAffected: boolean;
   /** None: accepted when the server was gone. */
   upstream: Socket | undefined;
   links: ChaosLink[];

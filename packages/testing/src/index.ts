@@ -17,4 +17,11 @@ export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport 
 export { sharedRedis } from './shared-redis.ts';
 export { type SpawnNodeOptions, spawnNode } from './spawn-node.ts';
 export { type SentinelOptions, type SentinelSet, startSentinel } from './start-sentinel.ts';
+export {
+  FAR_ADDRESS,
+  type Side,
+  type SplitSentinel,
+  type SplitSentinelOptions,
+  startSplitSentinel,
+} from './start-split-sentinel.ts';
 export { testNamespace } from './test-namespace.ts';

@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type StartedProcess, startProcess } from './child-process.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
-import { findRedisServer, type LocalRedis, startRedis } from './local-redis.ts';
+import { type LocalRedis, startRedis } from './local-redis.ts';
 import { removeWithThisProcess } from './reaper.ts';
+import { knowsAll, launchSentinel, masterPortOf, type SentinelProcess, sentinelUrl } from './sentinel-process.ts';
 
 export interface SentinelOptions {
   /** Default 2: with `min-replicas-to-write 1` one must be left after a failover. */
@@ -27,9 +26,7 @@ export interface SentinelSet {
   stop(): Promise<void>;
 }
 
-const MASTER_NAME = 'flotilla';
 const SENTINELS = 3;
-const FAILOVER_TIMEOUT_MS = 10_000;
 const READY_MS = 20_000;
 
 /** Starts a master with replicas and three Sentinels, all real processes on loopback, and waits until they know each other. */
@@ -39,7 +36,7 @@ export async function startSentinel({
   args = [],
 }: SentinelOptions = {}): Promise<SentinelSet> {
   const servers: LocalRedis[] = [];
-  const sentinels: { process: StartedProcess; port: number }[] = [];
+  const sentinels: SentinelProcess[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-test-'));
   removeWithThisProcess(folder);
   const stop = async () => {
@@ -53,21 +50,23 @@ export async function startSentinel({
     const replicaOf = ['--replicaof', '127.0.0.1', String(first.port)];
     for (let index = 0; index < replicas; index += 1) servers.push(await startRedis({ args: [...replicaOf, ...args] }));
     for (let index = 0; index < SENTINELS; index += 1) {
-      sentinels.push(await launchSentinel(join(folder, `sentinel-${index}.conf`), first.port, downAfterMs));
+      const file = join(folder, `sentinel-${index}.conf`);
+      sentinels.push(await launchSentinel({ file, port: await freePort(), masterPort: first.port, downAfterMs }));
     }
     const ports = sentinels.map(({ port }) => port);
-    await eventually(async () => (await Promise.all(ports.map((port) => knowsAll(port, replicas)))).every(Boolean), {
+    const known = { replicas, sentinels: SENTINELS };
+    await eventually(async () => (await Promise.all(ports.map((port) => knowsAll(port, known)))).every(Boolean), {
       timeoutMs: READY_MS,
       intervalMs: 100,
       message: 'the Sentinels to know each other and the replicas',
     });
     return {
-      url: `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${MASTER_NAME}`,
+      url: sentinelUrl(ports),
       servers,
       master: async () => {
-        const answer = await askInline(ports[0]!, `SENTINEL get-master-addr-by-name ${MASTER_NAME}`);
-        const found = servers.find(({ port }) => answer.includes(`\r\n${port}\r\n`));
-        if (found === undefined) throw new Error(`the Sentinels name no server of the set: ${answer}`);
+        const named = await masterPortOf(ports[0]!);
+        const found = servers.find(({ port }) => port === named);
+        if (found === undefined) throw new Error(`the Sentinels name no server of the set: ${named}`);
         return found;
       },
       stop,
@@ -76,55 +75,4 @@ export async function startSentinel({
     await stop();
     throw error;
   }
-}
-
-async function launchSentinel(
-  file: string,
-  masterPort: number,
-  downAfterMs: number,
-): Promise<{ process: StartedProcess; port: number }> {
-  const port = await freePort();
-  const lines = [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${masterPort} 2`,
-    `sentinel down-after-milliseconds ${MASTER_NAME} ${downAfterMs}`,
-    `sentinel failover-timeout ${MASTER_NAME} ${FAILOVER_TIMEOUT_MS}`,
-    '',
-  ];
-  // It keeps what it learns in this file.
-  await writeFile(file, lines.join('\n'));
-  const libraryPath = process.env['FLOTILLA_REDIS_LIBRARY_PATH'];
-  const started = await startProcess(findRedisServer()!, [file, '--sentinel'], {
-    keepLines: 500,
-    ...(libraryPath === undefined ? {} : { env: { ...process.env, LD_LIBRARY_PATH: libraryPath } }),
-  });
-  return { process: started, port };
-}
-
-async function knowsAll(port: number, replicas: number): Promise<boolean> {
-  const text = await askInline(port, 'INFO sentinel');
-  return text.includes(`slaves=${replicas},sentinels=${SENTINELS}`) && text.includes('status=ok');
-}
-
-const ANSWER_MS = 1000;
-
-/** What a server answers to one command, as it comes over the wire; empty when nothing does. */
-function askInline(port: number, command: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    let text = '';
-    const end = (): void => {
-      socket.destroy();
-      resolve(text);
-    };
-    socket.setTimeout(ANSWER_MS, end);
-    socket.on('error', end);
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-      // Answers fit into one packet, but for a break after the length.
-      if (text.endsWith('\r\n') && text.split('\r\n').length > 2) end();
-    });
-    socket.write(`${command}\r\n`);
-  });
 }

@@ -1,0 +1,172 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import {
+  collectRuns,
+  eventually,
+  FAR_ADDRESS,
+  type Fleet,
+  FleetApi,
+  processesOf,
+  Recorder,
+  type Recording,
+  recordCalls,
+  type SplitSentinel,
+  startFleet,
+  startSplitSentinel,
+} from '@flotilla/testing';
+import type { StartedGraph } from '../judge-runs.ts';
+import { chanceOf } from '../random.ts';
+import { SteadyLoad } from './steady-load.ts';
+import { type Loss, SubmissionProbe } from './submission-probe.ts';
+
+export interface SplitBrainOptions {
+  seed: number;
+  namespace: string;
+  /** Seconds for which a primary goes on without a replica; undefined: for ever. */
+  maxLagSeconds: number | undefined;
+}
+
+export interface SplitBrain {
+  splitAt: number;
+  healedAt: number;
+  /** From the split until the far side had a primary of its own. */
+  promotedAfterMs: number;
+  /** From the end of the split until the near side had a submission acknowledged that lasted. */
+  recoveredAfterMs: number;
+  fast: Loss;
+  replicated: Loss;
+  /** Runs of the load that are there in the end. */
+  present: readonly StartedGraph[];
+  recording: Recording;
+  /** Process id -> its last lines. */
+  logs: ReadonlyMap<string, readonly string[]>;
+}
+
+export const SPLIT_MS = 15_000;
+const BEFORE_MS = 6000;
+const AFTER_MS = 20_000;
+/** Begun before the split, over when it is: its first result comes from a worker that everybody has given up. */
+const LONG_STEP_MS = 18_000;
+const LONG_RUNS = 9;
+const FAR_SIDE = fileURLToPath(new URL('../fixtures/from-far-side.ts', import.meta.url));
+
+/**
+ * F11: splits a Sentinel set for 15 s with the primary, a scheduler, two workers and all callers on the side of the
+ * minority, and a scheduler and a worker on the other; then lets everything come to rest.
+ */
+export async function makeSplitBrain({ seed, namespace, maxLagSeconds }: SplitBrainOptions): Promise<SplitBrain> {
+  const args =
+    maxLagSeconds === undefined
+      ? []
+      : ['--min-replicas-to-write', '1', '--min-replicas-max-lag', String(maxLagSeconds)];
+  const set = await startSplitSentinel({ args });
+  let fleet: Fleet | undefined;
+  try {
+    const recorder = new Recorder();
+    fleet = await startFleet({
+      redis: set,
+      namespace,
+      schedulers: 1,
+      workers: 2,
+      workerEnv: { FLOTILLA_CONCURRENCY: '16' },
+      fetch: recordCalls((call) => recorder.add('calls', call)),
+    });
+    return await split({ seed, set, fleet, recorder });
+  } finally {
+    await fleet?.stop();
+    await set.stop();
+  }
+}
+
+interface Parts {
+  seed: number;
+  set: SplitSentinel;
+  fleet: Fleet;
+  recorder: Recorder;
+}
+
+async function split({ seed, set, fleet, recorder }: Parts): Promise<SplitBrain> {
+  const chance = chanceOf(seed);
+  const near = [...fleet.members];
+  const nearUrl = fleet.url;
+  const onFarSide = { NODE_OPTIONS: `--import=${FAR_SIDE}`, FLOTILLA_TEST_SOURCE_ADDRESS: FAR_ADDRESS };
+  await Promise.all([fleet.addScheduler(onFarSide), fleet.addWorker(onFarSide)]);
+  await fleet.waitForWorkers(3);
+
+  const callNear = recordCalls((call) => recorder.add('calls', call));
+  const load = new SteadyLoad({
+    api: new FleetApi(() => [nearUrl], callNear),
+    seed,
+    activeRuns: 10,
+    mostRuns: 3000,
+    effects: false,
+    durabilityOf: (index) => (index % 2 === 0 ? 'replicated' : 'fast'),
+  });
+  // Each sent once, unrecorded: what it was answered is all that counts.
+  const probeApi = new FleetApi(() => [nearUrl]);
+  const fast = new SubmissionProbe({ api: probeApi, prefix: 'fast', durability: 'fast', everyMs: 50 });
+  const replicated = new SubmissionProbe({ api: probeApi, prefix: 'safe', durability: 'replicated', everyMs: 200 });
+  load.start();
+  fast.start();
+  replicated.start();
+  await pause(BEFORE_MS + chance.between(0, 1000));
+  const long = await startLongRuns(fleet.api);
+
+  let promotedAfterMs = 0;
+  const { startAt: splitAt, endAt: healedAt } = await recorder.fault(
+    { faultId: 'F11', kind: 'split-brain', targets: ['redis', ...near.map(({ id }) => id)] },
+    async () => {
+      const startAt = Date.now();
+      await set.split(chance.pick(['held', 'lost']));
+      await eventually(async () => (await set.masterOf('far')) !== set.near, {
+        timeoutMs: SPLIT_MS - 1000,
+        intervalMs: 50,
+        message: 'the far side to have a primary of its own',
+      });
+      promotedAfterMs = Date.now() - startAt;
+      const isBrainSplit = (await set.masterOf('near')) === set.near;
+      await pause(Math.max(0, SPLIT_MS - (Date.now() - startAt)));
+      const bytes = await set.heal();
+      return isBrainSplit && bytes > 0
+        ? [`two primaries for ${SPLIT_MS - promotedAfterMs} ms, ${bytes} bytes kept`]
+        : [];
+    },
+  );
+  await pause(AFTER_MS);
+  await Promise.all([load.stop(), fast.stop(), replicated.stop()]);
+
+  const losses = { fast: await fast.findLoss(splitAt), replicated: await replicated.findLoss(splitAt) };
+  const lost = new Set(losses.fast.lost.map(({ runId }) => runId));
+  const lasting = fast.acknowledged.find(
+    ({ runId, sentAt }) => sentAt >= splitAt && !lost.has(runId) && sentAt > healedAt,
+  );
+  const present: StartedGraph[] = [];
+  for (const started of load.graphs) {
+    const { status } = await fleet.api.request('GET', `/v1/runs/${started.runId}`);
+    if (status === 200) present.push(started);
+  }
+  const runIds = [...present.map(({ runId }) => runId), ...long];
+  await fleet.api.waitForEnd(runIds, { timeoutMs: 60_000, intervalMs: 100 });
+  recorder.addAll('processes', processesOf(fleet));
+  recorder.addAll('runs', await collectRuns(fleet.api, runIds, recorder.recording().calls));
+  return {
+    splitAt,
+    healedAt,
+    promotedAfterMs,
+    recoveredAfterMs: (lasting?.acknowledgedAt ?? Number.POSITIVE_INFINITY) - healedAt,
+    ...losses,
+    present,
+    recording: recorder.recording(),
+    logs: new Map(fleet.members.map(({ id, process }) => [id, process.lines])),
+  };
+}
+
+/** Runs whose only attempts are under way on all workers when it resolves. */
+async function startLongRuns(api: FleetApi): Promise<string[]> {
+  const a = { kind: 'task', use: 'flotilla.sleep', input: { ms: LONG_STEP_MS } };
+  const definition = { flotilla: 1, name: 'long', steps: { a } };
+  const runIds = Array.from({ length: LONG_RUNS }, (_, index) => `long-${index}`);
+  await Promise.all(runIds.map((runId) => api.start({ definition, runId, durability: 'replicated' })));
+  await Promise.all(runIds.map((runId) => api.waitForEvent(runId, ({ type }) => type === 'attempt-started')));
+  return runIds;
+}
