@@ -223,8 +223,7 @@ export function saveProgress(world: World, known: KnownAttempt, fenceShift = 0):
   const fence = known.fence + fenceShift;
   const a = { ...addressOf(run, key), fence, createdAt: run.createdAt, attemptId };
   const stateJson = JSON.stringify({ done: attemptId });
-  // Chained to nothing: the fence that saves it stands in the place of `previous`.
-  const checkpoint = { ...checkpointOf(run, key, fence, stateJson), previous: String(fence) };
+  const checkpoint = checkpointOf(run, key, fence, stateJson);
   return call({
     what: `save progress ${run.id} ${key} of ${attemptId}`,
     send: () => world.state.transitions.saveProgress(a, stateJson, checkpoint),
@@ -247,7 +246,13 @@ export function loadProgress(world: World, { run, key, attemptId, fence }: Known
     send: () => world.state.transitions.loadProgress(a),
     apply: (stored) => {
       const expected = world.reference.runs.get(run.id) === run ? run.progress.get(key) : undefined;
-      if (stored?.stateJson !== expected?.stateJson || stored?.checkpoint.seq !== expected?.seq) {
+      const newest = stored.kept.at(-1);
+      const isSame = newest?.stateJson === expected?.stateJson && stored.newest?.seq === expected?.seq;
+      if (
+        !isSame ||
+        newest?.checkpoint.seq !== expected?.seq ||
+        stored.kept.length !== Math.min(3, expected?.seq ?? 0)
+      ) {
         throw new Error(`progress of ${key}: ${JSON.stringify(stored)}, expected ${JSON.stringify(expected)}`);
       }
     },

@@ -100,7 +100,10 @@ export function compareRun(run: ReferenceRun, { fields, held, historyLength }: O
   });
   for (const [head, key] of run.chains) expected.set(`c${head}`, key);
   for (const [key, item] of run.items) expected.set(`i${key}`, item);
-  for (const key of run.progress.keys()) expected.set(`k${key}`, undefined);
+  for (const [key, { seq }] of run.progress) {
+    expected.set(`k${key}`, undefined);
+    for (let kept = Math.max(1, seq - 2); kept <= seq; kept += 1) expected.set(`k${key}~${kept % 3}`, undefined);
+  }
   for (const [key, step] of run.steps) {
     expected.set(`s${key}`, undefined);
     if (step.body !== undefined) expected.set(`o${key}`, step.body);

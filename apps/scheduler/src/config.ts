@@ -21,6 +21,12 @@ const apiKeyZ = z
   .min(16, 'expected keys of at least 16 characters')
   .max(256);
 
+/** Secrets, comma separated: the first signs checkpoints, all verify them. */
+const checkpointKeysZ = z
+  .string()
+  .transform((text) => text.split(',').flatMap((key) => (key.trim() === '' ? [] : [key.trim()])))
+  .pipe(z.array(z.string().min(32, 'expected keys of at least 32 characters').max(256)).max(16));
+
 /** One field a variable; each takes text. */
 export const environmentZ = z.object({
   REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
@@ -40,6 +46,7 @@ export const environmentZ = z.object({
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected 1 to 32 of a-z 0-9 - that begin with a letter')
     .prefault('fl'),
   FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
+  FLOTILLA_CHECKPOINT_KEYS: checkpointKeysZ.prefault(''),
   FLOTILLA_ALLOW_VOLATILE: flag,
   FLOTILLA_RETENTION_MS: wholeNumber(1000, 3650 * DAY_MS, 7 * DAY_MS),
   FLOTILLA_IDEMPOTENCY_TTL_MS: wholeNumber(1000, 3650 * DAY_MS, 8 * DAY_MS),
@@ -72,6 +79,8 @@ export interface SchedulerConfig {
   /** Counts when the deployment is created; afterwards it is checked. */
   partitions: number;
   allowVolatile: boolean;
+  /** The first signs checkpoints, all verify them; none: checksums alone. */
+  checkpointKeys: readonly string[];
   /** How long an ended run stays readable. */
   retentionMs: number;
   /** How long a key gives the same run; not shorter than the retention. */
@@ -111,6 +120,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     namespace: data.FLOTILLA_NAMESPACE,
     partitions: data.FLOTILLA_PARTITIONS,
     allowVolatile: ['1', 'true', 'yes'].includes(data.FLOTILLA_ALLOW_VOLATILE),
+    checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
     retentionMs: data.FLOTILLA_RETENTION_MS,
     idempotencyTtlMs: data.FLOTILLA_IDEMPOTENCY_TTL_MS,
     maxDepth: data.FLOTILLA_MAX_DEPTH,

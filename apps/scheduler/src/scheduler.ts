@@ -72,6 +72,7 @@ export async function startScheduler(
       namespace: config.namespace,
       partitions: config.partitions,
       compile: compileStored,
+      checkpointKeys: config.checkpointKeys,
       idempotencyTtlMs: config.idempotencyTtlMs,
       // A submission is up to two calls: what Redis said is told before the request's deadline hides it.
       admissionDeadlineMs: Math.min(4000, Math.round(config.requestDeadlineMs * 0.4)),

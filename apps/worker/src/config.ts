@@ -17,6 +17,12 @@ const list = z
   .string()
   .transform((text) => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()])));
 
+/** Secrets, comma separated: the first signs checkpoints, all verify them. */
+const checkpointKeysZ = z
+  .string()
+  .transform((text) => text.split(',').flatMap((key) => (key.trim() === '' ? [] : [key.trim()])))
+  .pipe(z.array(z.string().min(32, 'expected keys of at least 32 characters').max(256)).max(16));
+
 /** One field a variable; each takes text. */
 export const environmentZ = z.object({
   REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
@@ -25,6 +31,7 @@ export const environmentZ = z.object({
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected 1 to 32 of a-z 0-9 - that begin with a letter')
     .prefault('fl'),
   FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
+  FLOTILLA_CHECKPOINT_KEYS: checkpointKeysZ.prefault(''),
   FLOTILLA_ALLOW_VOLATILE: flag(false),
   FLOTILLA_HANDLERS: list.prefault(''),
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
@@ -42,6 +49,8 @@ export interface WorkerConfig {
   namespace: string;
   partitions: number;
   allowVolatile: boolean;
+  /** The first signs checkpoints, all verify them; none: checksums alone. */
+  checkpointKeys: readonly string[];
   /** Modules with handlers: paths or package names. */
   handlerModules: readonly string[];
   queues: readonly string[];
@@ -80,6 +89,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     namespace: data.FLOTILLA_NAMESPACE,
     partitions: data.FLOTILLA_PARTITIONS,
     allowVolatile: isOn(data.FLOTILLA_ALLOW_VOLATILE),
+    checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
     handlerModules: data.FLOTILLA_HANDLERS,
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,

@@ -44,7 +44,10 @@ export async function createWorkerParts(config: WorkerConfig, logger: Logger, na
     const commands = connect('commands');
     await untilReady(commands, CONNECT_DEADLINE_MS);
     const { namespace, partitions } = config;
-    const state = new State<Plan>({ client: commands.client, namespace, partitions, compile: compileStored });
+    const state = new State<Plan>({
+      ...{ client: commands.client, namespace, partitions, compile: compileStored },
+      checkpointKeys: config.checkpointKeys,
+    });
     const capabilities = Array.from(handlers.values(), ({ capability }) => capability).filter(
       (capability) => capability !== undefined,
     );

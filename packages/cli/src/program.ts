@@ -3,6 +3,7 @@ import { agentsCommand } from './commands/agents.ts';
 import { benchCommand } from './commands/bench.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { chaosCommand } from './commands/chaos.ts';
+import { checkpointsCommand } from './commands/checkpoints.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
@@ -79,6 +80,7 @@ const COMMANDS = [
   psCommand,
   showCommand,
   historyCommand,
+  checkpointsCommand,
   cancelCommand,
   agentsCommand,
   doctorCommand,

@@ -58,6 +58,9 @@ const work = {
   breaker: idZ.optional(),
   queue: idZ.optional(),
   compensate: idZ.optional(),
+  /** When progress that a step saved turns out to be damaged: fail it (default), go on from the last good one (and fail when
+   * there is none), or from that or the beginning. */
+  onCorruptCheckpoint: z.enum(['fail', 'fall-back', 'restart']).optional(),
   /** Tools the handler may use: `ctx.tool(name)` refuses others. Absent: no restriction. */
   toolAllowlist: z.array(idZ).max(1000).optional(),
   /** Declared cost, counted against `budget.costUSD`. */

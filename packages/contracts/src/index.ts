@@ -8,6 +8,7 @@ export * from './json.ts';
 export * from './legacy-definition.ts';
 export * from './nearest-name.ts';
 export * from './parse-http-date.ts';
+export * from './progress-number.ts';
 export * from './retry-after.ts';
 export * from './states.ts';
 export * from './views.ts';

@@ -73,8 +73,11 @@ export type HistoryEvent = z.infer<typeof historyEventZ>;
 
 export const checkpointViewZ = z.object({
   version: z.number(),
-  /** `result`: what the step committed. `progress`: what an attempt saved for the next one. */
-  kind: z.enum(['result', 'progress']),
+  /**
+   * `result`: what the step committed. `progress`: what an attempt saved for the next one, the last three of them.
+   * `set-aside`: progress that was found damaged, and is not used.
+   */
+  kind: z.enum(['result', 'progress', 'set-aside']),
   runId: z.string(),
   stepId: z.string(),
   seq: z.number(),
@@ -83,6 +86,8 @@ export const checkpointViewZ = z.object({
   previous: z.string(),
   checksum: z.string(),
   verified: z.boolean(),
+  /** Why it is not verified. */
+  problem: z.string().optional(),
 });
 export type CheckpointView = z.infer<typeof checkpointViewZ>;
 

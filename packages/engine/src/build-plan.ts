@@ -104,6 +104,7 @@ function buildWork(
     retry: decideRetryPolicy(definition.retry, work.retry),
     timeouts: decideTimeouts(definition.timeouts, work.timeouts),
     breaker: work.breaker,
+    onCorruptCheckpoint: work.onCorruptCheckpoint ?? 'fail',
     toolAllowlist: work.toolAllowlist,
     costUSD: work.costUSD,
   };

@@ -61,6 +61,8 @@ export interface PlanWork {
   retry: RetryPolicy;
   timeouts: { attemptMs: number; queuedMs?: number; heartbeatMs?: number; totalMs?: number };
   breaker: string | undefined;
+  /** What becomes of an attempt that finds damaged progress. */
+  onCorruptCheckpoint: 'fail' | 'fall-back' | 'restart';
   toolAllowlist: readonly string[] | undefined;
   costUSD: number | undefined;
 }

@@ -8,13 +8,7 @@ import {
   countsAgainstAgent,
   decideRetry,
 } from '@flotilla/engine';
-import {
-  type AttemptAddress,
-  type ClaimedAttempt,
-  type CommitReply,
-  checkpointChecksum,
-  type StoredCheckpoint,
-} from '@flotilla/state';
+import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
 import { continuationOf, edgesOfSuccess } from './continuation.ts';
@@ -216,13 +210,14 @@ async function holdingNext(
 }
 
 function checkpointOf(
-  { address, assignment, claimed, startedAt, previous }: Attempt,
+  { executor, address, assignment, claimed, startedAt, previous }: Attempt,
   stateJson: string,
   seq: number,
 ): StoredCheckpoint {
   const ts = claimed.claimedAt + Math.round(performance.now() - startedAt);
   const { runId, fence } = address;
-  const checksum = checkpointChecksum({ runId, stepId: assignment.stepId, seq, fence, stateJson, ts, previous });
+  const envelope = { runId, stepId: assignment.stepId, seq, fence, stateJson, ts, previous };
+  const checksum = executor.options.state.seal.checksumOf(envelope);
   return { ts, seq, checksum, previous };
 }
 

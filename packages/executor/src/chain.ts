@@ -112,6 +112,7 @@ export class Chain {
       tag: this.tag,
       runId: this.runId,
       createdAt: this.createdAt,
+      seal: this.#state.seal,
     };
     const sources =
       claimed.sources.length === 0 ? new Map<number, Source>() : await decodeSources(run, claimed.sources);

@@ -340,6 +340,7 @@ describe('the context of an attempt', () => {
     expect(found).toEqual([undefined, { page: 2 }]);
     const { checkpoints } = await state.listCheckpoints(runId, { limit: 1 });
     expect(checkpoints.map(({ kind, seq, verified }) => [kind, seq, verified])).toEqual([
+      ['progress', 1, true],
       ['progress', 2, true],
       ['result', 3, true],
     ]);
@@ -352,8 +353,8 @@ describe('the context of an attempt', () => {
     const run: Run = async (_, { checkpoint }) => {
       await checkpoint.save({ page: 1 });
       const key = stateKey(state.tags[0]!, 'run', runId);
-      const stored = (await connection.client.hget(key, `k${step('a')[2]}`))!;
-      await connection.client.hset(key, `k${step('a')[2]}`, stored.replace('"page":1', '"page":7'));
+      const stored = (await connection.client.hget(key, `k${step('a')[2]}~1`))!;
+      await connection.client.hset(key, `k${step('a')[2]}~1`, stored.replace('"page":1', '"page":7'));
       return checkpoint.load().then(
         (page) => page ?? null,
         (error: unknown) => {

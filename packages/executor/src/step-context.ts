@@ -1,10 +1,10 @@
-import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, type Json } from '@flotilla/contracts';
-import { canonicalJson } from '@flotilla/engine';
-import { type AttemptAddress, type ClaimedAttempt, checkpointChecksum, verifyCheckpoint } from '@flotilla/state';
+import { FlotillaError, type Json } from '@flotilla/contracts';
+import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
 import type { StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
 import type { AttemptControl } from './attempt-control.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor.ts';
+import { StepCheckpoints } from './step-checkpoints.ts';
 
 /** A cleanup that outlives this is left alone. */
 const CLEANUP_LIMIT_MS = 5000;
@@ -15,8 +15,6 @@ export class AttemptContext implements StepContext {
   readonly stepId: string;
   readonly attempt: number;
   readonly fence: number;
-  /** Seq of the last progress saved or loaded; the committed result comes behind it. */
-  progressSeq = 0;
   readonly #options: ExecutorOptions;
   readonly #assignment: Assignment;
   readonly #address: AttemptAddress;
@@ -25,6 +23,7 @@ export class AttemptContext implements StepContext {
   readonly #startedAt = performance.now();
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   #logger: StepLogger | undefined;
+  #checkpoints: StepCheckpoints | undefined;
 
   constructor(
     options: ExecutorOptions,
@@ -44,6 +43,11 @@ export class AttemptContext implements StepContext {
     this.fence = claimed.fence;
   }
 
+  /** Seq of the last progress saved or loaded; the committed result comes behind it. */
+  get progressSeq(): number {
+    return this.#checkpoints?.seq ?? 0;
+  }
+
   get idempotencyKey(): string {
     return `${this.runId}/${this.stepId}`;
   }
@@ -60,7 +64,19 @@ export class AttemptContext implements StepContext {
   }
 
   get checkpoint(): StepCheckpoint {
-    return { save: (state) => this.#save(state), load: () => this.#load() };
+    this.#checkpoints ??= new StepCheckpoints({
+      state: this.#options.state,
+      address: this.#address,
+      stepId: this.stepId,
+      onCorrupt: this.#assignment.work.onCorruptCheckpoint,
+      limits: this.#options.outputLimits,
+      now: () => this.#claimed.claimedAt + Math.round(performance.now() - this.#startedAt),
+      superseded: () => {
+        this.#control.abort('superseded');
+        return this.signal.reason as unknown;
+      },
+    });
+    return this.#checkpoints;
   }
 
   // Functions, not methods: authors take them out of the context (`run: (input, { tool }) => …`).
@@ -94,53 +110,5 @@ export class AttemptContext implements StepContext {
         clearTimeout(timer);
       }
     }
-  }
-
-  async #save(state: Json): Promise<void> {
-    const problem = findJsonProblem(state, this.#options.outputLimits ?? DEFAULT_JSON_LIMITS);
-    if (problem !== undefined)
-      throw new FlotillaError('STEP_OUTPUT_INVALID', `the checkpoint cannot be stored: ${problem.message}`);
-    if (this.progressSeq === 0) await this.#load();
-    const stateJson = canonicalJson(state);
-    const seq = this.progressSeq + 1;
-    const ts = this.#claimed.claimedAt + Math.round(performance.now() - this.#startedAt);
-    const { runId, fence } = this.#address;
-    const checksum = checkpointChecksum({ runId, stepId: this.stepId, seq, fence, stateJson, ts, previous: '' });
-    const saved = await this.#options.state.transitions.saveProgress(this.#address, stateJson, {
-      ts,
-      seq,
-      checksum,
-      previous: String(fence),
-    });
-    if (!saved) {
-      this.#control.abort('superseded');
-      throw this.signal.reason;
-    }
-    this.progressSeq = seq;
-  }
-
-  async #load(): Promise<Json | undefined> {
-    const stored = await this.#options.state.transitions.loadProgress(this.#address);
-    if (stored === undefined) return undefined;
-    const { ts, seq, checksum, previous } = stored.checkpoint;
-    // In-step progress is saved under the fence of its own attempt, which stands in the place of `previous`.
-    const envelope = {
-      runId: this.runId,
-      stepId: this.stepId,
-      seq,
-      fence: Number(previous),
-      stateJson: stored.stateJson,
-      ts,
-      previous: '',
-    };
-    try {
-      verifyCheckpoint(envelope, checksum);
-    } catch (error) {
-      const data = JSON.stringify({ code: 'DATA_CORRUPTION', checkpointSeq: seq });
-      await this.#options.state.transitions.reportCorruption(this.#address, data);
-      throw error;
-    }
-    this.progressSeq = seq;
-    return JSON.parse(stored.stateJson) as Json;
   }
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { FlotillaError } from '@flotilla/contracts';
 
 /** Version of the envelope below. */
 export const CHECKPOINT_VERSION = 1;
@@ -10,6 +9,8 @@ export const CHECKPOINT_VERSION = 1;
  * the one checkpoint that was read for the step's input, or the digest of several in step order, or '' when none was.
  */
 export interface CheckpointEnvelope {
+  /** Of progress inside a step; absent of a result. Neither can stand in the other's place. */
+  kind?: 'progress';
   runId: string;
   stepId: string;
   /** 1 and up inside a step; the committed result has the highest. */
@@ -22,21 +23,19 @@ export interface CheckpointEnvelope {
   previous: string;
 }
 
-/** The envelope's checksum. The keys stand in canonical order, so that no serializer is needed on the hot path. */
-export function checkpointChecksum(envelope: CheckpointEnvelope): string {
-  const canonical =
-    `{"fence":${envelope.fence},"previous":"${envelope.previous}","runId":"${envelope.runId}","seq":${envelope.seq},` +
-    `"state":${envelope.stateJson},"stepId":"${envelope.stepId}","ts":${envelope.ts},"version":${CHECKPOINT_VERSION}}`;
-  return createHash('sha256').update(canonical).digest('base64url');
+/** The envelope's canonical form. The keys stand in order, so that no serializer is needed on the hot path. */
+export function canonicalEnvelope(envelope: CheckpointEnvelope): string {
+  const kind = envelope.kind === undefined ? '' : `"kind":"${envelope.kind}",`;
+  return (
+    `{"fence":${envelope.fence},${kind}"previous":"${envelope.previous}","runId":"${envelope.runId}",` +
+    `"seq":${envelope.seq},"state":${envelope.stateJson},"stepId":"${envelope.stepId}","ts":${envelope.ts},` +
+    `"version":${CHECKPOINT_VERSION}}`
+  );
 }
 
-/** Throws DATA_CORRUPTION when the checksum is absent or does not match: such a checkpoint is never used (G12). */
-export function verifyCheckpoint(envelope: CheckpointEnvelope, checksum: string | undefined): void {
-  if (checksum && checkpointChecksum(envelope) === checksum) return;
-  throw new FlotillaError(
-    'DATA_CORRUPTION',
-    `the checkpoint of step ${envelope.stepId} in run ${envelope.runId} does not match its checksum`,
-  );
+/** SHA-256 over the canonical envelope. */
+export function checkpointChecksum(envelope: CheckpointEnvelope): string {
+  return createHash('sha256').update(canonicalEnvelope(envelope)).digest('base64url');
 }
 
 /** `previous` of a step whose input was made from checkpoints with these checksums, in step order. */

@@ -1,4 +1,5 @@
 export * from './checkpoint.ts';
+export * from './checkpoint-seal.ts';
 export type { CreatedRun, CreateRun } from './create-runs.ts';
 export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export * from './plan-shape.ts';
@@ -9,5 +10,6 @@ export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
 export * from './state.ts';
 export * from './step-header.ts';
+export type { ProgressRecord, StoredProgress } from './stored-progress.ts';
 export { DEFAULT_LEASE_DURATION_MS } from './transition-batch.ts';
 export * from './transitions.ts';

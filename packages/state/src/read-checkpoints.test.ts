@@ -40,9 +40,18 @@ async function saveProgress(key: string, stepId: string): Promise<ClaimedAttempt
   const claimed = await worker.take(key, `by-${key}`);
   const { fence, createdAt } = claimed;
   const ts = createdAt + 2;
-  const checksum = checkpointChecksum({ runId, stepId, seq: 1, fence, stateJson: STATE, ts, previous: '' });
+  const checksum = checkpointChecksum({
+    runId,
+    stepId,
+    seq: 1,
+    fence,
+    stateJson: STATE,
+    ts,
+    previous: '',
+    kind: 'progress',
+  });
   const address = { ...worker.address(key), fence, createdAt, attemptId: `by-${key}` };
-  await state.transitions.saveProgress(address, STATE, { ts, seq: 1, checksum, previous: String(fence) });
+  await state.transitions.saveProgress(address, STATE, { ts, seq: 1, checksum, previous: '' });
   return claimed;
 }
 
@@ -101,10 +110,19 @@ describe('the list of checkpoints', () => {
     await saveProgress('0', 'a');
     const [good] = (await state.listCheckpoints(runId, { limit: 1 })).checkpoints;
     expect(good).toMatchObject({ kind: 'progress', verified: true, previous: '' });
-    const stored = await connection.client.hget(stateKey(worker.tag, 'run', runId), 'k0');
-    await field('k0', stored!.replace('🚀', '🚁'));
+    const stored = await connection.client.hget(stateKey(worker.tag, 'run', runId), 'k0~1');
+    await field('k0~1', stored!.replace('🚀', '🚁'));
     const [damaged] = (await state.listCheckpoints(runId, { limit: 1 })).checkpoints;
-    expect(damaged).toMatchObject({ kind: 'progress', verified: false });
+    expect(damaged).toMatchObject({ kind: 'progress', verified: false, problem: 'does not match its checksum' });
+  });
+
+  test('says when the newest progress is gone', async () => {
+    await saveProgress('0', 'a');
+    await connection.client.hdel(stateKey(worker.tag, 'run', runId), 'k0~1');
+    const { checkpoints } = await state.listCheckpoints(runId, { limit: 1 });
+    expect(checkpoints).toMatchObject([
+      { kind: 'progress', seq: 1, verified: false, problem: 'is gone or was exchanged' },
+    ]);
   });
 
   test('refuses what is no cursor, and of no run is RUN_NOT_FOUND', async () => {

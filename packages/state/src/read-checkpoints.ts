@@ -1,5 +1,5 @@
 import type { CheckpointView } from '@flotilla/contracts';
-import { CHECKPOINT_VERSION, checkpointChecksum } from './checkpoint.ts';
+import { CHECKPOINT_VERSION, type CheckpointEnvelope } from './checkpoint.ts';
 import { type StepKey, stepIdOf } from './plan-shape.ts';
 import { parseStepHeader, type StepHeader } from './step-header.ts';
 import {
@@ -13,14 +13,15 @@ import {
   type StepPageDependencies,
   stepKeys,
 } from './step-pages.ts';
-import { parseStoredProgress } from './stored-progress.ts';
+import { type ProgressRecord, parsePlace, parseProgress, type StoredProgress } from './stored-progress.ts';
 
 /** What is stored of one step or item. */
 interface StoredStep {
   key: StepKey;
   header: StepHeader | undefined;
   outputJson: string;
-  progress: string | undefined;
+  progress: ProgressRecord;
+  setAside: StoredProgress | undefined;
 }
 
 /**
@@ -86,40 +87,92 @@ async function readStored(
   run: RunBasics,
   keys: readonly StepKey[],
 ): Promise<StoredStep[]> {
-  const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`, `k${key}`]));
+  const fields = keys.flatMap((key) => [
+    `s${key}`,
+    `o${key}`,
+    `k${key}`,
+    `k${key}~0`,
+    `k${key}~1`,
+    `k${key}~2`,
+    `q${key}`,
+  ]);
+  const values = await client.hmget(run.key, ...fields);
+  const each = fields.length / keys.length;
   return keys.map((key, index) => {
-    const [header, output, progress] = values.slice(index * 3, index * 3 + 3);
+    const [header, output, newest, ...places] = values.slice(index * each, (index + 1) * each);
+    const setAside = places.pop();
     return {
       key,
       header: header == null ? undefined : parseStepHeader(header, run.createdAt),
       outputJson: output ?? '',
-      progress: progress ?? undefined,
+      progress: parseProgress(newest, places, run.createdAt),
+      setAside: setAside == null ? undefined : parsePlace(setAside, 0, run.createdAt),
     };
   });
 }
 
-function viewsOf(run: RunBasics, stepId: string, { header, outputJson, progress }: StoredStep): CheckpointView[] {
+function viewsOf(run: RunBasics, stepId: string, stored: StoredStep): CheckpointView[] {
+  const { header, outputJson, progress, setAside } = stored;
   const views: CheckpointView[] = [];
-  if (progress !== undefined) {
-    const { checkpoint, stateJson } = parseStoredProgress(progress, run.createdAt);
-    // In-step progress is chained to nothing: the fence that saved it stands in the place of `previous`.
-    const fence = Number(checkpoint.previous);
-    views.push(viewOf(run, stepId, 'progress', { ...checkpoint, previous: '' }, fence, stateJson));
+  if (setAside !== undefined) views.push({ ...viewOfProgress(run, stepId, setAside), kind: 'set-aside' });
+  for (const kept of progress.kept) views.push(viewOfProgress(run, stepId, kept));
+  const newest = progress.kept.at(-1)?.checkpoint;
+  if (newest?.checksum !== progress.newest?.checksum || newest?.seq !== progress.newest?.seq) {
+    views.push(viewOfMissing(run, stepId, progress));
   }
   if (header?.checkpoint !== undefined) {
-    views.push(viewOf(run, stepId, 'result', header.checkpoint, header.fence ?? run.createdAt, outputJson));
+    const { ts, seq, checksum, previous } = header.checkpoint;
+    const fence = header.fence ?? run.createdAt;
+    const envelope = { runId: run.runId, stepId, seq, fence, stateJson: outputJson, ts, previous };
+    views.push(viewOf(run, 'result', envelope, checksum));
   }
   return views;
 }
 
-function viewOf(
-  { runId }: RunBasics,
+function viewOfProgress(
+  run: RunBasics,
   stepId: string,
-  kind: CheckpointView['kind'],
-  { ts, seq, checksum, previous }: NonNullable<StepHeader['checkpoint']>,
-  fence: number,
-  stateJson: string,
+  { checkpoint, fence, stateJson }: StoredProgress,
 ): CheckpointView {
-  const verified = checkpointChecksum({ runId, stepId, seq, fence, stateJson, ts, previous }) === checksum;
-  return { version: CHECKPOINT_VERSION, kind, runId, stepId, seq, fence, ts, previous, checksum, verified };
+  const { ts, seq, checksum, previous } = checkpoint;
+  const envelope = { kind: 'progress', runId: run.runId, stepId, seq, fence, stateJson, ts, previous } as const;
+  return viewOf(run, 'progress', envelope, checksum);
+}
+
+/** The step says that another checkpoint is its newest than the one that stands there. */
+function viewOfMissing({ runId, createdAt }: RunBasics, stepId: string, { newest }: ProgressRecord): CheckpointView {
+  return {
+    version: CHECKPOINT_VERSION,
+    kind: 'progress',
+    runId,
+    stepId,
+    seq: newest?.seq ?? 0,
+    fence: createdAt,
+    ts: createdAt,
+    previous: '',
+    checksum: newest?.checksum ?? '',
+    verified: false,
+    problem: newest === undefined ? 'the step does not say which checkpoint is its newest' : 'is gone or was exchanged',
+  };
+}
+
+function viewOf(
+  { seal }: RunBasics,
+  kind: CheckpointView['kind'],
+  envelope: CheckpointEnvelope,
+  checksum: string,
+): CheckpointView {
+  const { runId, stepId, previous } = envelope;
+  const problem = seal.problemOf(envelope, checksum);
+  // Of a damaged record no number may be readable: JSON has none that is not one.
+  const [seq, fence, ts] = [envelope.seq, envelope.fence, envelope.ts].map((value) =>
+    Number.isFinite(value) ? value : 0,
+  );
+  return {
+    version: CHECKPOINT_VERSION,
+    kind,
+    ...{ runId, stepId, seq: seq!, fence: fence!, ts: ts!, previous, checksum },
+    verified: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+  };
 }

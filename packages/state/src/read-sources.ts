@@ -1,6 +1,7 @@
 import type { Json } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
-import { chainChecksums, verifyCheckpoint } from './checkpoint.ts';
+import { chainChecksums } from './checkpoint.ts';
+import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { HEADER_STATUS, parseStepHeader } from './step-header.ts';
@@ -21,6 +22,7 @@ export interface SourceRun {
   tag: string;
   runId: string;
   createdAt: number;
+  seal: CheckpointSeal;
 }
 
 const PAGE = 500;
@@ -58,7 +60,7 @@ async function decodeSource(run: SourceRun, key: string, stored: string, output:
   if (header.state === 'S') {
     const stepId = stepIdOf(run.plan, key);
     const { checkpoint, fence = run.createdAt } = header;
-    verifyCheckpoint(
+    run.seal.verify(
       {
         runId: run.runId,
         stepId,

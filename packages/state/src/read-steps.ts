@@ -6,7 +6,6 @@ import {
   type StepStatus,
   type StepView,
 } from '@flotilla/contracts';
-import { verifyCheckpoint } from './checkpoint.ts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import type { ReadDependencies } from './read-runs.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
@@ -158,11 +157,11 @@ function verifiedOutput(
   stepId: string,
   { fence, checkpoint }: StepHeader,
   stateJson: string,
-  { runId, createdAt }: RunBasics,
+  { runId, createdAt, seal }: RunBasics,
 ): Pick<StepView, 'output' | 'error'> {
   const { seq = 0, ts = 0, previous = '', checksum } = checkpoint ?? {};
   try {
-    verifyCheckpoint({ runId, stepId, seq, fence: fence ?? createdAt, stateJson, ts, previous }, checksum);
+    seal.verify({ runId, stepId, seq, fence: fence ?? createdAt, stateJson, ts, previous }, checksum);
     return { output: JSON.parse(stateJson) as Json };
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error;

@@ -10,6 +10,7 @@ import type {
 import { FlotillaError } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
+import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
@@ -38,6 +39,8 @@ export interface StateOptions<P extends PlanShape> {
   admissionDeadlineMs?: number;
   /** Default 8 days. */
   idempotencyTtlMs?: number;
+  /** Keys that checkpoints are signed with; the first signs, all verify. Default: none, checksums alone. */
+  checkpointKeys?: readonly string[];
   /** Connection for submissions that wait for replicas or disks; default: `client`. */
   durableClient?: RedisClient;
 }
@@ -52,6 +55,7 @@ export class State<P extends PlanShape> {
   readonly tags: readonly string[];
   readonly client: RedisClient;
   readonly transitions: Transitions;
+  readonly seal: CheckpointSeal;
   readonly #admission: TransitionBatch;
   readonly #durable: RunClient;
   readonly #options: StateOptions<P>;
@@ -63,6 +67,7 @@ export class State<P extends PlanShape> {
     this.#options = options;
     this.client = client;
     this.namespace = namespace;
+    this.seal = createCheckpointSeal(options.checkpointKeys);
     this.partitions = partitions;
     this.tags = allTags(namespace, partitions);
     const lease = leaseDurationMs === undefined ? {} : { leaseDurationMs };
@@ -250,7 +255,7 @@ export class State<P extends PlanShape> {
   }
 
   #reads() {
-    return { client: this.client, namespace: this.namespace, partitions: this.partitions };
+    return { client: this.client, namespace: this.namespace, partitions: this.partitions, seal: this.seal };
   }
 
   async #runBasics(runId: string): Promise<{ definitionHash: string; createdAt: number }> {

@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
+import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
 import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
@@ -13,6 +14,7 @@ export interface Position {
 
 export interface StepPageDependencies extends ReadDependencies {
   plan: PlanShape;
+  seal: CheckpointSeal;
 }
 
 /** What every page of a run's steps needs to know of the run. */
@@ -22,15 +24,16 @@ export interface RunBasics {
   runId: string;
   status: string;
   createdAt: number;
+  seal: CheckpointSeal;
 }
 
 /** @throws FlotillaError RUN_NOT_FOUND */
-export async function readBasics(dependencies: ReadDependencies, runId: string): Promise<RunBasics> {
+export async function readBasics(dependencies: StepPageDependencies, runId: string): Promise<RunBasics> {
   const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
   const packed = await dependencies.client.hget(key, 'm');
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { letter, createdAt } = parseRunMeta(packed);
-  return { key, runId, status: letter, createdAt };
+  return { key, runId, status: letter, createdAt, seal: dependencies.seal };
 }
 
 /** Keys of the steps from `first` on. */

@@ -225,7 +225,44 @@ describe('progress', () => {
     expect(await state.transitions.saveProgress(attempt, '{"at":"a|b"}', checkpoint)).toBe(true);
     expect(await state.transitions.saveProgress(attempt, '{"at":"a|b"}', checkpoint)).toBe(true);
     expect((await historyOf(state, runId)).filter((type) => type === 'checkpoint-saved')).toHaveLength(1);
-    expect(await state.transitions.loadProgress(attempt)).toEqual({ checkpoint, stateJson: '{"at":"a|b"}' });
+    const { fence } = claimed;
+    expect(await state.transitions.loadProgress(attempt)).toEqual({
+      newest: { seq: 1, checksum: 'sum' },
+      kept: [{ place: 1, checkpoint, fence, stateJson: '{"at":"a|b"}' }],
+    });
+  });
+
+  test('keeps the last three, refuses what is not the next, and nothing of a superseded attempt', async () => {
+    const claimed = await worker.take('0', 'one');
+    const attempt = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    const save = (seq: number, by = attempt) => {
+      const checkpoint = { ts: claimed.createdAt + seq, seq, checksum: `sum-${seq}`, previous: '' };
+      return state.transitions.saveProgress(by, String(seq), checkpoint);
+    };
+    for (const seq of [1, 2, 3, 4, 5]) expect(await save(seq)).toBe(true);
+    expect([await save(7), await save(4), await save(6, { ...attempt, attemptId: 'other' })]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const { newest, kept } = await state.transitions.loadProgress(attempt);
+    expect([newest?.seq, kept.map(({ stateJson }) => stateJson)]).toEqual([5, ['3', '4', '5']]);
+  });
+
+  test('that is set aside gives way to what is said to be the newest, and the history says so', async () => {
+    const claimed = await worker.take('0', 'one');
+    const attempt = { ...worker.address('0'), ...claimed, attemptId: 'one' };
+    for (const seq of [1, 2]) {
+      const checkpoint = { ts: claimed.createdAt, seq, checksum: `sum-${seq}`, previous: '' };
+      await state.transitions.saveProgress(attempt, String(seq), checkpoint);
+    }
+    const setAside = (by = attempt) =>
+      state.transitions.setAsideProgress(by, { seq: 1, checksum: 'sum-1' }, [2], '{"usedInstead":1}');
+    expect(await setAside({ ...attempt, attemptId: 'other' })).toBe(false);
+    expect(await setAside()).toBe(true);
+    const { newest, kept } = await state.transitions.loadProgress(attempt);
+    expect([newest?.seq, kept.map(({ stateJson }) => stateJson)]).toEqual([1, ['1']]);
+    expect((await historyOf(state, runId)).at(-1)).toBe('checkpoint-corrupt');
   });
 });
 

@@ -2,7 +2,7 @@ import { type EventType, FlotillaError } from '@flotilla/contracts';
 import { EVENT_CODES } from './event-codes.ts';
 import type { StepKey } from './plan-shape.ts';
 import type { StoredCheckpoint } from './step-header.ts';
-import { parseStoredProgress } from './stored-progress.ts';
+import { type ProgressRecord, parseProgress } from './stored-progress.ts';
 import type { TransitionBatch, TransitionReply } from './transition-batch.ts';
 
 /** An edge out of the step that settles, and with whom to go on when it is what its group waited for. */
@@ -238,11 +238,32 @@ export class Transitions {
     return reply[0] === 'saved';
   }
 
-  /** The latest progress of an earlier attempt, unverified, or undefined. */
-  async loadProgress(a: AttemptAddress): Promise<{ checkpoint: StoredCheckpoint; stateJson: string } | undefined> {
-    const [stored] = await this.#batch.apply(a.tag, 'load-progress', [a.runId, a.key]);
-    if (!stored) return undefined;
-    return parseStoredProgress(stored, a.createdAt);
+  /** What earlier attempts have saved, unverified. */
+  async loadProgress(a: AttemptAddress): Promise<ProgressRecord> {
+    const [newest, ...places] = await this.#batch.apply(a.tag, 'load-progress', [a.runId, a.key]);
+    return parseProgress(newest, places, a.createdAt);
+  }
+
+  /**
+   * Takes progress that cannot be trusted out of use, and says so in the history. `newest` is what counts from now on.
+   * False when the attempt has been superseded.
+   */
+  async setAsideProgress(
+    a: AttemptAddress,
+    newest: { seq: number; checksum: string } | undefined,
+    places: readonly number[],
+    dataJson: string,
+  ): Promise<boolean> {
+    const reply = await this.#batch.apply(a.tag, 'set-aside-progress', [
+      a.runId,
+      a.key,
+      a.fence - a.createdAt,
+      a.attemptId,
+      newest === undefined ? '' : `${newest.seq}|${newest.checksum}`,
+      places.join(''),
+      dataJson,
+    ]);
+    return reply[0] === 'set-aside';
   }
 
   async reportCorruption(a: StepAddress, dataJson: string): Promise<void> {

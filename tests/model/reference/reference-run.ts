@@ -71,6 +71,7 @@ export class ReferenceRun {
   readonly steps = new Map<StepKey, ReferenceStep>();
   readonly outcomes = new Map<number, Outcome>();
   readonly items = new Map<StepKey, string>();
+  /** The newest progress of a step; the last three are kept. */
   readonly progress = new Map<StepKey, { seq: number; stateJson: string }>();
   readonly held = new Set<StepKey>();
   /** Chain head -> the step that the chain has come to. */

@@ -13,7 +13,7 @@ export async function readScope(
   const [packed, inputJson] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', 'i');
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { createdAt } = parseRunMeta(packed);
-  const run = { client: state.client, plan, tag, runId, createdAt };
+  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal };
   const sources = reads.length === 0 ? new Map<number, Source>() : await readSources(run, reads);
   const input = JSON.parse(inputJson ?? 'null') as Json;
   const scope: Scope = {

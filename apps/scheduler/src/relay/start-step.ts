@@ -12,7 +12,7 @@ import {
   resolveMapItems,
   type SettledOutcome,
 } from '@flotilla/engine';
-import { chainChecksums, checkpointChecksum, type State, type StepAddress } from '@flotilla/state';
+import { chainChecksums, type State, type StepAddress } from '@flotilla/state';
 import { readScope } from './run-scope.ts';
 
 export interface ReadyStep {
@@ -182,7 +182,7 @@ async function settle(
   const stateJson = canonicalJson(output);
   // No attempt made it, so there is no fence: the run's creation stands in its place.
   const envelope = { runId, stepId: step.id, seq: 1, fence: createdAt, stateJson, ts: createdAt, previous };
-  const checkpoint = { ts: createdAt, seq: 1, checksum: checkpointChecksum(envelope), previous };
+  const checkpoint = { ts: createdAt, seq: 1, checksum: state.seal.checksumOf(envelope), previous };
   await state.transitions.settle({ ...base, bodyJson: stateJson, checkpoint });
 }
 

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from '@flotilla/contracts';
+import { type HistoryEvent, newestProgressNumber } from '@flotilla/contracts';
 import { reportsOf } from '../by-run.ts';
 import type { ProgressReport, Recording } from '../recording.ts';
 import { ATTEMPT_ENDS, type RunFacts, type StepFacts } from '../run-facts.ts';
@@ -6,7 +6,7 @@ import { type Found, perRun } from '../violation.ts';
 
 export const v09 = perRun(
   'V9',
-  'Checkpoints of a step are numbered without a gap over its attempts, each attempt finds the last one stored, all match their checksums, and no attempt succeeds on a damaged one.',
+  'Checkpoints of a step are numbered without a gap over its attempts, each attempt finds the last one stored (or the one that took the place of a damaged one), all match their checksums, and no attempt succeeds on a damaged one.',
   (run, { recording, atRest }) => [
     ...(atRest ? findUnverified(run, recording) : []),
     ...[...run.steps.values()].flatMap((step) => [
@@ -25,17 +25,21 @@ function progressOf(recording: Recording, runId: string, stepId: string): Progre
 
 function findUnverified({ runId, record, steps }: RunFacts, { faults }: Recording): Found[] {
   const damaged = new Set(faults.flatMap(({ targets }) => targets));
-  return (record.checkpoints ?? []).flatMap((checkpoint) => {
+  const checkpoints = record.checkpoints ?? [];
+  return checkpoints.flatMap((checkpoint) => {
     const { stepId, kind, seq, fence, verified } = checkpoint;
     const found: Found[] = [];
+    if (kind === 'set-aside') return found;
     if (!verified && !damaged.has(`${runId}/${stepId}`)) {
       found.push({ message: `the ${kind} of ${stepId} does not match its checksum`, evidence: [checkpoint] });
     }
     const own = steps.get(stepId)?.events ?? [];
     const saves = own.filter(({ type }) => type === 'checkpoint-saved');
     // Of the attempt that committed: whoever saves has loaded what was there, others need not.
-    const isLast = kind === 'progress' || saves.some((save) => save.fence === fence);
-    const expected = kind === 'progress' ? saves.length : saves.length + 1;
+    const isNewest = !checkpoints.some((other) => other.stepId === stepId && other.kind === kind && other.seq > seq);
+    const isLast = kind === 'progress' ? isNewest : saves.some((save) => save.fence === fence);
+    const newest = newestProgressNumber(own);
+    const expected = kind === 'progress' ? newest : newest + 1;
     if (seq > expected || (isLast && seq !== expected)) {
       const message = `the ${kind} of ${stepId} has number ${seq} after ${saves.length} checkpoints`;
       found.push({ message, evidence: [checkpoint, ...saves] });
@@ -49,7 +53,8 @@ function findUsesOfDamaged({ stepId, events }: StepFacts): Found[] {
   const found: Found[] = [];
   let corrupt: HistoryEvent | undefined;
   for (const event of events) {
-    if (event.type === 'checkpoint-corrupt') corrupt = event;
+    // What took its place is good.
+    if (event.type === 'checkpoint-corrupt' && event.data?.['usedInstead'] === undefined) corrupt = event;
     if (event.type === 'attempt-succeeded' && corrupt !== undefined) {
       found.push({ message: `an attempt of ${stepId} succeeded on a damaged checkpoint`, evidence: [corrupt, event] });
     }
@@ -64,13 +69,17 @@ function findProgressGaps({ stepId, events }: StepFacts, reports: readonly Progr
   /** The last that is known to be stored, and what may be: its worker died before it could tell. */
   let stored: ProgressReport | undefined;
   let possible: ProgressReport[] = [];
+  const fellBack = events.some(
+    ({ type, data }) => type === 'checkpoint-corrupt' && data?.['usedInstead'] !== undefined,
+  );
   let current: { fence: number; number: number | undefined } | undefined;
   for (const report of reports) {
     const { kind, number, fence, stateHash } = report;
     if (current?.fence !== fence) current = { fence, number: undefined };
     if (kind === 'loaded') {
-      const isKnown = [...possible, stored].some((save) => save !== undefined && isSameState(save, report));
-      const isNothing = number === 0 && stored === undefined;
+      const known = fellBack ? reports.filter((save) => save.kind === 'saved') : [...possible, stored];
+      const isKnown = known.some((save) => save !== undefined && isSameState(save, report));
+      const isNothing = number === 0 && (stored === undefined || fellBack);
       if (!isKnown && !isNothing)
         say(
           `found checkpoint ${number}, which is not the last one stored`,
