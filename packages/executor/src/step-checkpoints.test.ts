@@ -154,6 +154,19 @@ describe('progress that is signed', () => {
   });
 });
 
+describe('progress that was set aside', () => {
+  test('stays listed, and is not used', async () => {
+    await saved({ page: 1 }, { page: 2 });
+    await change('k0~2', '"page":2', '"page":7');
+    expect(await open('fall-back').load()).toEqual({ page: 1 });
+    const { checkpoints } = await state.listCheckpoints(address.runId, { limit: 1 });
+    expect(checkpoints.map(({ kind, seq, verified }) => [kind, seq, verified])).toEqual([
+      ['set-aside', 2, false],
+      ['progress', 1, true],
+    ]);
+  });
+});
+
 describe('progress', () => {
   test('is saved in order, without a gap, when a handler does not wait', async () => {
     const checkpoints = open();

@@ -47,7 +47,7 @@ T['set-aside-progress'] = function(tag, a)
   if not holds(header, ARGV[a + 2], ARGV[a + 3]) then return { 'rejected', 'superseded' } end
   for place in string.gmatch(ARGV[a + 5], '%d') do
     local field = 'k' .. key .. '~' .. place
-    if stored(run, field) then put(run, 'q' .. key, stored(run, field)) end
+    if stored(run, field) then put(run, 'b' .. key, stored(run, field)) end
     remove(run, field)
   end
   if ARGV[a + 4] ~= '' then put(run, 'k' .. key, ARGV[a + 4]) else remove(run, 'k' .. key) end
