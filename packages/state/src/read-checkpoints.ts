@@ -94,7 +94,7 @@ async function readStored(
     `k${key}~0`,
     `k${key}~1`,
     `k${key}~2`,
-    `q${key}`,
+    `b${key}`,
   ]);
   const values = await client.hmget(run.key, ...fields);
   const each = fields.length / keys.length;
