@@ -1,7 +1,11 @@
 import { Worker } from 'node:worker_threads';
+import { DEFAULT_LEASE_DURATION_MS } from '@flotilla/state';
 
-/** The main loop has not turned for this long: it is blocked, its leases are gone. */
-const BLOCKED_MS = 10_000;
+/**
+ * The main loop has not turned for this long: every lease that it held has run out, for the last renewal came before. Ended
+ * sooner, a worker would lose attempts that it could still commit; later, it would hold up its successor.
+ */
+const BLOCKED_MS = DEFAULT_LEASE_DURATION_MS;
 const BEAT_MS = 500;
 
 /**

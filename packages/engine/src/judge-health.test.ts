@@ -1,3 +1,4 @@
+import type { AgentStatus } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { countsAgainstAgent } from './blame-agent.ts';
 import { classifyError } from './classify-error.ts';
@@ -9,6 +10,7 @@ import {
   judgeHealth,
   type MeasuredWork,
 } from './judge-health.ts';
+import { AGENT_TRANSITIONS } from './transitions.ts';
 
 const NO_WORK: MeasuredWork = {
   ...{ succeeded: 0, failed: 0, consecutiveFailures: 0, totalSucceeded: 0, totalFailed: 0, handlers: {} },
@@ -204,6 +206,36 @@ describe('the health of an agent', () => {
     const fleet = new JudgedFleet(3, { routing: false }).does('a1', FAILING).after(1000);
     expect(fleet.status('a1')).toBe('unhealthy all');
     expect(fleet.events).toHaveLength(1);
+  });
+
+  test('moves as the table of agents allows, whatever happens', () => {
+    const seed = Number(process.env['FLOTILLA_SEED'] ?? Date.now() % 1_000_000);
+    let chance = seed;
+    const roll = (sides: number): number => {
+      chance = (chance * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((chance / 2_147_483_648) * sides);
+    };
+    const fleet = new JudgedFleet(3);
+    const totals = { totalSucceeded: 0, totalFailed: 0 };
+    const seen = new Set<string>();
+    let before: AgentStatus = 'healthy';
+    for (let round = 0; round < 3000; round += 1) {
+      totals.totalSucceeded += roll(3);
+      totals.totalFailed += roll(2);
+      fleet.does('a1', { ...totals, consecutiveFailures: roll(5), succeeded: roll(20), failed: roll(20) });
+      if (roll(10) === 0) fleet.silence('a1');
+      else if (roll(2) === 0) fleet.speak('a1');
+      const after = fleet.after(roll(8000)).status('a1').split(' ')[0] as AgentStatus;
+      if (after !== before) {
+        seen.add(`${before} ${after}`);
+        expect({ seed, round, before, after, allowed: AGENT_TRANSITIONS[before].includes(after) }).toMatchObject({
+          allowed: true,
+        });
+      }
+      before = after;
+    }
+    // All moves among the four were made, so the table allows no more of them than there are.
+    expect(seen.size).toBe(10);
   });
 
   test('to judge again changes nothing', () => {

@@ -1,11 +1,17 @@
-import { ATTEMPT_TRANSITIONS, RUN_TRANSITIONS, renderTransitionsAsMermaid, STEP_TRANSITIONS } from './transitions.ts';
+import {
+  AGENT_TRANSITIONS,
+  ATTEMPT_TRANSITIONS,
+  RUN_TRANSITIONS,
+  renderTransitionsAsMermaid,
+  STEP_TRANSITIONS,
+} from './transitions.ts';
 
 /** The text of docs/reference/state-machines.md, from the tables. */
 export function renderStateMachines(): string {
   return `# State machines
 
 Generated from \`packages/engine/src/transitions.ts\` (\`pnpm --filter @flotilla/engine state-machines\`). The scripts that
-write states accept exactly these transitions.
+write states of runs, steps and attempts accept exactly these transitions.
 
 ## Run
 
@@ -23,6 +29,14 @@ ${renderTransitionsAsMermaid(STEP_TRANSITIONS, 'waiting')}
 
 \`\`\`mermaid
 ${renderTransitionsAsMermaid(ATTEMPT_TRANSITIONS, 'running')}
+\`\`\`
+
+## Agent
+
+Judged by schedulers, not by scripts: [agent health](agent-health.md).
+
+\`\`\`mermaid
+${renderTransitionsAsMermaid(AGENT_TRANSITIONS, 'healthy')}
 \`\`\`
 `;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import {
+  AGENT_STATUSES,
   ATTEMPT_ENDS,
   isSettledStepStatus,
   isTerminalRunStatus,
@@ -9,6 +10,7 @@ import {
 import { describe, expect, test } from '@jest/globals';
 import { renderStateMachines } from './render-state-machines.ts';
 import {
+  AGENT_TRANSITIONS,
   ATTEMPT_TRANSITIONS,
   isAllowed,
   RUN_TRANSITIONS,
@@ -30,6 +32,7 @@ describe('the transition tables', () => {
     expect(Object.keys(RUN_TRANSITIONS)).toEqual([...RUN_STATUSES]);
     expect(Object.keys(STEP_TRANSITIONS)).toEqual([...STEP_STATUSES]);
     expect(Object.keys(ATTEMPT_TRANSITIONS)).toEqual(['running', ...ATTEMPT_ENDS]);
+    expect(Object.keys(AGENT_TRANSITIONS)).toEqual([...AGENT_STATUSES]);
   });
 
   test('leave terminal states terminal (S6)', () => {

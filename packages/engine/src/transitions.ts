@@ -1,4 +1,4 @@
-import type { AttemptEnd, RunStatus, StepStatus } from '@flotilla/contracts';
+import type { AgentStatus, AttemptEnd, RunStatus, StepStatus } from '@flotilla/contracts';
 
 /** Which state may follow which. A pair that is not here is refused by the scripts that write states. */
 export type TransitionTable<State extends string> = Readonly<Record<State, readonly State[]>>;
@@ -48,7 +48,18 @@ export const ATTEMPT_TRANSITIONS: TransitionTable<AttemptStatus> = {
   rejected: [],
 };
 
+/** `judge-health` makes these moves, but for those of an agent that is lost, is seen again or drains. */
+export const AGENT_TRANSITIONS: TransitionTable<AgentStatus> = {
+  healthy: ['unhealthy', 'lost', 'draining'],
+  probation: ['healthy', 'unhealthy', 'lost', 'draining'],
+  unhealthy: ['probation', 'lost', 'draining'],
+  // It comes back as what it was.
+  lost: ['healthy', 'probation', 'unhealthy', 'draining'],
+  draining: ['lost'],
+};
+
 export const TRANSITION_TABLES = {
+  agent: AGENT_TRANSITIONS,
   run: RUN_TRANSITIONS,
   step: STEP_TRANSITIONS,
   attempt: ATTEMPT_TRANSITIONS,

@@ -20,7 +20,7 @@ export interface TaskConsumerOptions {
   onError: (error: Error) => void;
   /** What of a task runs now, for the Bull dashboard; asked about tasks that take longer than a second. */
   describe: (task: Task) => string[];
-  /** Tasks wait, slots are free, and even fresh connections fetch nothing: the process should end. */
+  /** Tasks wait, slots are free, and even fresh connections fetch nothing, or the loop hangs: the process should end. */
   onStuck: () => void;
 }
 
@@ -50,6 +50,11 @@ export class TaskConsumer {
   #loop: Promise<void> | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #fetching = false;
+  /** Times that the loop has come around. */
+  #turns = 0;
+  #turnsAtCheck = -1;
+  /** Checks in a row that Redis answered at once and between which the loop did not come around. */
+  #hungChecks = 0;
   /** Monotonic: when a task was last fetched, or none waited, or no slot was free. */
   #movedAt = performance.now();
   #rebuilds = 0;
@@ -89,7 +94,7 @@ export class TaskConsumer {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      this.#options.onTurn();
+      this.#comeAround();
       await this.#whenFreeOrStopping();
       if (this.#stopping) return;
       const token = randomUUID();
@@ -125,8 +130,13 @@ export class TaskConsumer {
       const free = await Promise.race([this.#options.whenFree().then(() => true), turn.then(() => false)]);
       this.#wake?.();
       if (free || this.#stopping) return;
-      this.#options.onTurn();
+      this.#comeAround();
     }
+  }
+
+  #comeAround(): void {
+    this.#turns += 1;
+    this.#options.onTurn();
   }
 
   /** Waits a while or until `#wake` is called. */
@@ -166,21 +176,28 @@ export class TaskConsumer {
 
   /**
    * A consumer can stand still while everything looks alive (a socket that died silently, a blocking call that never
-   * returns). Fresh connections first; when those do not help, the process had better end.
+   * returns, a loop that does not come around). Fresh connections first; when those do not help, the process had better end.
    */
   async #checkStuck(): Promise<void> {
     const { client, namespace, queue, onStuck } = this.#options;
-    const waiting = this.#fetching ? await client.llen(`${queuePrefix(namespace, queue)}:${queue}:wait`) : 0;
+    const askedAt = performance.now();
+    const length = await client.llen(`${queuePrefix(namespace, queue)}:${queue}:wait`);
     const now = performance.now();
-    if (waiting === 0 || this.#stopping) this.#movedAt = now;
+    const isHung = this.#turns === this.#turnsAtCheck && now - askedAt < BLOCK_SECONDS * 1000;
+    this.#turnsAtCheck = this.#turns;
+    this.#hungChecks = isHung ? this.#hungChecks + 1 : 0;
+    const hangs = this.#hungChecks * STUCK_CHECK_MS >= STUCK_MS;
+    const waiting = this.#fetching ? length : 0;
+    if ((waiting === 0 && !hangs) || this.#stopping) this.#movedAt = now;
     if (now - this.#movedAt < STUCK_MS) return;
     this.#movedAt = now;
+    this.#hungChecks = 0;
     if (this.#rebuilds >= MOST_REBUILDS) {
       onStuck();
       return;
     }
     this.#rebuilds += 1;
-    this.#options.onError(new Error(`tasks wait in ${queue} and none was fetched for ${STUCK_MS} ms: connecting anew`));
+    this.#options.onError(new Error(`nothing was fetched from ${queue} for ${STUCK_MS} ms: connecting anew`));
     const former = this.#worker;
     this.#worker = this.#createWorker();
     void this.#worker.startStalledCheckTimer().catch(this.#options.onError);
