@@ -1,6 +1,8 @@
 import type { StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
 import {
+  type AgentSighting,
   type ClientCall,
+  type FaultEntry,
   hashOf,
   type ProcessEntry,
   type RecordedRun,
@@ -191,12 +193,14 @@ export function goodRecording(chance: Chance): Recording {
       proof: ['refused connections: 4'],
     },
   ];
+  const sightings = sightingsOf(faults, killedAt, at);
   const byStatus = Map.groupBy(runs, ({ run }) => run.status);
   return {
     calls,
     runs,
     effects,
     faults,
+    sightings,
     listings: [
       {
         at: at + 60_000,
@@ -215,6 +219,26 @@ export function goodRecording(chance: Chance): Recording {
     ],
     scans: [{ at: at + 60_000, namespace: NAMESPACE, keys: keysOf(runs) }],
   };
+}
+
+/** Every half second, but while Redis is away: the silent are lost after nine seconds, and back after half a second. */
+function sightingsOf(faults: readonly FaultEntry[], killedAt: number, lastAt: number): AgentSighting[] {
+  const frozen = faults.find(({ kind }) => kind === 'freeze-worker')!;
+  const outage = faults.find(({ kind }) => kind === 'kill-redis')!;
+  const sightings: AgentSighting[] = [];
+  for (let at = START_AT - 4000; at < lastAt + 30_000; at += 500) {
+    if (at >= outage.startAt && at < outage.endAt) continue;
+    const isLost = (startAt: number, endAt: number) => at > startAt + 9000 && at < endAt + 500;
+    sightings.push({
+      at,
+      agents: {
+        ...{ 'w-1': 'healthy', 'w-2': 'healthy', 'w-3': 'healthy' },
+        [FROZEN]: isLost(frozen.startAt, frozen.endAt) ? 'lost' : 'healthy',
+        [KILLED]: isLost(killedAt, Number.POSITIVE_INFINITY) ? 'lost' : 'healthy',
+      },
+    });
+  }
+  return sightings;
 }
 
 /** Each run is submitted twice; the first answer of the second run's first try never came. */

@@ -15,6 +15,7 @@ import {
   scanRedis,
   startEffectRecorder,
   startFleet,
+  watchAgents,
 } from '@flotilla/testing';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/recorded-steps.ts', import.meta.url));
@@ -98,6 +99,7 @@ export async function recordFleet(namespace: string, folder: string): Promise<Re
 }
 
 async function work(fleet: Fleet, recorder: Recorder): Promise<Recording> {
+  const watch = watchAgents(fleet.api, (sighting) => recorder.add('sightings', sighting));
   const orphaned = await orphan(fleet, recorder);
   const runIds = await Promise.all(
     Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
@@ -109,6 +111,7 @@ async function work(fleet: Fleet, recorder: Recorder): Promise<Recording> {
   await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
   recorder.addAll('runs', await collectRuns(fleet.api, all, recorder.recording().calls));
   recorder.add('listings', await collectListing(fleet.api));
+  await watch.stop();
   recorder.addAll('processes', processesOf(fleet));
   recorder.add('scans', await scanAtRest(fleet, recorder));
   return recorder.recording();

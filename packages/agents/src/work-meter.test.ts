@@ -64,15 +64,22 @@ describe("the meter of an agent's work", () => {
 
   test('attempts under way count as soon as they take longer than usual', () => {
     const meter = meterAt();
-    attempt(meter, 'succeeded', 100);
+    for (let index = 0; index < 40; index += 1) attempt(meter, 'succeeded', 100);
     for (const id of ['x', 'y', 'z']) meter.began(id, 'work');
     now += 50;
-    expect(meter.report().handlers).toEqual({ work: { attempts: 1, typicalMs: 100 } });
+    expect(meter.report().handlers).toEqual({ work: { attempts: 32, typicalMs: 100 } });
     now += 20_000;
-    expect(meter.report().handlers).toEqual({ work: { attempts: 4, typicalMs: 20_050 } });
+    expect(meter.report().handlers).toEqual({ work: { attempts: 3, typicalMs: 20_050 } });
     meter.forgetDurations();
     for (const id of ['x', 'y', 'z']) meter.ended(id, 'neither', 'r/s');
     expect(meter.report().handlers).toEqual({});
+  });
+
+  test('long attempts beside many short ones of the same handler do not make it slow', () => {
+    const meter = meterAt();
+    for (const id of ['x', 'y', 'z']) meter.began(id, 'work');
+    for (let index = 0; index < 40; index += 1) attempt(meter, 'succeeded', 500);
+    expect(meter.report().handlers['work']).toMatchObject({ typicalMs: 500 });
   });
 
   test('stays small, whatever it measures', () => {

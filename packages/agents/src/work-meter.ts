@@ -22,6 +22,8 @@ const MOST_DURATIONS = 256;
 const MOST_OF_A_HANDLER = 32;
 /** Long enough for steps that take minutes to be comparable. */
 const HANDLER_WINDOW_MS = 600_000;
+/** Attempts that are too few to say anything. */
+const LEAST_SAMPLE = 2;
 /** Handlers in one report: those with the most attempts. */
 const MOST_REPORTED = 24;
 /** Steps that are remembered of a row of failures. */
@@ -145,21 +147,26 @@ export class WorkMeter {
 
   #reportHandlers(now: number): WorkReport['handlers'] {
     const times = new Map<string, number[]>();
+    const ended = new Map<string, Timed[]>();
     for (const [handler, own] of this.#byHandler) {
-      const recent = own.times.filter(({ at }) => now - at <= HANDLER_WINDOW_MS).map(({ ms }) => ms);
-      if (recent.length > 0) times.set(handler, recent);
+      const recent = own.times.filter(({ at }) => now - at <= HANDLER_WINDOW_MS);
+      if (recent.length === 0) continue;
+      ended.set(handler, recent);
+      times.set(
+        handler,
+        recent.map(({ ms }) => ms),
+      );
     }
-    const waiting = new Map<string, number[]>();
-    for (const { handler, startedAt } of this.#underWay.values()) {
-      const ages = waiting.get(handler) ?? [];
-      waiting.set(handler, ages);
-      ages.push(now - startedAt);
-    }
-    // An attempt under way takes at least as long as it has taken: it counts once that is longer than usual.
-    for (const [handler, ages] of waiting) {
-      const ended = times.get(handler) ?? [];
-      const usualMs = percentileOf(ended, 0.5) ?? 0;
-      times.set(handler, [...ended, ...ages.filter((ms) => ms > usualMs).slice(0, MOST_OF_A_HANDLER)]);
+    const ages = Map.groupBy(this.#underWay.values(), ({ handler }) => handler);
+    for (const [handler, attempts] of ages) {
+      const usualMs = percentileOf(times.get(handler) ?? [], 0.5) ?? 0;
+      // An attempt under way takes at least as long as it has taken: it counts once that is longer than usual.
+      const late = attempts.map(({ startedAt }) => now - startedAt).filter((ms) => ms > usualMs);
+      // Beside those that ended while it was under way: what was quick before says nothing of now.
+      const since = now - (percentileOf(late, 0.5) ?? 0);
+      const meanwhile = (ended.get(handler) ?? []).filter(({ at }) => at > since).map(({ ms }) => ms);
+      const sample = [...meanwhile, ...late.slice(0, MOST_OF_A_HANDLER)];
+      if (late.length > 0 && sample.length >= LEAST_SAMPLE) times.set(handler, sample);
     }
     const most = [...times].sort(([, a], [, b]) => b.length - a.length).slice(0, MOST_REPORTED);
     return Object.fromEntries(

@@ -9,6 +9,7 @@ import {
   type Recording,
   scanRedis,
   type Violation,
+  watchAgents,
   within,
 } from '@flotilla/testing';
 import { findLeftovers } from '../../integration/find-leftovers.ts';
@@ -131,6 +132,7 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   const over = new AbortController();
   const warmUpMs = Math.min(MOST_WARM_UP_MS, durationMs * WARM_UP_SHARE);
   const windowMs = durationMs - warmUpMs;
+  const watch = watchAgents(api, (sighting) => scene.recorder.add('sightings', sighting));
   load.start();
   if (acceptedRuns !== undefined) void load.enough.then(() => over.abort());
   await pause(warmUpMs);
@@ -166,6 +168,7 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   }).catch(async () => problems.push(...(await leftovers()).map((left) => `V13 ${left}`)));
 
   scene.tell('collecting histories');
+  await watch.stop();
   const { recorder } = scene;
   const judged = withBounds(made);
   recorder.addAll('faults', judged.map(faultEntryOf));

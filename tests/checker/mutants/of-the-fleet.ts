@@ -1,3 +1,4 @@
+import type { AgentStatus } from '@flotilla/contracts';
 import type { Chance } from '../../chaos/random.ts';
 import {
   countOf,
@@ -192,6 +193,40 @@ export const V16: readonly Mutant[] = [
       const { run, index } = afterOutage(recording, chance);
       shiftFrom(run, index, MUCH_LATER_MS);
     },
+  },
+];
+
+const WRONG_MS = 15_000;
+
+/** Shows one agent as something else for a while, beyond what was seen. */
+function showOn(recording: DraftRecording, agentId: string, status: AgentStatus | undefined): void {
+  const last = recording.sightings.at(-1)!;
+  for (let afterMs = 500; afterMs <= WRONG_MS; afterMs += 500) {
+    const { [agentId]: _, ...others } = last.agents;
+    const agents = status === undefined ? others : { ...others, [agentId]: status };
+    recording.sightings.push({ at: last.at + afterMs, agents });
+  }
+}
+
+const worker = (recording: DraftRecording, chance: Chance, isRunning: boolean) =>
+  pickFrom(
+    chance,
+    recording.processes.filter(({ kind, exit }) => kind === 'worker' && (exit === undefined) === isRunning),
+    'worker',
+  ).id;
+
+export const V17: readonly Mutant[] = [
+  {
+    name: 'a dead agent is shown as healthy for more than 10 s',
+    mutate: (recording, chance) => showOn(recording, worker(recording, chance, false), 'healthy'),
+  },
+  {
+    name: 'a living agent is shown as lost for more than 10 s',
+    mutate: (recording, chance) => showOn(recording, worker(recording, chance, true), 'lost'),
+  },
+  {
+    name: 'a living agent is missing from the list',
+    mutate: (recording, chance) => showOn(recording, worker(recording, chance, true), undefined),
   },
 ];
 

@@ -123,3 +123,35 @@ describe('steps that no worker has a handler for', () => {
     expect(world.queues.added[1]!.id).not.toBe(first!.id);
   });
 });
+
+describe('steps that only unhealthy agents can make', () => {
+  const reasonOf = async (runId: string) => (await world.state.listSteps(runId, { limit: 10 })).steps[0]?.reason;
+  const unhealthy = (handlers: string[]) => agentViewWith({ handlers, status: 'unhealthy', intake: 'none' });
+
+  test('ORIGIN C4: are not handed out: they are parked, say why, and go on when an agent is back on probation', async () => {
+    const resting = unhealthy(['missing']);
+    agents = [agentViewWith({ agentId: 'other', handlers: ['known'] }), resting];
+    startLoops();
+    await eventually(() => fleet.obstacleTo('default', 'missing') === 'agent-health');
+    const { runId } = await world.start({ a: missing });
+    await eventually(async () => (await parkedMembers()).length === 1);
+    expect(await reasonOf(runId)).toBe('agent-health');
+    expect(world.queues.added).toEqual([]);
+    agents = [agents[0]!, { ...resting, status: 'probation', intake: 'few' }];
+    await eventually(() => world.queues.added.length === 1, { timeoutMs: 3000 });
+  });
+
+  test('wait for a handler, not for health, when no living agent has it', async () => {
+    agents = [unhealthy(['known']), agentViewWith({ agentId: 'dead', handlers: ['missing'], status: 'lost' })];
+    await fleet.refresh();
+    expect(fleet.obstacleTo('default', 'missing')).toBe('no-handler');
+    expect(fleet.obstacleTo('default', 'known')).toBe('agent-health');
+    expect(fleet.obstacleTo('elsewhere', 'known')).toBeUndefined();
+  });
+
+  test('are handed out while one that can make them takes work', async () => {
+    agents = [unhealthy(['missing']), agentViewWith({ agentId: 'well', handlers: ['missing'] })];
+    await fleet.refresh();
+    expect(fleet.obstacleTo('default', 'missing')).toBeUndefined();
+  });
+});

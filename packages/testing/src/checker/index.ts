@@ -8,6 +8,8 @@ export { recordCalls } from './record-calls.ts';
 export { type EffectRecorder, startEffectRecorder } from './record-effects.ts';
 export { processesOf } from './record-processes.ts';
 export { Recorder, runOfCall } from './recorder.ts';
+export { watchAgents } from './record-sightings.ts';
+export { Recorder } from './recorder.ts';
 export * from './recording.ts';
 export { readRecording, writeRecording } from './recording-folder.ts';
 export { findRecoveries, type Recovery, rejectedAttempts } from './recoveries.ts';

@@ -14,6 +14,7 @@ export class Recorder {
     effects: [],
     faults: [],
     processes: [],
+    sightings: [],
     scans: [],
   };
 
@@ -64,7 +65,7 @@ export class Recorder {
 
   /** What has been recorded until now. */
   recording(): Recording {
-    const { calls, runs, listings, effects, faults, processes, scans } = this.#parts;
+    const { calls, runs, listings, effects, faults, processes, sightings, scans } = this.#parts;
     return {
       calls: [...calls],
       runs: [...runs],
@@ -72,6 +73,7 @@ export class Recorder {
       effects: [...effects],
       faults: [...faults],
       processes: [...processes],
+      sightings: [...sightings],
       scans: [...scans],
     };
   }

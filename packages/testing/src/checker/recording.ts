@@ -1,4 +1,5 @@
 import type {
+  AgentStatus,
   CancelReceipt,
   CheckpointView,
   ProblemDocument,
@@ -25,6 +26,8 @@ export interface Recording {
   effects: readonly StepReport[];
   faults: readonly FaultEntry[];
   processes: readonly ProcessEntry[];
+  /** As what the agents were shown, again and again, in the order in which it was looked at. */
+  sightings: readonly AgentSighting[];
   /** What was in Redis; the last one counts and was taken when everything had come to rest. */
   scans: readonly RedisScan[];
 }
@@ -124,6 +127,12 @@ export interface ProcessEntry {
   complaints: readonly string[];
 }
 
+export interface AgentSighting {
+  at: number;
+  /** Agent id -> its status. Who is not listed is not there. */
+  agents: Readonly<Record<string, AgentStatus>>;
+}
+
 export interface ScannedKey {
   key: string;
   type: string;
@@ -146,5 +155,6 @@ export const EMPTY_RECORDING: Recording = {
   effects: [],
   faults: [],
   processes: [],
+  sightings: [],
   scans: [],
 };
