@@ -27,6 +27,7 @@ import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
 import { createWatchFleetLoop } from './loops/watch-fleet.ts';
 import { FleetView } from './relay/fleet-view.ts';
+import { explainRun } from './why/explain-run.ts';
 
 export interface RunningScheduler {
   /** Where the API listens. */
@@ -144,6 +145,14 @@ export async function startScheduler(
         // The fleet is looked at all the time: a request looks itself only when that has stopped.
         listAgents: () => directory.list(FRESH_AGENTS_MS),
         listAgentEvents: (limit) => listAgentEvents(client, namespace, limit),
+      },
+      whyApi: {
+        explainRun: (runId, query) =>
+          explainRun(
+            { state, queues, listAgents: () => directory.list(FRESH_AGENTS_MS), readBreakers: async () => new Map() },
+            runId,
+            query,
+          ),
       },
       compile: compileWorkflow,
       config,

@@ -14,6 +14,7 @@ import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
 import { upCommand } from './commands/up.ts';
 import { validateCommand } from './commands/validate.ts';
+import { whyCommand } from './commands/why.ts';
 import { EXIT } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
 import { commandMeant } from './suggest.ts';
@@ -79,6 +80,7 @@ const COMMANDS = [
   importCommand,
   psCommand,
   showCommand,
+  whyCommand,
   historyCommand,
   checkpointsCommand,
   cancelCommand,

@@ -16,6 +16,7 @@ import type {
   RunView,
   StepList,
   StepView,
+  Why,
   WorkflowView,
 } from '@flotilla/contracts';
 import { checkDefinition } from './check-json.ts';
@@ -36,6 +37,13 @@ export interface ListOptions extends PageOptions {
   workflow?: string;
   status?: RunStatus;
   tag?: string;
+}
+
+export interface WhyOptions extends CallOptions {
+  /** Only this step, or item of a map. */
+  stepId?: string;
+  /** Most gates, 1 to 1000; default 100. */
+  limit?: number;
 }
 
 export interface HistoryOptions extends CallOptions {
@@ -79,6 +87,8 @@ export interface FlotillaClient {
   allSteps(runId: string, options?: PageOptions): AsyncGenerator<StepView>;
   history(runId: string, options?: HistoryOptions): Promise<HistoryPage>;
   allHistory(runId: string, options?: HistoryOptions): AsyncGenerator<HistoryEvent>;
+  /** Every gate that holds the run or its steps; none when it has ended. */
+  why(runId: string, options?: WhyOptions): Promise<Why>;
   checkpoints(runId: string, options?: PageOptions): Promise<CheckpointList>;
   /** Answers when the run has ended or `waitMs` is over; the receipt says what was stopped. */
   cancel(runId: string, options?: CancelOptions): Promise<CancelReceipt>;
@@ -126,6 +136,8 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
       }),
     history: historyPage,
     allHistory: (runId, page) => wholeHistory((part) => historyPage(runId, part), page),
+    why: (runId, { stepId, limit, ...call } = {}) =>
+      transport.get(`${runPath(runId)}/why${queryText({ stepId, limit })}`, call),
     checkpoints: (runId, { cursor, limit, ...call } = {}) =>
       transport.get(`${runPath(runId)}/checkpoints${queryText({ cursor, limit })}`, call),
     cancel: (runId, { reason, waitMs = 10_000, deadlineMs = transport.settings.deadlineMs, ...call } = {}) => {

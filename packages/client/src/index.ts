@@ -8,6 +8,7 @@ export {
   type ListOptions,
   type PageOptions,
   type RegisteredWorkflow,
+  type WhyOptions,
 } from './create-client.ts';
 export type { FollowOptions } from './follow-events.ts';
 export { newRunId } from './new-run-id.ts';

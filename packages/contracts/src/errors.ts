@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   RUN_PRUNED: { status: 410, title: 'The run of this idempotency key has ended and was removed after the retention' },
   IDEMPOTENCY_CONFLICT: { status: 409, title: 'The idempotency key or run id was used with another body' },
   WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
+  STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
   // Access
   UNAUTHORIZED: { status: 401, title: 'A valid API key is needed' },

@@ -40,6 +40,8 @@ export const stepViewZ = z.object({
   lost: z.number().optional(),
   startedAt: z.number().optional(),
   endedAt: z.number().optional(),
+  /** When it came into its status, unless it is waiting. */
+  since: z.number().optional(),
   worker: z.string().optional(),
   /** The handler that it needs: `use` of a task, `flotilla.http`, `agent:<capability>` of an agent step. */
   use: z.string().optional(),

@@ -47,6 +47,16 @@ export class TaskQueues {
     return this.#queue(queueName).getWaitingCount();
   }
 
+  /**
+   * How many tasks wait before the one that names this step, 0 for the next one; undefined when none of the first `most`
+   * names it.
+   */
+  async positionOf(queueName: string, runId: string, stepKey: string, most: number): Promise<number | undefined> {
+    const jobs = await this.#queue(queueName).getJobs(['waiting'], 0, most - 1, true);
+    const position = jobs.findIndex((job) => job.data.i.some(([run, , key]) => run === runId && key === stepKey));
+    return position < 0 ? undefined : position;
+  }
+
   /** Passed connections are not closed: their owner does. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#queues.values()].map((queue) => queue.close()));

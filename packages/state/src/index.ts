@@ -6,6 +6,7 @@ export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
 export { type Loss, readLosses } from './read-losses.ts';
 export * from './read-sources.ts';
+export { readWaits, type Waits } from './read-waits.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
 export * from './state.ts';

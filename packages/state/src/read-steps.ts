@@ -127,6 +127,8 @@ function stepView(
   if (header.startedAt !== undefined && header.state !== 'K') view.startedAt = header.startedAt;
   if (header.endedAt !== undefined && view.status !== 'ready' && view.status !== 'backing-off')
     view.endedAt = header.endedAt;
+  const since = header.endedAt ?? header.startedAt;
+  if (since !== undefined) view.since = since;
   if (header.worker !== '') view.worker = header.worker;
   if (header.reason) view.reason = header.reason;
   if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;

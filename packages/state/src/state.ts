@@ -192,6 +192,11 @@ export class State<P extends PlanShape> {
     return readHistory({ ...this.#reads(), plan }, runId, createdAt, page);
   }
 
+  /** Number of events of a run; 0 of one that is not there. */
+  historyLength(runId: string): Promise<number> {
+    return this.client.llen(stateKey(this.tagOf(runId), 'history', runId));
+  }
+
   registerWorkflow(plan: P): Promise<{ view: WorkflowView; created: boolean }> {
     return registerWorkflow(this.client, this.namespace, plan);
   }

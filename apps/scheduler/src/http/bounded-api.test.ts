@@ -7,7 +7,7 @@ import { FakeRunApi } from './testing/fake-run-api.ts';
 function boundWith(before: () => void | Promise<void>, deadlineMs = 1000) {
   const api = new FakeRunApi();
   api.before = before;
-  return boundApi(api, api, deadlineMs);
+  return boundApi(api, api, api, deadlineMs);
 }
 
 describe('boundApi', () => {

@@ -1,6 +1,6 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
 import { classifyRedisError, mayHaveTakenEffect, RedisUnavailableError } from '@flotilla/redis';
-import type { AgentApi, RunApi, StateApi } from './run-api.ts';
+import type { AgentApi, RunApi, StateApi, WhyApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
 const WRITES = ['createRun', 'createRuns', 'cancelRun', 'pauseRun', 'resumeRun', 'registerWorkflow'] as const;
@@ -23,8 +23,8 @@ const RETRY_AFTER_MS = 1000;
  * The same API where no call waits longer than `deadlineMs` (DEADLINE_EXCEEDED, ambiguous for what writes) and where
  * errors of the Redis client are typed: REDIS_UNAVAILABLE, STORAGE_FULL.
  */
-export function boundApi(api: StateApi, agents: AgentApi, deadlineMs: number): RunApi {
-  const bounded: RunApi = { ...api, ...agents, watchRuns: (listener) => api.watchRuns(listener) };
+export function boundApi(api: StateApi, agents: AgentApi, why: WhyApi, deadlineMs: number): RunApi {
+  const bounded: RunApi = { ...api, ...agents, ...why, watchRuns: (listener) => api.watchRuns(listener) };
   const bind = <Owner extends object>(owner: Owner, name: keyof Owner & string, ambiguous: boolean): void => {
     const call = (owner[name] as (...values: unknown[]) => Promise<unknown>).bind(owner);
     const boundedCall = (...values: unknown[]) =>
@@ -34,6 +34,7 @@ export function boundApi(api: StateApi, agents: AgentApi, deadlineMs: number): R
   for (const name of WRITES) bind(api, name, true);
   for (const name of READS) bind(api, name, false);
   for (const name of AGENT_READS) bind(agents, name, false);
+  bind(why, 'explainRun', false);
   return bounded;
 }
 

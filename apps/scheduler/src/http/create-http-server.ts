@@ -19,19 +19,21 @@ import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
 import { PlanSource } from './plan-source.ts';
 import { PROBLEM_TYPE, retryAfterSeconds, toFlotillaError, toProblemDocument } from './problem-document.ts';
 import { RouteTable } from './route-table.ts';
-import type { AgentApi, CompileWorkflow, StateApi } from './run-api.ts';
+import type { AgentApi, CompileWorkflow, StateApi, WhyApi } from './run-api.ts';
 import { registerRunBatchRoute } from './run-batch.ts';
 import { registerRunControlRoutes } from './run-control.ts';
 import { registerRunEventsRoute } from './run-events.ts';
 import { RunWatch } from './run-watch.ts';
 import { registerRunRoutes } from './runs.ts';
 import { registerValidateRoute } from './validate.ts';
+import { registerWhyRoutes } from './why.ts';
 import { registerWorkflowRoutes } from './workflows.ts';
 import { validationFailed, zodProblems } from './zod-problems.ts';
 
 export interface HttpServerOptions {
   api: StateApi;
   agentApi: AgentApi;
+  whyApi: WhyApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -120,7 +122,7 @@ function endOnClose(app: FastifyInstance, context: HttpContext, closing: AbortCo
 
 function createContext(options: HttpServerOptions, closing: AbortSignal): HttpContext {
   const { config, compile, logger, metrics = createMetrics() } = options;
-  const api = boundApi(options.api, options.agentApi, config.requestDeadlineMs);
+  const api = boundApi(options.api, options.agentApi, options.whyApi, config.requestDeadlineMs);
   const inputs = new InputSchemas();
   return {
     api,
@@ -146,6 +148,7 @@ function registerRoutes(
   registerRunRoutes(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
+  registerWhyRoutes(app, context);
   registerRunEventsRoute(app, context);
   registerAgentRoutes(app, context);
   registerHealthRoutes(app, context, findLoopProblems, findStoreProblems);

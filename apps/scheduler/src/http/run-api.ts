@@ -9,6 +9,7 @@ import type {
   RunStatus,
   RunView,
   StepView,
+  Why,
   WorkflowView,
 } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
@@ -56,7 +57,13 @@ export interface AgentApi {
   listAgentEvents(limit: number): Promise<AgentEvent[]>;
 }
 
-export interface RunApi extends StateApi, AgentApi {}
+/** What the HTTP edge asks about runs that do not move. */
+export interface WhyApi {
+  /** RUN_NOT_FOUND, STEP_NOT_FOUND. */
+  explainRun(runId: string, query: { stepId?: string | undefined; limit: number }): Promise<Why>;
+}
+
+export interface RunApi extends StateApi, AgentApi, WhyApi {}
 
 export interface CreateRun {
   plan: Plan;

@@ -9,6 +9,7 @@ import {
   type RunStatus,
   type RunView,
   type StepView,
+  type Why,
   type WorkflowView,
 } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
@@ -122,6 +123,13 @@ export class FakeRunApi implements RunApi {
     await this.#begin('listCheckpoints');
     this.#run(runId);
     return { checkpoints: [] };
+  }
+
+  async explainRun(runId: string): Promise<Why> {
+    await this.#begin('explainRun');
+    const run = this.runs.get(runId);
+    if (run === undefined) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    return { runId, status: run.view.status, now: this.#clock, gates: [], truncated: false };
   }
 
   async listAgentEvents(limit: number): Promise<AgentEvent[]> {

@@ -40,6 +40,7 @@ export async function startTestServer(
   const app = await createHttpServer({
     api,
     agentApi: api,
+    whyApi: api,
     compile: compileWorkflow,
     config: { ...readSchedulerConfig({}), ...config },
     logger,

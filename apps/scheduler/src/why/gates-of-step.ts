@@ -1,0 +1,222 @@
+import type { AgentView, Gate, StepView } from '@flotilla/contracts';
+import { isSettledStepStatus } from '@flotilla/contracts';
+
+/** A breaker as far as it explains a step that waits for it. */
+export interface BreakerFacts {
+  state: string;
+  since: number;
+  /** When the next call may test the way back; absent when somebody opened it by hand. */
+  openUntil?: number | undefined;
+  parked: number;
+}
+
+export interface QueueFacts {
+  /** Tasks that wait. */
+  depth: number;
+  /** How many of them stand before the step; undefined when it is further back than was looked at. */
+  position: number | undefined;
+}
+
+/** What is known around a step that has not settled. */
+export interface Surroundings {
+  /** Redis' clock. */
+  now: number;
+  runCreatedAt: number;
+  /** The run's steps by id, as far as they were read. */
+  steps: ReadonlyMap<string, StepView>;
+  agents: readonly AgentView[];
+  /** When one of the step's timers is due: `p` parked, `b` backing off, `d` delay, `w` queuedMs. */
+  timer: (letter: 'p' | 'b' | 'd') => number | undefined;
+  leaseEnd: (worker: string) => number | undefined;
+  breaker: (name: string) => BreakerFacts | undefined;
+  queue: QueueFacts | undefined;
+  /** Of a map: items at once. */
+  mapConcurrency: number | undefined;
+}
+
+/** Open needs that are told one by one. */
+const MOST_NEEDS = 20;
+
+/** Every gate that holds a step, from state alone; none when it has settled. */
+export function gatesOfStep(step: StepView, around: Surroundings): Gate[] {
+  switch (step.status) {
+    case 'waiting':
+      return isDispatched(step, around) ? waitsInQueue(step, around) : waitsForNeeds(step, around);
+    case 'ready':
+      return waitsInQueue(step, around);
+    case 'parked':
+      return [whyParked(step, around)];
+    case 'backing-off':
+      return [backsOff(step, around)];
+    case 'running':
+      return runs(step, around);
+    default:
+      return [];
+  }
+}
+
+/** Handed out and not taken yet: it is `waiting` although nothing that it needs is open. */
+export function isDispatched({ status, needs, queue }: StepView, { steps }: Pick<Surroundings, 'steps'>): boolean {
+  if (status !== 'waiting' || queue === undefined) return false;
+  return (needs ?? []).every((need) => {
+    const needed = steps.get(need);
+    return needed !== undefined && isSettledStepStatus(needed.status);
+  });
+}
+
+function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }: Surroundings): Gate[] {
+  const open = needs.filter((need) => {
+    const needed = steps.get(need);
+    return needed === undefined || !isSettledStepStatus(needed.status);
+  });
+  const gates = open.slice(0, MOST_NEEDS).map((need): Gate => {
+    const status = steps.get(need)?.status ?? 'not settled';
+    const message = `waits for ${need}, which is ${status}`;
+    return { stepId, gate: 'dependency', subject: need, since: runCreatedAt, message };
+  });
+  if (gates.length > 0) return gates;
+  // A step of very many needs has no list of them.
+  const message = 'waits for the steps that it needs';
+  return [{ stepId, gate: 'dependency', subject: stepId, since: runCreatedAt, message }];
+}
+
+function waitsInQueue(step: StepView, around: Surroundings): Gate[] {
+  const { stepId, queue = 'default', use = '' } = step;
+  const { agents } = around;
+  const since = step.since ?? settledNeeds(step, around);
+  const serving = agents.filter((agent) => isLiving(agent) && agent.queues.includes(queue));
+  if (serving.length === 0) {
+    const message = `waits in queue ${queue}, which no living worker serves`;
+    return [{ stepId, gate: 'handler', subject: queue, since, message }];
+  }
+  const gates: Gate[] = [];
+  const able = serving.filter(({ handlers }) => handlers.includes(use));
+  const taking = able.filter(({ intake }) => intake !== 'none');
+  const slots = taking.reduce((sum, { load }) => sum + load.slots, 0);
+  const running = taking.reduce((sum, { load }) => sum + load.running, 0);
+  const depth = around.queue?.depth ?? 0;
+  const place = placeText(around.queue);
+  gates.push({
+    stepId,
+    gate: 'queue',
+    subject: queue,
+    since,
+    message: `waits in queue ${queue}${place}; ${depth} ${depth === 1 ? 'task waits' : 'tasks wait'} there`,
+  });
+  if (taking.length > 0 && running >= slots) {
+    const workers = taking.length === 1 ? 'the one worker' : `${taking.length} workers`;
+    const message = `all ${slots} slots of ${workers} that can make it are taken`;
+    gates.push({ stepId, gate: 'concurrency', subject: queue, since, message });
+  }
+  return gates;
+}
+
+function placeText(queue: QueueFacts | undefined): string {
+  if (queue === undefined) return '';
+  if (queue.position === undefined) return queue.depth === 0 ? '' : ', far back';
+  return queue.position === 0 ? ', as the next one' : `, behind ${queue.position}`;
+}
+
+/** The last of its needs to settle, else the run's creation. */
+function settledNeeds({ needs = [] }: StepView, { steps, runCreatedAt }: Surroundings): number {
+  return Math.max(runCreatedAt, ...needs.map((need) => steps.get(need)?.endedAt ?? 0));
+}
+
+function whyParked(step: StepView, around: Surroundings): Gate {
+  const { stepId, reason = '', use = '', capability, queue = 'default' } = step;
+  const until = around.timer('p');
+  const base = { stepId, since: step.since ?? around.runCreatedAt, ...(until === undefined ? {} : { until }) };
+  const [kind, name = ''] = splitReason(reason);
+  if (kind === 'breaker') return behindBreaker(base, name, around);
+  if (kind === 'agent-health') {
+    const subject = capability ?? use;
+    const message = `waits for a healthy agent on queue ${queue}: those that can do ${subject} are out of routing`;
+    return { ...base, gate: 'agent-health', subject, message };
+  }
+  if (kind === 'storage') {
+    return { ...base, gate: 'storage', subject: 'redis', message: 'waits until Redis has memory again' };
+  }
+  const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
+  const message = `waits for a worker on queue ${queue} that has ${what}`;
+  return { ...base, gate: 'handler', subject: capability ?? use, message };
+}
+
+function splitReason(reason: string): [kind: string, name?: string] {
+  const colon = reason.indexOf(':');
+  return colon < 0 ? [reason] : [reason.slice(0, colon), reason.slice(colon + 1)];
+}
+
+function behindBreaker(
+  base: Pick<Gate, 'stepId' | 'since' | 'until'>,
+  name: string,
+  { now, breaker }: Surroundings,
+): Gate {
+  const facts = breaker(name);
+  if (facts === undefined || facts.state === 'closed') {
+    const message = `waits for ${name}: its breaker has closed, the step is on its way back`;
+    return { ...base, gate: 'breaker', subject: name, message };
+  }
+  const { state, since, openUntil, parked } = facts;
+  const next =
+    openUntil === undefined
+      ? 'until somebody closes it'
+      : `next probe ${openUntil > now ? `in ${Math.ceil((openUntil - now) / 1000)} s` : 'now'}`;
+  const steps = `${parked} ${parked === 1 ? 'step' : 'steps'} parked`;
+  const message = `waits for ${name}: breaker ${state} since ${clockText(since)}, ${next}, ${steps}`;
+  return {
+    ...base,
+    since,
+    ...(openUntil === undefined ? {} : { until: openUntil }),
+    gate: 'breaker',
+    subject: name,
+    message,
+  };
+}
+
+/** Time of day in UTC: the wall clock of whoever reads it is unknown here. */
+function clockText(at: number): string {
+  return `${new Date(at).toISOString().slice(11, 19)} UTC`;
+}
+
+function backsOff(step: StepView, around: Surroundings): Gate {
+  const until = step.nextAttemptAt ?? around.timer('b');
+  const { stepId, attempts, error } = step;
+  const why = error === undefined ? '' : ` after ${error.code}`;
+  const message = `waits for attempt ${attempts + 1}${why}`;
+  const since = step.since ?? around.runCreatedAt;
+  return { stepId, gate: 'timer', subject: 'retry', since, ...(until === undefined ? {} : { until }), message };
+}
+
+function runs(step: StepView, around: Surroundings): Gate[] {
+  const { stepId, kind, worker = '', attempts } = step;
+  const since = step.since ?? step.startedAt ?? around.runCreatedAt;
+  if (kind === 'delay') {
+    const until = around.timer('d');
+    const message = 'waits for its time';
+    return [{ stepId, gate: 'timer', subject: 'delay', since, ...(until === undefined ? {} : { until }), message }];
+  }
+  if (kind === 'map' && worker === '') return itemsOfMap(step, since, around);
+  const until = around.leaseEnd(worker);
+  const agent = around.agents.find(({ workerId }) => workerId === worker);
+  const isLost = until === undefined || until <= around.now;
+  const message = isLost
+    ? `attempt ${attempts} was with ${worker}, which has not been heard of${lastSeen(agent)}: it is given to another worker`
+    : `attempt ${attempts} is being made by ${worker}`;
+  return [{ stepId, gate: 'lease', subject: worker, since, ...(until === undefined ? {} : { until }), message }];
+}
+
+function lastSeen(agent: AgentView | undefined): string {
+  return agent === undefined ? '' : ` since ${clockText(agent.lastSeenAt)}`;
+}
+
+function itemsOfMap({ stepId }: StepView, since: number, { steps, mapConcurrency }: Surroundings): Gate[] {
+  const items = [...steps.values()].filter((other) => other.stepId.startsWith(`${stepId}[`));
+  const open = items.filter(({ status }) => !isSettledStepStatus(status)).length;
+  if (mapConcurrency === undefined || open < mapConcurrency) return [];
+  const message = `makes ${mapConcurrency} items at once: the next begins when one of them has settled`;
+  return [{ stepId, gate: 'concurrency', subject: stepId, since, message }];
+}
+
+function isLiving({ status }: AgentView): boolean {
+  return status !== 'lost' && status !== 'draining';
+}
