@@ -1,0 +1,108 @@
+import type { AgentView, StepView } from '@flotilla/contracts';
+import { describe, expect, test } from '@jest/globals';
+import { gatesOfStep, type Surroundings } from './gates-of-step.ts';
+
+const NOW = Date.UTC(2026, 0, 1, 12, 4, 20);
+
+const step = (change: Partial<StepView>): StepView => ({
+  ...{ stepId: 'charge', kind: 'task', status: 'parked', attempts: 1, use: 'payments.charge', queue: 'default' },
+  since: NOW - 5000,
+  ...change,
+});
+
+function around(change: Partial<Surroundings> = {}): Surroundings {
+  return {
+    ...{ now: NOW, runCreatedAt: NOW - 60_000, steps: new Map(), agents: [], queue: undefined },
+    ...{ mapConcurrency: undefined, timer: () => undefined, leaseEnd: () => undefined, breaker: () => undefined },
+    ...change,
+  };
+}
+
+const agent = (change: object): AgentView =>
+  ({
+    ...{ workerId: 'w-1', status: 'healthy', intake: 'full', queues: ['default'], handlers: ['payments.charge'] },
+    load: { running: 1, slots: 2 },
+    lastSeenAt: NOW,
+    ...change,
+  }) as unknown as AgentView;
+
+describe('a parked step', () => {
+  const parked = step({ reason: 'breaker:payments-api' });
+
+  test('waits for its breaker: since when it is open, when the next probe is, and how many steps wait', () => {
+    const facts = { state: 'open', since: Date.UTC(2026, 0, 1, 12, 4, 11), openUntil: NOW + 8000, parked: 412 };
+    expect(gatesOfStep(parked, around({ breaker: () => facts }))).toEqual([
+      {
+        stepId: 'charge',
+        gate: 'breaker',
+        subject: 'payments-api',
+        since: facts.since,
+        until: NOW + 8000,
+        message: 'waits for payments-api: breaker open since 12:04:11 UTC, next probe in 8 s, 412 steps parked',
+      },
+    ]);
+  });
+
+  test('waits for the person who opened the breaker', () => {
+    const facts = { state: 'open', since: NOW - 1000, parked: 1 };
+    const [gate] = gatesOfStep(parked, around({ breaker: () => facts }));
+    expect(gate).toMatchObject({ message: expect.stringContaining('until somebody closes it, 1 step parked') });
+    expect(gate).not.toHaveProperty('until');
+  });
+
+  test('is on its way back when its breaker has closed', () => {
+    const timer = () => NOW + 300;
+    const [gate] = gatesOfStep(parked, around({ timer, breaker: () => ({ state: 'closed', since: NOW, parked: 3 }) }));
+    expect(gate).toMatchObject({
+      gate: 'breaker',
+      until: NOW + 300,
+      message: expect.stringContaining('on its way back'),
+    });
+  });
+
+  test('waits for healthy agents, for memory of Redis, or for a handler, by the reason why it was parked', () => {
+    const gates = ['agent-health', 'storage', 'no-handler'].flatMap((reason) =>
+      gatesOfStep(step({ reason }), around()),
+    );
+    expect(gates.map(({ gate, subject }) => [gate, subject])).toEqual([
+      ['agent-health', 'payments.charge'],
+      ['storage', 'redis'],
+      ['handler', 'payments.charge'],
+    ]);
+  });
+});
+
+describe('a step that is being made', () => {
+  const running = step({ status: 'running', worker: 'w-1', attempts: 2 });
+
+  test('is held by the lease of its worker', () => {
+    const [gate] = gatesOfStep(running, around({ leaseEnd: () => NOW + 7000 }));
+    expect(gate).toMatchObject({ gate: 'lease', subject: 'w-1', until: NOW + 7000 });
+    expect(gate?.message).toBe('attempt 2 is being made by w-1');
+  });
+
+  test('by a worker whose lease has run out is on its way to another', () => {
+    const [gate] = gatesOfStep(running, around({ agents: [agent({ lastSeenAt: NOW - 12_000 })] }));
+    expect(gate?.message).toMatch(/has not been heard of since 12:04:08 UTC: it is given to another worker/);
+  });
+});
+
+describe('a step that is ready', () => {
+  const ready = step({ status: 'ready' });
+
+  test('is held by its queue alone while a slot is free, and by the slots when all are taken', () => {
+    const queue = { depth: 3, position: 2 };
+    const kinds = (running: number) =>
+      gatesOfStep(ready, around({ queue, agents: [agent({ load: { running, slots: 2 } })] })).map(({ gate }) => gate);
+    expect([kinds(1), kinds(2)]).toEqual([['queue'], ['queue', 'concurrency']]);
+  });
+
+  test('is held by the lack of a living worker on its queue', () => {
+    const [gate] = gatesOfStep(ready, around({ agents: [agent({ status: 'lost' })] }));
+    expect(gate).toMatchObject({ gate: 'handler', subject: 'default' });
+  });
+});
+
+test('a step that has settled is held by nothing', () => {
+  expect(gatesOfStep(step({ status: 'succeeded' }), around())).toEqual([]);
+});
