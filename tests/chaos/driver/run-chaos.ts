@@ -90,6 +90,7 @@ const MOST_WARM_UP_MS = 10_000;
 /** A run is over seconds after the last fault; what has not ended after this is lost. */
 const QUIESCENCE_MS = 120_000;
 const AT_REST_MS = 30_000;
+const UP_AGAIN_MS = 120_000;
 const MOST_INJECTION_MS = 180_000;
 /** Beyond the bound, so that a fault that just met it is not taken for one beside the next. */
 const BETWEEN_MS = 500;
@@ -146,10 +147,10 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
         )
       : await makeOneByOne(scene, options.oneByOne);
   await load.stop();
-  await scene.untilUp(90_000);
+  const isUp = await scene.untilUp(UP_AGAIN_MS);
   scene.tell(`the faults are over; ${load.graphs.length} runs were accepted`);
 
-  const problems: string[] = [];
+  const problems: string[] = isUp ? [] : [`not all processes were up again after ${UP_AGAIN_MS} ms`];
   if (load.graphs.length < (acceptedRuns ?? 0)) {
     problems.push(`only ${load.graphs.length} of ${acceptedRuns} runs were accepted in ${durationMs / 60_000} minutes`);
   }

@@ -12,7 +12,7 @@ export interface SlotOptions {
   onSelfEnd: (slot: Slot, member: FleetMember, exit: ProcessExit) => void;
 }
 
-const START_MS = 90_000;
+const FIRST_START_MS = 90_000;
 const BEFORE_NEXT_START_MS = 300;
 
 /**
@@ -44,7 +44,10 @@ export class Slot {
     return this.member !== undefined && this.#starting === undefined;
   }
 
-  /** Starts a process, again and again until one is ready: while Redis is away none can start. */
+  /**
+   * Starts a process, again and again until one is ready: while Redis is away none can start. Rejects when none has become
+   * ready in time, but only the first of all: whoever has worked once can start, and waits for Redis or the machine.
+   */
   start(env: Environment = {}): Promise<FleetMember> {
     this.#starting ??= this.#untilReady(env).finally(() => {
       this.#starting = undefined;
@@ -79,7 +82,7 @@ export class Slot {
   }
 
   async #untilReady(env: Environment): Promise<FleetMember> {
-    const endsAt = performance.now() + START_MS;
+    const endsAt = performance.now() + FIRST_START_MS;
     for (;;) {
       try {
         const member = await this.#options.launch(env);
@@ -87,7 +90,8 @@ export class Slot {
         void member.process.exited.then((exit) => this.#afterEnd(member, exit));
         return member;
       } catch (error) {
-        if (this.#closed || performance.now() > endsAt) throw error;
+        const isFirst = this.#member === undefined;
+        if (this.#closed || (isFirst && performance.now() > endsAt)) throw error;
         await pause(BEFORE_NEXT_START_MS);
       }
     }
@@ -96,7 +100,7 @@ export class Slot {
   #afterEnd(member: FleetMember, exit: ProcessExit): void {
     if (this.#closed || this.#member !== member || member.endedAt !== undefined) return;
     this.#options.onSelfEnd(this, member, exit);
-    // A failure to start shows where the slot is used next; the fleet goes on with the others.
+    // It fails when the slot is closed meanwhile.
     this.start().catch(() => undefined);
   }
 }

@@ -63,6 +63,7 @@ const MOST_OPEN_SECONDS = 6;
 const QUIESCENCE_MS = 120_000;
 const AT_REST_MS = 60_000;
 const PRUNED_SLACK_MS = 60_000;
+const UP_AGAIN_MS = 120_000;
 const TELL_EVERY_MS = 60_000;
 
 /** Works a fleet at half of what it can do for a long time, with a fault now and then, and measures what grows. */
@@ -139,7 +140,7 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   clearInterval(progress);
 
   await load.stop();
-  await scene.untilUp(90_000);
+  if (!(await scene.untilUp(UP_AGAIN_MS))) throw new Error(`not all processes were up again after ${UP_AGAIN_MS} ms`);
   await watch.finish(QUIESCENCE_MS);
   const series = sampler.read(scene);
   tell('all runs have ended, or will not; waiting until they are removed');
