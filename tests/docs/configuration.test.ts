@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { FLAG_NAMES, FLAGS } from '@flotilla/contracts';
 import { environmentZ as schedulerZ } from '@flotilla/scheduler';
 import { environmentZ as workerZ } from '@flotilla/worker';
 import { describe, expect, test } from '@jest/globals';
@@ -88,3 +89,12 @@ function sources(): string[] {
   for (const top of ['packages', 'apps', 'infra', 'tests', 'examples']) visit(top);
   return found;
 }
+
+test('every feature flag is in the table of flags, and no other', () => {
+  const section = read('docs/reference/configuration.md').split('## Feature flags')[1]!.split('\n## ')[0]!;
+  const listed = [...section.matchAll(/^\| `([\w-]+)` \| (runs|the fleet) \|/gm)].map(([, name, scope]) => [
+    name,
+    scope,
+  ]);
+  expect(listed).toEqual(FLAG_NAMES.map((name) => [name, FLAGS[name].scope === 'run' ? 'runs' : 'the fleet']));
+});

@@ -1,4 +1,4 @@
-import { FlotillaError, type Problem } from '@flotilla/contracts';
+import { type Flags, FlotillaError, flagsZ, type Problem } from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { z } from 'zod';
 
@@ -56,7 +56,7 @@ export const environmentZ = z.object({
   FLOTILLA_MAX_IN_FLIGHT: wholeNumber(1, 100_000, 1000),
   FLOTILLA_MAX_EVENT_STREAMS: wholeNumber(0, 100_000, 1000),
   FLOTILLA_REQUEST_DEADLINE_MS: wholeNumber(100, 600_000, 10_000),
-  FLOTILLA_HEALTH_ROUTING: z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('1'),
+  FLOTILLA_FLAGS: flagsZ.prefault(''),
   FLOTILLA_HEALTH_CHECK_MS: wholeNumber(100, 30_000, 1000),
   FLOTILLA_HEALTH_FAILURES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.consecutiveFailures),
   FLOTILLA_HEALTH_ERROR_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.errorRate * 100),
@@ -81,6 +81,8 @@ export interface SchedulerConfig {
   allowVolatile: boolean;
   /** The first signs checkpoints, all verify them; none: checksums alone. */
   checkpointKeys: readonly string[];
+  /** What is switched on, for which runs. */
+  flags: Flags;
   /** How long an ended run stays readable. */
   retentionMs: number;
   /** How long a key gives the same run; not shorter than the retention. */
@@ -121,6 +123,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     partitions: data.FLOTILLA_PARTITIONS,
     allowVolatile: ['1', 'true', 'yes'].includes(data.FLOTILLA_ALLOW_VOLATILE),
     checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
+    flags: data.FLOTILLA_FLAGS,
     retentionMs: data.FLOTILLA_RETENTION_MS,
     idempotencyTtlMs: data.FLOTILLA_IDEMPOTENCY_TTL_MS,
     maxDepth: data.FLOTILLA_MAX_DEPTH,
@@ -131,7 +134,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     requestDeadlineMs: data.FLOTILLA_REQUEST_DEADLINE_MS,
     health: {
       ...DEFAULT_HEALTH_THRESHOLDS,
-      routing: ['1', 'true', 'yes'].includes(data.FLOTILLA_HEALTH_ROUTING),
+      routing: data.FLOTILLA_FLAGS['health-routing'] > 0,
       consecutiveFailures: data.FLOTILLA_HEALTH_FAILURES,
       errorRate: data.FLOTILLA_HEALTH_ERROR_PERCENT / 100,
       minimumVolume: data.FLOTILLA_HEALTH_MIN_VOLUME,

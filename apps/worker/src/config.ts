@@ -1,4 +1,4 @@
-import { FlotillaError, isLegalId, type Problem } from '@flotilla/contracts';
+import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem } from '@flotilla/contracts';
 import { z } from 'zod';
 
 /** Every environment variable that the worker reads. docs/reference/configuration.md says the same to users. */
@@ -39,7 +39,7 @@ export const environmentZ = z.object({
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
   FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
-  FLOTILLA_SPREAD_RETRIES: flag(true),
+  FLOTILLA_FLAGS: flagsZ.prefault(''),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
@@ -62,8 +62,8 @@ export interface WorkerConfig {
   ownProcesses: number;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
-  /** What failed together comes back evenly over half a minute. */
-  spreadRetries: boolean;
+  /** What is switched on, for which runs. */
+  flags: Flags;
   maxOutputBytes: number;
   logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
 }
@@ -96,7 +96,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
     ownProcesses: data.FLOTILLA_OWN_PROCESSES,
     drainMs: data.FLOTILLA_DRAIN_MS,
-    spreadRetries: isOn(data.FLOTILLA_SPREAD_RETRIES),
+    flags: data.FLOTILLA_FLAGS,
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };

@@ -59,7 +59,7 @@ export async function createWorkerParts(config: WorkerConfig, logger: Logger, na
         abilities: { handlers, queues: new Set(queues) },
         logger,
         classifyRules,
-        spreadRetries: config.spreadRetries,
+        flags: config.flags,
         outputLimits: { maxDepth: 64, maxBytes: config.maxOutputBytes, maxKeys: 100_000 },
       });
     const handlerNames = [...handlers.keys()];

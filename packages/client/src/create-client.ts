@@ -5,6 +5,7 @@ import type {
   AgentView,
   CancelReceipt,
   CheckpointList,
+  FlagList,
   FlotillaError,
   HistoryEvent,
   HistoryPage,
@@ -87,6 +88,8 @@ export interface FlotillaClient {
   allSteps(runId: string, options?: PageOptions): AsyncGenerator<StepView>;
   history(runId: string, options?: HistoryOptions): Promise<HistoryPage>;
   allHistory(runId: string, options?: HistoryOptions): AsyncGenerator<HistoryEvent>;
+  /** The feature flags, as the scheduler was started with them. */
+  flags(options?: CallOptions): Promise<FlagList['flags']>;
   /** Every gate that holds the run or its steps; none when it has ended. */
   why(runId: string, options?: WhyOptions): Promise<Why>;
   checkpoints(runId: string, options?: PageOptions): Promise<CheckpointList>;
@@ -136,6 +139,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
       }),
     history: historyPage,
     allHistory: (runId, page) => wholeHistory((part) => historyPage(runId, part), page),
+    flags: async (call = {}) => (await transport.get<FlagList>('/v1/flags', call)).flags,
     why: (runId, { stepId, limit, ...call } = {}) =>
       transport.get(`${runPath(runId)}/why${queryText({ stepId, limit })}`, call),
     checkpoints: (runId, { cursor, limit, ...call } = {}) =>

@@ -2,6 +2,7 @@ export * from './agent-health.ts';
 export * from './definition.ts';
 export * from './error-types.ts';
 export * from './errors.ts';
+export * from './flags.ts';
 export * from './gates.ts';
 export * from './http-api.ts';
 export * from './ids.ts';

@@ -8,6 +8,7 @@ export * from './counted-edges.ts';
 export * from './decide-join.ts';
 export * from './decide-retry.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
+export { isOnForRun } from './is-on-for-run.ts';
 export * from './join-counter.ts';
 export * from './judge-health.ts';
 export * from './judge-losses.ts';

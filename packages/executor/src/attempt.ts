@@ -1,5 +1,5 @@
 import type { AttemptOutcome } from '@flotilla/agents';
-import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
+import { DEFAULT_FLAGS, FlotillaError, type Json, type StepError } from '@flotilla/contracts';
 import {
   type Classification,
   canonicalJson,
@@ -7,6 +7,7 @@ import {
   countedEdges,
   countsAgainstAgent,
   decideRetry,
+  isOnForRun,
 } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
@@ -281,7 +282,8 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
 /** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
 function spread(attempt: Attempt, { retryAfterMs }: Classification, delayMs: number, elapsedMs: number): number {
   const { executor, assignment } = attempt;
-  if (!(executor.options.spreadRetries ?? true)) return Math.round(delayMs);
+  const { flags = DEFAULT_FLAGS } = executor.options;
+  if (!isOnForRun(flags, 'spread-retries', attempt.chain.runId)) return Math.round(delayMs);
   return Math.round(
     executor.retrySpreadOf(assignment.work.use).place({
       nowMs: redisNow(attempt),

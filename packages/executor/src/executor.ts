@@ -1,6 +1,6 @@
 import type { WorkMeter } from '@flotilla/agents';
-import { isFlotillaError, type JsonLimits } from '@flotilla/contracts';
-import { type ClassifyRule, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
+import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
+import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
 import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -22,8 +22,8 @@ export interface ExecutorOptions {
   logger: Logger;
   /** Users' rules for errors. */
   classifyRules?: readonly ClassifyRule[];
-  /** Has what failed together come back evenly over half a minute. Default true. */
-  spreadRetries?: boolean;
+  /** What is switched on, for which runs. Default: everything for all. */
+  flags?: Flags;
   outputLimits?: JsonLimits;
   /** Told how each attempt ends, as far as that speaks of the agent. */
   meter?: WorkMeter;
@@ -240,7 +240,8 @@ export class Executor {
     try {
       let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));
       const { makeAlone } = this.options;
-      if (claimed !== undefined && makeAlone !== undefined && mustBeAlone(claimed.crashes)) {
+      const isolates = isOnForRun(this.options.flags ?? DEFAULT_FLAGS, 'isolate-suspects', chain.runId);
+      if (claimed !== undefined && makeAlone !== undefined && isolates && mustBeAlone(claimed.crashes)) {
         if (await makeAttemptAlone(this, makeAlone, chain, first, attemptId, claimed, this.#live)) return;
       }
       let assignment = first;

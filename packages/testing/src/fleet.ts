@@ -154,7 +154,7 @@ const CLEAN: Environment = {
   FLOTILLA_QUEUES: undefined,
   FLOTILLA_CONCURRENCY: undefined,
   FLOTILLA_DRAIN_MS: undefined,
-  FLOTILLA_SPREAD_RETRIES: undefined,
+  FLOTILLA_FLAGS: undefined,
   FLOTILLA_LOG_LEVEL: undefined,
 };
 

@@ -7,6 +7,7 @@ import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi } from './bounded-api.ts';
 import { answerClientError } from './client-error.ts';
+import { registerFlagRoutes } from './flags.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
 import { checkHost } from './guards/check-host.ts';
 import { InFlightLimit } from './guards/in-flight-limit.ts';
@@ -149,6 +150,7 @@ function registerRoutes(
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerWhyRoutes(app, context);
+  registerFlagRoutes(app, context);
   registerRunEventsRoute(app, context);
   registerAgentRoutes(app, context);
   registerHealthRoutes(app, context, findLoopProblems, findStoreProblems);

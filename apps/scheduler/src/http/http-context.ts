@@ -26,6 +26,7 @@ export type HttpConfig = Pick<
   | 'maxEventStreams'
   | 'requestDeadlineMs'
   | 'idempotencyTtlMs'
+  | 'flags'
 >;
 
 /** The part of a logger that the HTTP part uses; pino fits. */

@@ -10,7 +10,8 @@ export async function checkScheduler(client: FlotillaClient, url: string): Promi
   if (scheduler.state === 'fail') return [scheduler];
   try {
     const agents = await client.agents({ deadlineMs: ASK_WITHIN_MS });
-    return [scheduler, judgeWorkers(agents.map(({ status }) => status))];
+    const flags = await client.flags({ deadlineMs: ASK_WITHIN_MS });
+    return [scheduler, judgeWorkers(agents.map(({ status }) => status)), tellFlags(flags)];
   } catch (error) {
     if (!isFlotillaError(error)) throw error;
     return [scheduler, { check: 'workers', state: 'fail', message: `${error.code}: ${error.message}` }];
@@ -28,6 +29,13 @@ async function askReady(url: string): Promise<Finding> {
     const advice = 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
     return { check: 'scheduler', state: 'fail', message: `no scheduler answers at ${url}`, advice };
   }
+}
+
+function tellFlags(flags: Awaited<ReturnType<FlotillaClient['flags']>>): Finding {
+  const texts = flags.map(
+    ({ name, percent }) => `${name} ${percent === 0 ? 'off' : percent === 100 ? 'on' : `${percent}%`}`,
+  );
+  return { check: 'flags', state: 'ok', message: texts.join(', ') };
 }
 
 function judgeWorkers(states: readonly string[]): Finding {

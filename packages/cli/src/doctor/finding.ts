@@ -1,6 +1,6 @@
 /** What one check of `flotilla doctor` found. */
 export interface Finding {
-  /** What was looked at: `node`, `pnpm`, `redis`, `scheduler`, `workers`. */
+  /** What was looked at: `node`, `pnpm`, `redis`, `scheduler`, `workers`, `flags`. */
   check: string;
   state: 'ok' | 'warn' | 'fail';
   message: string;
