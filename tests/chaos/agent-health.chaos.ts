@@ -71,7 +71,7 @@ async function addWorker(): Promise<FleetMember> {
   workers += 1;
   const name = `manner-${workers}`;
   writeFileSync(join(folder, name), 'well');
-  const env = { TEST_WORKER_MANNER: join(folder, name), FLOTILLA_QUEUES: `default,own-${workers}` };
+  const env = { FLOTILLA_TEST_MANNER: join(folder, name), FLOTILLA_QUEUES: `default,own-${workers}` };
   const member = await fleet.addWorker(env);
   mannerOf.set(member.id, name);
   return member;
