@@ -23,6 +23,8 @@ export interface HistoryWatchOptions {
   load: PacedLoad;
   /** Faults that are over. */
   made: readonly MadeFault[];
+  /** Told of each violation when it is found. */
+  tell: (line: string) => void;
   /** A fault is being made: what it hits cannot be judged before it is known. */
   isDisturbed: () => boolean;
 }
@@ -143,7 +145,9 @@ export class HistoryWatch {
       faults: faults.map(faultEntryOf),
     };
     const recoveryMs = Object.fromEntries(faults.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
-    this.violations.push(...checkRecording(recording, { bounds: { recoveryMs } }));
+    const found = checkRecording(recording, { bounds: { recoveryMs } });
+    this.violations.push(...found);
+    for (const { invariant, runId, message } of found) this.#options.tell(`${invariant} ${runId ?? ''}: ${message}`);
     for (const { open, run } of due) this.problems.push(...findWrongEnd(open, run));
     for (const fault of faults) {
       this.recoveriesMs.push(...recoveriesOf(fault, runs, faultOf(fault.planned.id).hold === 'worker'));

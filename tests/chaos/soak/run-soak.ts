@@ -98,7 +98,7 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   let disturbances = 0;
   const load = new PacedLoad({ api, url: () => scene.fleet.url, seed, leakBytes: leakBytesARun });
   const isDisturbed = () => disturbances > 0;
-  const watch = new HistoryWatch({ api, recorder: scene.recorder, load, made, isDisturbed });
+  const watch = new HistoryWatch({ api, recorder: scene.recorder, load, made, tell, isDisturbed });
   watch.start();
 
   load.start({ active: Math.ceil(workers * SLOTS * RUNS_A_SLOT) });

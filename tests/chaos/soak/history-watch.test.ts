@@ -1,0 +1,102 @@
+import { eventually, type FleetApi, type RecordedRun, Recorder, runOfCall } from '@flotilla/testing';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { goodRecording } from '../../checker/good-recording.ts';
+import { chanceOf } from '../random.ts';
+import { HistoryWatch } from './history-watch.ts';
+import { kitchenSink } from './kitchen-sink.ts';
+import { PacedLoad } from './paced-load.ts';
+
+const SEED = 7;
+const WAIT_MS = 20_000;
+
+/** Runs without faults, which are in recordings of the checker's own tests. */
+function goodRuns() {
+  const { runs, calls, effects } = goodRecording(chanceOf(SEED));
+  const quiet = runs.filter(({ run, events }) => {
+    return run.status === 'succeeded' && !events.some(({ type }) => type === 'attempt-lost');
+  });
+  return { runs: quiet.slice(0, 3), calls, effects };
+}
+
+/** What the watch asks a fleet for, answered from histories. */
+function apiOf(runs: ReadonlyMap<string, RecordedRun>): FleetApi {
+  const find = async (runId: string) => {
+    const run = runs.get(runId);
+    if (run === undefined) throw new Error(`GET /v1/runs/${runId} answered 404 RUN_NOT_FOUND: there is none`);
+    return run;
+  };
+  const get = async (path: string) => {
+    const checkpoints = /\/v1\/runs\/([^/]+)\/checkpoints/.exec(path)?.[1];
+    if (checkpoints === undefined) return { runs: [] };
+    return { checkpoints: (await find(checkpoints)).checkpoints ?? [] };
+  };
+  const request = async () => ({ status: 404, body: {} });
+  return { record: find, get, request } as unknown as FleetApi;
+}
+
+describe('who watches histories', () => {
+  let runs: Map<string, RecordedRun>;
+  let recorder: Recorder;
+
+  beforeEach(() => {
+    const good = goodRuns();
+    runs = new Map(good.runs.map((run) => [run.run.runId, run]));
+    recorder = new Recorder();
+    recorder.addAll(
+      'calls',
+      good.calls.filter((call) => runs.has(runOfCall(call) ?? '')),
+    );
+    recorder.addAll(
+      'effects',
+      good.effects.filter(({ runId }) => runs.has(runId)),
+    );
+  });
+
+  /** All runs were accepted, and are to end as they did. */
+  async function watchAll(alsoAccepted: readonly string[] = []): Promise<{ watch: HistoryWatch; load: PacedLoad }> {
+    const api = apiOf(runs);
+    const load = new PacedLoad({ api, url: () => '', seed: SEED, leakBytes: 0 });
+    for (const runId of [...runs.keys(), ...alsoAccepted]) {
+      const output = goodRuns().runs.find(({ run }) => run.runId === runId)?.run.output as never;
+      const graph = { ...kitchenSink(SEED, 0, 0), ends: ['succeeded' as const], output };
+      load.open.set(runId, { runId, graph, acceptedAt: 0 });
+    }
+    const watch = new HistoryWatch({ api, recorder, load, made: [], tell: () => undefined, isDisturbed: () => false });
+    watch.start();
+    const over = { timeoutMs: WAIT_MS, intervalMs: 20, message: 'all runs to be looked at' };
+    await eventually(async () => load.open.size === 0, over);
+    await watch.finish(WAIT_MS);
+    return { watch, load };
+  }
+
+  test('checks each and forgets it', async () => {
+    const { watch, load } = await watchAll();
+    expect({ violations: watch.violations, problems: watch.problems }).toEqual({ violations: [], problems: [] });
+    expect(watch.checked).toBe(3);
+    expect(load.ended).toBe(3);
+    expect(recorder.recording()).toMatchObject({ calls: [], effects: [], runs: [] });
+  });
+
+  test('finds a step that was committed twice', async () => {
+    const [runId, good] = [...runs][0]!;
+    const commit = good.events.find(({ type }) => type === 'step-succeeded')!;
+    const events = good.events.flatMap((event) => (event === commit ? [event, event] : [event]));
+    runs.set(runId, { ...good, events: events.map((event, seq) => ({ ...event, seq })) });
+    const { watch } = await watchAll();
+    expect(watch.violations.map(({ invariant }) => invariant)).toContain('V3');
+    expect(watch.doubleCommits).toBe(1);
+  });
+
+  test('finds an output that is not the one known beforehand', async () => {
+    const [runId, good] = [...runs][0]!;
+    runs.set(runId, { ...good, run: { ...good.run, output: 'another' } });
+    const { watch } = await watchAll();
+    expect(watch.problems).toEqual([expect.stringMatching(`${runId} .* gave "another"`)]);
+  });
+
+  test('finds an accepted run that is not there', async () => {
+    const { watch } = await watchAll(['soak-lost']);
+    expect(watch.problems).toEqual(['G1 soak-lost was accepted and is not there']);
+    expect(watch.checked).toBe(3);
+  });
+});
