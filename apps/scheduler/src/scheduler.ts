@@ -26,6 +26,7 @@ import { createPruneLoop } from './loops/prune-runs.ts';
 import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
 import { createWatchFleetLoop } from './loops/watch-fleet.ts';
+import { BreakerView } from './relay/breaker-view.ts';
 import { FleetView } from './relay/fleet-view.ts';
 import { explainRun } from './why/explain-run.ts';
 
@@ -89,7 +90,8 @@ export async function startScheduler(
     const { client } = commands;
     const directory = new AgentDirectory({ client, namespace, lostAfterMs: config.health.lostAfterMs });
     const fleet = new FleetView(state, directory);
-    await fleet.refresh();
+    const breakers = new BreakerView(state, config.flags);
+    await Promise.all([fleet.refresh(), breakers.refresh()]);
     const blocking = connect('blocking').client;
     const watchEpochLoop = new Loop({
       name: 'watch-epoch',
@@ -122,11 +124,11 @@ export async function startScheduler(
     });
     const metrics = createMetrics();
     const loops = [
-      createRelayLoop({ state, queues, fleet, blocking, schedulerId, logger }),
+      createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: config.retentionMs, logger }),
-      createWatchFleetLoop({ fleet, state, logger }),
+      createWatchFleetLoop({ fleet, breakers, state, logger }),
       watchEpochLoop,
     ];
     // Its turns may be configured to be further apart than those of a loop that counts as stalled.
@@ -149,11 +151,17 @@ export async function startScheduler(
       whyApi: {
         explainRun: (runId, query) =>
           explainRun(
-            { state, queues, listAgents: () => directory.list(FRESH_AGENTS_MS), readBreakers: async () => new Map() },
+            {
+              state,
+              queues,
+              listAgents: () => directory.list(FRESH_AGENTS_MS),
+              readBreakers: (names) => breakers.find(names),
+            },
             runId,
             query,
           ),
       },
+      breakers,
       compile: compileWorkflow,
       config,
       logger,

@@ -1,3 +1,4 @@
+import type { BreakerSettings } from '@flotilla/breakers';
 import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem } from '@flotilla/contracts';
 import { z } from 'zod';
 
@@ -41,6 +42,8 @@ export const environmentZ = z.object({
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_FLAGS: flagsZ.prefault(''),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
+  FLOTILLA_BREAKER_PROBE_INTERVAL_MS: wholeNumber(100, 3_600_000, 10_000),
+  FLOTILLA_BREAKER_PROBE_TIMEOUT_MS: wholeNumber(100, 3_600_000, 30_000),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
 
@@ -65,6 +68,7 @@ export interface WorkerConfig {
   /** What is switched on, for which runs. */
   flags: Flags;
   maxOutputBytes: number;
+  breakers: Pick<BreakerSettings, 'probeIntervalMs' | 'probeTimeoutMs'>;
   logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
 }
 
@@ -98,6 +102,10 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     drainMs: data.FLOTILLA_DRAIN_MS,
     flags: data.FLOTILLA_FLAGS,
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,
+    breakers: {
+      probeIntervalMs: data.FLOTILLA_BREAKER_PROBE_INTERVAL_MS,
+      probeTimeoutMs: data.FLOTILLA_BREAKER_PROBE_TIMEOUT_MS,
+    },
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };
 }

@@ -1,4 +1,5 @@
 import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from '@flotilla/agents';
+import type { Breakers } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import type { Executor } from '@flotilla/executor';
 import { DEFAULT_LEASE_DURATION_MS, deploymentKeys, type State } from '@flotilla/state';
@@ -16,6 +17,7 @@ const LATE_LOOP_MS = 2500;
 export interface LeaseKeeperOptions {
   state: State<Plan>;
   executor: Executor;
+  breakers: Breakers;
   logger: Logger;
   identity: AgentIdentity;
   /** How the worker is doing now. */
@@ -70,7 +72,7 @@ export class LeaseKeeper {
 
   /** Renews the lease in every partition and hears which runs are ending. Errors are logged: the next turn tries again. */
   async renew(): Promise<void> {
-    const { state, executor, logger, identity } = this.#options;
+    const { state, executor, breakers, logger, identity } = this.#options;
     const startedAt = performance.now();
     try {
       const since = this.#endingSince;
@@ -81,6 +83,8 @@ export class LeaseKeeper {
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
       await this.#giveSign();
+      // Its own troubles are none of the lease's: it never rejects, and waits for Redis no longer than a second.
+      void breakers.refresh();
       const pausedMs = startedAt - this.#renewedAt;
       this.#renewedAt = startedAt;
       if (Number.isFinite(pausedMs) && pausedMs > DEFAULT_LEASE_DURATION_MS) await executor.abortSuperseded();

@@ -1,10 +1,11 @@
+import { Breakers } from '@flotilla/breakers';
 import { FlotillaError } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { Executor, type ExecutorOptions } from '@flotilla/executor';
 import { capabilityQueue } from '@flotilla/queue';
 import { type ConnectionRole, closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { State } from '@flotilla/state';
-import type { Logger } from '@flotilla/telemetry';
+import { breakerKeys, State } from '@flotilla/state';
+import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
 import type { WorkerConfig } from './config.ts';
 import { loadHandlers } from './load-handlers.ts';
 import { Watchdog } from './watchdog.ts';
@@ -21,6 +22,7 @@ export interface WorkerParts {
   handlerNames: string[];
   queues: string[];
   watchdog: Watchdog;
+  breakers: Breakers;
   createExecutor: (own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'makeAlone' | 'meter'>) => Executor;
   close: () => Promise<void>;
 }
@@ -29,6 +31,7 @@ export interface WorkerParts {
 export async function createWorkerParts(config: WorkerConfig, logger: Logger, name: string): Promise<WorkerParts> {
   const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
   const connections: RedisConnection[] = [];
+  let endTimers: (() => void) | undefined;
   const connect = (role: ConnectionRole) => {
     const connection = connectRedis(config.redisUrl, role, {
       name,
@@ -38,6 +41,7 @@ export async function createWorkerParts(config: WorkerConfig, logger: Logger, na
     return connection;
   };
   const close = async () => {
+    endTimers?.();
     await Promise.all(connections.map((connection) => closeConnection(connection, CLOSE_MS)));
   };
   try {
@@ -52,10 +56,21 @@ export async function createWorkerParts(config: WorkerConfig, logger: Logger, na
       (capability) => capability !== undefined,
     );
     const queues = [...new Set([...config.queues, ...capabilities.map(capabilityQueue)])];
+    const limited = createRateLimitedLog({ logger });
+    const breakers = new Breakers({
+      client: commands.client,
+      keys: breakerKeys(namespace),
+      settings: config.breakers,
+      onError: (error, breaker) =>
+        void limited.write('breakers', 'warn', { error, breaker }, 'the fleet could not be asked about its breakers'),
+    });
+    endTimers = () => breakers.close();
+    await breakers.refresh();
     const createExecutor: WorkerParts['createExecutor'] = (own) =>
       new Executor({
         ...own,
         state,
+        breakers,
         abilities: { handlers, queues: new Set(queues) },
         logger,
         classifyRules,
@@ -64,7 +79,7 @@ export async function createWorkerParts(config: WorkerConfig, logger: Logger, na
       });
     const handlerNames = [...handlers.keys()];
     const watchdog = new Watchdog();
-    return { connect, commands, state, capabilities, handlerNames, queues, watchdog, createExecutor, close };
+    return { connect, commands, state, capabilities, handlerNames, queues, watchdog, breakers, createExecutor, close };
   } catch (error) {
     await close();
     throw error;

@@ -29,13 +29,14 @@ export async function startWorker(
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
   const parts = await createWorkerParts(config, logger, workerId);
-  const { connect, commands, state, capabilities, queues, watchdog } = parts;
+  const { connect, commands, state, capabilities, queues, watchdog, breakers } = parts;
   try {
     const { namespace, partitions, allowVolatile } = config;
     const { deployment, servers } = await requireRedis(commands.client, { namespace, partitions, allowVolatile });
     const own =
       config.ownProcesses === 0 ? undefined : new OwnProcesses({ workerId, most: config.ownProcesses, logger });
     const meter = new WorkMeter();
+    const limited = createRateLimitedLog({ logger });
     const executor = parts.createExecutor({
       meter,
       workerId,
@@ -54,16 +55,17 @@ export async function startWorker(
     });
     const intake = new Intake({ slots: executor.slots, meter, probationSlots: config.probationSlots, logger });
     const onHealth = (healthText: string) => intake.onHealth(healthText);
-    const keeper = new LeaseKeeper({ state, executor, logger, identity, describe, onHealth });
+    const keeper = new LeaseKeeper({ state, executor, breakers, logger, identity, describe, onHealth });
     intake.onNews = () => keeper.hasNews();
     await keeper.renew();
-    await listenForHints(connect('subscriber').client, namespace, 'aborts', (hint) => {
+    const subscriber = connect('subscriber').client;
+    await listenForHints(subscriber, namespace, 'breakers', (hint) => breakers.hear(hint));
+    await listenForHints(subscriber, namespace, 'aborts', (hint) => {
       // A run id, or one attempt of it: `run|step key|attemptId`.
       const [runId = '', key, attemptId = ''] = hint.split('|');
       if (key === undefined) executor.abortRun(runId);
       else executor.abortAttempt(runId, key, attemptId);
     });
-    const limited = createRateLimitedLog({ logger });
     const consumers = queues.map(
       (queue) =>
         new TaskConsumer({

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
 import { benchCommand } from './commands/bench.ts';
+import { breakersCommand } from './commands/breakers.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { chaosCommand } from './commands/chaos.ts';
 import { checkpointsCommand } from './commands/checkpoints.ts';
@@ -85,6 +86,7 @@ const COMMANDS = [
   checkpointsCommand,
   cancelCommand,
   agentsCommand,
+  breakersCommand,
   doctorCommand,
   benchCommand,
   chaosCommand,

@@ -3,6 +3,8 @@ import type {
   AgentEventList,
   AgentList,
   AgentView,
+  BreakerList,
+  BreakerView,
   CancelReceipt,
   CheckpointList,
   FlagList,
@@ -100,6 +102,12 @@ export interface FlotillaClient {
   agents(options?: CallOptions): Promise<AgentView[]>;
   /** What happened to the agents' health, newest first; `limit` is 100 unless told. */
   agentEvents(options?: CallOptions & { limit?: number }): Promise<AgentEvent[]>;
+  /** Those that steps have used within a day. */
+  breakers(options?: CallOptions): Promise<BreakerView[]>;
+  /** It stays open until it is closed: ready steps behind it wait parked. */
+  openBreaker(name: string, options?: CallOptions): Promise<BreakerView>;
+  /** Whatever opened it; its parked steps come back spread out. */
+  closeBreaker(name: string, options?: CallOptions): Promise<BreakerView>;
   registerWorkflow(definition: object, options?: CallOptions): Promise<RegisteredWorkflow>;
   workflows(options?: PageOptions): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
   workflow(name: string, options?: CallOptions & { version?: string }): Promise<WorkflowView>;
@@ -156,6 +164,9 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,
+    breakers: async (call) => (await transport.get<BreakerList>('/v1/breakers', call)).breakers,
+    openBreaker: (name, call) => transport.post(`/v1/breakers/${encodeURIComponent(name)}/open`, undefined, call),
+    closeBreaker: (name, call) => transport.post(`/v1/breakers/${encodeURIComponent(name)}/close`, undefined, call),
     registerWorkflow: async (definition, call) => {
       checkDefinition(definition);
       return transport.post('/v1/workflows', { definition }, call);

@@ -11,6 +11,7 @@ export const FLAGS = {
     scope: 'run',
     says: 'a step that was lost with its worker twice is made in a process of its own',
   },
+  breakers: { scope: 'run', says: 'steps with a `breaker` wait, uncharged, while their dependency is down' },
   'health-routing': { scope: 'fleet', says: 'agents whose steps fail or take too long are taken out of routing' },
 } as const satisfies Record<string, { scope: 'run' | 'fleet'; says: string }>;
 

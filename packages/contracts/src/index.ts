@@ -1,4 +1,5 @@
 export * from './agent-health.ts';
+export * from './breakers.ts';
 export * from './definition.ts';
 export * from './error-types.ts';
 export * from './errors.ts';

@@ -18,6 +18,8 @@ export interface Classification {
   code: string;
   /** At most 2 KiB of UTF-8. */
   message: string;
+  /** HTTP status that the error or one of its causes carries. */
+  status?: number;
   /** What the error asks to wait, in milliseconds. */
   retryAfterMs?: number;
 }
@@ -67,6 +69,8 @@ export function classifyError(error: unknown, options: ClassifyOptions = {}): Cl
     message: messageOf(error),
   };
   if (retryAfterMs !== undefined) classification.retryAfterMs = retryAfterMs;
+  const status = firstDefined(chain, statusOf);
+  if (status !== undefined) classification.status = status;
   return classification;
 }
 

@@ -11,6 +11,8 @@ export interface RetryQuestion {
   elapsedMs: number;
   /** Uniform in [0, 1): the decision itself has no randomness. */
   random: number;
+  /** How long the fleet's retry budget of the dependency has this retry wait for its place. Default 0: it is within. */
+  budgetDelayMs?: number;
   /** True when the run is being cancelled or ended. */
   cancelled: boolean;
 }
@@ -21,14 +23,15 @@ export type RetryDecision = { action: 'retry'; delayMs: number } | { action: 'fa
 
 /**
  * The only place that decides whether a failed attempt is followed by another. What the error asks for (Retry-After)
- * wins over the computed backoff, also over its cap, as long as the wait ends within `maxElapsedMs`.
+ * wins over the computed backoff, also over its cap, as long as the wait ends within `maxElapsedMs`. What exceeds the
+ * retry budget of its dependency waits longer, but never so long that it would fail for that.
  */
 export function decideRetry(question: RetryQuestion): RetryDecision {
-  const { classification, policy, failures, elapsedMs, random, cancelled } = question;
+  const { classification, policy, failures, elapsedMs, random, budgetDelayMs = 0, cancelled } = question;
   if (cancelled || classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
   if (classification.type === 'non_retryable') return { action: 'fail', reason: 'not-retryable' };
   if (failures >= policy.maxAttempts) return { action: 'fail', reason: 'attempts-exhausted' };
   const delayMs = classification.retryAfterMs ?? backoffMs(policy, failures, random);
   if (elapsedMs + delayMs > policy.maxElapsedMs) return { action: 'fail', reason: 'time-exhausted' };
-  return { action: 'retry', delayMs };
+  return { action: 'retry', delayMs: Math.max(delayMs, Math.min(budgetDelayMs, policy.maxElapsedMs - elapsedMs)) };
 }

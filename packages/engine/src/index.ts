@@ -1,5 +1,6 @@
 export * from './backoff.ts';
 export { type BlameQuestion, countsAgainstAgent } from './blame-agent.ts';
+export * from './breaker-outcome.ts';
 export * from './canonical-json.ts';
 export * from './choose-branch.ts';
 export * from './classify-error.ts';

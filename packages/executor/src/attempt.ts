@@ -8,9 +8,12 @@ import {
   countsAgainstAgent,
   decideRetry,
   isOnForRun,
+  type RetryDecision,
+  type RetryQuestion,
 } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
+import { BehindBreaker } from './behind-breaker.ts';
 import type { Assignment, Chain } from './chain.ts';
 import { continuationOf, edgesOfSuccess } from './continuation.ts';
 import type { Executor, LiveAttempt } from './executor.ts';
@@ -38,6 +41,8 @@ interface Attempt {
   previous: string;
   /** What it says of the agent that makes it. */
   outcome: AttemptOutcome;
+  /** Of a step with a breaker. */
+  breaker: BehindBreaker | undefined;
 }
 
 /**
@@ -70,9 +75,10 @@ export async function makeAttempt(
   };
   const context = new AttemptContext(executor.options, assignment, address, claimed, control);
   const startedAt = performance.now();
+  const breaker = breakerOf(executor, chain.runId, assignment);
   const attempt: Attempt = {
     ...{ executor, chain, assignment, address, claimed, control, context, startedAt },
-    ...{ previous: '', outcome: 'neither' },
+    ...{ previous: '', outcome: 'neither', breaker },
   };
   const { runId, tag } = chain;
   const { stepId, key } = assignment;
@@ -84,12 +90,19 @@ export async function makeAttempt(
   try {
     const end = await work(attempt);
     control.stop();
+    if (end.kind === 'parked') {
+      await park(attempt, breaker!, end.forMs);
+      return undefined;
+    }
     executor.durations.note(`${assignment.work.queue}/${assignment.work.use}`, performance.now() - startedAt);
     if (end.kind === 'returned' && !isTimeout(control)) {
       attempt.outcome = 'succeeded';
+      // Not waited for: it never rejects, and the result is what matters.
+      void breaker?.settle('success');
       return await commit(attempt, end, mayContinue);
     }
     if (control.cause === 'cancelled' || control.cause === 'drain' || control.cause === 'superseded') {
+      void breaker?.settle('ignored');
       await executor.options.state.transitions.release(address, control.cause);
       return undefined;
     }
@@ -97,6 +110,7 @@ export async function makeAttempt(
     return undefined;
   } catch (error) {
     control.stop();
+    void breaker?.settle('ignored');
     await endTroubled(attempt, error);
     return undefined;
   } finally {
@@ -105,6 +119,17 @@ export async function makeAttempt(
     meter?.ended(attemptId, attempt.outcome, `${runId}/${stepId}`);
     await context.cleanUp();
   }
+}
+
+function breakerOf({ options }: Executor, runId: string, { work: { breaker } }: Assignment): BehindBreaker | undefined {
+  const { breakers, flags = DEFAULT_FLAGS } = options;
+  if (breaker === undefined || breakers === undefined || !isOnForRun(flags, 'breakers', runId)) return undefined;
+  return new BehindBreaker(breakers, breaker);
+}
+
+/** What the step needs cannot be had now: it waits, uncharged, until that may have changed. */
+async function park({ executor, address }: Attempt, { reason }: BehindBreaker, parkMs: number): Promise<void> {
+  await executor.options.state.transitions.parkAttempt(address, reason, parkMs);
 }
 
 const TROUBLE_PAUSE_MS = 1000;
@@ -130,8 +155,8 @@ async function endTroubled(attempt: Attempt, error: unknown): Promise<void> {
   }
 }
 
-async function work(attempt: Attempt): Promise<HandlerEnd> {
-  const { executor, chain, assignment, address, claimed, control, context } = attempt;
+async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; forMs: number }> {
+  const { executor, chain, assignment, address, claimed, control, context, breaker } = attempt;
   let input: Json;
   try {
     const resolved = await chain.resolveInput(assignment, claimed);
@@ -144,6 +169,11 @@ async function work(attempt: Attempt): Promise<HandlerEnd> {
       await executor.options.state.transitions.reportCorruption(address, data);
     }
     return { kind: 'threw', error };
+  }
+  if (breaker !== undefined) {
+    // Right before the call: a breaker may open at any moment.
+    const forMs = await breaker.enter(address.attemptId, claimed.failures + claimed.crashes === 0);
+    if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
 }
@@ -223,7 +253,7 @@ function checkpointOf(
 }
 
 async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
-  const { executor, chain, assignment, address, claimed, control, startedAt } = attempt;
+  const { executor, chain, assignment, address, control, breaker } = attempt;
   const { options } = executor;
   const { step, work: stepWork } = assignment;
   const timedOut = isTimeout(control);
@@ -232,21 +262,14 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const hasBreaker = stepWork.breaker !== undefined;
   const thrown = end.kind === 'threw' ? end.error : undefined;
   if (countsAgainstAgent({ type, code, error: thrown, hasBreaker })) attempt.outcome = 'failed';
-  const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
-  const random = options.random ?? Math.random;
-  const decision =
-    control.cause === 'total-time'
-      ? ({ action: 'fail', reason: 'time-exhausted' } as const)
-      : decideRetry({
-          classification,
-          policy: stepWork.retry,
-          failures: claimed.failures + 1,
-          elapsedMs,
-          random: random(),
-          cancelled: false,
-        });
+  const parkMs = await breaker?.settleFailure(classification);
+  if (parkMs !== undefined && control.cause !== 'total-time') {
+    await park(attempt, breaker!, parkMs);
+    return;
+  }
+  const decision = await decide(attempt, classification);
   const retryInMs =
-    decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMs) : undefined;
+    decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMsOf(attempt)) : undefined;
   const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
   const isItem = assignment.item !== undefined;
   const runError = isItem
@@ -298,6 +321,27 @@ function spread(attempt: Attempt, { retryAfterMs }: Classification, delayMs: num
 /** Redis' clock, by which all waits are kept. */
 function redisNow({ claimed, startedAt }: Attempt): number {
   return claimed.claimedAt + (performance.now() - startedAt);
+}
+
+/** Milliseconds since the first attempt of the step started. */
+function elapsedMsOf({ claimed, startedAt }: Attempt): number {
+  return claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
+}
+
+async function decide(attempt: Attempt, classification: Classification): Promise<RetryDecision> {
+  const { executor, assignment, claimed, control, breaker } = attempt;
+  if (control.cause === 'total-time') return { action: 'fail', reason: 'time-exhausted' };
+  const question: RetryQuestion = {
+    classification,
+    policy: assignment.work.retry,
+    failures: claimed.failures + 1,
+    elapsedMs: elapsedMsOf(attempt),
+    random: (executor.options.random ?? Math.random)(),
+    cancelled: false,
+  };
+  const decision = decideRetry(question);
+  if (breaker === undefined || decision.action === 'fail') return decision;
+  return decideRetry({ ...question, budgetDelayMs: await breaker.budgetDelayMs() });
 }
 
 function timeoutOf({ signal }: AttemptControl): Classification {

@@ -6,6 +6,7 @@ import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
+import type { BreakerGate } from './behind-breaker.ts';
 import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
 import { createAttemptId } from './continuation.ts';
 import { type AttemptToMake, type MakeAlone, makeAttemptAlone } from './make-alone.ts';
@@ -29,6 +30,8 @@ export interface ExecutorOptions {
   meter?: WorkMeter;
   /** For steps that may be what ends workers. Default: they are made here, beside the others. */
   makeAlone?: MakeAlone;
+  /** Of the whole fleet. Without them a step's `breaker` is ignored. */
+  breakers?: BreakerGate;
   random?: () => number;
 }
 

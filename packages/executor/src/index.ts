@@ -1,4 +1,5 @@
 export { type AbortCause, AttemptControl } from './attempt-control.ts';
+export type { BreakerGate } from './behind-breaker.ts';
 export type { Abilities } from './chain.ts';
 export { Executor, type ExecutorOptions } from './executor.ts';
 export type { AloneEnd, AttemptToMake, MakeAlone } from './make-alone.ts';

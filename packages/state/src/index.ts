@@ -1,7 +1,7 @@
 export * from './checkpoint.ts';
 export * from './checkpoint-seal.ts';
 export type { CreatedRun, CreateRun } from './create-runs.ts';
-export { deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
+export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
 export { type Loss, readLosses } from './read-losses.ts';

@@ -21,6 +21,7 @@
  * | `ended`     | ZSET   | entries until pruned        | ended runs by end |
  * | `w:<name>`  | ZSET   | entries until pruned        | runs of a workflow by creation |
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
+ * | `b:<name>`  | ZSET   | ten minutes from the last   | `step key|run` that breaker <name> keeps parked, by when they are looked at |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
  * `packages/agents/src/agent-keys.ts`.
@@ -42,6 +43,7 @@ export const KEY_SUFFIXES = {
   ended: 'ended',
   byWorkflow: 'w:',
   byTag: 't:',
+  parkedBehind: 'b:',
 } as const;
 
 export type KeySuffix = keyof typeof KEY_SUFFIXES;
@@ -50,7 +52,7 @@ export type KeySuffix = keyof typeof KEY_SUFFIXES;
 export const RELAY_GROUP = 'relay';
 
 /** Pub/sub channels, behind the namespace: hints only, they may be lost. */
-export const CHANNELS = { ended: ':ended', aborts: ':aborts' } as const;
+export const CHANNELS = { ended: ':ended', aborts: ':aborts', breakers: ':breakers' } as const;
 
 /** `{fl:07}:` of a partition; key suffixes follow it. */
 export function partitionTag(namespace: string, partition: number): string {
@@ -71,5 +73,21 @@ export function deploymentKeys(namespace: string) {
     workflowVersions: `${tag}workflows:versions`,
     /** HASH `queue/handler` -> recent step duration in ms. */
     durations: `${tag}durations`,
+    /** HASH breaker -> its state in the fleet (JSON); until nobody has used it for a day. */
+    breakers: `${tag}breakers`,
+    /** ZSET breaker by last use (Redis ms). */
+    breakersSeen: `${tag}breakers:seen`,
+  } as const;
+}
+
+/** What packages/breakers keeps of the fleet's breakers. */
+export function breakerKeys(namespace: string) {
+  const { breakers, breakersSeen } = deploymentKeys(namespace);
+  return {
+    breakers,
+    breakersSeen,
+    channel: namespace + CHANNELS.breakers,
+    /** HASH of first tries and retries of the steps behind a breaker; lives for two windows of the retry budget. */
+    retriesOf: (name: string) => `{${namespace}}:retries:${name}`,
   } as const;
 }

@@ -274,10 +274,10 @@ export class State<P extends PlanShape> {
   }
 }
 
-export type RunHint = 'ended' | 'aborts';
+export type RunHint = 'ended' | 'aborts' | 'breakers';
 
 /**
- * Listens to hints of a kind: ids of runs that ended, or that began to end. Hints may be lost; who needs to be sure polls.
+ * Listens to hints of a kind: ids of runs that ended, or that began to end; breakers that opened or closed. Hints may be lost; who needs to be sure polls.
  * `subscriber` is a connection of its own.
  */
 export async function listenForHints(

@@ -189,7 +189,12 @@ function leaveAttempt(
   const mapSettled = item !== undefined && run.steps.get(String(index))?.state !== 'map-running';
   if (!run.isActive || mapSettled)
     Object.assign(step, { state: 'cancelled', reason: mapSettled ? 'map-settled' : 'run-ending' });
-  else Object.assign(step, { state: to, ...(to === 'parked' ? { reason } : {}) });
+  else if (to === 'ready') Object.assign(step, { state: 'ready' });
+  else {
+    Object.assign(step, { state: 'parked', reason });
+    // What a step waits before its first charged attempt does not count against its retries.
+    if (step.failures + step.crashes === 0) delete step.firstAt;
+  }
   expectReply(reply, run.isActive && !mapSettled, what);
   return run;
 }

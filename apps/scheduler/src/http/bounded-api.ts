@@ -1,5 +1,6 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
 import { classifyRedisError, mayHaveTakenEffect, RedisUnavailableError } from '@flotilla/redis';
+import type { BreakerApi } from './breakers.ts';
 import type { AgentApi, RunApi, StateApi, WhyApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
@@ -25,17 +26,32 @@ const RETRY_AFTER_MS = 1000;
  */
 export function boundApi(api: StateApi, agents: AgentApi, why: WhyApi, deadlineMs: number): RunApi {
   const bounded: RunApi = { ...api, ...agents, ...why, watchRuns: (listener) => api.watchRuns(listener) };
-  const bind = <Owner extends object>(owner: Owner, name: keyof Owner & string, ambiguous: boolean): void => {
-    const call = (owner[name] as (...values: unknown[]) => Promise<unknown>).bind(owner);
-    const boundedCall = (...values: unknown[]) =>
-      answerWithin(typed(call(...values), ambiguous), deadlineMs, ambiguous);
-    Object.assign(bounded, { [name]: boundedCall });
-  };
-  for (const name of WRITES) bind(api, name, true);
-  for (const name of READS) bind(api, name, false);
-  for (const name of AGENT_READS) bind(agents, name, false);
-  bind(why, 'explainRun', false);
-  return bounded;
+  return Object.assign(
+    bounded,
+    boundCalls(api, WRITES, deadlineMs, true),
+    boundCalls(api, READS, deadlineMs, false),
+    boundCalls(agents, AGENT_READS, deadlineMs, false),
+    boundCalls(why, ['explainRun'], deadlineMs, false),
+  );
+}
+
+/** The same for the breakers. */
+export function boundBreakers(breakers: BreakerApi, deadlineMs: number): BreakerApi {
+  const writes = boundCalls(breakers, ['openBreaker', 'closeBreaker'], deadlineMs, true);
+  return { ...writes, ...boundCalls(breakers, ['listBreakers'], deadlineMs, false) };
+}
+
+function boundCalls<Api extends object, Name extends keyof Api & string>(
+  api: Api,
+  names: readonly Name[],
+  deadlineMs: number,
+  ambiguous: boolean,
+): Pick<Api, Name> {
+  const bounded = names.map((name) => {
+    const call = (api[name] as (...values: unknown[]) => Promise<unknown>).bind(api);
+    return [name, (...values: unknown[]) => answerWithin(typed(call(...values), ambiguous), deadlineMs, ambiguous)];
+  });
+  return Object.fromEntries(bounded) as Pick<Api, Name>;
 }
 
 /** Rejects with DEADLINE_EXCEEDED when the promise has not settled in time; the promise itself goes on. */

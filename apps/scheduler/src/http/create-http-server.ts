@@ -5,7 +5,8 @@ import type { z } from 'zod';
 import { isLoopbackHost } from '../config.ts';
 import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
-import { boundApi } from './bounded-api.ts';
+import { boundApi, boundBreakers } from './bounded-api.ts';
+import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
 import { answerClientError } from './client-error.ts';
 import { registerFlagRoutes } from './flags.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
@@ -35,6 +36,7 @@ export interface HttpServerOptions {
   api: StateApi;
   agentApi: AgentApi;
   whyApi: WhyApi;
+  breakers: BreakerApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -127,6 +129,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal): HttpCo
   const inputs = new InputSchemas();
   return {
     api,
+    breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
     config,
     logger,
     metrics,
@@ -153,6 +156,7 @@ function registerRoutes(
   registerFlagRoutes(app, context);
   registerRunEventsRoute(app, context);
   registerAgentRoutes(app, context);
+  registerBreakerRoutes(app, context);
   registerHealthRoutes(app, context, findLoopProblems, findStoreProblems);
   registerOpenApiRoute(app);
 }

@@ -7,6 +7,7 @@ import type {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { SchedulerConfig } from '../config.ts';
+import type { BreakerApi } from './breakers.ts';
 import type { InputSchemas } from './input/input-schemas.ts';
 import type { LiveAgents } from './live-agents.ts';
 import type { Metrics } from './metrics.ts';
@@ -48,6 +49,7 @@ export type HttpApp = FastifyInstance<
 export interface HttpContext {
   /** Every call has a deadline. */
   api: RunApi;
+  breakers: BreakerApi;
   config: HttpConfig;
   logger: HttpLogger;
   metrics: Metrics;

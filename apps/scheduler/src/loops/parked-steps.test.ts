@@ -2,6 +2,7 @@ import type { AgentView } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
 import { agentViewWith, eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BreakerView } from '../relay/breaker-view.ts';
 import { FleetView } from '../relay/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
@@ -34,10 +35,11 @@ function serveWith(...handlers: string[]): void {
 
 function startLoops(): void {
   const { state, queues, blocking, logger } = world;
+  const breakers = new BreakerView(state);
   loops = [
-    createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger }),
+    createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId: 's-1', logger }),
     createFireDueLoop({ state, queues, logger }),
-    createWatchFleetLoop({ fleet, state, logger }),
+    createWatchFleetLoop({ fleet, breakers, state, logger }),
   ];
   for (const loop of loops) loop.start();
 }

@@ -2,6 +2,7 @@ import type { StepDefinition } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { BreakerView } from '../relay/breaker-view.ts';
 import { FleetView } from '../relay/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
@@ -22,8 +23,8 @@ afterEach(async () => {
 /** A relay of another process than the one that took the submission. */
 function startRelay(state = world.createState()): void {
   const { queues, blocking, logger } = world;
-  const fleet = new FleetView(state, { list: async () => [] });
-  loop = createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger });
+  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
+  loop = createRelayLoop({ state, queues, ...views, blocking, schedulerId: 's-1', logger });
   loop.start();
 }
 
@@ -132,7 +133,8 @@ describe('the relay', () => {
       const { state, queues, blocking, logger } = many;
       const fleet = new FleetView(state, { list: async () => [] });
       jest.spyOn(fleet, 'stepsPerTask').mockReturnValue(64);
-      loop = createRelayLoop({ state, queues, fleet, blocking, schedulerId: 's-1', logger });
+      const breakers = new BreakerView(state);
+      loop = createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId: 's-1', logger });
       loop.start();
     }
 

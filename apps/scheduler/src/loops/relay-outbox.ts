@@ -3,6 +3,7 @@ import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
 import { RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import type { BreakerView } from '../relay/breaker-view.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../relay/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
@@ -15,6 +16,7 @@ export interface RelayDependencies {
   state: State<Plan>;
   queues: TaskQueues;
   fleet: FleetView;
+  breakers: BreakerView;
   /** A connection of its own: reading blocks. */
   blocking: RedisClient;
   schedulerId: string;
@@ -178,7 +180,7 @@ class Relay {
    * to be taken over, and takes nothing from the others.
    */
   async #dispatch(found: readonly PartitionEntries[]): Promise<void> {
-    const { state, queues, fleet } = this.#dependencies;
+    const { state, queues, fleet, breakers } = this.#dependencies;
     const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
     const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
     const toTask = prepared.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
@@ -189,7 +191,7 @@ class Relay {
     const handedOut =
       toTask.length === 0
         ? []
-        : await withDeadline(dispatchSteps(state, queues, fleet, toTask, origin), DISPATCH_DEADLINE_MS);
+        : await withDeadline(dispatchSteps(state, queues, fleet, breakers, toTask, origin), DISPATCH_DEADLINE_MS);
     const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await allOrFirstError(

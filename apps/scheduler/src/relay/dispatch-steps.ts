@@ -1,6 +1,8 @@
+import { breakerReason } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import { type OutgoingTask, type TaskQueues, type TaskStep, taskId } from '@flotilla/queue';
 import type { State } from '@flotilla/state';
+import type { BreakerView } from './breaker-view.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { StepToDispatch } from './start-step.ts';
 
@@ -11,7 +13,8 @@ const MOST_TASKS_AT_ONCE = 250;
 
 /**
  * Hands steps to BullMQ, batched by what their handlers usually take. `origin`, the id of the oldest of their outbox
- * entries, says when, on Redis' clock, they became ready, and makes the ids of tasks that repeat it the same. Steps that nobody can take are parked instead.
+ * entries, says when, on Redis' clock, they became ready, and makes the ids of tasks that repeat it the same. Steps that
+ * nobody can take, and those behind a breaker that is open, are parked instead.
  *
  * Answers the steps that became tasks: only their hints can be lost.
  */
@@ -19,12 +22,19 @@ export async function dispatchSteps(
   state: State<Plan>,
   queues: TaskQueues,
   fleet: FleetView,
+  breakers: BreakerView,
   steps: readonly StepToDispatch[],
   origin: string,
 ): Promise<StepToDispatch[]> {
-  const byHandler = Map.groupBy(steps, ({ queue, use }) => `${queue}\n${use}`);
-  const tasks = new Map<string, OutgoingTask[]>();
   const parked: Promise<void>[] = [];
+  const free = steps.filter(({ breaker, runId, key }) => {
+    const parkMs = breaker === undefined ? undefined : breakers.parkMs(breaker, runId);
+    if (parkMs === undefined) return true;
+    parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, breakerReason(breaker!), parkMs));
+    return false;
+  });
+  const byHandler = Map.groupBy(free, ({ queue, use }) => `${queue}\n${use}`);
+  const tasks = new Map<string, OutgoingTask[]>();
   const handedOut: StepToDispatch[] = [];
   // Entry ids begin with Redis' milliseconds.
   const at = Number.parseInt(origin, 10);

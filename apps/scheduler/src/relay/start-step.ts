@@ -27,6 +27,7 @@ export interface StepToDispatch extends ReadyStep {
   use: string;
   queuedMs: number | undefined;
   totalMs: number | undefined;
+  breaker: string | undefined;
 }
 
 /**
@@ -92,7 +93,7 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
   const work = plan.steps[Number.parseInt(ready.key, 10)]?.work;
   if (work === undefined) return undefined;
   const { queuedMs, totalMs } = work.timeouts;
-  return { ...ready, queue: work.queue, use: work.use, queuedMs, totalMs };
+  return { ...ready, queue: work.queue, use: work.use, queuedMs, totalMs, breaker: work.breaker };
 }
 
 /** A delay's time has come. */

@@ -85,6 +85,7 @@ T['claim'] = function(tag, s, o, run)
       unschedule(tag .. K.due, hint)
       return { 'refused', 'paused' }
     end
+    if header then unindexParked(run, key, header) end
     fence, failures, crashes, first = startAttempt(run, key, attemptId, worker, header, group.attemptMs, key)
     run.live = run.live + 1
     if run.status == 'n' then run.status = 'r' end

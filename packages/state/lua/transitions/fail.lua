@@ -75,6 +75,7 @@ T['fail'] = function(tag, a)
     if ARGV[a + 9] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
     if not running then
       for timer in string.gmatch('wbpq', '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
+      unindexParked(run, key, header)
     end
     local settles = parent == '' and edges
     if parent ~= '' then

@@ -25,7 +25,9 @@ local function leaveAttempt(run, a, header, waiting, detail)
   -- An item of a map that has settled without it is not made again.
   local mapSettled = parent and string.sub(stored(run, 's' .. parent) or '-', 1, 1) ~= 'M'
   local again = isActive(run.status) and not mapSettled
-  put(run, 's' .. key, table.concat({ again and waiting or 'X', header[2], header[3], fence, attemptId, header[6], header[7],
+  -- The time that a step spends parked before its first charged attempt does not count against its retries.
+  local first = again and waiting == 'P' and header[2] == '0' and header[3] == '0' and '' or header[7]
+  put(run, 's' .. key, table.concat({ again and waiting or 'X', header[2], header[3], fence, attemptId, header[6], first,
     header[8], integer(run.at), again and detail or mapSettled and 'map-settled' or 'run-ending' }, '|'))
   event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '',
     cjson.encode({ reason = ARGV[a + 4] }) }, '|'))
@@ -62,5 +64,6 @@ T['park-attempt'] = function(tag, a)
   finishWhenDone(run)
   endLease(run, header, key)
   writeRun(run)
+  if again then indexParked(run, key, reason, forMs) end
   return { again and 'parked' or 'cancelled' }
 end

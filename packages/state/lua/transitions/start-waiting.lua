@@ -64,11 +64,16 @@ T['park'] = function(tag, a)
   if not string.find('-YP', current, 1, true) then return { 'refused', current } end
   schedule(tag .. K.due, 'p|' .. key .. '|' .. run.id, now + tonumber(ARGV[a + 3]))
   unschedule(tag .. K.due, 'q|' .. key .. '|' .. run.id)
-  if current == 'P' and header[10] == reason then return { 'parked' } end
+  if current == 'P' and header[10] == reason then
+    indexParked(run, key, reason, tonumber(ARGV[a + 3]))
+    return { 'parked' }
+  end
   put(run, 's' .. key, table.concat({ 'P', header and header[2] or 0, header and header[3] or 0, header and header[4] or '',
     header and header[5] or '', '', header and header[7] or '', header and header[8] or '', '', reason }, '|'))
   event(run, K.eventStepParked .. '|' .. integer(run.at) .. '|' .. key .. '|||||{"reason":"' .. reason .. '"}')
   if run.status == 'n' then run.status = 'r' end
+  if current == 'P' then unindexParked(run, key, header) end
   writeRun(run)
+  indexParked(run, key, reason, tonumber(ARGV[a + 3]))
   return { 'parked' }
 end

@@ -21,6 +21,7 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   i: 'idempotency',
   w: 'by-workflow',
   t: 'by-tag',
+  b: 'parked-behind',
 };
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'agents',
@@ -32,6 +33,8 @@ const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'workflows',
   'workflows:versions',
   'durations',
+  'breakers',
+  'breakers:seen',
   'deployment',
 ]);
 
@@ -48,7 +51,10 @@ export function placeOf(key: string, namespace: string): KeyPlace | undefined {
   const match = /^\{([^}]*)\}:(.*)$/s.exec(key);
   if (match === null) return undefined;
   const [, tag = '', rest = ''] = match;
-  if (tag === namespace) return DEPLOYMENT_KEYS.has(rest) ? { area: 'deployment', name: rest, id: '' } : undefined;
+  if (tag === namespace) {
+    if (rest.startsWith('retries:')) return { area: 'deployment', name: 'retries', id: rest.slice('retries:'.length) };
+    return DEPLOYMENT_KEYS.has(rest) ? { area: 'deployment', name: rest, id: '' } : undefined;
+  }
   if (!tag.startsWith(`${namespace}:`)) return undefined;
   const part = tag.slice(namespace.length + 1);
   if (part.startsWith('q:')) return queuePlace(part.slice(2), rest);

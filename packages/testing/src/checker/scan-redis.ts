@@ -32,6 +32,9 @@ export async function scanRedis(send: SendCommand, namespace: string): Promise<R
   return { at, namespace, keys };
 }
 
+/** Keys that nobody removes: they must say themselves when they end. */
+const EXPIRING: ReadonlySet<string> = new Set(['idempotency', 'retries', 'parked-behind']);
+
 /** Undefined when it has vanished meanwhile. */
 async function describeKey(send: SendCommand, key: string, namespace: string): Promise<ScannedKey | undefined> {
   const name = placeOf(key, namespace)?.name ?? '';
@@ -41,6 +44,6 @@ async function describeKey(send: SendCommand, key: string, namespace: string): P
   const found: ScannedKey = { key, type };
   const sizeCommand = SIZE_COMMANDS[type];
   if (sizeCommand !== undefined && name !== 'task') found.size = Number(await send(sizeCommand, key));
-  if (name === 'idempotency') found.ttlMs = Number(await send('PTTL', key));
+  if (EXPIRING.has(name)) found.ttlMs = Number(await send('PTTL', key));
   return found;
 }

@@ -1,4 +1,4 @@
-import { type AgentView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
+import { type AgentView, type BreakerView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
 import { compileWorkflow } from '@flotilla/engine';
 import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
@@ -37,10 +37,12 @@ export async function startTestServer(
     error: (details: object): void => void logged.push(details),
     warn: (details: object): void => void logged.push(details),
   };
+  const breakers = { listBreakers: async () => [], openBreaker: noBreaker, closeBreaker: noBreaker };
   const app = await createHttpServer({
     api,
     agentApi: api,
     whyApi: api,
+    breakers,
     compile: compileWorkflow,
     config: { ...readSchedulerConfig({}), ...config },
     logger,
@@ -75,6 +77,10 @@ export async function startTestServer(
       };
     },
   };
+}
+
+async function noBreaker(name: string): Promise<BreakerView> {
+  return { name, state: 'closed', since: 1, parked: 0, manual: false, trials: 0 };
 }
 
 export const ECHO = {

@@ -77,6 +77,7 @@ function findProblem(
       return size > 0 && !bounds.tasksMayRemain ? `${size} tasks are left in ${key}` : undefined;
     return QUEUE_KEYS.has(name) || name === 'task' ? undefined : `${key} is a key that nobody knows`;
   }
+  if (name === 'retries' || name === 'parked-behind') return ttlMs === -1 ? `${key} never expires` : undefined;
   if (area === 'deployment') return undefined;
   if (name === 'idempotency') return ttlMs === -1 ? `${key} never expires` : undefined;
   if (name === 'paused' && owners?.paused.has(id)) return undefined;

@@ -1,0 +1,165 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { judgeBreaker } from './breaker-record.ts';
+import { FleetBreakers } from './fleet-breakers.ts';
+
+const settings = { probeIntervalMs: 40, probeTimeoutMs: 60, rampCalls: 2 };
+
+let connection: RedisConnection;
+let fleet: FleetBreakers;
+let count = 0;
+let name = '';
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+  const namespace = testNamespace(import.meta.url);
+  fleet = new FleetBreakers(connection.client, {
+    breakers: `{${namespace}}:breakers`,
+    breakersSeen: `{${namespace}}:breakers:seen`,
+    channel: `${namespace}:breakers`,
+    retriesOf: (breaker) => `{${namespace}}:retries:${breaker}`,
+  });
+});
+beforeEach(() => {
+  name = `dependency-${count++}`;
+});
+afterAll(() => closeConnection(connection));
+
+/** On Redis' clock, which nobody can move. */
+const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Asks until it is answered otherwise than by waiting. */
+async function untilAdmitted(owner: string): Promise<'go' | 'trial'> {
+  for (;;) {
+    const { answer } = await fleet.begin(name, owner, settings);
+    if (answer !== 'wait') return answer;
+    await pass(5);
+  }
+}
+
+describe('the breaker of the fleet', () => {
+  test('lets one caller of many test the way back', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    await pass(settings.probeIntervalMs + 5);
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => fleet.begin(name, `w${n}`, settings)));
+    expect(answers.filter(({ answer }) => answer === 'trial')).toHaveLength(1);
+  });
+
+  test('ORIGIN 4: hung probes do not wedge it half-open: their time ends, and another tests the way back', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    expect(await untilAdmitted('hangs')).toBe('trial');
+    expect(await untilAdmitted('next')).toBe('trial');
+    // What the hung one brings now does not count.
+    expect((await fleet.end(name, 'hangs', 'success', settings)).answer).toBe('stale');
+    expect((await fleet.end(name, 'next', 'success', settings)).record.ramp).toBe(2);
+  });
+
+  test('ORIGIN 4: one success does not close it while other trials are out', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    await untilAdmitted('probe');
+    await fleet.end(name, 'probe', 'success', settings);
+    expect([await untilAdmitted('a'), await untilAdmitted('b')]).toEqual(['trial', 'trial']);
+    expect((await fleet.end(name, 'a', 'success', settings)).record.state).toBe('half-open');
+    expect((await fleet.end(name, 'b', 'failure', settings)).record.state).toBe('open');
+  });
+
+  test('closes after the ramp, a few calls at a time', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    await untilAdmitted('probe');
+    await fleet.end(name, 'probe', 'success', settings);
+    const answers = await Promise.all(['a', 'b', 'c'].map((owner) => fleet.begin(name, owner, settings)));
+    expect(answers.map(({ answer }) => answer)).toEqual(['trial', 'trial', 'wait']);
+    await fleet.end(name, 'a', 'success', settings);
+    expect((await fleet.end(name, 'b', 'success', settings)).answer).toBe('closed');
+    expect((await fleet.begin(name, 'd', settings)).answer).toBe('go');
+  });
+
+  test('opened by hand stays open without a probe until it is closed by hand', async () => {
+    await fleet.open(name);
+    await pass(settings.probeIntervalMs + 20);
+    expect((await fleet.begin(name, 'w', settings)).answer).toBe('wait');
+    await fleet.close(name);
+    expect((await fleet.begin(name, 'w', settings)).answer).toBe('go');
+  });
+
+  test('is not opened by who has not heard that it was closed since', async () => {
+    const first = (await fleet.close(name)).record.generation;
+    await fleet.trip(name, first, 'failed', settings);
+    await fleet.close(name);
+    expect((await fleet.trip(name, first, 'failed', settings)).answer).toBe('stale');
+  });
+
+  test('tells since when it has been open over all failed probes', async () => {
+    const { record } = await fleet.trip(name, 0, 'failed', settings);
+    await untilAdmitted('probe');
+    const again = (await fleet.end(name, 'probe', 'failure', settings)).record;
+    expect(again.openedAt).toBe(record.since);
+    expect(again.generation).toBeGreaterThan(record.generation);
+  });
+});
+
+type Move = { who: number; what: 'begin' | 'success' | 'failure' | 'undecided' | 'die' | 'trip' | 'rest' | 'close' };
+const moves: fc.Arbitrary<Move> = fc.record({
+  who: fc.nat(4),
+  what: fc.constantFrom(
+    ...(['begin', 'begin', 'begin', 'success', 'failure', 'undecided', 'die', 'trip', 'rest'] as const),
+    'close',
+  ),
+});
+
+describe('the breaker of the fleet, whatever workers do in whatever order', () => {
+  test('makes one probe an interval, no more trials at once than the ramp, and never stays half-open', async () => {
+    const seed = Number(process.env['FLOTILLA_SEED'] ?? Date.now() % 2 ** 31);
+    const property = fc.asyncProperty(fc.array(moves, { minLength: 5, maxLength: 40 }), async (schedule) => {
+      name = `dependency-${count++}`;
+      const held = new Map<number, string>();
+      const probes: number[] = [];
+      let attempts = 0;
+      let isClosedByHand = false;
+      for (const { who, what } of schedule) {
+        const owner = held.get(who);
+        if (what === 'rest') await pass(settings.probeIntervalMs / 2);
+        else if (what === 'trip') await fleet.trip(name, 0, 'failed', settings);
+        else if (what === 'close') {
+          await fleet.close(name);
+          isClosedByHand = true;
+        } else if (what === 'die') held.delete(who);
+        else if (what === 'begin' && owner === undefined) {
+          const id = `w${who}-${attempts++}`;
+          const { answer, record, now } = await fleet.begin(name, id, settings);
+          const running = Object.values(record.trials).filter((deadline) => deadline > now).length;
+          expect(running).toBeLessThanOrEqual(record.ramp ?? 1);
+          if (answer === 'trial') held.set(who, id);
+          if (answer === 'trial' && record.ramp === undefined) {
+            // After a person has closed it, it may open and be tested again at once.
+            if (probes.length > 0 && !isClosedByHand) {
+              expect(now - probes.at(-1)!).toBeGreaterThanOrEqual(settings.probeIntervalMs);
+            }
+            isClosedByHand = false;
+            probes.push(now);
+          }
+        } else if (owner !== undefined && what !== 'begin') {
+          held.delete(who);
+          const { answer, record } = await fleet.end(name, owner, what, settings);
+          if (answer === 'closed') expect(record.state).toBe('closed');
+          if (what === 'failure' && answer !== 'stale') expect(record.state).toBe('open');
+        }
+      }
+      // Everybody who held something is dead now: it must still find the way back.
+      const endsAt = performance.now() + 5000;
+      for (let n = 0; ; n += 1) {
+        expect(performance.now()).toBeLessThan(endsAt);
+        const { answer, record, now } = await fleet.begin(name, `last-${n}`, settings);
+        if (answer === 'go') break;
+        if (answer === 'trial') await fleet.end(name, `last-${n}`, 'success', settings);
+        else {
+          expect(judgeBreaker(record, now)).toMatchObject({ may: 'wait' });
+          await pass(5);
+        }
+      }
+    });
+    await fc.assert(property, { seed, numRuns: 40, interruptAfterTimeLimit: 15_000, markInterruptAsFailure: false });
+  }, 60_000);
+});
