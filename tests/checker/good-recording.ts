@@ -1,4 +1,4 @@
-import type { StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
+import type { CancelReceipt, StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
 import {
   type AgentSighting,
   type ClientCall,
@@ -258,13 +258,10 @@ function submissions(run: HistoryBuilder, definition: WorkflowDefinition, name: 
 
 function cancellation({ run, events }: RecordedRun): ClientCall {
   const { at } = events.find(({ type }) => type === 'cancel-requested')!;
-  const receipt = {
-    runId: run.runId,
-    requestedAt: at,
-    endedAt: run.endedAt!,
-    stoppedSteps: ['b'],
-    pending: [],
-    alreadyEnded: false,
+  const receipt: CancelReceipt['receipt'] = {
+    ...{ runId: run.runId, requestedAt: at, endedAt: run.endedAt!, outcome: 'cancelled', alreadyEnded: false },
+    ...{ stoppedSteps: ['b'], finishedSteps: [], lostSteps: [], released: [], pending: [] },
+    ...{ compensated: [], cleanedUp: [], failedCleanups: [], pendingCleanups: [] },
   };
   return {
     kind: 'cancel',

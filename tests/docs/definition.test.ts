@@ -1,4 +1,12 @@
-import { definitionZ, httpRequestZ, retryPolicyZ, STEP_KINDS, stepZ, timeoutsZ } from '@flotilla/contracts';
+import {
+  compensationZ,
+  definitionZ,
+  httpRequestZ,
+  retryPolicyZ,
+  STEP_KINDS,
+  stepZ,
+  timeoutsZ,
+} from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { codeIn, read, tablesOf } from './markdown.ts';
 
@@ -33,6 +41,7 @@ test.each([
   ['http', 'Field of `request`', httpRequestZ],
   ['Retries', 'Field of `retry`', retryPolicyZ],
   ['Timeouts', 'Field of `timeouts`', timeoutsZ],
+  ['Compensation', 'Field of `compensate`', compensationZ],
   ['Budget', 'Field of `budget`', definitionZ.shape.budget.unwrap()],
 ] as const)('every field of %s is in the document', (heading, column, schema) => {
   expect(fieldsUnder(heading, column).sort()).toEqual(Object.keys(schema.shape).sort());

@@ -87,6 +87,7 @@ export function commit(world: World, known: KnownAttempt, options: CommitOptions
     checkpoint: checkpointOf(run, key, fence, outputJson),
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     endStep: step.endStep,
+    compensated: step.work?.compensation !== undefined,
     nextAttemptId: options.mayContinue ? world.newAttemptId() : undefined,
     wantsInput: true,
     // What the worker has just made itself it does not ask for.
@@ -125,11 +126,18 @@ function successor(plan: Plan, group: number): EdgeArgument['next'] {
   return { key: String(step.index), attemptMs: FAR_MS };
 }
 
-export function checkpointOf(run: ReferenceRun, key: StepKey, fence: number, stateJson: string, previous = '') {
+export function checkpointOf(
+  run: ReferenceRun,
+  key: StepKey,
+  fence: number,
+  stateJson: string,
+  of: { kind?: 'progress' } = {},
+) {
+  const previous = '';
   const ts = run.createdAt + 1;
   const seq = (run.progress.get(key)?.seq ?? 0) + 1;
   const stepId = stepIdOf(run.plan, key);
-  const checksum = checkpointChecksum({ runId: run.id, stepId, seq, fence, stateJson, ts, previous });
+  const checksum = checkpointChecksum({ ...of, runId: run.id, stepId, seq, fence, stateJson, ts, previous });
   return { ts, seq, checksum, previous };
 }
 
@@ -223,7 +231,7 @@ export function saveProgress(world: World, known: KnownAttempt, fenceShift = 0):
   const fence = known.fence + fenceShift;
   const a = { ...addressOf(run, key), fence, createdAt: run.createdAt, attemptId };
   const stateJson = JSON.stringify({ done: attemptId });
-  const checkpoint = checkpointOf(run, key, fence, stateJson);
+  const checkpoint = checkpointOf(run, key, fence, stateJson, { kind: 'progress' });
   return call({
     what: `save progress ${run.id} ${key} of ${attemptId}`,
     send: () => world.state.transitions.saveProgress(a, stateJson, checkpoint),

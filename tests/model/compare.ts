@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { HistoryEvent, StepStatus, StepView } from '@flotilla/contracts';
-import { HEADER_STATUS, parseStepHeader } from '@flotilla/state';
+import type { CleanupView, HistoryEvent, StepStatus, StepView } from '@flotilla/contracts';
+import { HEADER_STATUS, parseStepHeader, stepIdOf } from '@flotilla/state';
 import type { ObservedPartition, ObservedRun } from './observe.ts';
 import { letterOf } from './reference/attempt-transitions.ts';
 import type { Score } from './reference/gathered-index.ts';
@@ -54,7 +54,7 @@ export function comparePartition(reference: Reference, tag: string, observed: Ob
   );
   assert.deepEqual(
     sorted(observed.cancels),
-    ids((run) => run.status === 'cancelling'),
+    ids((run) => run.status === 'cancelling' && !run.cleanupsBegun),
     'the runs that are ending',
   );
 }
@@ -91,6 +91,15 @@ export function compareRun(run: ReferenceRun, { fields, held, historyLength }: O
     const kind = { failed: 'f', cancelled: 'c', 'timed-out': 't' }[run.ending.status];
     expected.set('x', `${kind}|${run.ending.error}`);
   }
+  if (run.cleanups.length > 0) {
+    const { cleanups, cleanupsLeft, cleanupsFailed, cleanupsBegun } = run;
+    expected.set('u', [cleanups.length, cleanupsLeft, cleanupsFailed, cleanupsBegun ? 1 : 0].join('|'));
+  }
+  run.cleanups.forEach(({ stepKey, use, inputJson, digest }, number) => {
+    expected.set(`u${number}`, use === undefined ? stepKey : `${stepKey}|${use}|${inputJson}`);
+    if (digest !== undefined) expected.set(`h${stepKey}`, `${expected.get(`h${stepKey}`) ?? ''}${digest}:${number},`);
+  });
+  if (run.cancelRequest !== undefined) expected.set('y', undefined);
   if (run.failure !== undefined) expected.set('f', run.failure);
   if (run.outputJson !== undefined) expected.set('o', run.outputJson);
   if (run.itemsMade !== undefined) expected.set('n', String(run.itemsMade));
@@ -182,5 +191,29 @@ export function compareSteps(run: ReferenceRun, views: readonly StepView[]): voi
     views.map(({ stepId, status, attempts, lost }) => ({ stepId, status, attempts, lost })),
     expected,
     `steps of run ${run.id}`,
+  );
+}
+
+/** The list of cleanups as the API gives it. */
+export function compareCleanups(run: ReferenceRun, views: readonly CleanupView[]): void {
+  const expected = run.cleanups.map(({ stepKey, use }, number) => {
+    const step = run.steps.get(`${stepKey}!${number}`);
+    const charged = step?.state === 'running' || step?.state === 'succeeded' ? 1 : 0;
+    return {
+      number,
+      stepId: stepIdOf(run.plan, stepKey),
+      kind: use === undefined ? 'compensation' : 'registered',
+      use: use ?? 'undo',
+      status: step === undefined ? 'registered' : HEADER_STATUS[letterOf(step) as 'R'],
+      attempts: (step?.failures ?? 0) + charged,
+      lost: step?.crashes || undefined,
+    };
+  });
+  assert.deepEqual(
+    views.map(({ number, stepId, kind, use, status, attempts, lost }) => ({
+      ...{ number, stepId, kind, use, status, attempts, lost },
+    })),
+    expected,
+    `cleanups of run ${run.id}`,
   );
 }

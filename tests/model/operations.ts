@@ -1,6 +1,8 @@
 import type { StepKey } from '@flotilla/state';
 import fc from 'fast-check';
 import * as attemptCalls from './attempt-calls.ts';
+import * as cleanupCalls from './cleanup-calls.ts';
+import { isCleanup } from './cleanup-calls.ts';
 import { createRun, mayCreate } from './create-run.ts';
 import { DUE } from './reference/gathered-index.ts';
 import { LEASE_MS } from './reference/reference.ts';
@@ -22,6 +24,9 @@ const WEIGHTS = {
   'save-progress': 3,
   release: 2,
   'park-attempt': 2,
+  'register-cleanup': 4,
+  'end-cleanup': 8,
+  'expire-cleanup': 1,
   renew: 2,
   'force-fail': 1,
   'load-progress': 1,
@@ -111,6 +116,19 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       const known = pickAttempt(world, a, b);
       return known === undefined ? [] : [attemptCalls.parkAttempt(world, known, fenceShift(c))];
     }
+    case 'register-cleanup': {
+      const known = pickAttempt(world, a, b);
+      return known === undefined ? [] : [cleanupCalls.registerCleanup(world, known, b % 3, fenceShift(c))];
+    }
+    case 'end-cleanup': {
+      const known = pickAttempt(world, a, b, true);
+      const ends = ['succeeded', 'succeeded', 'retried', 'failed', 'released'] as const;
+      return known === undefined ? [] : [cleanupCalls.endCleanup(world, known, pick(ends, b)!, fenceShift(c))];
+    }
+    case 'expire-cleanup': {
+      const key = run === undefined ? undefined : pick(cleanupKeys(run), b);
+      return key === undefined ? [] : [cleanupCalls.expireCleanup(world, run!, key)];
+    }
     case 'save-progress': {
       const known = pickAttempt(world, a, b);
       return known === undefined ? [] : [attemptCalls.saveProgress(world, known, fenceShift(c))];
@@ -134,15 +152,16 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     case 'start-again':
       return run === undefined ? [] : startAgain(world, run, b, c);
     case 'park': {
-      const key = run === undefined ? undefined : pick(handedOut(run), b);
+      const key = run === undefined ? undefined : pick([...handedOut(run), ...cleanupKeys(run)], b);
       return key === undefined ? [] : [stepCalls.park(world, run!, key, pick(['no-handler', 'breaker-open'], c)!)];
     }
     case 'hand-back': {
-      const keys = run === undefined ? [] : handedOut(run).filter((_, index) => (b >> index) % 2 === 0);
+      const keys =
+        run === undefined ? [] : [...handedOut(run), ...cleanupKeys(run)].filter((_, index) => (b >> index) % 2 === 0);
       return keys.length === 0 ? [] : [stepCalls.handBack(world, run!, keys)];
     }
     case 'recheck': {
-      const key = run === undefined ? undefined : pick(handedOut(run), b);
+      const key = run === undefined ? undefined : pick([...handedOut(run), ...cleanupKeys(run)], b);
       return key === undefined ? [] : [stepCalls.recheck(world, run!, key, c % 2 === 0)];
     }
     case 'renew':
@@ -176,8 +195,8 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
 const fenceShift = (c: number) => (c % 16 === 0 ? -1 : c % 16 === 1 ? 1 : 0);
 
 /** Mostly an attempt that runs, at times one that its worker only believes to run. */
-function pickAttempt(world: World, a: number, b: number): KnownAttempt | undefined {
-  const all = [...world.attempts.values()];
+function pickAttempt(world: World, a: number, b: number, ofCleanup = false): KnownAttempt | undefined {
+  const all = [...world.attempts.values()].filter(({ key }) => isCleanup(key) === ofCleanup);
   const live = all.filter(({ run, key, attemptId }) => {
     const step = run.steps.get(key);
     return step?.state === 'running' && step.attemptId === attemptId;
@@ -188,6 +207,12 @@ function pickAttempt(world: World, a: number, b: number): KnownAttempt | undefin
 function claims(world: World, a: number, b: number, c: number): Call[] {
   const worker = pick(WORKERS, c)!;
   const overdue = c % 9 === 8;
+  if (b % 20 === 8) {
+    // A cleanup whose turn it may not be.
+    const run = pick(world.runs, a);
+    const key = run === undefined ? undefined : pick(cleanupKeys(run), c);
+    if (key !== undefined) return [cleanupCalls.claimCleanup(world, run!, key, worker, overdue)];
+  }
   if (b % 10 === 9) {
     // A hint that nobody gave: a step whose needs have not settled, an item that is not on.
     const run = pick(world.runs, a);
@@ -203,7 +228,8 @@ function claims(world: World, a: number, b: number, c: number): Call[] {
   if (hint === undefined || world.reference.runs.get(hint.run.id) !== hint.run) return [];
   // At times a hint is delivered twice.
   if (b % 4 !== 0) world.hints = world.hints.filter((other) => other !== hint);
-  return [attemptCalls.claim(world, hint.run, hint.key, worker, overdue)];
+  const claim = isCleanup(hint.key) ? cleanupCalls.claimCleanup : attemptCalls.claim;
+  return [claim(world, hint.run, hint.key, worker, overdue)];
 }
 
 /** Steps and items that were, or could have been, given to workers. */
@@ -219,6 +245,11 @@ function handedOut(run: ReferenceRun): StepKey[] {
     }
   }
   return keys;
+}
+
+/** All cleanups of a run, whether or not it is their turn. */
+function cleanupKeys(run: ReferenceRun): StepKey[] {
+  return run.cleanups.map(({ stepKey }, number) => `${stepKey}!${number}`);
 }
 
 /** A relay that repeats itself after a crash: everything of a fired group once more. */

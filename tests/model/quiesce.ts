@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as attemptCalls from './attempt-calls.ts';
+import { claimCleanup, endCleanup, isCleanup } from './cleanup-calls.ts';
 import * as runCalls from './run-calls.ts';
 import { reclaim, relayEntry, takeDue } from './scheduler-actor.ts';
 import * as stepCalls from './step-calls.ts';
@@ -34,14 +35,19 @@ async function takeTurn(world: World, chance: number): Promise<boolean> {
   const hint = world.hints.shift();
   if (hint !== undefined) {
     if (reference.runs.get(hint.run.id) === hint.run) {
-      await world.execute([attemptCalls.claim(world, hint.run, hint.key, 'w1', false)]);
+      const claim = isCleanup(hint.key) ? claimCleanup : attemptCalls.claim;
+      await world.execute([claim(world, hint.run, hint.key, 'w1', false)]);
     }
     return true;
   }
   for (const known of [...world.attempts.values()].reverse()) {
     const step = known.run.steps.get(known.key);
     if (step?.state !== 'running' || step.attemptId !== known.attemptId) continue;
-    await world.execute([attemptCalls.commit(world, known, { mayContinue: chance % 2 === 0 })]);
+    await world.execute([
+      isCleanup(known.key)
+        ? endCleanup(world, known, 'succeeded')
+        : attemptCalls.commit(world, known, { mayContinue: chance % 2 === 0 }),
+    ]);
     return true;
   }
   for (const tag of world.tags) {

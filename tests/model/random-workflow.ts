@@ -17,6 +17,7 @@ interface StepSeed {
   targets: readonly number[];
   concurrency: number;
   tolerated: number;
+  compensated: boolean;
 }
 
 const stepSeed: fc.Arbitrary<StepSeed> = fc.record({
@@ -30,6 +31,7 @@ const stepSeed: fc.Arbitrary<StepSeed> = fc.record({
   targets: fc.array(fc.nat(20), { maxLength: 2 }),
   concurrency: fc.integer({ min: 1, max: 3 }),
   tolerated: fc.nat(1),
+  compensated: fc.nat(2).map((n) => n === 2),
 });
 
 /**
@@ -70,9 +72,10 @@ function stepOf(seed: StepSeed, index: number, count: number): StepDefinition {
     ...(needs.length > 0 && seed.join !== undefined ? { join: seed.join } : {}),
     ...(seed.conditional ? { when: 'true' } : {}),
   };
+  const undone = seed.compensated ? { compensate: 'undo' } : {};
   switch (seed.kind) {
     case 'task':
-      return { kind: 'task', use: 'work', timeouts, ...common };
+      return { kind: 'task', use: 'work', timeouts, ...undone, ...common };
     case 'delay':
       return { kind: 'delay', forMs: FAR_MS, ...common };
     case 'branch': {
@@ -88,7 +91,7 @@ function stepOf(seed: StepSeed, index: number, count: number): StepDefinition {
       return {
         kind: 'map',
         over: '[1, 2]',
-        each: { kind: 'task', use: 'work', timeouts },
+        each: { kind: 'task', use: 'work', timeouts, ...undone },
         concurrency: seed.concurrency,
         tolerate: { failures: seed.tolerated },
         ...common,

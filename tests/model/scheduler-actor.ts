@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { StepKey } from '@flotilla/state';
 import * as attemptCalls from './attempt-calls.ts';
+import * as cleanupCalls from './cleanup-calls.ts';
+import { isCleanup } from './cleanup-calls.ts';
 import { FAR_MS } from './random-workflow.ts';
 import * as failures from './reference/failure-transitions.ts';
 import { dueMember, type OutboxEntry } from './reference/reference.ts';
@@ -115,6 +117,10 @@ function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Re
   if (work === undefined) return;
   const { timeouts } = work;
   world.hints.push({ run, key });
+  if (isCleanup(key)) {
+    relayed.timers.push('t', key, run.id, FAR_MS, 'q', key, run.id, FAR_MS);
+    return;
+  }
   relayed.timers.push('q', key, run.id, FAR_MS);
   if (timeouts.queuedMs !== undefined) relayed.timers.push('w', key, run.id, FAR_MS);
   if (timeouts.totalMs !== undefined) relayed.timers.push('t', key, run.id, FAR_MS);
@@ -153,6 +159,8 @@ function fire(world: World, tag: string, letter: string, key: StepKey, runId: st
     case 'q':
       return [stepCalls.recheck(world, run, key, handsOut)];
     default:
+      if (isCleanup(key))
+        return [cleanupCalls.expireCleanup(world, run, key), endTimer(world, tag, letter, key, runId)];
       return [
         attemptCalls.forceFail(world, run, key, letter === 'w' ? '-YP' : '-YPBR'),
         endTimer(world, tag, letter, key, runId),
@@ -191,6 +199,7 @@ export function reclaim(world: World, tag: string, options: { dies: boolean }): 
         : undecided.map(({ why, key, runId, fenceOffset, attemptId }) => {
             const run = world.reference.runs.get(runId)!;
             const known = { run, key, attemptId, fence: run.createdAt + fenceOffset, worker: '' };
+            if (isCleanup(key)) return cleanupCalls.endCleanup(world, known, why === 'crashes' ? 'failed' : 'retried');
             return attemptCalls.fail(world, known, why === 'crashes' ? 'quarantine' : 'timed-out');
           }),
     equivalent: () => true,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Plan } from '@flotilla/engine';
 import type { RedisClient } from '@flotilla/redis';
 import { parseRunMeta, partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
-import { compareHistory, comparePartition, compareRun, compareSteps } from './compare.ts';
+import { compareCleanups, compareHistory, comparePartition, compareRun, compareSteps } from './compare.ts';
 import type { Submission } from './create-run.ts';
 import { type ObservedPartition, type ObservedRun, observePartition, observeRun, redisTime } from './observe.ts';
 import { compileRandom, FAR_MS } from './random-workflow.ts';
@@ -144,7 +144,7 @@ export class World {
 
   async #executeTogether(calls: readonly Call[], { followUps = true }): Promise<unknown[]> {
     for (const tag of this.tags) {
-      const ending = this.runs.filter((run) => run.tag === tag && run.status === 'cancelling');
+      const ending = this.runs.filter((run) => run.tag === tag && run.status === 'cancelling' && !run.cleanupsBegun);
       this.#endingBefore.set(tag, ending.map(({ id }) => id).sort());
     }
     const from = this.#lastLookedAt;
@@ -193,10 +193,11 @@ export class World {
   /** Compares a run with what the API tells of it. */
   async compareViews(run: ReferenceRun): Promise<void> {
     const to = await redisTime(this.client);
-    const [view, history, { steps }] = await Promise.all([
+    const [view, history, { steps }, { cleanups }] = await Promise.all([
       this.state.readRun(run.id),
       this.state.readHistory(run.id, { after: -1, limit: 10_000 }),
       this.state.listSteps(run.id, { limit: 1000 }),
+      this.state.listCleanups(run.id, { limit: 1000 }),
     ]);
     assert.equal(view?.status, run.status);
     assert.equal(view?.counts?.running ?? 0, run.live);
@@ -204,6 +205,7 @@ export class World {
     assert.deepEqual(view?.error, errors[0] === undefined ? undefined : JSON.parse(errors[0]), 'error of the run');
     compareHistory(run, history.events, { to });
     compareSteps(run, steps);
+    compareCleanups(run, cleanups);
   }
 
   async #observe() {

@@ -412,7 +412,11 @@ describe('looking', () => {
   });
 
   test('cancel tells the receipt', async () => {
-    const receipt = { runId: '00-r1', requestedAt: 1, stoppedSteps: ['a', 'b'], pending: [], alreadyEnded: false };
+    const receipt = {
+      ...{ runId: '00-r1', requestedAt: 1, outcome: 'cancelled', alreadyEnded: false, stoppedSteps: ['a', 'b'] },
+      ...{ finishedSteps: [], lostSteps: [], released: [], compensated: [], cleanedUp: [], failedCleanups: [] },
+      ...{ pendingCleanups: [], pending: [] },
+    };
     await serve({ 'POST /v1/runs/00-r1/cancel': { body: { status: 'cancelled', receipt } } });
     expect((await cli(['cancel', '00-r1'])).stdout).toBe('00-r1 cancelled\nstopped: a, b\n');
     expect((await cli(['cancel', '00-r1', '--json'])).json()).toEqual({ status: 'cancelled', receipt });

@@ -45,6 +45,27 @@ export const timeoutsZ = z.strictObject({
 export type Timeouts = z.infer<typeof timeoutsZ>;
 export const DEFAULT_ATTEMPT_MS = 300_000;
 
+/** How a step that has succeeded is undone when its run does not: a handler's name, or that with settings of its own. */
+export const compensationZ = z.strictObject({
+  use: idZ,
+  /** Default: the queue of the step. */
+  queue: idZ.optional(),
+  /** Default: the step's. */
+  retry: retryPolicyZ.optional(),
+  timeouts: z
+    .strictObject({
+      /** One attempt. Default: the step's. */
+      attemptMs: durationMsZ.optional(),
+      /** From when it is its turn until it has ended, over all attempts. Default 86400000. */
+      totalMs: durationMsZ.optional(),
+    })
+    .optional(),
+});
+export type CompensationDefinition = z.infer<typeof compensationZ>;
+
+/** A cleanup that has not ended after this long is given up, so that its run can end. */
+export const DEFAULT_CLEANUP_TOTAL_MS = 86_400_000;
+
 const common = {
   title: z.string().max(512).optional(),
   needs: z.array(idZ).max(MAX_STEPS).optional(),
@@ -57,7 +78,9 @@ const work = {
   timeouts: timeoutsZ.optional(),
   breaker: idZ.optional(),
   queue: idZ.optional(),
-  compensate: idZ.optional(),
+  compensate: z
+    .union([idZ, compensationZ], { error: 'expected the name of a handler, or { use, queue, retry, timeouts }' })
+    .optional(),
   /** When progress that a step saved turns out to be damaged: fail it (default), go on from the last good one (and fail when
    * there is none), or from that or the beginning. */
   onCorruptCheckpoint: z.enum(['fail', 'fall-back', 'restart']).optional(),

@@ -12,6 +12,7 @@ export const FLAGS = {
     says: 'a step that was lost with its worker twice is made in a process of its own',
   },
   breakers: { scope: 'run', says: 'steps with a `breaker` wait, uncharged, while their dependency is down' },
+  compensate: { scope: 'run', says: 'steps that have succeeded are compensated when their run does not succeed' },
   'health-routing': { scope: 'fleet', says: 'agents whose steps fail or take too long are taken out of routing' },
 } as const satisfies Record<string, { scope: 'run' | 'fleet'; says: string }>;
 

@@ -1,8 +1,17 @@
 import { z } from 'zod';
 import { agentEventZ } from './agent-health.ts';
 import { idZ } from './ids.ts';
-import { RUN_STATUSES } from './states.ts';
-import { agentViewZ, checkpointViewZ, durabilityZ, historyEventZ, runViewZ, stepViewZ } from './views.ts';
+import { CLEANUP_STATUSES, RUN_STATUSES } from './states.ts';
+import {
+  agentViewZ,
+  checkpointViewZ,
+  cleanupViewZ,
+  durabilityZ,
+  historyEventZ,
+  runViewZ,
+  stepErrorZ,
+  stepViewZ,
+} from './views.ts';
 
 /** Bodies and answers of the HTTP API. Routes and statuses are in docs/reference/http-api.md. */
 export const startRunZ = z.strictObject({
@@ -85,18 +94,40 @@ export type AgentList = z.infer<typeof agentListZ>;
 export const agentEventListZ = z.object({ events: z.array(agentEventZ) });
 export type AgentEventList = z.infer<typeof agentEventListZ>;
 
+export const cleanupListZ = z.object({ cleanups: z.array(cleanupViewZ), cursor: z.string().optional() });
+export type CleanupList = z.infer<typeof cleanupListZ>;
+
+const cleanupNameZ = cleanupViewZ.pick({ number: true, stepId: true, kind: true, use: true });
+
+/** What a cancellation has done: the same for everybody who cancels the run, once it has ended. */
 export const cancelReceiptZ = z.object({
   status: z.enum(RUN_STATUSES),
   receipt: z.object({
     runId: z.string(),
     requestedAt: z.number(),
     endedAt: z.number().optional(),
-    /** Attempts that were running and have been ended, as step ids. */
-    stoppedSteps: z.array(z.string()),
-    /** What had not ended when the answer was due. */
-    pending: z.array(z.string()),
-    /** True when the run had ended before the request; `status` says how. */
+    /** How the run ends, or has ended: `cancelled` when the cancellation took effect. Decided also while `status` is `cancelling`. */
+    outcome: z.enum(RUN_STATUSES),
+    /** True when the cancellation came too late: how the run ends had been decided before, as `outcome` says. */
     alreadyEnded: z.boolean(),
+    /** Steps whose running attempt was stopped. */
+    stoppedSteps: z.array(z.string()),
+    /** Steps whose attempt ended by itself after the request, as it would have without. */
+    finishedSteps: z.array(z.string()),
+    /** Steps whose attempt could not be stopped: its worker had died. */
+    lostSteps: z.array(z.string()),
+    /** Steps that were waiting for something and were let go: backing off, parked, delaying, or a map between items. */
+    released: z.array(z.string()),
+    /** Steps that have been compensated, in that order. */
+    compensated: z.array(z.string()),
+    /** Registered cleanups that have been made, in that order. */
+    cleanedUp: z.array(z.object({ stepId: z.string(), use: z.string() })),
+    /** Compensations and cleanups that have failed for good. */
+    failedCleanups: z.array(cleanupNameZ.extend({ error: stepErrorZ.optional() })),
+    /** Compensations and cleanups that had not ended when the answer was due, in the order in which they are made. */
+    pendingCleanups: z.array(cleanupNameZ.extend({ status: z.enum(CLEANUP_STATUSES) })),
+    /** Steps whose attempt had not ended when the answer was due. */
+    pending: z.array(z.string()),
   }),
 });
 export type CancelReceipt = z.infer<typeof cancelReceiptZ>;

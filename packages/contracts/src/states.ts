@@ -42,6 +42,18 @@ export function isSettledStepStatus(status: StepStatus): status is SettledStepSt
 export const ATTEMPT_ENDS = ['succeeded', 'failed', 'timed-out', 'lost', 'cancelled', 'rejected'] as const;
 export type AttemptEnd = (typeof ATTEMPT_ENDS)[number];
 
+/** Compensations of steps, and cleanups that attempts have registered: what is made when a run does not succeed. */
+export const CLEANUP_STATUSES = [
+  'registered',
+  'ready',
+  'running',
+  'backing-off',
+  'parked',
+  'succeeded',
+  'failed',
+] as const;
+export type CleanupStatus = (typeof CLEANUP_STATUSES)[number];
+
 export const EVENT_TYPES = [
   'run-created',
   'step-ready',
@@ -64,7 +76,13 @@ export const EVENT_TYPES = [
   'cancel-requested',
   'run-paused',
   'run-resumed',
+  'cleanup-registered',
   'cleanup-started',
+  'cleanup-retried',
+  'cleanup-lost',
+  'cleanup-released',
+  'cleanup-parked',
+  'cleanup-rejected',
   'cleanup-succeeded',
   'cleanup-failed',
   'run-succeeded',

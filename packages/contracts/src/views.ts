@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AGENT_HEALTH_REASONS, AGENT_INTAKES, AGENT_STATUSES, agentPerformanceZ } from './agent-health.ts';
-import { EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
+import { CLEANUP_STATUSES, EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
 
 /** Why something failed: `type` is the class of error that decide-retry worked with. */
 export const stepErrorZ = z.object({
@@ -27,6 +27,17 @@ export const runViewZ = z.object({
   error: stepErrorZ.extend({ stepId: z.string().optional() }).optional(),
   tags: z.array(z.string()),
   counts: z.object({ steps: z.number(), settled: z.number().optional(), running: z.number() }).optional(),
+  /** Of a run that is ending or has ended without success: its compensations and registered cleanups. */
+  cleanups: z
+    .object({
+      registered: z.number(),
+      /** Have not ended yet. */
+      left: z.number(),
+      failed: z.number(),
+      /** How the run will end, or has ended. */
+      outcome: z.enum(['failed', 'cancelled', 'timed-out']),
+    })
+    .optional(),
 });
 export type RunView = z.infer<typeof runViewZ>;
 
@@ -59,6 +70,28 @@ export const stepViewZ = z.object({
 });
 export type StepView = z.infer<typeof stepViewZ>;
 
+export const cleanupViewZ = z.object({
+  /** From 0, in the order of registration; they are made in the reverse order. */
+  number: z.number(),
+  /** The step that is undone, or whose attempt has registered it. */
+  stepId: z.string(),
+  /** `compensation`: what the step names in `compensate`. `registered`: what `ctx.registerCleanup` was given. */
+  kind: z.enum(['compensation', 'registered']),
+  /** The handler that makes it. */
+  use: z.string(),
+  status: z.enum(CLEANUP_STATUSES),
+  attempts: z.number(),
+  lost: z.number().optional(),
+  startedAt: z.number().optional(),
+  endedAt: z.number().optional(),
+  worker: z.string().optional(),
+  error: stepErrorZ.optional(),
+  /** Why it is parked. */
+  reason: z.string().optional(),
+  nextAttemptAt: z.number().optional(),
+});
+export type CleanupView = z.infer<typeof cleanupViewZ>;
+
 export const historyEventZ = z.object({
   /** Index in the history, from 0, without gaps. */
   seq: z.number(),
@@ -69,6 +102,8 @@ export const historyEventZ = z.object({
   attemptId: z.string().optional(),
   fence: z.number().optional(),
   worker: z.string().optional(),
+  /** Of `cleanup-…` events: which cleanup of the run, from 0. */
+  cleanup: z.number().optional(),
   data: z.record(z.string(), z.json()).optional(),
 });
 export type HistoryEvent = z.infer<typeof historyEventZ>;

@@ -1,5 +1,7 @@
 import {
+  type CompensationDefinition,
   DEFAULT_ATTEMPT_MS,
+  DEFAULT_CLEANUP_TOTAL_MS,
   DEFAULT_RETRY_POLICY,
   type MapEachDefinition,
   type RetryPolicy,
@@ -10,7 +12,7 @@ import {
 } from '@flotilla/contracts';
 import { buildGroups, type Groups } from './build-groups.ts';
 import type { CompiledStep } from './compile-step.ts';
-import type { Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
+import type { CleanupWork, Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
 import type { StepGraph } from './step-graph.ts';
 
 export interface PlanParts {
@@ -94,19 +96,42 @@ function buildWork(
   if (step.kind === 'delay' || step.kind === 'branch') return undefined;
   const work: MapEachDefinition = step.kind === 'map' ? step.each : step;
   const capability = work.kind === 'agent' ? work.capability : undefined;
+  const queue = work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`);
+  const retry = decideRetryPolicy(definition.retry, work.retry);
+  const timeouts = decideTimeouts(definition.timeouts, work.timeouts);
   return {
     kind: work.kind,
     use: handlerOf(work),
     capability,
-    queue: work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`),
+    queue,
     input,
     request,
-    retry: decideRetryPolicy(definition.retry, work.retry),
-    timeouts: decideTimeouts(definition.timeouts, work.timeouts),
+    retry,
+    timeouts,
     breaker: work.breaker,
     onCorruptCheckpoint: work.onCorruptCheckpoint ?? 'fail',
+    compensation: buildCompensation(work.compensate, { queue, retry, attemptMs: timeouts.attemptMs }),
     toolAllowlist: work.toolAllowlist,
     costUSD: work.costUSD,
+  };
+}
+
+/** Settings that it does not have are the step's, but for the limits that are about when the step starts and settles. */
+function buildCompensation(
+  compensate: MapEachDefinition['compensate'],
+  step: { queue: string; retry: RetryPolicy; attemptMs: number },
+): CleanupWork | undefined {
+  if (compensate === undefined) return undefined;
+  const { use, queue, retry, timeouts }: CompensationDefinition =
+    typeof compensate === 'string' ? { use: compensate } : compensate;
+  return {
+    use,
+    queue: queue ?? step.queue,
+    retry: decideRetryPolicy(step.retry, retry),
+    timeouts: {
+      attemptMs: timeouts?.attemptMs ?? step.attemptMs,
+      totalMs: timeouts?.totalMs ?? DEFAULT_CLEANUP_TOTAL_MS,
+    },
   };
 }
 

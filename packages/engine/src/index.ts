@@ -4,6 +4,7 @@ export * from './breaker-outcome.ts';
 export * from './canonical-json.ts';
 export * from './choose-branch.ts';
 export * from './classify-error.ts';
+export * from './cleanup-work.ts';
 export * from './compile-workflow.ts';
 export * from './counted-edges.ts';
 export * from './decide-join.ts';

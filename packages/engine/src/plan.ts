@@ -63,8 +63,18 @@ export interface PlanWork {
   breaker: string | undefined;
   /** What becomes of an attempt that finds damaged progress. */
   onCorruptCheckpoint: 'fail' | 'fall-back' | 'restart';
+  /** What undoes it when the run does not succeed. */
+  compensation: CleanupWork | undefined;
   toolAllowlist: readonly string[] | undefined;
   costUSD: number | undefined;
+}
+
+/** What an attempt of a compensation or of a registered cleanup does, and within which limits. */
+export interface CleanupWork {
+  use: string;
+  queue: string;
+  retry: RetryPolicy;
+  timeouts: { attemptMs: number; totalMs: number };
 }
 
 export interface PlanStep {

@@ -1,6 +1,7 @@
 import {
   AGENT_TRANSITIONS,
   ATTEMPT_TRANSITIONS,
+  CLEANUP_TRANSITIONS,
   RUN_TRANSITIONS,
   renderTransitionsAsMermaid,
   STEP_TRANSITIONS,
@@ -37,6 +38,12 @@ Judged by schedulers, not by scripts: [agent health](agent-health.md).
 
 \`\`\`mermaid
 ${renderTransitionsAsMermaid(AGENT_TRANSITIONS, 'healthy')}
+\`\`\`
+
+## Cleanup
+
+\`\`\`mermaid
+${renderTransitionsAsMermaid(CLEANUP_TRANSITIONS, 'registered')}
 \`\`\`
 `;
 }

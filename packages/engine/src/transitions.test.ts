@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import {
   AGENT_STATUSES,
   ATTEMPT_ENDS,
+  CLEANUP_STATUSES,
   isSettledStepStatus,
   isTerminalRunStatus,
   RUN_STATUSES,
@@ -12,6 +13,7 @@ import { renderStateMachines } from './render-state-machines.ts';
 import {
   AGENT_TRANSITIONS,
   ATTEMPT_TRANSITIONS,
+  CLEANUP_TRANSITIONS,
   isAllowed,
   RUN_TRANSITIONS,
   renderTransitionsForLua,
@@ -33,6 +35,7 @@ describe('the transition tables', () => {
     expect(Object.keys(STEP_TRANSITIONS)).toEqual([...STEP_STATUSES]);
     expect(Object.keys(ATTEMPT_TRANSITIONS)).toEqual(['running', ...ATTEMPT_ENDS]);
     expect(Object.keys(AGENT_TRANSITIONS)).toEqual([...AGENT_STATUSES]);
+    expect(Object.keys(CLEANUP_TRANSITIONS)).toEqual([...CLEANUP_STATUSES]);
   });
 
   test('leave terminal states terminal (S6)', () => {
@@ -43,6 +46,7 @@ describe('the transition tables', () => {
   test('reach every state from the first, and no state from itself in one move', () => {
     expect(reachableFrom(RUN_TRANSITIONS, 'pending').size).toBe(RUN_STATUSES.length);
     expect(reachableFrom(STEP_TRANSITIONS, 'waiting').size).toBe(STEP_STATUSES.length);
+    expect(reachableFrom(CLEANUP_TRANSITIONS, 'registered').size).toBe(CLEANUP_STATUSES.length);
     expect(reachableFrom(ATTEMPT_TRANSITIONS, 'running').size).toBe(ATTEMPT_ENDS.length + 1);
     for (const table of Object.values(TRANSITION_TABLES)) {
       for (const { from, to, allowed } of transitionPairs<string>(table)) if (from === to) expect(allowed).toBe(false);

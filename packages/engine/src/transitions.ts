@@ -1,4 +1,4 @@
-import type { AgentStatus, AttemptEnd, RunStatus, StepStatus } from '@flotilla/contracts';
+import type { AgentStatus, AttemptEnd, CleanupStatus, RunStatus, StepStatus } from '@flotilla/contracts';
 
 /** Which state may follow which. A pair that is not here is refused by the scripts that write states. */
 export type TransitionTable<State extends string> = Readonly<Record<State, readonly State[]>>;
@@ -58,11 +58,25 @@ export const AGENT_TRANSITIONS: TransitionTable<AgentStatus> = {
   draining: ['lost'],
 };
 
+/** Of a run that does not succeed; cleanups of one that does stay registered. */
+export const CLEANUP_TRANSITIONS: TransitionTable<CleanupStatus> = {
+  // Straight to running: that it is its turn is written down nowhere. To failed: its time is over, or its run is damaged.
+  registered: ['running', 'parked', 'failed'],
+  // Back to ready: its worker drained or died, or the wait is over.
+  ready: ['running', 'parked', 'failed'],
+  running: ['ready', 'backing-off', 'succeeded', 'failed'],
+  'backing-off': ['ready', 'failed'],
+  parked: ['running', 'failed'],
+  succeeded: [],
+  failed: [],
+};
+
 export const TRANSITION_TABLES = {
   agent: AGENT_TRANSITIONS,
   run: RUN_TRANSITIONS,
   step: STEP_TRANSITIONS,
   attempt: ATTEMPT_TRANSITIONS,
+  cleanup: CLEANUP_TRANSITIONS,
 } as const;
 
 export function isAllowed<State extends string>(table: TransitionTable<State>, from: State, to: State): boolean {

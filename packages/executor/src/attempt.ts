@@ -178,7 +178,7 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
   return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
 }
 
-function isTimeout({ cause }: AttemptControl): boolean {
+export function isTimeout({ cause }: AttemptControl): boolean {
   return cause === 'attempt-time' || cause === 'total-time' || cause === 'heartbeat';
 }
 
@@ -198,6 +198,7 @@ async function commit(
     checkpoint,
     hasTotalTimer: assignment.work.timeouts.totalMs !== undefined,
     endStep: assignment.step.endStep,
+    compensated: isCompensated(attempt),
     nextAttemptId: continuation?.nextAttemptId,
     wantsInput: continuation?.wantsInput ?? false,
     sources: continuation?.sources ?? [],
@@ -302,11 +303,24 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   });
 }
 
+function isCompensated({ executor, assignment, address }: Attempt): boolean {
+  const { flags = DEFAULT_FLAGS } = executor.options;
+  return assignment.work.compensation !== undefined && isOnForRun(flags, 'compensate', address.runId);
+}
+
+/** What the decision about its end needs of an attempt, of a step or of a cleanup. */
+type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'startedAt'>;
+
 /** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
-function spread(attempt: Attempt, { retryAfterMs }: Classification, delayMs: number, elapsedMs: number): number {
+export function spread(
+  attempt: EndedAttempt,
+  { retryAfterMs }: Classification,
+  delayMs: number,
+  elapsedMs: number,
+): number {
   const { executor, assignment } = attempt;
   const { flags = DEFAULT_FLAGS } = executor.options;
-  if (!isOnForRun(flags, 'spread-retries', attempt.chain.runId)) return Math.round(delayMs);
+  if (!isOnForRun(flags, 'spread-retries', attempt.address.runId)) return Math.round(delayMs);
   return Math.round(
     executor.retrySpreadOf(assignment.work.use).place({
       nowMs: redisNow(attempt),
@@ -319,7 +333,7 @@ function spread(attempt: Attempt, { retryAfterMs }: Classification, delayMs: num
 }
 
 /** Redis' clock, by which all waits are kept. */
-function redisNow({ claimed, startedAt }: Attempt): number {
+function redisNow({ claimed, startedAt }: EndedAttempt): number {
   return claimed.claimedAt + (performance.now() - startedAt);
 }
 
@@ -344,12 +358,12 @@ async function decide(attempt: Attempt, classification: Classification): Promise
   return decideRetry({ ...question, budgetDelayMs: await breaker.budgetDelayMs() });
 }
 
-function timeoutOf({ signal }: AttemptControl): Classification {
+export function timeoutOf({ signal }: AttemptControl): Classification {
   const message = signal.reason instanceof AttemptAborted ? signal.reason.message : 'the attempt timed out';
   return { type: 'timeout', code: 'TIMEOUT', message };
 }
 
-function classify(end: HandlerEnd, attempt: Attempt): Classification {
+export function classify(end: HandlerEnd, attempt: EndedAttempt): Classification {
   if (end.kind === 'abandoned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler did not end after its abort' };
   if (end.kind === 'returned')

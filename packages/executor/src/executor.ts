@@ -2,7 +2,7 @@ import type { WorkMeter } from '@flotilla/agents';
 import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
 import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
-import { type ClaimedAttempt, type State, stateKey } from '@flotilla/state';
+import { type ClaimedAttempt, parseStepKey, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
@@ -10,6 +10,7 @@ import type { BreakerGate } from './behind-breaker.ts';
 import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
 import { createAttemptId } from './continuation.ts';
 import { type AttemptToMake, type MakeAlone, makeAttemptAlone } from './make-alone.ts';
+import { makeCleanup } from './make-cleanup.ts';
 import { Slots } from './slots.ts';
 import { StepDurations } from './step-durations.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -41,7 +42,7 @@ const TIME_SLICE_MS = 1000;
 const PATIENCE_MS = 10;
 const MOST_DESCRIBED = 10;
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
-const NO_HANDLER_RETRY_MS = 1000;
+export const NO_HANDLER_RETRY_MS = 1000;
 
 export interface LiveAttempt {
   runId: string;
@@ -50,6 +51,8 @@ export interface LiveAttempt {
   attemptId: string;
   tag: string;
   control: AttemptControl;
+  /** Of a compensation or registered cleanup: the end of the run does not abort it. */
+  isCleanup?: true;
   /** The task that it came with, or whose chain it goes on. */
   task: Task;
 }
@@ -156,7 +159,7 @@ export class Executor {
   /** Aborts the attempts of a run that is ending. */
   abortRun(runId: string): void {
     for (const attempt of this.#live) {
-      if (attempt.runId === runId) attempt.control.abort('cancelled');
+      if (attempt.runId === runId && !attempt.isCleanup) attempt.control.abort('cancelled');
     }
   }
 
@@ -164,7 +167,8 @@ export class Executor {
   abortAttempt(runId: string, key: string, attemptId: string): void {
     for (const attempt of this.#live) {
       if (attempt.runId !== runId) continue;
-      const meant = attemptId === '' ? attempt.key.startsWith(key) : attempt.attemptId === attemptId;
+      const isItem = attempt.key.startsWith(key) && !attempt.isCleanup;
+      const meant = attemptId === '' ? isItem : attempt.attemptId === attemptId;
       if (meant) attempt.control.abort('superseded');
     }
   }
@@ -211,6 +215,10 @@ export class Executor {
       const tag = state.tagOf(runId);
       const plan = await this.#planOf(tag, runId, definitionHash);
       if (plan === undefined) return;
+      if (parseStepKey(key).cleanup !== undefined) {
+        await makeCleanup(this, { tag, runId, plan, key, task }, this.#live);
+        return;
+      }
       const assignment = assignmentOf(plan, key, abilities);
       if (assignment === 'no-work') return;
       if (assignment === 'no-handler') {

@@ -1,4 +1,6 @@
-import { FlotillaError, type Json } from '@flotilla/contracts';
+import { createHash } from 'node:crypto';
+import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, idZ, type Json } from '@flotilla/contracts';
+import { canonicalJson } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
 import type { StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
 import type { AttemptControl } from './attempt-control.ts';
@@ -63,6 +65,26 @@ export class AttemptContext implements StepContext {
     return logger;
   }
 
+  protected async register(handler: string, input: Json): Promise<void> {
+    if (!idZ.safeParse(handler).success) {
+      throw new FlotillaError(
+        'CLEANUP_REFUSED',
+        `${JSON.stringify(handler).slice(0, 200)} is not the name of a handler`,
+      );
+    }
+    const problem = findJsonProblem(input, this.#options.outputLimits ?? DEFAULT_JSON_LIMITS);
+    if (problem !== undefined) {
+      throw new FlotillaError('CLEANUP_REFUSED', `the input of the cleanup cannot be stored: ${problem.message}`);
+    }
+    const inputJson = canonicalJson(input);
+    const digest = createHash('sha256').update(`${handler}\n${inputJson}`).digest('base64url').slice(0, 22);
+    const registration = { use: handler, inputJson, digest };
+    const number = await this.#options.state.transitions.registerCleanup(this.#address, registration);
+    if (number !== undefined) return;
+    this.#control.abort('superseded');
+    throw this.signal.reason;
+  }
+
   get checkpoint(): StepCheckpoint {
     this.#checkpoints ??= new StepCheckpoints({
       state: this.#options.state,
@@ -85,6 +107,8 @@ export class AttemptContext implements StepContext {
   readonly onCleanup = (cleanup: () => void | Promise<void>): void => {
     this.#cleanups.push(cleanup);
   };
+
+  readonly registerCleanup = (handler: string, input: Json = null): Promise<void> => this.register(handler, input);
 
   readonly tool = (name: string): void => {
     const allowed = this.#assignment.work.toolAllowlist;

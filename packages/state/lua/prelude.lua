@@ -240,15 +240,82 @@ end
 
 local ENDING_STATUS = { f = 'F', c = 'C', t = 'T' }
 
+-- Cleanups: compensations of steps that have succeeded, and what attempts have registered. `u` of a run that has any is
+-- `registered|left|failed|begun`; `u0`, `u1`, … are they, in the order of registration: `step key|handler|input`, of a
+-- compensation the step key alone. They are made last first, one after the other. The key of the third of step 3 is `3!2`.
+local CLEANUPS = '^(%d+)|(%d+)|(%d+)|([01])$'
+local NO_CLEANUPS = { registered = 0, left = 0, failed = 0, begun = '0' }
+local LOST_CLEANUP = '{"code":"DATA_CORRUPTION","message":"what was registered cannot be read","type":"non_retryable"}'
+
+-- Nil when the run has none.
+local function cleanupsOf(run)
+  local text = stored(run, 'u')
+  if not text then return nil end
+  local registered, left, failed, begun = string.match(text, CLEANUPS)
+  if not registered then return { damaged = true, registered = 0, left = 0, failed = 1, begun = '0' } end
+  return { registered = tonumber(registered), left = tonumber(left), failed = tonumber(failed), begun = begun }
+end
+
+local function putCleanups(run, cleanups)
+  put(run, 'u', integer(cleanups.registered) .. '|' .. integer(cleanups.left) .. '|' .. integer(cleanups.failed) .. '|'
+    .. cleanups.begun)
+end
+
+-- Returns the cleanup's number.
+local function registerCleanup(run, entry)
+  local cleanups = cleanupsOf(run) or NO_CLEANUPS
+  local number = integer(cleanups.registered)
+  put(run, 'u' .. number, entry)
+  putCleanups(run, { registered = cleanups.registered + 1, left = cleanups.left + 1, failed = cleanups.failed, begun = '0' })
+  return number
+end
+
+local function finishEnding(run)
+  local ending = stored(run, 'x')
+  finish(run, ENDING_STATUS[string.sub(ending, 1, 1)], string.sub(ending, 3))
+end
+
+-- Hands out the cleanup whose turn it is, or ends the run when none is left. What cannot be read has failed.
+local function nextCleanup(run, cleanups)
+  while cleanups.left > 0 do
+    local number = integer(cleanups.left - 1)
+    local entry = definitionOf(run) and stored(run, 'u' .. number)
+    local stepKey = entry and string.match(entry, '^(%d+%.?%d*)')
+    if stepKey then
+      putCleanups(run, cleanups)
+      send(run.tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. stepKey .. '!' .. number)
+      return
+    end
+    event(run, K.eventCleanupFailed .. '|' .. run.atText .. '|!' .. number .. '|||||' .. LOST_CLEANUP)
+    cleanups.left, cleanups.failed = cleanups.left - 1, cleanups.failed + 1
+  end
+  putCleanups(run, cleanups)
+  finishEnding(run)
+end
+
+-- Nothing ordinary of an ending run is live any more: its cleanups begin, or it ends.
+local function endOrCleanUp(run)
+  local cleanups = cleanupsOf(run)
+  if not cleanups then return finishEnding(run) end
+  if cleanups.begun == '1' then return end
+  cleanups.begun = '1'
+  if cleanups.damaged then event(run, K.eventCleanupFailed .. '|' .. run.atText .. '||||||' .. LOST_CLEANUP) end
+  -- Workers need not hear of it any longer.
+  unschedule(run.tag .. K.cancels, run.id)
+  nextCleanup(run, cleanups)
+end
+
 -- After any change: the run ends when nothing is live and either it is ending or every end step has settled.
 local function finishWhenDone(run)
   if run.live > 0 then return end
   if run.status == 'e' then
-    local ending = stored(run, 'x')
-    finish(run, ENDING_STATUS[sub(ending, 1, 1)], sub(ending, 3))
+    endOrCleanUp(run)
   elseif run.endPending == 0 and isActive(run.status) then
     if run.hasFailed == '1' then
-      finish(run, 'F', stored(run, 'f'))
+      if not stored(run, 'u') then return finish(run, 'F', stored(run, 'f')) end
+      run.status = 'e'
+      put(run, 'x', 'f|' .. stored(run, 'f'))
+      endOrCleanUp(run)
     elseif run.hasOutput == '1' then
       -- The output is an expression: the relay evaluates it and applies `finish-run`.
       send(run.tag, 'F|' .. run.id .. '|' .. definitionOf(run))
@@ -342,7 +409,7 @@ end
 
 -- Starts an attempt: header, event, fence. `previous` are the parts of the step's last header or nil; `head` names the
 -- in-flight entry: a continued step keeps that of the step the worker's chain began with.
-local function startAttempt(run, key, attemptId, worker, previous, attemptMs, head)
+local function startAttempt(run, key, attemptId, worker, previous, attemptMs, head, started)
   local at = run.atText
   if not previous and run.starts then return startFirstAttempt(run, key, attemptId, worker, attemptMs, head) end
   run.starts = true
@@ -356,7 +423,7 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
   end
   put(run, 's' .. key, 'R|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId .. '|' .. worker .. '|' .. first
     .. '|' .. at .. '|' .. head .. '|' .. integer(run.at + attemptMs))
-  event(run, K.eventAttemptStarted .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId .. '|' .. worker)
+  event(run, (started or K.eventAttemptStarted) .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId .. '|' .. worker)
   return fence, failures, crashes, first
 end
 

@@ -1,6 +1,6 @@
 import { type EventType, FlotillaError, type HistoryEvent, type Json } from '@flotilla/contracts';
 import { EVENT_TYPE_OF_CODE } from './event-codes.ts';
-import { type PlanShape, stepIdOf } from './plan-shape.ts';
+import { type PlanShape, parseStepKey, stepIdOf } from './plan-shape.ts';
 
 /** Events of a group name its steps up to this many; the rest is a count. */
 const NAMED_MEMBERS = 100;
@@ -45,13 +45,21 @@ function decodeLine(
   }
   const [, , key, attempt, fence, attemptId, worker, data] = attemptParts;
   if (type === 'step-ready') return nameGroup(event, key ?? '', plan);
-  if (key) event.stepId = plan === undefined ? `#${key}` : stepIdOf(plan, key);
+  if (key) nameStep(event, key, plan);
   if (attempt) event.attempt = Number(attempt);
   if (fence) event.fence = createdAt + Number(fence);
   if (attemptId) event.attemptId = attemptId;
   if (worker) event.worker = worker;
   if (data) event.data = JSON.parse(data) as Record<string, Json>;
   return event;
+}
+
+function nameStep(event: HistoryEvent, key: string, plan: PlanShape | undefined): void {
+  const { step, cleanup } = parseStepKey(key);
+  if (cleanup !== undefined) event.cleanup = cleanup;
+  // Of a cleanup whose registration was damaged only the number is known.
+  if (key.startsWith('!')) return;
+  event.stepId = plan === undefined || Number.isNaN(step) ? `#${key}` : stepIdOf(plan, key);
 }
 
 function nameGroup(event: HistoryEvent, key: string, plan: PlanShape | undefined): HistoryEvent {

@@ -4,6 +4,7 @@ export type { CreatedRun, CreateRun } from './create-runs.ts';
 export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
+export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 export { type Loss, readLosses } from './read-losses.ts';
 export * from './read-sources.ts';
 export { readWaits, type Waits } from './read-waits.ts';

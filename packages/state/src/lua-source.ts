@@ -4,6 +4,7 @@ import { CHANNELS, KEY_SUFFIXES, RELAY_GROUP } from './keys.ts';
 
 const TRANSITION_FILES: readonly string[] = [
   'transitions/settle-step',
+  'transitions/clean-up',
   'transitions/create-run',
   'transitions/fail',
   'transitions/release',

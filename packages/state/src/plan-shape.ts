@@ -20,28 +20,35 @@ export interface PlanShapeStep {
   kind: string;
   needs: readonly number[];
   /** What a worker must have for it; undefined of steps that need no worker. */
-  work?: { use: string; capability: string | undefined; queue: string } | undefined;
+  work?:
+    | { use: string; capability: string | undefined; queue: string; compensation?: { use: string } | undefined }
+    | undefined;
 }
 
 /** Turns stored definition text into a plan; memoised by content. Throws when the stored text does not compile. */
 export type CompilePlan<P extends PlanShape> = (definitionText: string) => P;
 
-/** `3` of a step, `3.7` of the eighth item of map step 3. */
+/** `3` of a step, `3.7` of the eighth item of map step 3; `3!2`, `3.7!2` of the run's third cleanup, which is one of them. */
 export type StepKey = string;
 
 export interface ParsedStepKey {
   step: number;
   item: number | undefined;
+  /** Number of a cleanup of the run. */
+  cleanup: number | undefined;
 }
 
 export function parseStepKey(key: StepKey): ParsedStepKey {
-  const dot = key.indexOf('.');
+  const mark = key.indexOf('!');
+  const stepKey = mark < 0 ? key : key.slice(0, mark);
+  const cleanup = mark < 0 ? undefined : Number(key.slice(mark + 1));
+  const dot = stepKey.indexOf('.');
   return dot < 0
-    ? { step: Number(key), item: undefined }
-    : { step: Number(key.slice(0, dot)), item: Number(key.slice(dot + 1)) };
+    ? { step: Number(stepKey), item: undefined, cleanup }
+    : { step: Number(stepKey.slice(0, dot)), item: Number(stepKey.slice(dot + 1)), cleanup };
 }
 
-/** The id users see: `notify`, `notify[3]`. */
+/** The id users see: `notify`, `notify[3]`; of a cleanup that of its step. */
 export function stepIdOf(plan: PlanShape, key: StepKey): string {
   const { step, item } = parseStepKey(key);
   const id = plan.steps[step]?.id ?? `#${key}`;

@@ -29,12 +29,25 @@ export function parseRunMeta(packed: string): RunMeta {
   return { letter, createdAt: Number(created), live: Number(live) };
 }
 
+/** How an ending run ends, by the letter that `x` begins with. */
+const OUTCOME_OF_LETTER: Record<string, 'failed' | 'cancelled' | 'timed-out'> = {
+  f: 'failed',
+  c: 'cancelled',
+  t: 'timed-out',
+};
+
+/** `registered|left|failed|begun`, as the transitions write it. */
+export function parseCleanupCounts(stored: string): { registered: number; left: number; failed: number } {
+  const [registered, left, failed] = stored.split('|').map(Number);
+  return { registered: registered || 0, left: left || 0, failed: failed || 0 };
+}
+
 /** Fields of a run's hash, in the order in which `parseRun` takes their values. */
-export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f'] as const;
+export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f', 'u'] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
 export function parseRun(runId: string, values: readonly (string | null)[]): RunView | undefined {
-  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed] = values;
+  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed, cleanups] = values;
   if (packed == null) return undefined;
   const { letter: status, createdAt, live } = parseRunMeta(packed);
   const view: RunView = {
@@ -53,6 +66,10 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     // What ended the run comes before a failure that it had gone on after.
     const error = ending?.slice(2) ?? failed;
     if (error != null) view.error = JSON.parse(error) as StepError & { stepId?: string };
+  }
+  if (cleanups != null && status !== 'S') {
+    const outcome = OUTCOME_OF_LETTER[status === 'e' ? (ending?.charAt(0) ?? '') : status.toLowerCase()];
+    if (outcome !== undefined) view.cleanups = { ...parseCleanupCounts(cleanups), outcome };
   }
   if (live > 0) view.counts = { steps: 0, running: live };
   return view;

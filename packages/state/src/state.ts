@@ -1,5 +1,6 @@
 import type {
   CheckpointView,
+  CleanupView,
   HistoryEvent,
   Problem,
   RunStatus,
@@ -17,6 +18,7 @@ import { CHANNELS, stateKey } from './keys.ts';
 import type { CompilePlan, PlanShape } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
+import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
@@ -121,10 +123,12 @@ export class State<P extends PlanShape> {
   async cancelRun(
     runId: string,
     reason?: string,
-  ): Promise<{ status: RunStatus; alreadyEnded: boolean; requestedAt: number }> {
+  ): Promise<{ status: RunStatus; outcome: RunStatus; requestedAt: number; requestSeq?: number }> {
     const error = { type: 'cancelled', code: 'CANCELLED', message: reason ?? 'cancelled by request' };
-    const { reply, status, now } = await this.transitions.cancelRun(this.tagOf(runId), runId, JSON.stringify(error));
-    return { status: runStatusOf(status), alreadyEnded: reply === 'ended', requestedAt: now };
+    const reply = await this.transitions.cancelRun(this.tagOf(runId), runId, JSON.stringify(error));
+    const { status, outcome, requestedAt, requestSeq } = reply;
+    const told = { status: runStatusOf(status), outcome: runStatusOf(outcome), requestedAt };
+    return requestSeq === undefined ? told : { ...told, requestSeq };
   }
 
   /** The attempts under way that state believes this worker to make. */
@@ -181,6 +185,21 @@ export class State<P extends PlanShape> {
     page: { cursor?: string | undefined; limit: number },
   ): Promise<{ checkpoints: CheckpointView[]; cursor?: string }> {
     return listCheckpoints({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, page);
+  }
+
+  /** Compensations and registered cleanups, in the order of registration. */
+  async listCleanups(
+    runId: string,
+    page: { cursor?: string | undefined; limit: number },
+  ): Promise<{ cleanups: CleanupView[]; cursor?: string }> {
+    return listCleanups({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, page);
+  }
+
+  /** What a cleanup was registered with; undefined when there is none of this number. */
+  async readCleanup(runId: string, number: number): Promise<StoredCleanup | undefined> {
+    const key = stateKey(this.tagOf(runId), 'run', runId);
+    const stored = await retryTransient(() => this.client.hget(key, `u${number}`), { deadlineMs: READ_DEADLINE_MS });
+    return stored == null ? undefined : parseStoredCleanup(stored);
   }
 
   async readHistory(

@@ -74,6 +74,8 @@ export interface CommitArguments extends AttemptAddress {
   checkpoint: StoredCheckpoint;
   hasTotalTimer: boolean;
   endStep: boolean;
+  /** The step is compensated when its run does not succeed. */
+  compensated?: boolean;
   /** The attempt that the worker goes on with; absent when it may not go on. */
   nextAttemptId?: string | undefined;
   /** What a continued attempt reads. */
@@ -132,6 +134,34 @@ export interface SettleArguments extends StepAddress {
   edges: readonly EdgeArgument[];
 }
 
+export interface CancelReply {
+  reply: 'cancelling' | 'already-cancelling' | 'ended';
+  /** Letter of the run's status now, and of the one that it ends with. */
+  status: string;
+  outcome: string;
+  /** When the cancellation that took effect came (Redis' clock); now, when none did. */
+  requestedAt: number;
+  /** Seq of its event in the history; absent when no cancellation took effect. */
+  requestSeq?: number;
+}
+
+export interface ClaimedCleanup {
+  claimed: ClaimedAttempt;
+  /** What is stored of the step that it belongs to. */
+  step: { header: string; output: string };
+  /** How the run ends: `c|error` cancelled, `f|error` failed, `t|error` timed out. */
+  ending: string;
+}
+
+export interface CleanupEnd {
+  /** Absent: its time is over, whoever makes it. */
+  attempt?: { fence: number; createdAt: number; attemptId: string };
+  becomes: 'succeeded' | 'failed' | 'retried' | 'released';
+  /** Error of a failure; reason of a release. */
+  dataJson?: string;
+  retryInMs?: number;
+}
+
 const flag = (value: boolean) => (value ? '1' : '0');
 
 /** The transitions as functions: arguments in, typed replies out. What each does is said in its Lua file. */
@@ -154,7 +184,7 @@ export class Transitions {
 
   async commit(a: CommitArguments): Promise<CommitReply> {
     const { checkpoint } = a;
-    const flags = flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput);
+    const flags = flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput) + (a.compensated ? '1' : '');
     const shared = [a.runId, a.worker, flags, a.nextItemAttemptMs ?? '', edgeText(a.edges), a.sources.join(',')];
     const reply = await this.#batch.applyHot(a.tag, 'commit', shared, [
       a.key,
@@ -324,14 +354,49 @@ export class Transitions {
     await this.#batch.apply(a.tag, 'park', [a.runId, a.key, reason, againInMs]);
   }
 
-  async cancelRun(
-    tag: string,
-    runId: string,
-    reasonJson: string,
-  ): Promise<{ reply: string; status: string; now: number }> {
-    const [reply, status, now] = await this.#batch.apply(tag, 'cancel-run', [runId, reasonJson]);
+  async cancelRun(tag: string, runId: string, reasonJson: string): Promise<CancelReply> {
+    const [reply, status, at, seq, outcome] = await this.#batch.apply(tag, 'cancel-run', [runId, reasonJson]);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-    return { reply: reply!, status: status!, now: Number(now) };
+    const took = { reply: reply as CancelReply['reply'], status: status!, outcome: outcome!, requestedAt: Number(at) };
+    return seq === '' ? took : { ...took, requestSeq: Number(seq) };
+  }
+
+  /** The cleanup's number; undefined when the attempt was superseded. @throws FlotillaError CLEANUP_REFUSED */
+  async registerCleanup(
+    a: AttemptAddress,
+    { use, inputJson, digest }: { use: string; inputJson: string; digest: string },
+  ): Promise<number | undefined> {
+    const args = [a.runId, a.key, a.fence - a.createdAt, a.attemptId, use, inputJson, digest];
+    const [reply, number] = await this.#batch.apply(a.tag, 'register-cleanup', args);
+    if (reply === 'refused') throw new FlotillaError('CLEANUP_REFUSED', 'the step has registered too many cleanups');
+    return reply === 'registered' ? Number(number) : undefined;
+  }
+
+  async claimCleanup(
+    a: StepAddress,
+    { attemptId, worker, attemptMs }: { attemptId: string; worker: string; attemptMs: number },
+  ): Promise<ClaimedCleanup | { refused: string }> {
+    const reply = await this.#batch.apply(a.tag, 'claim-cleanup', [a.runId, a.key, attemptId, worker, attemptMs]);
+    if (reply[0] === 'refused') return { refused: reply[1]! };
+    const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
+    const [, inputJson = '', itemJson = '', header = '', output = '', ending = ''] = reply;
+    const claimed = claimedAttempt([], [], Number(created), [fence, now, failures, crashes, first]);
+    return { claimed: { ...claimed, inputJson, itemJson }, step: { header, output }, ending };
+  }
+
+  /** False when the attempt was superseded, or the cleanup had ended. */
+  async endCleanup(a: StepAddress, end: CleanupEnd): Promise<boolean> {
+    const { attempt, becomes } = end;
+    const reply = await this.#batch.apply(a.tag, 'end-cleanup', [
+      a.runId,
+      a.key,
+      attempt === undefined ? '' : attempt.fence - attempt.createdAt,
+      attempt?.attemptId ?? '',
+      { succeeded: 'S', failed: 'F', retried: 'B', released: 'Y' }[becomes],
+      end.dataJson ?? '',
+      end.retryInMs ?? '',
+    ]);
+    return reply[0] === 'ended';
   }
 
   async timeOutRun(tag: string, runId: string, errorJson: string): Promise<void> {

@@ -1,4 +1,9 @@
-import type { MapEachDefinition, StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
+import type {
+  CompensationDefinition,
+  MapEachDefinition,
+  StepDefinition,
+  WorkflowDefinition,
+} from '@flotilla/contracts';
 import { type AgentHandler, isHandler, type StepHandler } from './define-step.ts';
 
 type OfKind<Union extends { kind: string }, Kind extends Union['kind']> = Extract<Union, { kind: Kind }>;
@@ -7,7 +12,7 @@ type OfKind<Union extends { kind: string }, Kind extends Union['kind']> = Extrac
 interface HandlerReferences {
   use: string | StepHandler;
   capability: string | AgentHandler;
-  compensate: string | StepHandler;
+  compensate: string | StepHandler | (Omit<CompensationDefinition, 'use'> & { use: string | StepHandler });
 }
 type WithHandlers<Step> = {
   [Key in keyof Step]: Key extends keyof HandlerReferences
@@ -57,7 +62,7 @@ function toDocument(step: object): object {
   for (const [key, value] of Object.entries(step)) {
     if (isHandler(value)) {
       document[key] = key === 'capability' ? value.capability : value.name;
-    } else if (key === 'each' && typeof value === 'object' && value !== null) {
+    } else if ((key === 'each' || key === 'compensate') && typeof value === 'object' && value !== null) {
       document[key] = toDocument(value);
     } else {
       document[key] = value;

@@ -39,6 +39,14 @@ export interface StepContext {
   /** Runs when the attempt has ended, whatever its end, in reverse order of registration. An error in it is logged. */
   onCleanup(cleanup: () => void | Promise<void>): void;
   /**
+   * Has a handler called when the run ends as failed, cancelled or timed out: with this input, once nothing of the run is
+   * live, last registered first, whatever became of this attempt and its worker. Resolves when that is stored, so do it
+   * before what is to be undone. The same handler and input of a step are one, also when several attempts register them.
+   * @throws FlotillaError `CLEANUP_REFUSED` when it is not the name of a handler, the input is not JSON within the limits,
+   * the step has registered 100, or this is a cleanup itself.
+   */
+  registerCleanup(handler: string, input?: Json): Promise<void>;
+  /**
    * Says that a tool is about to be used.
    * @throws FlotillaError `TOOL_NOT_ALLOWED` when the step has a `toolAllowlist` without it.
    */

@@ -209,6 +209,7 @@ export function commit(state: Reference, a: CommitArguments, reply: CommitReply,
   run.event('attempt-succeeded', a.key, attempt);
   run.event('step-succeeded', a.key, attempt);
   if (a.hasTotalTimer) state.due.remove(a.tag, dueMember('t', a.key, a.runId));
+  if (a.compensated) run.registerCleanup({ stepKey: a.key });
 
   const mayContinue = a.nextAttemptId !== undefined && run.status === 'running';
   const attemptId = a.nextAttemptId ?? '';

@@ -252,14 +252,14 @@ export function reclaim(state: Reference, tag: string, crashLimit: number, reply
 
 function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceStep, clock: Clock): void {
   const { failures, fence, attemptId, worker } = step;
-  run.event('attempt-lost', key, {
+  run.event(key.includes('!') ? 'cleanup-lost' : 'attempt-lost', key, {
     attempt: failures + 1,
     ...(fence === undefined ? {} : { fence }),
     attemptId,
     worker,
   });
   endLease(state, run, key);
-  const again = run.isActive;
+  const again = run.mayGoOn(key);
   addLoss(step, worker);
   Object.assign(step, { crashes: step.crashes + 1, attemptId: '', worker: '' });
   if (again) {

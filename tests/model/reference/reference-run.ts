@@ -43,11 +43,20 @@ export interface ReferenceStep {
 export interface ReferenceEvent {
   type: EventType;
   stepId?: string;
+  cleanup?: number;
   attempt?: number;
   fence?: number;
   attemptId?: string;
   worker?: string;
   data?: Json;
+}
+
+export interface ReferenceCleanup {
+  stepKey: StepKey;
+  /** Absent: a compensation. */
+  use?: string;
+  inputJson?: string;
+  digest?: string;
 }
 
 export interface RunEnding {
@@ -65,6 +74,8 @@ export class ReferenceRun {
   createdAt = 0;
   status: RunStatus = 'pending';
   ending: RunEnding | undefined;
+  /** Seq of the event of the cancellation that took effect. */
+  cancelRequest: number | undefined;
   /** JSON of the first failure, when failures do not end the run at once. */
   failure: string | undefined;
   outputJson: string | undefined;
@@ -74,6 +85,11 @@ export class ReferenceRun {
   /** The newest progress of a step; the last three are kept. */
   readonly progress = new Map<StepKey, { seq: number; stateJson: string }>();
   readonly held = new Set<StepKey>();
+  /** Compensations and registered cleanups, in the order of registration. */
+  readonly cleanups: ReferenceCleanup[] = [];
+  cleanupsLeft = 0;
+  cleanupsFailed = 0;
+  cleanupsBegun = false;
   /** Chain head -> the step that the chain has come to. */
   readonly chains = new Map<StepKey, StepKey>();
   itemsMade: number | undefined;
@@ -93,6 +109,22 @@ export class ReferenceRun {
 
   get isTerminal(): boolean {
     return !this.isActive && this.status !== 'cancelling';
+  }
+
+  registerCleanup(cleanup: ReferenceCleanup): void {
+    this.cleanups.push(cleanup);
+    this.cleanupsLeft += 1;
+  }
+
+  /** The cleanup whose turn it is. */
+  get cleanupInTurn(): StepKey | undefined {
+    if (this.status !== 'cancelling' || !this.cleanupsBegun || this.cleanupsLeft === 0) return undefined;
+    return `${this.cleanups[this.cleanupsLeft - 1]!.stepKey}!${this.cleanupsLeft - 1}`;
+  }
+
+  /** Whether a step may be handed out; of a cleanup, whether it is its turn. */
+  mayGoOn(key: StepKey): boolean {
+    return key.includes('!') ? key === this.cleanupInTurn : this.isActive;
   }
 
   /** Attempts under way. */
@@ -138,7 +170,11 @@ export class ReferenceRun {
 
   event(type: EventType, key: StepKey | undefined, fields: Omit<ReferenceEvent, 'type' | 'stepId'> = {}): void {
     const event: ReferenceEvent = { type };
-    if (key !== undefined) event.stepId = stepIdOf(this.plan, key);
+    if (key !== undefined) {
+      event.stepId = stepIdOf(this.plan, key);
+      const { cleanup } = parseStepKey(key);
+      if (cleanup !== undefined) event.cleanup = cleanup;
+    }
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined && value !== '') Object.assign(event, { [name]: value });
     }

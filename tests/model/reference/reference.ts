@@ -56,6 +56,7 @@ export class Reference {
       progress: [...run.progress],
       held: [...run.held],
       chains: [...run.chains],
+      cleanups: [run.cleanups.length, run.cleanupsLeft, run.cleanupsFailed, run.cleanupsBegun],
       made: run.itemsMade,
       events: run.events.length,
     }));
@@ -95,16 +96,41 @@ function finish(
 /** A run ends when nothing is live and it is ending, or all that must settle has settled. */
 export function finishWhenDone(state: Reference, run: ReferenceRun): void {
   if (run.live > 0) return;
-  if (run.ending !== undefined) finish(state, run, run.ending.status, run.ending.error);
+  if (run.ending !== undefined) endOrCleanUp(state, run);
   else if (run.endPending === 0 && run.isActive) {
-    if (run.failure !== undefined) finish(state, run, 'failed', run.failure);
+    if (run.failure !== undefined) failAtEnd(state, run, run.failure);
     else if (run.plan.output !== undefined) state.send(run.tag, `F|${run.id}|${run.plan.hash}`);
     else finish(state, run, 'succeeded');
   }
 }
 
+/** A run fails when all has settled: with cleanups it begins to end, without it ends. */
+function failAtEnd(state: Reference, run: ReferenceRun, error: string): void {
+  if (run.cleanups.length === 0) {
+    finish(state, run, 'failed', error);
+    return;
+  }
+  beginEnding(run, 'failed', error);
+  endOrCleanUp(state, run);
+}
+
+/** Nothing ordinary is live any more. */
+function endOrCleanUp(state: Reference, run: ReferenceRun): void {
+  if (run.cleanupsBegun) return;
+  run.cleanupsBegun = run.cleanups.length > 0;
+  nextCleanup(state, run);
+}
+
+/** Hands out the cleanup whose turn it is; the run ends when none is left. */
+export function nextCleanup(state: Reference, run: ReferenceRun): void {
+  const key = run.cleanupInTurn;
+  if (key === undefined) finish(state, run, run.ending!.status, run.ending!.error);
+  else sendStep(state, run, key);
+}
+
 export function finishByOutput(state: Reference, run: ReferenceRun, error: string | undefined): void {
-  finish(state, run, error === undefined ? 'succeeded' : 'failed', error);
+  if (error === undefined) finish(state, run, 'succeeded');
+  else failAtEnd(state, run, error);
 }
 
 export function beginEnding(run: ReferenceRun, status: 'failed' | 'cancelled' | 'timed-out', error: string): void {

@@ -1,4 +1,5 @@
 import type { CreatedRun } from '@flotilla/state';
+import { giveUpCleanups } from './cleanup-transitions.ts';
 import {
   after,
   beginEnding,
@@ -67,6 +68,7 @@ export function cancelRun(state: Reference, runId: string, errorJson: string, re
     return;
   }
   expectReply(said, 'cancelling', what);
+  run.cancelRequest = run.events.length;
   run.event('cancel-requested', undefined, { data: JSON.parse(errorJson) });
   beginEnding(run, 'cancelled', errorJson);
   finishWhenDone(state, run);
@@ -83,6 +85,7 @@ export function timeOutRun(state: Reference, tag: string, runId: string, errorJs
 /** A run that cannot go on, whatever its steps do. */
 export function failRun(state: Reference, runId: string, errorJson: string): void {
   const run = state.runs.get(runId);
+  if (run?.status === 'cancelling') giveUpCleanups(state, run, errorJson);
   if (!run?.isActive) return;
   beginEnding(run, 'failed', errorJson);
   finishWhenDone(state, run);

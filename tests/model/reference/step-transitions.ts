@@ -71,14 +71,14 @@ function begin(run: ReferenceRun): void {
 }
 
 /** What refuses a step that would begin to wait, whatever it waits for. */
-function refusal(run: ReferenceRun | undefined): string | undefined {
+function refusal(run: ReferenceRun | undefined, key: string): string | undefined {
   if (run === undefined) return 'gone';
-  return run.isActive ? undefined : 'cancelled';
+  return run.mayGoOn(key) ? undefined : 'cancelled';
 }
 
 export function startDelay(state: Reference, a: StepRef, forMs: number, clock: Clock): void {
   const run = state.runs.get(a.runId);
-  if (refusal(run) !== undefined || run!.steps.has(a.key)) return;
+  if (refusal(run, a.key) !== undefined || run!.steps.has(a.key)) return;
   run!.steps.set(a.key, { ...NO_ATTEMPT, fence: run!.createdAt, state: 'delaying' });
   begin(run!);
   state.due.set(a.tag, dueMember('d', a.key, a.runId), after(clock, forMs));
@@ -95,7 +95,7 @@ export interface MapSettings {
 export function stageItems(state: Reference, a: StepRef, items: readonly string[], reply: string): boolean {
   const run = state.runs.get(a.runId);
   const step = run?.steps.get(a.key);
-  const refused = refusal(run) ?? (step === undefined ? undefined : letterOf(step));
+  const refused = refusal(run, a.key) ?? (step === undefined ? undefined : letterOf(step));
   if (refused !== undefined) {
     expectReply(reply, refused, `stage items of ${a.key}`);
     return false;
@@ -108,7 +108,8 @@ export function startMap(state: Reference, a: StepRef, items: number, settings: 
   const what = `start map ${a.key}`;
   const run = state.runs.get(a.runId);
   const step = run?.steps.get(a.key);
-  const refused = refusal(run) ?? (step === undefined || step.state === 'map-running' ? undefined : letterOf(step));
+  const refused =
+    refusal(run, a.key) ?? (step === undefined || step.state === 'map-running' ? undefined : letterOf(step));
   if (refused !== undefined || step !== undefined) {
     expectReply(reply, refused ?? 'started', what);
     return;
@@ -131,14 +132,14 @@ export function startMap(state: Reference, a: StepRef, items: number, settings: 
 
 export function park(state: Reference, a: StepRef, reason: string, againInMs: number, clock: Clock): void {
   const run = state.runs.get(a.runId);
-  if (refusal(run) !== undefined) return;
+  if (refusal(run, a.key) !== undefined) return;
   const step = run!.steps.get(a.key);
   if (!'-YP'.includes(letterOf(step))) return;
   state.due.set(a.tag, dueMember('p', a.key, a.runId), after(clock, againInMs));
   state.due.remove(a.tag, dueMember('q', a.key, a.runId));
   if (step?.state === 'parked' && step.reason === reason) return;
   run!.steps.set(a.key, { ...NO_ATTEMPT, ...step, worker: '', state: 'parked', reason });
-  run!.event('step-parked', a.key, { data: { reason } });
+  run!.event(a.key.includes('!') ? 'cleanup-parked' : 'step-parked', a.key, { data: { reason } });
   begin(run!);
 }
 
@@ -163,7 +164,7 @@ export function takeDue(state: Reference, tag: string, reply: TakeDueReply, cloc
     state.due.remove(tag, member);
     const run = state.runs.get(runId);
     const step = run?.steps.get(key);
-    if (!run?.isActive) continue;
+    if (!run?.mayGoOn(key)) continue;
     if (letter === 'b' && step?.state === 'backing-off') {
       Object.assign(step, { state: 'ready', attemptId: '', worker: '' });
       sendStep(state, run, key);
@@ -188,7 +189,7 @@ export function recheck(
 ): void {
   const member = dueMember('q', a.key, a.runId);
   const run = state.runs.get(a.runId);
-  if (!run?.isActive || !'-YP'.includes(letterOf(run.steps.get(a.key)))) {
+  if (!run?.mayGoOn(a.key) || !'-YP'.includes(letterOf(run.steps.get(a.key)))) {
     state.due.remove(a.tag, member);
     expectReply(reply, 'done', `recheck ${a.key}`);
     return;

@@ -12,6 +12,7 @@ const READS = [
   'readHistory',
   'listCheckpoints',
   'readWorkflow',
+  'listCleanups',
   'listWorkflows',
   'health',
 ] as const;

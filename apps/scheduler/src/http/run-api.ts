@@ -2,6 +2,7 @@ import type {
   AgentEvent,
   AgentView,
   CheckpointView,
+  CleanupView,
   Durability,
   FlotillaError,
   HistoryEvent,
@@ -36,6 +37,8 @@ export interface StateApi {
   listSteps(runId: string, page: Page): Promise<{ steps: StepView[]; cursor?: string }>;
   /** Events with `seq > after`; -1 reads from the start. `next` is the `after` of the following page. RUN_NOT_FOUND. */
   readHistory(runId: string, page: { after: number; limit: number }): Promise<{ events: HistoryEvent[]; next: number }>;
+  /** Compensations and registered cleanups in the order of registration. RUN_NOT_FOUND. */
+  listCleanups(runId: string, page: Page): Promise<{ cleanups: CleanupView[]; cursor?: string }>;
   listCheckpoints(runId: string, page: Page): Promise<{ checkpoints: CheckpointView[]; cursor?: string }>;
 
   /** WORKFLOW_VERSION_CONFLICT: this name and version exist with another content. */
@@ -85,12 +88,14 @@ export interface CreatedRun {
   durability: Durability;
 }
 
-interface CancelledRun {
+export interface CancelledRun {
   status: RunStatus;
-  /** True when the run had ended before; `status` says how. */
-  alreadyEnded: boolean;
-  /** On Redis' clock. */
+  /** How the run ends, or has ended. */
+  outcome: RunStatus;
+  /** When the cancellation that took effect came, on Redis' clock; now, when none did. */
   requestedAt: number;
+  /** Seq of its event; absent when none took effect: the run had ended, or its end had been decided, before. */
+  requestSeq?: number;
 }
 
 export interface Page {

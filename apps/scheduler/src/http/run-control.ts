@@ -1,14 +1,13 @@
 import {
   type CancelReceipt,
   cancelReceiptZ,
-  type HistoryEvent,
   isTerminalRunStatus,
   RUN_STATUSES,
   type RunView,
 } from '@flotilla/contracts';
 import { z } from 'zod';
 import { problemAnswer } from './answers.ts';
-import { findHistoryPosition } from './find-history-position.ts';
+import { makeReceipt } from './cancel-receipt.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
 import { runNotFound, runParamsZ } from './runs.ts';
 
@@ -22,10 +21,6 @@ const statusAnswerZ = z.object({ runId: z.string(), status: z.enum(RUN_STATUSES)
 
 /** Stored state is looked at this often while a cancelled run ends; hints make it faster. */
 const POLL_MS = 250;
-const HISTORY_PAGE = 1000;
-const STEP_PAGE = 500;
-/** Names of steps that a receipt lists. */
-const MAX_LISTED_STEPS = 10_000;
 
 export function registerRunControlRoutes(app: HttpApp, context: HttpContext): void {
   const { api } = context;
@@ -35,7 +30,8 @@ export function registerRunControlRoutes(app: HttpApp, context: HttpContext): vo
     schema: {
       summary: 'Cancel a run',
       description:
-        'Answers when the run has ended, or after `waitMs`; the receipt says what was stopped and what was not.',
+        'Answers when the run has ended, cleanups included, or after `waitMs`; the receipt says what was stopped, released, ' +
+        'compensated and cleaned up, and what was not. Cancelling again is harmless and answers with the same receipt.',
       tags: ['runs'],
       params: runParamsZ,
       querystring: cancelQueryZ,
@@ -83,21 +79,9 @@ async function cancel(
   context: HttpContext,
 ): Promise<CancelReceipt> {
   const answerBy = performance.now() + waitMs;
-  const { status, alreadyEnded, requestedAt } = await context.api.cancelRun(runId, reason);
-  if (alreadyEnded) {
-    return { status, receipt: { runId, requestedAt, stoppedSteps: [], pending: [], alreadyEnded } };
-  }
+  const cancelled = await context.api.cancelRun(runId, reason);
   const run = await waitForEnd(runId, answerBy, context);
-  const ended = isTerminalRunStatus(run.status);
-  const receipt = {
-    runId,
-    requestedAt,
-    ...(run.endedAt !== undefined && { endedAt: run.endedAt }),
-    stoppedSteps: await stoppedSteps(runId, requestedAt, context),
-    pending: ended ? [] : await runningSteps(runId, context),
-    alreadyEnded,
-  };
-  return { status: run.status, receipt };
+  return { status: run.status, receipt: await makeReceipt(context.api, run, cancelled) };
 }
 
 async function waitForEnd(runId: string, answerBy: number, { api, watch, closing }: HttpContext): Promise<RunView> {
@@ -108,31 +92,4 @@ async function waitForEnd(runId: string, answerBy: number, { api, watch, closing
     if (isTerminalRunStatus(run.status) || leftMs <= 0 || closing.aborted) return run;
     await watch.next(runId, Math.min(leftMs, POLL_MS), closing);
   }
-}
-
-/** Attempts that have been ended since the request, from the history. */
-async function stoppedSteps(runId: string, requestedAt: number, { api }: HttpContext): Promise<string[]> {
-  const readOne = async (after: number): Promise<HistoryEvent | undefined> =>
-    (await api.readHistory(runId, { after, limit: 1 })).events[0];
-  const stopped = new Set<string>();
-  let after = (await findHistoryPosition(readOne, requestedAt)) - 1;
-  for (;;) {
-    const { events, next } = await api.readHistory(runId, { after, limit: HISTORY_PAGE });
-    for (const { type, stepId } of events) {
-      if (type === 'attempt-cancelled' && stepId !== undefined) stopped.add(stepId);
-    }
-    if (events.length < HISTORY_PAGE || stopped.size >= MAX_LISTED_STEPS) return [...stopped];
-    after = next;
-  }
-}
-
-async function runningSteps(runId: string, { api }: HttpContext): Promise<string[]> {
-  const running: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await api.listSteps(runId, { limit: STEP_PAGE, ...(cursor !== undefined && { cursor }) });
-    for (const { stepId, status } of page.steps) if (status === 'running') running.push(stepId);
-    cursor = page.cursor;
-  } while (cursor !== undefined && running.length < MAX_LISTED_STEPS);
-  return running;
 }

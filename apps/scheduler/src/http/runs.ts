@@ -1,5 +1,6 @@
 import {
   checkpointListZ,
+  cleanupListZ,
   FlotillaError,
   historyPageZ,
   idZ,
@@ -140,6 +141,22 @@ function registerReads(app: HttpApp, context: HttpContext): void {
       response: { 200: historyPageZ, ...problemAnswer },
     },
     handler: (request) => api.readHistory(request.params.runId, request.query),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/runs/:runId/cleanups',
+    schema: {
+      summary: 'List the compensations and registered cleanups of a run in the order of registration',
+      description:
+        'They are made when the run ends as failed, cancelled or timed out, the last registered first. Those of a run that ' +
+        'succeeds stay `registered`.',
+      tags: ['runs'],
+      params: runParamsZ,
+      querystring: pageQueryZ,
+      response: { 200: cleanupListZ, ...problemAnswer },
+    },
+    handler: (request) => api.listCleanups(request.params.runId, pageOf(request.query)),
   });
 
   app.route({

@@ -5,6 +5,7 @@ import type { TaskQueues } from '@flotilla/queue';
 import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
+import { isCleanup, readCleanupWork, timeOutCleanup } from '../relay/cleanups.ts';
 import { RECHECK_MS } from '../relay/dispatch-steps.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { settleDelay } from '../relay/start-step.ts';
@@ -92,8 +93,9 @@ class DueTimers {
       await state.transitions.sweepRun(tag, runId, [key]);
       return;
     }
-    if (letter === 'd') await settleDelay(state, plan, runId, step);
-    else if (letter === 'q') await this.#recheck(tag, timer, step);
+    if (isCleanup(key)) await this.#fireOfCleanup(tag, timer, plan);
+    else if (letter === 'd') await settleDelay(state, plan, runId, step);
+    else if (letter === 'q') await this.#recheck(tag, timer, step.work?.queue);
     else await this.#timeOut(tag, timer, plan, step);
   }
 
@@ -109,12 +111,24 @@ class DueTimers {
     }
   }
 
+  async #fireOfCleanup(tag: string, timer: TakenTimer, plan: Plan): Promise<void> {
+    const { state } = this.#dependencies;
+    const { letter, runId, key } = timer;
+    if (letter === 'q') {
+      const work = await readCleanupWork(state, plan, timer);
+      await this.#recheck(tag, timer, work?.queue);
+      return;
+    }
+    if (letter === 't') await timeOutCleanup(state, plan, timer);
+    await state.transitions.endTimer({ tag, runId, key }, letter);
+  }
+
   /** The step has not been claimed since it was dispatched. */
-  async #recheck(tag: string, { runId, key, dueAt }: TakenTimer, step: PlanStep): Promise<void> {
+  async #recheck(tag: string, { runId, key, dueAt }: TakenTimer, queue = 'default'): Promise<void> {
     const { state } = this.#dependencies;
     const member = `${key}|${runId}`;
     const since = this.#unclaimedSince.get(member) ?? dueAt - RECHECK_MS;
-    const { oldest, count } = await this.#backlogOf(step.work?.queue ?? 'default');
+    const { oldest, count } = await this.#backlogOf(queue);
     const recent = oldest !== undefined && oldest <= since && dueAt - since < TRUST_BACKLOG_MS;
     // A queue this long holds the hint, or work enough until the next look: hints must not outgrow the steps.
     const behindOthers = recent || count > LONG_BACKLOG;

@@ -2,6 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { endOverdueCleanup, isCleanup } from '../relay/cleanups.ts';
 import { failDamagedRun } from '../relay/fail-damaged-run.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
@@ -86,13 +87,19 @@ async function end(
         message: 'the attempt exceeded its time limit and its worker did not end it',
       };
   const failures = Number(header?.split('|')[1] ?? 0) + 1;
+  const elapsedMs = endedAt - createdAt - Number(header?.split('|')[6] ?? 0);
+  if (isCleanup(key)) {
+    const attempt = { runId, key, fence: createdAt + fenceOffset, createdAt, attemptId };
+    await endOverdueCleanup(state, plan, attempt, error, { failures, elapsedMs, random: random() });
+    return;
+  }
   const decision = isCrash
     ? ({ action: 'fail' } as const)
     : decideRetry({
         classification: { type: 'timeout' },
         policy: step.work!.retry,
         failures,
-        elapsedMs: endedAt - createdAt - Number(header?.split('|')[6] ?? 0),
+        elapsedMs,
         random: random(),
         cancelled: false,
       });

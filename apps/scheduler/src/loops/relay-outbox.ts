@@ -4,6 +4,7 @@ import { isCluster, type RedisClient } from '@flotilla/redis';
 import { RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../relay/breaker-view.ts';
+import { cleanupToDispatch, isCleanup } from '../relay/cleanups.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../relay/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
@@ -252,7 +253,7 @@ class Relay {
       case 'group':
         return this.#startGroup(plan, runId, entry.group, entry.counter);
       case 'step': {
-        const step = toDispatch(plan, entry);
+        const step = isCleanup(entry.key) ? await cleanupToDispatch(state, plan, entry) : toDispatch(plan, entry);
         return step === undefined ? [] : [step];
       }
       case 'finish':

@@ -7,10 +7,22 @@ const shell = commandLine(() => '/');
 afterEach(() => shell.stop());
 
 const path = 'POST /v1/runs/00-r1/cancel';
-const receipt = { runId: '00-r1', requestedAt: 1, stoppedSteps: ['a'], pending: ['b'], alreadyEnded: false };
+const nothing = {
+  ...{ runId: '00-r1', requestedAt: 1, outcome: 'cancelled', alreadyEnded: false, stoppedSteps: [], finishedSteps: [] },
+  ...{
+    lostSteps: [],
+    released: [],
+    compensated: [],
+    cleanedUp: [],
+    failedCleanups: [],
+    pendingCleanups: [],
+    pending: [],
+  },
+};
+const receipt = { ...nothing, stoppedSteps: ['a'], pending: ['b'] };
 const cancelling: FakeAnswer = { body: { status: 'cancelling', receipt } };
 const cancelled: FakeAnswer = {
-  body: { status: 'cancelled', receipt: { ...receipt, requestedAt: 2, stoppedSteps: ['b'], pending: [] } },
+  body: { status: 'cancelled', receipt: { ...receipt, stoppedSteps: ['a', 'b'], pending: [] } },
 };
 
 describe('cancel', () => {
@@ -22,7 +34,7 @@ describe('cancel', () => {
     expect(stdout).toContain('./flotilla cancel 00-r1 --wait');
   });
 
-  test('--wait goes on until the run has ended, and adds up what was stopped', async () => {
+  test('--wait goes on until the run has ended, and prints the receipt of all of it', async () => {
     let calls = 0;
     await shell.serve({
       [path]: (url) => {
@@ -55,10 +67,43 @@ describe('cancel', () => {
   }, 10_000);
 
   test('a run that had ended before is said to have', async () => {
-    const ended = { ...receipt, stoppedSteps: [], pending: [], alreadyEnded: true };
+    const ended = { ...nothing, outcome: 'succeeded', alreadyEnded: true };
     await shell.serve({ [path]: { body: { status: 'succeeded', receipt: ended } } });
     const { exitCode, stdout } = await shell.run(['cancel', '00-r1', '--wait']);
     expect([exitCode, stdout]).toEqual([0, '00-r1 had ended before: succeeded\n']);
+  });
+
+  test('tells everything that the receipt lists, and loudly what could not be cleaned up', async () => {
+    const full = {
+      ...nothing,
+      ...{ stoppedSteps: ['a'], finishedSteps: ['b'], lostSteps: ['c'], released: ['d'], compensated: ['f', 'e'] },
+      cleanedUp: [{ stepId: 'g', use: 'seat.free' }],
+      failedCleanups: [
+        {
+          ...{ number: 0, stepId: 'h', kind: 'compensation', use: 'refund' },
+          error: { type: 'non_retryable', code: 'STEP_FAILED', message: 'the bank says no' },
+        },
+      ],
+    };
+    await shell.serve({ [path]: { body: { status: 'cancelled', receipt: full } } });
+    const { stdout } = await shell.run(['cancel', '00-r1']);
+    expect(stdout.split('\n')).toEqual([
+      '00-r1 cancelled',
+      'stopped: a',
+      'had ended by itself: b',
+      'could not be stopped, its worker died: c',
+      'released: d',
+      'compensated: f, e',
+      'cleaned up: g (seat.free)',
+      'NOT cleaned up: h (refund): the bank says no',
+      '',
+    ]);
+  });
+
+  test('a run whose end had been decided otherwise is not said to be cancelled', async () => {
+    const late = { ...nothing, outcome: 'failed', alreadyEnded: true };
+    await shell.serve({ [path]: { body: { status: 'cancelling', receipt: late } } });
+    expect((await shell.run(['cancel', '00-r1'])).stdout).toMatch(/^00-r1 was ending before, and will be failed\n/);
   });
 
   test('an interruption ends the waiting', async () => {

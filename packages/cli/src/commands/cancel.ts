@@ -47,29 +47,34 @@ function cancelOnce(runId: string, options: CancelOptions, terminal: Terminal): 
 async function cancelAndWait(runId: string, options: CancelOptions, terminal: Terminal): Promise<CancelReceipt> {
   const client = connectScheduler(terminal, options);
   const endsAtMs = performance.now() + options.timeout * 1000;
-  const stopped = new Set<string>();
-  let first: CancelReceipt | undefined;
   for (;;) {
     const leftMs = endsAtMs - performance.now();
     const waitMs = Math.max(0, Math.min(LONGEST_CALL_MS, Math.round(leftMs)));
     const answer = await client.cancel(runId, { waitMs, signal: terminal.signal });
-    first ??= answer;
-    for (const step of answer.receipt.stoppedSteps) stopped.add(step);
-    if (!isTerminalRunStatus(answer.status) && performance.now() < endsAtMs) continue;
-    // A repetition may find the run ended: that it was not at first is what the receipt says.
-    const { requestedAt, alreadyEnded } = first.receipt;
-    return {
-      status: answer.status,
-      receipt: { ...answer.receipt, requestedAt, alreadyEnded, stoppedSteps: [...stopped] },
-    };
+    if (isTerminalRunStatus(answer.status) || performance.now() >= endsAtMs) return answer;
   }
 }
 
 function tell(terminal: Terminal, runId: string, { receipt, status }: CancelReceipt, hasEnded: boolean): void {
-  if (receipt.alreadyEnded) printLine(terminal, `${runId} had ended before: ${status}`);
-  else printLine(terminal, `${runId} ${status}`);
-  if (receipt.stoppedSteps.length > 0) printLine(terminal, plainText(`stopped: ${receipt.stoppedSteps.join(', ')}`));
-  if (receipt.pending.length > 0) printLine(terminal, plainText(`still running: ${receipt.pending.join(', ')}`));
+  if (!receipt.alreadyEnded) printLine(terminal, `${runId} ${status}`);
+  else if (hasEnded) printLine(terminal, `${runId} had ended before: ${status}`);
+  else printLine(terminal, `${runId} was ending before, and will be ${receipt.outcome}`);
+  const list = (what: string, names: readonly string[]) => {
+    if (names.length > 0) printLine(terminal, plainText(`${what}: ${names.join(', ')}`));
+  };
+  const nameOf = ({ stepId, use }: { stepId: string; use: string }) => `${stepId} (${use})`;
+  list('stopped', receipt.stoppedSteps);
+  list('had ended by itself', receipt.finishedSteps);
+  list('could not be stopped, its worker died', receipt.lostSteps);
+  list('released', receipt.released);
+  list('compensated', receipt.compensated);
+  list('cleaned up', receipt.cleanedUp.map(nameOf));
+  list(
+    'NOT cleaned up',
+    receipt.failedCleanups.map(({ error, ...cleanup }) => `${nameOf(cleanup)}: ${error?.message ?? 'failed'}`),
+  );
+  list('still to be cleaned up', receipt.pendingCleanups.map(nameOf));
+  list('still running', receipt.pending);
   if (hasEnded) return;
   printLine(terminal, 'no further step starts, and the running ones have been told to stop;');
   printLine(terminal, `wait for them with: ./flotilla cancel ${runId} --wait`);

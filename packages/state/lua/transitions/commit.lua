@@ -1,6 +1,7 @@
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
--- Shared: runId, worker, flags (total timer, end step, wants input; 1|0 each), the next item's attemptMs or '', edges
+-- Shared: runId, worker, flags (total timer, end step, wants input; 1|0 each; a further 1: it is compensated
+--         when the run does not succeed), the next item's attemptMs or '', edges
 --         (text), step keys to read, joined by ','
 -- Own: step key (of a map item `map.item`), fence, attemptId, output, checkpoint (ts|seq|checksum|previous), attemptId to go
 --      on with or ''
@@ -14,6 +15,7 @@ WANT['commit'] = function(run, s, o)
   if parent then want(run, 's' .. parent) end
   wantEdges(run, ARGV[s + 4])
   if sub(ARGV[s + 2], 3, 3) == '1' then want(run, 'i') end
+  if #ARGV[s + 2] > 3 then want(run, 'u') end
   wantSources(run, ARGV[s + 5])
 end
 
@@ -93,6 +95,7 @@ T['commit'] = function(tag, s, o, run)
   event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
   event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
   if sub(ARGV[s + 2], 1, 1) == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+  if #ARGV[s + 2] > 3 then registerCleanup(run, key) end
 
   local mayContinue = continueAs ~= '' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptMs

@@ -1,16 +1,26 @@
 -- Transitions of the run as a whole.
 
--- Args: runId, reason (JSON data of the event). Reply: {'cancelling'|'ended'|'already-cancelling', status, now} | {'gone'}
+-- What every cancellation of a run is told: `y` is when the one that took effect came, and the seq of its event.
+local function cancelReply(run, what)
+  local at, seq = string.match(stored(run, 'y') or '', '^(%d+)|(%d+)$')
+  local outcome = run.status == 'e' and ENDING_STATUS[string.sub(stored(run, 'x') or '', 1, 1)] or run.status
+  return { what, run.status, integer(at and run.created + at or now), seq or '', outcome }
+end
+
+-- Args: runId, reason (JSON data of the event).
+-- Reply: {'cancelling'|'ended'|'already-cancelling', status, when the cancellation that took effect came or now, the seq of
+-- its event or '', status that the run ends with} | {'gone'}
 T['cancel-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
+  local run = openRun(tag, ARGV[a], 'x', 'y')
   if not run then return { 'gone' } end
-  if isTerminal(run.status) then return { 'ended', run.status, integer(now) } end
-  if run.status == 'e' then return { 'already-cancelling', 'e', integer(now) } end
+  if isTerminal(run.status) then return cancelReply(run, 'ended') end
+  if run.status == 'e' then return cancelReply(run, 'already-cancelling') end
+  put(run, 'y', integer(run.at) .. '|' .. integer(call('LLEN', tag .. K.history .. run.id)))
   event(run, K.eventCancelRequested .. '|' .. integer(run.at) .. '||||||' .. ARGV[a + 1])
   beginEnding(run, 'c', ARGV[a + 1])
   finishWhenDone(run)
   writeRun(run)
-  return { 'cancelling', run.status, integer(now) }
+  return cancelReply(run, 'cancelling')
 end
 
 -- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
@@ -24,10 +34,11 @@ T['time-out-run'] = function(tag, a)
   return { 'ending' }
 end
 
--- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Args: runId, error (JSON).
--- Reply: {'ending'} | {'ended'}
+-- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Cleanups that have begun cannot
+-- go on either. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a])
+  if run and run.status == 'e' then return giveUpCleanups(run, ARGV[a + 1]) end
   if not run or not isActive(run.status) then return { 'ended' } end
   beginEnding(run, 'f', ARGV[a + 1])
   finishWhenDone(run)
@@ -72,7 +83,7 @@ T['finish-run'] = function(tag, a)
   else
     run.hasFailed = '1'
     put(run, 'f', ARGV[a + 2])
-    finish(run, 'F', ARGV[a + 2])
+    finishWhenDone(run)
   end
   writeRun(run)
   return { 'finished' }

@@ -4,7 +4,7 @@
 local function openWaiting(tag, a)
   local run = openRun(tag, ARGV[a], 's' .. ARGV[a + 1])
   if not run then return nil, nil, { 'refused', 'gone' } end
-  if run.status == 'e' or isTerminal(run.status) then return nil, nil, { 'refused', 'cancelled' } end
+  if not mayGoOn(run, ARGV[a + 1]) then return nil, nil, { 'refused', 'cancelled' } end
   local found = stored(run, 's' .. ARGV[a + 1])
   return run, found and parts(found), nil
 end
@@ -70,7 +70,8 @@ T['park'] = function(tag, a)
   end
   put(run, 's' .. key, table.concat({ 'P', header and header[2] or 0, header and header[3] or 0, header and header[4] or '',
     header and header[5] or '', '', header and header[7] or '', header and header[8] or '', '', reason }, '|'))
-  event(run, K.eventStepParked .. '|' .. integer(run.at) .. '|' .. key .. '|||||{"reason":"' .. reason .. '"}')
+  event(run, (isCleanup(key) and K.eventCleanupParked or K.eventStepParked) .. '|' .. integer(run.at) .. '|' .. key
+    .. '|||||{"reason":"' .. reason .. '"}')
   if run.status == 'n' then run.status = 'r' end
   if current == 'P' then unindexParked(run, key, header) end
   writeRun(run)

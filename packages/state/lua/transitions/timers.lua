@@ -9,7 +9,7 @@ local function makeReadyAgain(tag, member, letter, key, id)
   local run = openRun(tag, id, 's' .. key)
   local found = run and stored(run, 's' .. key)
   local header = found and parts(found)
-  if not header or not isActive(run.status) then return end
+  if not header or not mayGoOn(run, key) then return end
   if letter == 'b' and header[1] == 'B' then
     put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
     send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
@@ -53,7 +53,7 @@ T['recheck'] = function(tag, a)
   local run = openRun(tag, id, 's' .. key)
   local found = run and stored(run, 's' .. key)
   local state = found and string.sub(found, 1, 1) or '-'
-  if not run or not isActive(run.status) or not string.find('-YP', state, 1, true) then
+  if not run or not mayGoOn(run, key) or not string.find('-YP', state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
   end
@@ -90,12 +90,13 @@ local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
     return { 'overdue', key, id, header[4], header[5], definitionOf(run) or '' }
   end
   if crashes + 1 > crashLimit then return { 'crashes', key, id, header[4], header[5], definitionOf(run) or '' } end
-  local again = isActive(run.status)
+  local again = mayGoOn(run, key)
   run.live = run.live - 1
   put(run, 's' .. key, table.concat({ again and 'Y' or 'X', failures, crashes + 1, header[4], '', '', header[7], header[8],
     integer(run.at), again and '' or 'run-ending' }, '|'))
   addLoss(run, key, worker, false)
-  event(run, table.concat({ K.eventAttemptLost, integer(run.at), key, failures + 1, header[4], header[5], worker }, '|'))
+  event(run, table.concat({ isCleanup(key) and K.eventCleanupLost or K.eventAttemptLost, integer(run.at), key, failures + 1, header[4],
+    header[5], worker }, '|'))
   if again then
     send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
     schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)

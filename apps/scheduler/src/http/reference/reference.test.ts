@@ -34,6 +34,7 @@ describe('/openapi.json', () => {
       '/v1/runs/{runId}',
       '/v1/runs/{runId}/cancel',
       '/v1/runs/{runId}/checkpoints',
+      '/v1/runs/{runId}/cleanups',
       '/v1/runs/{runId}/events',
       '/v1/runs/{runId}/history',
       '/v1/runs/{runId}/pause',

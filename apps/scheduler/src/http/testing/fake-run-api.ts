@@ -1,6 +1,7 @@
 import {
   type AgentEvent,
   type AgentView,
+  type CleanupView,
   FlotillaError,
   type HistoryEvent,
   isTerminalRunStatus,
@@ -13,13 +14,14 @@ import {
   type WorkflowView,
 } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import type { CreatedRun, CreateRun, Page, RunApi, RunQuery } from '../run-api.ts';
+import type { CancelledRun, CreatedRun, CreateRun, Page, RunApi, RunQuery } from '../run-api.ts';
 
 interface FakeRun {
   view: RunView;
   bodyHash: string;
   history: HistoryEvent[];
   steps: StepView[];
+  cleanups: CleanupView[];
 }
 
 /** Runs in memory, for tests of the HTTP edge alone: nothing runs by itself, the test says what happens. */
@@ -56,20 +58,19 @@ export class FakeRunApi implements RunApi {
     });
   }
 
-  async cancelRun(
-    runId: string,
-    reason?: string,
-  ): Promise<{ status: RunStatus; alreadyEnded: boolean; requestedAt: number }> {
+  async cancelRun(runId: string, reason?: string): Promise<CancelledRun> {
     await this.#begin('cancelRun');
-    const { view } = this.#run(runId);
+    const { view, history } = this.#run(runId);
     this.cancelled.push({ runId, reason });
     this.#clock += 1000;
-    const alreadyEnded = isTerminalRunStatus(view.status);
-    if (!alreadyEnded) {
+    if (!isTerminalRunStatus(view.status) && view.status !== 'cancelling') {
       view.status = 'cancelling';
       this.append(runId, { type: 'cancel-requested' });
     }
-    return { status: view.status, alreadyEnded, requestedAt: this.#clock };
+    const request = history.find(({ type }) => type === 'cancel-requested');
+    const outcome = isTerminalRunStatus(view.status) ? view.status : 'cancelled';
+    if (request === undefined) return { status: view.status, outcome, requestedAt: this.#clock };
+    return { status: view.status, outcome, requestedAt: request.at, requestSeq: request.seq };
   }
 
   async pauseRun(runId: string): Promise<{ status: RunStatus }> {
@@ -117,6 +118,12 @@ export class FakeRunApi implements RunApi {
     await this.#begin('readHistory');
     const events = this.#run(runId).history.slice(after + 1, after + 1 + limit);
     return { events, next: events.at(-1)?.seq ?? after };
+  }
+
+  async listCleanups(runId: string, page: Page): Promise<{ cleanups: CleanupView[]; cursor?: string }> {
+    await this.#begin('listCleanups');
+    const { items, cursor } = pageOf(this.#run(runId).cleanups, page);
+    return { cleanups: items, ...(cursor !== undefined && { cursor }) };
   }
 
   async listCheckpoints(runId: string): Promise<{ checkpoints: [] }> {
@@ -234,7 +241,7 @@ export class FakeRunApi implements RunApi {
       tags,
     };
     const steps = plan.steps.map(({ id, kind }): StepView => ({ stepId: id, kind, status: 'waiting', attempts: 0 }));
-    this.runs.set(runId, { view, bodyHash, history: [], steps });
+    this.runs.set(runId, { view, bodyHash, history: [], steps, cleanups: [] });
     this.append(runId, { type: 'run-created' });
     return { runId, status: 'running', deduplicated: false, durability };
   }

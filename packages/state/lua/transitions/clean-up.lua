@@ -1,0 +1,167 @@
+-- Compensations and registered cleanups: what is made when a run ends without success, in reverse order, one at a time. Each
+-- attempt is claimed, leased and fenced like that of a step, under a key of its own: `3!2` is the third cleanup of step 3.
+
+local function isCleanup(key) return string.find(key, '!', 1, true) ~= nil end
+
+-- The number of the cleanup whose turn it is, as text; nil before nothing ordinary is live, and when none is left.
+local function cleanupInTurn(run)
+  local cleanups = run.status == 'e' and cleanupsOf(run)
+  if not cleanups or cleanups.begun ~= '1' or cleanups.left == 0 then return nil end
+  return integer(cleanups.left - 1)
+end
+
+-- Whether a step may become ready, and so be claimed; of a cleanup, whether it is its turn.
+local function mayGoOn(run, key)
+  if not isCleanup(key) then return isActive(run.status) end
+  return string.match(key, '!(%d+)$') == cleanupInTurn(run)
+end
+
+-- A step that registers more has a loop in it.
+local MOST_OF_A_STEP = 100
+
+-- Keeps a cleanup for the run's end. The same handler and input of the same step, from whichever attempt, are one.
+-- Args: runId, step key, fence, attemptId, handler, input (JSON), digest of handler and input
+-- Reply: {'registered', number} | {'refused'} too many | {'rejected', reason}
+T['register-cleanup'] = function(tag, a)
+  local id, key = ARGV[a], ARGV[a + 1]
+  local known = 'h' .. key
+  local run = openRun(tag, id, 's' .. key, 'u', known)
+  if not run then return { 'rejected', 'gone' } end
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
+  if not holds(header, ARGV[a + 2], ARGV[a + 3]) then return { 'rejected', 'superseded' } end
+  local list, count = stored(run, known) or '', 0
+  for digest, number in string.gmatch(list, '([^:,]+):(%d+)') do
+    if digest == ARGV[a + 6] then return { 'registered', number } end
+    count = count + 1
+  end
+  if count >= MOST_OF_A_STEP then return { 'refused' } end
+  local number = registerCleanup(run, key .. '|' .. ARGV[a + 4] .. '|' .. ARGV[a + 5])
+  put(run, known, list .. ARGV[a + 6] .. ':' .. number .. ',')
+  event(run, table.concat({ K.eventCleanupRegistered, run.atText, key .. '!' .. number, tonumber(header[2]) + 1, ARGV[a + 2],
+    ARGV[a + 3], '', '{"use":"' .. ARGV[a + 4] .. '"}' }, '|'))
+  writeRun(run)
+  return { 'registered', number }
+end
+
+-- Gives a worker the right to one attempt of a cleanup.
+-- Args: runId, key, attemptId, worker, attemptMs
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', run input, item, header and output of its step, how the run
+--        ends (`c|error`)} | {'refused', gone|leased|settled|not-due}
+T['claim-cleanup'] = function(tag, a)
+  local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local stepKey = string.match(key, '^[^!]*')
+  local run = openRun(tag, id, 's' .. key, 'u', 'x', 'i', 'i' .. stepKey, 's' .. stepKey, 'o' .. stepKey)
+  local hint = 'q|' .. key .. '|' .. id
+  if not run then
+    unschedule(tag .. K.due, hint)
+    return { 'refused', 'gone' }
+  end
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
+  if not (header and header[1] == 'R' and header[5] == attemptId) then
+    if not mayGoOn(run, key) then
+      unschedule(tag .. K.due, hint)
+      return { 'refused', 'settled' }
+    end
+    if header and header[1] == 'R' then return { 'refused', 'leased' } end
+    if header and header[1] == 'B' then
+      unschedule(tag .. K.due, hint)
+      return { 'refused', 'not-due' }
+    end
+    startAttempt(run, key, attemptId, worker, header, ARGV[a + 4], key, K.eventCleanupStarted)
+    run.live = run.live + 1
+    writeRun(run)
+    schedule(tag .. K.lease, id .. '|' .. key, LEASE_END_TEXT)
+    unschedule(tag .. K.due, hint)
+    header = parts(stored(run, 's' .. key))
+  end
+  return { table.concat({ 'claimed', header[4], nowText, run.createdText, header[2], header[3], header[7] }, '|'),
+    stored(run, 'i') or '', stored(run, 'i' .. stepKey) or '', stored(run, 's' .. stepKey) or '',
+    stored(run, 'o' .. stepKey) or '', stored(run, 'x') or '' }
+end
+
+local CLEANUP_EVENT = { S = K.eventCleanupSucceeded, F = K.eventCleanupFailed, B = K.eventCleanupRetried,
+  Y = K.eventCleanupReleased }
+
+-- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over.
+-- Args: runId, key, fence or '', attemptId, what becomes of it (S succeeded, F failed for good, B tried again, Y handed back
+--       uncharged), data of the event (JSON; F and B: the error) or '', delayMs of B
+-- Reply: {'ended'} | {'rejected', reason}
+T['end-cleanup'] = function(tag, a)
+  local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local becomes, data, delay = ARGV[a + 4], ARGV[a + 5], ARGV[a + 6]
+  local run = openRun(tag, id, 's' .. key, 'u')
+  if not run then return { 'rejected', 'gone' } end
+  local found = stored(run, 's' .. key)
+  local header = found and parts(found)
+  local forced = fence == ''
+  if forced then
+    if not mayGoOn(run, key) then return { 'rejected', 'settled' } end
+    header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
+    fence, attemptId = header[4], header[5]
+  elseif not mayGoOn(run, key) or not holds(header, fence, attemptId) then
+    if header and header[1] == becomes and header[4] == fence and header[5] == attemptId then return { 'ended' } end
+    event(run, table.concat({ K.eventCleanupRejected, run.atText, key, '', fence, attemptId, '',
+      cjson.encode({ reason = 'superseded', state = header and header[1] or 'none' }) }, '|'))
+    writeRun(run)
+    return { 'rejected', 'superseded' }
+  end
+  local running = header[1] == 'R'
+  local failures = tonumber(header[2])
+  local attempt = running and integer(failures + 1) or ''
+  if running then run.live = run.live - 1 end
+  if running and (becomes == 'F' or becomes == 'B') then failures = failures + 1 end
+  local detail = becomes == 'B' and '|' .. integer(run.at + tonumber(delay)) or ''
+  put(run, 's' .. key, table.concat({ becomes, failures, header[3], fence, attemptId, header[6], header[7], header[8],
+    run.atText }, '|') .. detail)
+  if becomes == 'F' or becomes == 'B' then put(run, 'o' .. key, data) end
+  if becomes == 'S' then remove(run, 'o' .. key) end
+  local told = becomes == 'B' and '{"delayMs":' .. delay .. ',"error":' .. data .. '}' or data
+  event(run, table.concat({ CLEANUP_EVENT[becomes], run.atText, key, attempt, fence, attemptId, '', told }, '|'))
+  if running then endLease(run, header, key) end
+  for timer in string.gmatch('qbp', '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
+  if becomes == 'B' then
+    schedule(tag .. K.due, 'b|' .. key .. '|' .. id, now + tonumber(delay))
+  elseif becomes == 'Y' then
+    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+  else
+    unschedule(tag .. K.due, 't|' .. key .. '|' .. id)
+    if forced and running then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
+    local cleanups = cleanupsOf(run)
+    cleanups.left = cleanups.left - 1
+    if becomes == 'F' then cleanups.failed = cleanups.failed + 1 end
+    nextCleanup(run, cleanups)
+  end
+  writeRun(run)
+  return { 'ended' }
+end
+
+local NO_ATTEMPT = { '-', '0', '0', '', '', '', '', '' }
+
+-- The cleanups of a run that cannot go on have failed, and the run ends as it was to end. Nothing when they have not begun:
+-- attempts are still live then.
+local function giveUpCleanups(run, data)
+  local cleanups = cleanupsOf(run)
+  if not cleanups or cleanups.begun ~= '1' or cleanups.left == 0 then return { 'ended' } end
+  for number = cleanups.left - 1, 0, -1 do
+    local entry = stored(run, 'u' .. integer(number))
+    local key = (entry and string.match(entry, '^(%d+%.?%d*)') or '') .. '!' .. integer(number)
+    local header = stored(run, 's' .. key) and parts(stored(run, 's' .. key)) or NO_ATTEMPT
+    if header[1] == 'R' then
+      run.live = run.live - 1
+      endLease(run, header, key)
+    end
+    if number == cleanups.left - 1 then
+      for timer in string.gmatch('qbpt', '.') do unschedule(run.tag .. K.due, timer .. '|' .. key .. '|' .. run.id) end
+    end
+    put(run, 's' .. key, 'F|' .. table.concat(header, '|', 2, 8) .. '|' .. run.atText)
+    put(run, 'o' .. key, data)
+    event(run, K.eventCleanupFailed .. '|' .. run.atText .. '|' .. key .. '|||||' .. data)
+  end
+  cleanups.failed, cleanups.left = cleanups.failed + cleanups.left, 0
+  putCleanups(run, cleanups)
+  finishEnding(run)
+  writeRun(run)
+  return { 'ending' }
+end
