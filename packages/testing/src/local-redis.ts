@@ -110,6 +110,9 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<Local
   };
 }
 
+/** It answers when it has loaded its append-only file; for that of ten thousand runs a busy machine takes a while. */
+const READY_MS = 60_000;
+
 async function launchServer(
   binary: string,
   port: number,
@@ -138,7 +141,7 @@ async function launchServer(
         if (!server.running()) return true; // the check below tells why
         return /^(\+PONG|-NOAUTH)/.test(await pingOnce(port));
       },
-      { timeoutMs: 10_000, message: `Redis on port ${port} to answer PING` },
+      { timeoutMs: READY_MS, message: `Redis on port ${port} to answer PING` },
     );
   } catch (error) {
     await server.kill9();
