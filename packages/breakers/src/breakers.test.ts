@@ -12,7 +12,7 @@ const keys = {
   channel: `${namespace}:breakers`,
   retriesOf: (name: string) => `{${namespace}}:retries:${name}`,
 };
-const settings = { minimumCalls: 5, errorRate: 0.5, probeIntervalMs: 40, probeTimeoutMs: 60, rampCalls: 1 };
+const settings = { minimumCalls: 5, errorRate: 0.5, probeIntervalMs: 40, probeTimeoutMs: 500, rampCalls: 1 };
 
 let connection: RedisConnection;
 let fleet: FleetBreakers;

@@ -6,6 +6,8 @@ import { judgeBreaker } from './breaker-record.ts';
 import { FleetBreakers } from './fleet-breakers.ts';
 
 const settings = { probeIntervalMs: 40, probeTimeoutMs: 60, rampCalls: 2 };
+/** Where a test is not about time running out. */
+const calm = { ...settings, probeIntervalMs: 20_000, probeTimeoutMs: 20_000 };
 
 let connection: RedisConnection;
 let fleet: FleetBreakers;
@@ -31,9 +33,9 @@ afterAll(() => closeConnection(connection));
 const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks until it is answered otherwise than by waiting. */
-async function untilAdmitted(owner: string): Promise<'go' | 'trial'> {
+async function untilAdmitted(owner: string, given = settings): Promise<'go' | 'trial'> {
   for (;;) {
-    const { answer } = await fleet.begin(name, owner, settings);
+    const { answer } = await fleet.begin(name, owner, given);
     if (answer !== 'wait') return answer;
     await pass(5);
   }
@@ -43,7 +45,7 @@ describe('the breaker of the fleet', () => {
   test('lets one caller of many test the way back', async () => {
     await fleet.trip(name, 0, 'failed', settings);
     await pass(settings.probeIntervalMs + 5);
-    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => fleet.begin(name, `w${n}`, settings)));
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => fleet.begin(name, `w${n}`, calm)));
     expect(answers.filter(({ answer }) => answer === 'trial')).toHaveLength(1);
   });
 
@@ -58,22 +60,22 @@ describe('the breaker of the fleet', () => {
 
   test('ORIGIN 4: one success does not close it while other trials are out', async () => {
     await fleet.trip(name, 0, 'failed', settings);
-    await untilAdmitted('probe');
-    await fleet.end(name, 'probe', 'success', settings);
-    expect([await untilAdmitted('a'), await untilAdmitted('b')]).toEqual(['trial', 'trial']);
-    expect((await fleet.end(name, 'a', 'success', settings)).record.state).toBe('half-open');
-    expect((await fleet.end(name, 'b', 'failure', settings)).record.state).toBe('open');
+    await untilAdmitted('probe', calm);
+    await fleet.end(name, 'probe', 'success', calm);
+    expect([await untilAdmitted('a', calm), await untilAdmitted('b', calm)]).toEqual(['trial', 'trial']);
+    expect((await fleet.end(name, 'a', 'success', calm)).record.state).toBe('half-open');
+    expect((await fleet.end(name, 'b', 'failure', calm)).record.state).toBe('open');
   });
 
   test('closes after the ramp, a few calls at a time', async () => {
     await fleet.trip(name, 0, 'failed', settings);
-    await untilAdmitted('probe');
-    await fleet.end(name, 'probe', 'success', settings);
-    const answers = await Promise.all(['a', 'b', 'c'].map((owner) => fleet.begin(name, owner, settings)));
+    await untilAdmitted('probe', calm);
+    await fleet.end(name, 'probe', 'success', calm);
+    const answers = await Promise.all(['a', 'b', 'c'].map((owner) => fleet.begin(name, owner, calm)));
     expect(answers.map(({ answer }) => answer)).toEqual(['trial', 'trial', 'wait']);
-    await fleet.end(name, 'a', 'success', settings);
-    expect((await fleet.end(name, 'b', 'success', settings)).answer).toBe('closed');
-    expect((await fleet.begin(name, 'd', settings)).answer).toBe('go');
+    await fleet.end(name, 'a', 'success', calm);
+    expect((await fleet.end(name, 'b', 'success', calm)).answer).toBe('closed');
+    expect((await fleet.begin(name, 'd', calm)).answer).toBe('go');
   });
 
   test('opened by hand stays open without a probe until it is closed by hand', async () => {
@@ -93,8 +95,8 @@ describe('the breaker of the fleet', () => {
 
   test('tells since when it has been open over all failed probes', async () => {
     const { record } = await fleet.trip(name, 0, 'failed', settings);
-    await untilAdmitted('probe');
-    const again = (await fleet.end(name, 'probe', 'failure', settings)).record;
+    await untilAdmitted('probe', calm);
+    const again = (await fleet.end(name, 'probe', 'failure', calm)).record;
     expect(again.openedAt).toBe(record.since);
     expect(again.generation).toBeGreaterThan(record.generation);
   });

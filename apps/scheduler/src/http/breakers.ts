@@ -42,7 +42,7 @@ export function registerBreakerRoutes(app: HttpApp, { breakers }: HttpContext): 
     url: '/v1/breakers/:name/close',
     schema: {
       summary: 'Close a breaker by hand, whatever opened it',
-      description: 'Its parked steps come back spread over half a minute or more.',
+      description: 'Its parked steps come back spread over 45 s or more.',
       tags: ['breakers'],
       params: paramsZ,
       response: { 200: breakerViewZ, ...problemAnswer },

@@ -72,7 +72,9 @@ export class BreakerView {
     // Who may ask now but is one too many looks again when the answer is known.
     const until = judgement.may === 'wait' ? (judgement.until ?? now + MANUAL_LOOK_MS) : now;
     // All that wait in one state of the breaker share a spread: they are told apart however often they look.
-    const place = this.#spreadOf(name).next(known.record.generation, returnSpreadMs(known.parked));
+    const spread = this.#spreadOf(name);
+    // Many may have been parked since they were counted.
+    const place = spread.next(known.record.generation, returnSpreadMs(Math.max(known.parked, spread.taken)));
     return Math.max(1, Math.ceil(until - now) + place);
   }
 
