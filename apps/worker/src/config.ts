@@ -39,6 +39,7 @@ export const environmentZ = z.object({
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
   FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
+  FLOTILLA_ADAPTIVE_CONCURRENCY: flag(true),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_FLAGS: flagsZ.prefault(''),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
@@ -63,6 +64,8 @@ export interface WorkerConfig {
   probationSlots: number;
   /** Processes at once for steps that may be what ends workers; with 0 they are made beside the others. */
   ownProcesses: number;
+  /** Takes less work while memory, handles or the event loop run short. */
+  adaptiveConcurrency: boolean;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
   /** What is switched on, for which runs. */
@@ -99,6 +102,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     concurrency: data.FLOTILLA_CONCURRENCY,
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
     ownProcesses: data.FLOTILLA_OWN_PROCESSES,
+    adaptiveConcurrency: isOn(data.FLOTILLA_ADAPTIVE_CONCURRENCY),
     drainMs: data.FLOTILLA_DRAIN_MS,
     flags: data.FLOTILLA_FLAGS,
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,

@@ -23,19 +23,29 @@ export interface WorkerParts {
   queues: string[];
   watchdog: Watchdog;
   breakers: Breakers;
-  createExecutor: (own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'makeAlone' | 'meter'>) => Executor;
+  createExecutor: (
+    own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'makeAlone' | 'meter' | 'onExhausted'>,
+  ) => Executor;
   close: () => Promise<void>;
 }
 
-/** Loads the handlers and connects to Redis. `name` is what Redis lists the connections as. */
-export async function createWorkerParts(config: WorkerConfig, logger: Logger, name: string): Promise<WorkerParts> {
+/** Loads the handlers and connects to Redis. `name` is what Redis lists the connections as; `onTrouble` is told of errors of these. */
+export async function createWorkerParts(
+  config: WorkerConfig,
+  logger: Logger,
+  name: string,
+  onTrouble: (error: unknown) => void = () => undefined,
+): Promise<WorkerParts> {
   const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
   const connections: RedisConnection[] = [];
   let endTimers: (() => void) | undefined;
   const connect = (role: ConnectionRole) => {
     const connection = connectRedis(config.redisUrl, role, {
       name,
-      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
+      onError: (report) => {
+        logger.warn({ ...report, target: connection.target }, 'Redis connection trouble');
+        onTrouble(report.error);
+      },
     });
     connections.push(connection);
     return connection;

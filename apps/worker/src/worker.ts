@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
 import { WorkMeter } from '@flotilla/agents';
+import type { AgentView } from '@flotilla/contracts';
+import type { Slots } from '@flotilla/executor';
 import { TaskConsumer } from '@flotilla/queue';
 import { REDIS_RECHECK_MS, RedisWatch, requireRedis } from '@flotilla/redis';
 import { listenForHints, randomToken } from '@flotilla/state';
@@ -9,6 +11,7 @@ import type { WorkerConfig } from './config.ts';
 import { ForgottenAttempts } from './forgotten-attempts.ts';
 import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { LoadGovernor } from './load-governor.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
 
 const WORKER_VERSION = '0.1.0';
@@ -28,7 +31,9 @@ export async function startWorker(
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
-  const parts = await createWorkerParts(config, logger, workerId);
+  let governor: LoadGovernor | undefined;
+  const onTrouble = (error: unknown) => governor?.noteTrouble(error);
+  const parts = await createWorkerParts(config, logger, workerId, onTrouble);
   const { connect, commands, state, capabilities, queues, watchdog, breakers } = parts;
   try {
     const { namespace, partitions, allowVolatile } = config;
@@ -41,15 +46,17 @@ export async function startWorker(
       meter,
       workerId,
       slots: config.concurrency,
+      onExhausted: (code) => governor?.exhausted(code),
       ...(own === undefined ? {} : { makeAlone: (attempt, control) => own.make(attempt, control) }),
     });
+    if (config.adaptiveConcurrency) governor = new LoadGovernor(executor.slots, logger);
     const startedAt = Date.now();
     const identity = {
       ...{ agentId: workerId, workerId, host: hostname(), pid: process.pid, version: WORKER_VERSION },
       ...{ capabilities, queues, handlers: parts.handlerNames, startedAt },
     };
     const describe = () => ({
-      load: { running: executor.slots.taken, slots: executor.slots.size, loopLagMs: watchdog.takeLagMs() },
+      load: loadOf(executor.slots, watchdog.takeLagMs()),
       draining: executor.draining,
       work: meter.report(),
     });
@@ -77,8 +84,10 @@ export async function startWorker(
           onTurn: () => keeper.turn(queue),
           describe: (task) => executor.describeTask(task),
           onStuck: () => onStuck(queue),
-          onError: (error) =>
-            void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble'),
+          onError: (error) => {
+            void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble');
+            onTrouble(error);
+          },
         }),
     );
     const watch = new RedisWatch(commands.client, {
@@ -96,6 +105,7 @@ export async function startWorker(
       void look(watch, logger, onDataLoss).then(() => forgotten.afterLook(watch.lineage));
     }, REDIS_RECHECK_MS).unref();
     watchdog.start();
+    governor?.start();
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
     let draining: Promise<void> | undefined;
@@ -113,6 +123,7 @@ export async function startWorker(
       await within(Promise.all(consumers.map((consumer) => consumer.close())), CLOSE_MS);
       await within(keeper.leave(), CLOSE_MS);
       own?.close();
+      governor?.stop();
       await watchdog.stop();
       await parts.close();
     };
@@ -127,6 +138,10 @@ export async function startWorker(
     await parts.close();
     throw error;
   }
+}
+
+function loadOf({ taken, size, limit }: Slots, loopLagMs: number): AgentView['load'] {
+  return { running: taken, slots: size, limit, loopLagMs };
 }
 
 /** Tells what has become wrong with how Redis is set up. */

@@ -145,7 +145,8 @@ export const agentViewZ = z.object({
   capabilities: z.array(z.string()),
   queues: z.array(z.string()),
   handlers: z.array(z.string()),
-  load: z.object({ running: z.number(), slots: z.number(), loopLagMs: z.number() }),
+  /** `slots`: attempts at once, as configured. `limit`: as many as it takes now, fewer while it is short of something. */
+  load: z.object({ running: z.number(), slots: z.number(), limit: z.number().optional(), loopLagMs: z.number() }),
   startedAt: z.number(),
   lastSeenAt: z.number(),
 });

@@ -6,6 +6,7 @@ export * from './choose-branch.ts';
 export * from './classify-error.ts';
 export * from './cleanup-work.ts';
 export * from './compile-workflow.ts';
+export * from './concurrency-limit.ts';
 export * from './counted-edges.ts';
 export * from './decide-join.ts';
 export * from './decide-retry.ts';

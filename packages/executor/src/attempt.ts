@@ -263,6 +263,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const hasBreaker = stepWork.breaker !== undefined;
   const thrown = end.kind === 'threw' ? end.error : undefined;
   if (countsAgainstAgent({ type, code, error: thrown, hasBreaker })) attempt.outcome = 'failed';
+  if (classification.type === 'resource_exhausted') options.onExhausted?.(classification.code);
   const parkMs = await breaker?.settleFailure(classification);
   if (parkMs !== undefined && control.cause !== 'total-time') {
     await park(attempt, breaker!, parkMs);

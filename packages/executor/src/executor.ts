@@ -26,6 +26,8 @@ export interface ExecutorOptions {
   classifyRules?: readonly ClassifyRule[];
   /** What is switched on, for which runs. Default: everything for all. */
   flags?: Flags;
+  /** Told of each attempt that failed as `resource_exhausted`, with its code. */
+  onExhausted?: (code: string) => void;
   outputLimits?: JsonLimits;
   /** Told how each attempt ends, as far as that speaks of the agent. */
   meter?: WorkMeter;

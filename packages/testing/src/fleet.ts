@@ -153,6 +153,7 @@ const CLEAN: Environment = {
   FLOTILLA_HANDLERS: undefined,
   FLOTILLA_QUEUES: undefined,
   FLOTILLA_CONCURRENCY: undefined,
+  FLOTILLA_ADAPTIVE_CONCURRENCY: undefined,
   FLOTILLA_DRAIN_MS: undefined,
   FLOTILLA_FLAGS: undefined,
   FLOTILLA_LOG_LEVEL: undefined,

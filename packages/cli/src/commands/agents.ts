@@ -64,7 +64,7 @@ function row(agent: AgentView, now: number): string[] {
   const up = formatDuration(lastSeenAt - startedAt);
   const seen =
     status === 'lost' ? `${formatMoment(lastSeenAt)} (${formatDuration(Math.max(0, now - lastSeenAt))} ago)` : 'now';
-  return [agentId, standing(agent, now), seen, host, String(pid), `${load.running}/${load.slots}`, up, abilities];
+  return [agentId, standing(agent, now), seen, host, String(pid), formatLoad(load), up, abilities];
 }
 
 /** A status that is not the usual one says why, and for how long it has been that. */
@@ -81,4 +81,9 @@ async function printEvents(terminal: Terminal, options: AgentsOptions): Promise<
     const rows = events.map(({ at, type, agentId, reason }) => [formatMoment(at), type, agentId, reason]);
     printTable(terminal, ['AT', 'EVENT', 'AGENT', 'REASON'], rows);
   }
+}
+
+/** Attempts at once of as many as it takes; of how many it has slots for when that is more: it is short of something. */
+function formatLoad({ running, slots, limit = slots }: AgentView['load']): string {
+  return limit < slots ? `${running}/${limit} of ${slots}` : `${running}/${slots}`;
 }

@@ -1,0 +1,133 @@
+/** How short a worker is of what its attempts need: `some` takes less work, `much` takes none for the moment. */
+export type Pressure = 'none' | 'some' | 'much';
+
+/** After a decrease the next waits so long: the attempts that are let end must show first. */
+const DECREASE_EVERY_MS = 1000;
+const DECREASE_FACTOR = 0.5;
+const INCREASE_EVERY_MS = 500;
+/** Of the slots, at least one. */
+const INCREASE_SHARE = 0.02;
+/** The limit grows only while this much of it is used: what was not tried is not known to fit. */
+const USED_SHARE = 0.7;
+const SLOW_START_SHARE = 0.1;
+const SLOW_START_DOUBLES_EVERY_MS = 5000;
+
+/**
+ * How many attempts a worker may make at once: its slots while all is well, fewer after what they need ran short.
+ * Decreases by half, increases by small steps; after it had to stop altogether (and where it starts with little room) it
+ * begins with a tenth and doubles every five seconds. Never stands still for good: without attempts there is room for one.
+ */
+export class ConcurrencyLimit {
+  readonly #slots: number;
+  #limit: number;
+  #decreasedAtMs = Number.NEGATIVE_INFINITY;
+  #increasedAtMs = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  #slowStart: boolean;
+
+  constructor(slots: number, { slowStart = false }: { slowStart?: boolean } = {}) {
+    this.#slots = slots;
+    this.#slowStart = slowStart;
+    this.#limit = slowStart ? this.#first() : slots;
+  }
+
+  get slots(): number {
+    return this.#slots;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** What was seen now; `taken` is the number of attempts under way. Call it several times a second. */
+  observe(pressure: Pressure, taken: number, nowMs: number): void {
+    if (pressure === 'much') {
+      this.#stopped = true;
+      this.#limit = taken === 0 ? 1 : 0;
+    } else if (this.#stopped) {
+      this.#limit = 1;
+      if (pressure === 'none') this.#beginSlowly(nowMs);
+    } else if (pressure === 'some') this.#decrease(taken, nowMs);
+    else this.#increase(taken, nowMs);
+  }
+
+  /** An attempt, or the worker itself, could not get what it needed (`resource_exhausted`). */
+  exhausted(taken: number, nowMs: number): void {
+    if (!this.#stopped) this.#decrease(taken, nowMs);
+  }
+
+  #decrease(taken: number, nowMs: number): void {
+    if (nowMs - this.#decreasedAtMs < DECREASE_EVERY_MS) return;
+    this.#decreasedAtMs = nowMs;
+    this.#increasedAtMs = nowMs;
+    this.#slowStart = false;
+    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, Math.max(1, taken)) * DECREASE_FACTOR));
+  }
+
+  #beginSlowly(nowMs: number): void {
+    this.#stopped = false;
+    this.#slowStart = true;
+    this.#increasedAtMs = nowMs;
+    this.#limit = this.#first();
+  }
+
+  #increase(taken: number, nowMs: number): void {
+    if (this.#limit >= this.#slots) {
+      this.#slowStart = false;
+      return;
+    }
+    if (this.#increasedAtMs === Number.NEGATIVE_INFINITY) this.#increasedAtMs = nowMs;
+    if (taken < this.#limit * USED_SHARE) return;
+    if (nowMs - this.#increasedAtMs < (this.#slowStart ? SLOW_START_DOUBLES_EVERY_MS : INCREASE_EVERY_MS)) return;
+    this.#increasedAtMs = nowMs;
+    const step = this.#slowStart ? this.#limit : Math.max(1, Math.floor(this.#slots * INCREASE_SHARE));
+    this.#limit = Math.min(this.#slots, this.#limit + step);
+  }
+
+  #first(): number {
+    return Math.max(1, Math.ceil(this.#slots * SLOW_START_SHARE));
+  }
+}
+
+/** What a worker measured of itself. Bytes, milliseconds. */
+export interface Resources {
+  heapUsed: number;
+  heapLimit: number;
+  rss: number;
+  /** What the machine or container has; undefined: not known. */
+  memoryLimit: number | undefined;
+  /** How late a timer came. */
+  loopLagMs: number;
+  /** Share of the time since the last measurement in which this process computed, 0 to 1 and more with threads. */
+  cpuShare: number;
+}
+
+const HEAP_SOME = 0.65;
+const HEAP_MUCH = 0.85;
+const RSS_SOME = 0.8;
+const RSS_MUCH = 0.9;
+const LAG_SOME_MS = 1000;
+/** Below it the loop was late because others had the processor: fewer attempts would change nothing. */
+const OWN_CPU_SHARE = 0.5;
+/** With less heap than this a slot, a worker begins with a few and finds out. */
+const HEAP_A_SLOT_BYTES = 16 * 1024 * 1024;
+
+/** How short the worker is, and of what. */
+export function judgePressure(seen: Resources): { pressure: Pressure; of: string } {
+  const heap = seen.heapUsed / seen.heapLimit;
+  const rss = seen.memoryLimit === undefined ? 0 : seen.rss / seen.memoryLimit;
+  const percent = (share: number) => `${Math.round(share * 100)} %`;
+  if (heap >= HEAP_MUCH) return { pressure: 'much', of: `heap ${percent(heap)}` };
+  if (rss >= RSS_MUCH) return { pressure: 'much', of: `memory ${percent(rss)}` };
+  if (heap >= HEAP_SOME) return { pressure: 'some', of: `heap ${percent(heap)}` };
+  if (rss >= RSS_SOME) return { pressure: 'some', of: `memory ${percent(rss)}` };
+  if (seen.loopLagMs >= LAG_SOME_MS && seen.cpuShare >= OWN_CPU_SHARE) {
+    return { pressure: 'some', of: `event loop ${Math.round(seen.loopLagMs)} ms late` };
+  }
+  return { pressure: 'none', of: '' };
+}
+
+/** True when so many attempts might not fit into the heap: then the limit is found from below. */
+export function mayBeStarved(slots: number, heapLimit: number): boolean {
+  return heapLimit / slots < HEAP_A_SLOT_BYTES;
+}
