@@ -1,5 +1,6 @@
 import { type Flags, FlotillaError, flagsZ, type Problem } from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
+import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { z } from 'zod';
 
 /** Every environment variable that the scheduler reads. docs/reference/configuration.md says the same to users. */
@@ -14,6 +15,12 @@ const wholeNumber = (minimum: number, maximum: number, standard: number) =>
     .prefault(String(standard));
 
 const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0');
+
+/** Percents of Redis' maxmemory: retention tightened, runs refused, steps held; `off`. */
+const watermarks = z
+  .string()
+  .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90, or off')
+  .prefault('70,80,90');
 
 const apiKeyZ = z
   .string()
@@ -49,6 +56,7 @@ export const environmentZ = z.object({
   FLOTILLA_CHECKPOINT_KEYS: checkpointKeysZ.prefault(''),
   FLOTILLA_ALLOW_VOLATILE: flag,
   FLOTILLA_RETENTION_MS: wholeNumber(1000, 3650 * DAY_MS, 7 * DAY_MS),
+  FLOTILLA_STORAGE_WATERMARKS: watermarks,
   FLOTILLA_IDEMPOTENCY_TTL_MS: wholeNumber(1000, 3650 * DAY_MS, 8 * DAY_MS),
   FLOTILLA_MAX_DEPTH: wholeNumber(1, 20_000, 1000),
   FLOTILLA_MAX_BODY_BYTES: wholeNumber(1024, 64 * 1024 * 1024, 8 * 1024 * 1024),
@@ -85,6 +93,8 @@ export interface SchedulerConfig {
   flags: Flags;
   /** How long an ended run stays readable. */
   retentionMs: number;
+  /** Undefined: the memory of Redis is not watched. */
+  watermarks: Watermarks | undefined;
   /** How long a key gives the same run; not shorter than the retention. */
   idempotencyTtlMs: number;
   /** Longest chain of steps. */
@@ -125,6 +135,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
     flags: data.FLOTILLA_FLAGS,
     retentionMs: data.FLOTILLA_RETENTION_MS,
+    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)?.marks,
     idempotencyTtlMs: data.FLOTILLA_IDEMPOTENCY_TTL_MS,
     maxDepth: data.FLOTILLA_MAX_DEPTH,
     maxBodyBytes: data.FLOTILLA_MAX_BODY_BYTES,

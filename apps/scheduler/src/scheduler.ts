@@ -11,6 +11,7 @@ import {
   type RedisConnection,
   RedisWatch,
   requireRedis,
+  StorageWatch,
   untilReady,
   watchEpoch,
 } from '@flotilla/redis';
@@ -26,6 +27,7 @@ import { createPruneLoop } from './loops/prune-runs.ts';
 import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
 import { createWatchFleetLoop } from './loops/watch-fleet.ts';
+import { createWatchStorageLoop, retentionAt } from './loops/watch-storage.ts';
 import { BreakerView } from './relay/breaker-view.ts';
 import { FleetView } from './relay/fleet-view.ts';
 import { explainRun } from './why/explain-run.ts';
@@ -122,12 +124,15 @@ export async function startScheduler(
       intervalMs: REDIS_RECHECK_MS,
       logger,
     });
+    const storage = new StorageWatch(commands.client, config.watermarks);
     const metrics = createMetrics();
+    metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
     const loops = [
       createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
       createReclaimLoop({ state, logger }),
-      createPruneLoop({ state, retentionMs: config.retentionMs, logger }),
+      createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
+      createWatchStorageLoop({ storage, fleet, state, logger }),
       createWatchFleetLoop({ fleet, breakers, state, logger }),
       watchEpochLoop,
     ];
@@ -166,7 +171,8 @@ export async function startScheduler(
       config,
       logger,
       findLoopProblems: () => loops.filter(({ idleMs }) => idleMs > LOOP_STALL_MS).map(stalled),
-      findStoreProblems: () => watch.problems,
+      findStoreProblems: () => [...watch.problems, ...storage.problems],
+      refusesRuns: () => storage.refuses,
     });
     const url = await listen(server, config);
     for (const loop of [...loops, ...unhurriedLoops]) loop.start();

@@ -1,5 +1,6 @@
 import type { BreakerSettings } from '@flotilla/breakers';
 import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem } from '@flotilla/contracts';
+import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { z } from 'zod';
 
 /** Every environment variable that the worker reads. docs/reference/configuration.md says the same to users. */
@@ -40,6 +41,10 @@ export const environmentZ = z.object({
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
   FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
   FLOTILLA_ADAPTIVE_CONCURRENCY: flag(true),
+  FLOTILLA_STORAGE_WATERMARKS: z
+    .string()
+    .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90, or off')
+    .prefault('70,80,90'),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_FLAGS: flagsZ.prefault(''),
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
@@ -66,6 +71,8 @@ export interface WorkerConfig {
   ownProcesses: number;
   /** Takes less work while memory, handles or the event loop run short. */
   adaptiveConcurrency: boolean;
+  /** Percents of Redis' maxmemory; at the last one no attempt begins. Undefined: it is not watched. */
+  watermarks: Watermarks | undefined;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
   /** What is switched on, for which runs. */
@@ -103,6 +110,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
     ownProcesses: data.FLOTILLA_OWN_PROCESSES,
     adaptiveConcurrency: isOn(data.FLOTILLA_ADAPTIVE_CONCURRENCY),
+    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)?.marks,
     drainMs: data.FLOTILLA_DRAIN_MS,
     flags: data.FLOTILLA_FLAGS,
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,

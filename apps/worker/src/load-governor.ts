@@ -58,8 +58,8 @@ export class LoadGovernor {
   }
 
   #look(): void {
-    const { pressure, of } = judgePressure(this.#measure());
-    this.#limit.observe(pressure, this.#slots.taken, performance.now());
+    const { pressure, of, share } = judgePressure(this.#measure());
+    this.#limit.observe(pressure, this.#slots.taken, performance.now(), share);
     this.#apply(of);
   }
 

@@ -3,7 +3,7 @@ import { WorkMeter } from '@flotilla/agents';
 import type { AgentView } from '@flotilla/contracts';
 import type { Slots } from '@flotilla/executor';
 import { TaskConsumer } from '@flotilla/queue';
-import { REDIS_RECHECK_MS, RedisWatch, requireRedis } from '@flotilla/redis';
+import { REDIS_RECHECK_MS, RedisWatch, requireRedis, StorageWatch } from '@flotilla/redis';
 import { listenForHints, randomToken } from '@flotilla/state';
 import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
 import { OwnProcesses } from './alone/own-processes.ts';
@@ -14,6 +14,8 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { LoadGovernor } from './load-governor.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
 
+/** How often the memory of Redis is looked at. */
+const STORAGE_LOOK_MS = 1000;
 const WORKER_VERSION = '0.1.0';
 
 export interface RunningWorker {
@@ -94,6 +96,8 @@ export async function startWorker(
       ...{ namespace, partitions, allowVolatile, servers },
       knownEpoch: deployment.epoch,
     });
+    const storage = new StorageWatch(commands.client, config.watermarks);
+    const watchingStorage = setInterval(() => void holdBack(storage, executor.slots, logger), STORAGE_LOOK_MS).unref();
     const forgotten = new ForgottenAttempts({
       listAttempts: () => state.listAttempts(workerId),
       holds: (attemptId) => executor.held.has(attemptId),
@@ -111,6 +115,7 @@ export async function startWorker(
     let draining: Promise<void> | undefined;
     const drain = async () => {
       clearInterval(watching);
+      clearInterval(watchingStorage);
       const stopped = Promise.all(consumers.map((consumer) => consumer.stopTaking()));
       // While attempts end, the lease is kept by hand: the take loops have come to rest.
       const keeping = setInterval(() => keeper.turn(), 500);
@@ -142,6 +147,15 @@ export async function startWorker(
 
 function loadOf({ taken, size, limit }: Slots, loopLagMs: number): AgentView['load'] {
   return { running: taken, slots: size, limit, loopLagMs };
+}
+
+/** Has no attempt begin while Redis has hardly any memory left. While it cannot be asked, what was known stays. */
+async function holdBack(storage: StorageWatch, slots: Slots, logger: Logger): Promise<void> {
+  try {
+    slots.limitTo('storage', (await storage.look()) === 'holding' ? 0 : Number.POSITIVE_INFINITY);
+  } catch (error) {
+    logger.debug({ error }, 'the memory of Redis could not be looked at');
+  }
 }
 
 /** Tells what has become wrong with how Redis is set up. */

@@ -63,7 +63,7 @@ export const stepViewZ = z.object({
   needs: z.array(z.string()).optional(),
   output: z.json().optional(),
   error: stepErrorZ.optional(),
-  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `agent-health` … */
+  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `agent-health`, `storage` … */
   reason: z.string().optional(),
   /** Next try of a backing-off step. */
   nextAttemptAt: z.number().optional(),

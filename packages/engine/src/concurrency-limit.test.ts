@@ -44,6 +44,17 @@ describe('the limit of attempts at once', () => {
     expect(busy(limit, 60_000, 31_000)).toBe(SLOTS);
   });
 
+  test("grows no further than memory would reach if all of it were the attempts'", () => {
+    const limit = new ConcurrencyLimit(SLOTS, { slowStart: true });
+    limit.observe('none', 7, 0, 0.5);
+    limit.observe('none', 7, 5000, 0.5);
+    expect(limit.limit).toBe(11);
+    limit.observe('none', 11, 10_000, 0.64);
+    expect(limit.limit).toBe(13);
+    limit.observe('none', 10, 15_000, 0.64);
+    expect(limit.limit).toBe(13);
+  });
+
   test('is nothing while much is short, except one when nothing is under way', () => {
     const limit = new ConcurrencyLimit(SLOTS);
     limit.observe('much', 12, 0);
@@ -118,6 +129,6 @@ describe('what is short', () => {
     // Others have the processor.
     [{ loopLagMs: 1500, cpuShare: 0.1 }, 'none', ''],
   ] as const)('%j is %s: %s', (resources, pressure, of) => {
-    expect(judgePressure({ ...fine, ...resources })).toEqual({ pressure, of });
+    expect(judgePressure({ ...fine, ...resources })).toMatchObject({ pressure, of });
   });
 });

@@ -9,6 +9,8 @@ const INCREASE_EVERY_MS = 500;
 const INCREASE_SHARE = 0.02;
 /** The limit grows only while this much of it is used: what was not tried is not known to fit. */
 const USED_SHARE = 0.7;
+/** Of the memory, that growth may lead to. */
+const FULL_SHARE = 0.8;
 const SLOW_START_SHARE = 0.1;
 const SLOW_START_DOUBLES_EVERY_MS = 5000;
 
@@ -39,8 +41,11 @@ export class ConcurrencyLimit {
     return this.#limit;
   }
 
-  /** What was seen now; `taken` is the number of attempts under way. Call it several times a second. */
-  observe(pressure: Pressure, taken: number, nowMs: number): void {
+  /**
+   * What was seen now; `taken` is the number of attempts under way, `share` how much of the memory they and the rest use.
+   * Call it several times a second.
+   */
+  observe(pressure: Pressure, taken: number, nowMs: number, share = 0): void {
     if (pressure === 'much') {
       this.#stopped = true;
       this.#limit = taken === 0 ? 1 : 0;
@@ -48,7 +53,7 @@ export class ConcurrencyLimit {
       this.#limit = 1;
       if (pressure === 'none') this.#beginSlowly(nowMs);
     } else if (pressure === 'some') this.#decrease(taken, nowMs);
-    else this.#increase(taken, nowMs);
+    else this.#increase(taken, nowMs, share);
   }
 
   /** An attempt, or the worker itself, could not get what it needed (`resource_exhausted`). */
@@ -71,7 +76,7 @@ export class ConcurrencyLimit {
     this.#limit = this.#first();
   }
 
-  #increase(taken: number, nowMs: number): void {
+  #increase(taken: number, nowMs: number, share: number): void {
     if (this.#limit >= this.#slots) {
       this.#slowStart = false;
       return;
@@ -81,7 +86,9 @@ export class ConcurrencyLimit {
     if (nowMs - this.#increasedAtMs < (this.#slowStart ? SLOW_START_DOUBLES_EVERY_MS : INCREASE_EVERY_MS)) return;
     this.#increasedAtMs = nowMs;
     const step = this.#slowStart ? this.#limit : Math.max(1, Math.floor(this.#slots * INCREASE_SHARE));
-    this.#limit = Math.min(this.#slots, this.#limit + step);
+    // As if all of the memory were theirs: more attempts than would fill it then are not begun in one step.
+    const fits = share === 0 ? Number.POSITIVE_INFINITY : Math.floor((taken * FULL_SHARE) / share);
+    this.#limit = Math.max(this.#limit, Math.min(this.#slots, this.#limit + step, fits));
   }
 
   #first(): number {
@@ -113,18 +120,19 @@ const OWN_CPU_SHARE = 0.5;
 const HEAP_A_SLOT_BYTES = 16 * 1024 * 1024;
 
 /** How short the worker is, and of what. */
-export function judgePressure(seen: Resources): { pressure: Pressure; of: string } {
+export function judgePressure(seen: Resources): { pressure: Pressure; of: string; share: number } {
   const heap = seen.heapUsed / seen.heapLimit;
   const rss = seen.memoryLimit === undefined ? 0 : seen.rss / seen.memoryLimit;
-  const percent = (share: number) => `${Math.round(share * 100)} %`;
-  if (heap >= HEAP_MUCH) return { pressure: 'much', of: `heap ${percent(heap)}` };
-  if (rss >= RSS_MUCH) return { pressure: 'much', of: `memory ${percent(rss)}` };
-  if (heap >= HEAP_SOME) return { pressure: 'some', of: `heap ${percent(heap)}` };
-  if (rss >= RSS_SOME) return { pressure: 'some', of: `memory ${percent(rss)}` };
+  const share = Math.max(heap, rss);
+  const percent = (part: number) => `${Math.round(part * 100)} %`;
+  if (heap >= HEAP_MUCH) return { pressure: 'much', of: `heap ${percent(heap)}`, share };
+  if (rss >= RSS_MUCH) return { pressure: 'much', of: `memory ${percent(rss)}`, share };
+  if (heap >= HEAP_SOME) return { pressure: 'some', of: `heap ${percent(heap)}`, share };
+  if (rss >= RSS_SOME) return { pressure: 'some', of: `memory ${percent(rss)}`, share };
   if (seen.loopLagMs >= LAG_SOME_MS && seen.cpuShare >= OWN_CPU_SHARE) {
-    return { pressure: 'some', of: `event loop ${Math.round(seen.loopLagMs)} ms late` };
+    return { pressure: 'some', of: `event loop ${Math.round(seen.loopLagMs)} ms late`, share };
   }
-  return { pressure: 'none', of: '' };
+  return { pressure: 'none', of: '', share };
 }
 
 /** True when so many attempts might not fit into the heap: then the limit is found from below. */

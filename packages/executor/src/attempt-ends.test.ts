@@ -39,6 +39,17 @@ async function oneStep(run: Run, timeouts: object = {}) {
   return { runId, step, executor, ended };
 }
 
+/** The object with some of its members replaced. */
+function overriding<T extends object>(object: T, members: Partial<T>): T {
+  return new Proxy(object, {
+    get: (of, name) => {
+      if (Object.hasOwn(members, name)) return members[name as keyof T];
+      const value: unknown = Reflect.get(of, name, of);
+      return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+    },
+  });
+}
+
 const viewOf = async (runId: string) => (await world.state.listSteps(runId, { limit: 1 })).steps[0]!;
 
 describe('ORIGIN 4 S1: after a deadline no retry goes on', () => {
@@ -73,11 +84,18 @@ describe('ORIGIN 4 S2: what is called off before it begins does not begin', () =
   test('the handler of an attempt whose worker hands back is not called', async () => {
     const { runId, step } = await world.start({ a: { ...work, retry } });
     let calls = 0;
-    const executor = world.createExecutor(() => {
+    const { state } = world;
+    // The claim is answered when the drain time has ended.
+    const claim: typeof state.transitions.claim = async (request) => {
+      await eventually(() => executor.handsBack);
+      return state.transitions.claim(request);
+    };
+    const slow = overriding(state, { transitions: overriding(state.transitions, { claim }) });
+    const run: Run = () => {
       calls += 1;
       return 1;
-    });
-    // The claim is under way when the drain time ends.
+    };
+    const executor: Executor = world.createExecutor(run, { state: slow });
     const task = executor.runTask({ v: 1, i: [step('a')] });
     await executor.drain(0);
     await task;

@@ -24,3 +24,4 @@ export {
 } from './run-script.ts';
 export { parseInfo, type ServerFacts } from './server-facts.ts';
 export { type CheckRedisOptions, checkRedis, type RedisCheck, requireRedis } from './start-up-guard.ts';
+export { parseWatermarks, type StorageLevel, StorageWatch, type Watermarks } from './storage-watch.ts';

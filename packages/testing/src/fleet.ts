@@ -154,6 +154,7 @@ const CLEAN: Environment = {
   FLOTILLA_QUEUES: undefined,
   FLOTILLA_CONCURRENCY: undefined,
   FLOTILLA_ADAPTIVE_CONCURRENCY: undefined,
+  FLOTILLA_STORAGE_WATERMARKS: undefined,
   FLOTILLA_DRAIN_MS: undefined,
   FLOTILLA_FLAGS: undefined,
   FLOTILLA_LOG_LEVEL: undefined,

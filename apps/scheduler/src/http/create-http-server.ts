@@ -9,6 +9,7 @@ import { boundApi, boundBreakers } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
 import { answerClientError } from './client-error.ts';
 import { registerFlagRoutes } from './flags.ts';
+import { createAdmission } from './guards/admission.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
 import { checkHost } from './guards/check-host.ts';
 import { InFlightLimit } from './guards/in-flight-limit.ts';
@@ -46,6 +47,8 @@ export interface HttpServerOptions {
   findLoopProblems?: FindLoopProblems;
   /** What is wrong with how Redis is set up; told by /readyz. */
   findStoreProblems?: FindLoopProblems;
+  /** True while there is no room for new runs. Default: never. */
+  refusesRuns?: () => boolean;
   /** How slowly a request may arrive. Default: its head within 10 s, all of it within 60 s. */
   arrival?: ArrivalLimits;
 }
@@ -137,6 +140,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal): HttpCo
     plans: new PlanSource({ api, compile, maxDepth: config.maxDepth, inputs }),
     agents: new LiveAgents(api),
     watch: new RunWatch(api),
+    admit: createAdmission(options.refusesRuns ?? (() => false)),
     closing,
   };
 }

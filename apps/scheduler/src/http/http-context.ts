@@ -57,6 +57,8 @@ export interface HttpContext {
   inputs: InputSchemas;
   agents: LiveAgents;
   watch: RunWatch;
+  /** STORAGE_FULL while no new runs are taken. */
+  admit: () => void;
   /** Aborted when the server closes: what streams or waits ends. */
   closing: AbortSignal;
 }

@@ -27,7 +27,10 @@ export function registerRunBatchRoute(app: HttpApp, context: HttpContext): void 
       body: batchBodyZ,
       response: { 200: runsStartedZ, ...problemAnswer },
     },
-    handler: (request) => startRuns(request.body.runs, context),
+    handler: (request) => {
+      context.admit();
+      return startRuns(request.body.runs, context);
+    },
   });
 }
 

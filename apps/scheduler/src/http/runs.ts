@@ -67,6 +67,7 @@ function registerStart(app: HttpApp, context: HttpContext): void {
       response: { 200: runStartedZ, 201: runStartedZ, ...problemAnswer },
     },
     handler: async (request, reply) => {
+      context.admit();
       const { request: create, warnings } = await prepareRun(request.body, starting);
       const created = await api.createRun(create);
       metrics.count('flotilla_runs_started_total', 'Runs that were accepted, repetitions apart', {

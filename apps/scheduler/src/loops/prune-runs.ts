@@ -5,7 +5,8 @@ import { Loop } from './loop.ts';
 
 export interface PruneDependencies {
   state: State<Plan>;
-  retentionMs: number;
+  /** As it is now: less when storage is tight. */
+  retentionMs: () => number;
   logger: Logger;
 }
 
@@ -18,14 +19,14 @@ export function createPruneLoop(dependencies: PruneDependencies): Loop {
   return new Loop({
     name: 'prune-runs',
     turn: () => turn(dependencies),
-    intervalMs: Math.min(INTERVAL_MS, Math.max(100, dependencies.retentionMs / 10)),
+    intervalMs: Math.min(INTERVAL_MS, Math.max(100, dependencies.retentionMs() / 10)),
     logger: dependencies.logger,
   });
 }
 
 async function turn({ state, retentionMs }: PruneDependencies): Promise<number | undefined> {
   const [seconds, micros] = await state.client.time();
-  const before = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - retentionMs;
+  const before = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - retentionMs();
   const counts = await Promise.all(
     state.tags.map(async (tag) => {
       const ended = await state.client.zrangebyscore(stateKey(tag, 'ended'), '-inf', before, 'LIMIT', 0, SLICE);

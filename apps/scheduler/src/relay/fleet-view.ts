@@ -10,6 +10,7 @@ const MOST_STEPS_IN_TASK = 64;
 /** Steps that nobody can take are looked at again after as long as their handler has been missing, within these. */
 const FIRST_LOOK_MS = 1000;
 const LONGEST_LOOK_MS = 30_000;
+const STORAGE_LOOK_MS = 10_000;
 
 /**
  * What the relay knows of the fleet, at most a moment old: which handlers living workers have, and how long their steps
@@ -25,6 +26,9 @@ export class FleetView {
   /** Since when handlers have been missing, monotonic. Forgetting one costs a few more looks. */
   readonly #missingSince = new LRUCache<string, number>({ max: 10_000 });
   #arrivals = 0;
+
+  /** Redis has hardly any memory left: no step is handed out. */
+  isHeldByStorage = false;
 
   constructor(state: State<Plan>, directory: Pick<AgentDirectory, 'list'>) {
     this.#state = state;
@@ -61,6 +65,8 @@ export class FleetView {
    * missing, 1 to 30 s, and up to a quarter more, so that steps parked together do not come back together.
    */
   lookAgainInMs(queue: string, use: string): number {
+    // They are woken when there is room.
+    if (this.isHeldByStorage) return Math.round(STORAGE_LOOK_MS * (1 + Math.random() / 4));
     const now = performance.now();
     const since = this.#missingSince.get(`${queue}\n${use}`) ?? now;
     this.#missingSince.set(`${queue}\n${use}`, since);
@@ -71,7 +77,8 @@ export class FleetView {
    * Why nobody may take such a step now: the agents that could are unhealthy, or those that serve the queue lack the
    * handler. Nothing when somebody may, and when no living agent serves the queue at all: tasks wait for one.
    */
-  obstacleTo(queue: string, use: string): 'agent-health' | 'no-handler' | undefined {
+  obstacleTo(queue: string, use: string): 'storage' | 'agent-health' | 'no-handler' | undefined {
+    if (this.isHeldByStorage) return 'storage';
     const served = this.#queues.get(queue);
     if (served === undefined || served.taken.has(use)) return undefined;
     return served.resting.has(use) ? 'agent-health' : 'no-handler';
