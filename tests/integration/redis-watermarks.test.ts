@@ -22,7 +22,7 @@ beforeAll(async () => {
   connection = connectRedis(redis.url, 'commands');
   await untilReady(connection, 5000);
   // So much that what the tests add is little beside it.
-  await connection.client.set('filler', 'x'.repeat(48 * MIB));
+  for (let index = 0; index < 48; index += 1) await connection.client.set(`filler${index}`, 'x'.repeat(MIB));
   fleet = await startFleet({ redis, namespace: testNamespace(import.meta.url), workers: 2 });
 }, 60_000);
 afterAll(async () => {

@@ -45,7 +45,7 @@ describe('the memory of a Redis', () => {
     redis = await startRedis();
     connection = connectRedis(redis.url, 'commands');
     await untilReady(connection, 5000);
-    await connection.client.set('filler', 'x'.repeat(16 << 20));
+    for (let index = 0; index < 16; index += 1) await connection.client.set(`filler${index}`, 'x'.repeat(1 << 20));
   });
   afterAll(async () => {
     await closeConnection(connection);
