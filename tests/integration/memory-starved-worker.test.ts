@@ -30,7 +30,7 @@ const hungry = () => {
 
 describe('a worker whose heap is too small for its concurrency', () => {
   test('F17 dies when it always takes what is configured', async () => {
-    fleet = await startStarved('fixed', { FLOTILLA_ADAPTIVE_CONCURRENCY: '0' });
+    fleet = await startStarved('fixed', { FLOTILLA_FLAGS: 'adaptive-concurrency=off' });
     const [worker] = fleet.workers;
     await fleet.api.start(hungry());
     await within(worker!.process.exited, 60_000, 'the worker to die');
@@ -38,7 +38,7 @@ describe('a worker whose heap is too small for its concurrency', () => {
   }, 120_000);
 
   test('F17 takes less work, tells so, survives and makes every step at its first attempt', async () => {
-    fleet = await startStarved('adaptive', { FLOTILLA_ADAPTIVE_CONCURRENCY: '1' });
+    fleet = await startStarved('adaptive', {});
     const { runId } = await fleet.api.start(hungry());
     const limits = new Set<number>();
     const running = new Set<number>();

@@ -16,10 +16,10 @@ const wholeNumber = (minimum: number, maximum: number, standard: number) =>
 
 const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no', '']).prefault('0');
 
-/** Percents of Redis' maxmemory: retention tightened, runs refused, steps held; `off`. */
+/** Percents of Redis' maxmemory: retention tightened, runs refused, steps held. */
 const watermarks = z
   .string()
-  .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90, or off')
+  .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90')
   .prefault('70,80,90');
 
 const apiKeyZ = z
@@ -93,8 +93,8 @@ export interface SchedulerConfig {
   flags: Flags;
   /** How long an ended run stays readable. */
   retentionMs: number;
-  /** Undefined: the memory of Redis is not watched. */
-  watermarks: Watermarks | undefined;
+  /** Percents of Redis' maxmemory. */
+  watermarks: Watermarks;
   /** How long a key gives the same run; not shorter than the retention. */
   idempotencyTtlMs: number;
   /** Longest chain of steps. */
@@ -135,7 +135,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
     flags: data.FLOTILLA_FLAGS,
     retentionMs: data.FLOTILLA_RETENTION_MS,
-    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)?.marks,
+    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)!,
     idempotencyTtlMs: data.FLOTILLA_IDEMPOTENCY_TTL_MS,
     maxDepth: data.FLOTILLA_MAX_DEPTH,
     maxBodyBytes: data.FLOTILLA_MAX_BODY_BYTES,

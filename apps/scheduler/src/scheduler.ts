@@ -124,7 +124,10 @@ export async function startScheduler(
       intervalMs: REDIS_RECHECK_MS,
       logger,
     });
-    const storage = new StorageWatch(commands.client, config.watermarks);
+    const storage = new StorageWatch(
+      commands.client,
+      config.flags['storage-watermarks'] > 0 ? config.watermarks : undefined,
+    );
     const metrics = createMetrics();
     metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
     const loops = [

@@ -40,10 +40,9 @@ export const environmentZ = z.object({
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
   FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
-  FLOTILLA_ADAPTIVE_CONCURRENCY: flag(true),
   FLOTILLA_STORAGE_WATERMARKS: z
     .string()
-    .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90, or off')
+    .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90')
     .prefault('70,80,90'),
   FLOTILLA_DRAIN_MS: wholeNumber(0, 3_600_000, 10_000),
   FLOTILLA_FLAGS: flagsZ.prefault(''),
@@ -69,10 +68,8 @@ export interface WorkerConfig {
   probationSlots: number;
   /** Processes at once for steps that may be what ends workers; with 0 they are made beside the others. */
   ownProcesses: number;
-  /** Takes less work while memory, handles or the event loop run short. */
-  adaptiveConcurrency: boolean;
-  /** Percents of Redis' maxmemory; at the last one no attempt begins. Undefined: it is not watched. */
-  watermarks: Watermarks | undefined;
+  /** Percents of Redis' maxmemory; at the last one no attempt begins. */
+  watermarks: Watermarks;
   /** How long attempts may go on after SIGTERM before they are handed back. */
   drainMs: number;
   /** What is switched on, for which runs. */
@@ -109,8 +106,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     concurrency: data.FLOTILLA_CONCURRENCY,
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
     ownProcesses: data.FLOTILLA_OWN_PROCESSES,
-    adaptiveConcurrency: isOn(data.FLOTILLA_ADAPTIVE_CONCURRENCY),
-    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)?.marks,
+    watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)!,
     drainMs: data.FLOTILLA_DRAIN_MS,
     flags: data.FLOTILLA_FLAGS,
     maxOutputBytes: data.FLOTILLA_MAX_OUTPUT_BYTES,

@@ -51,7 +51,7 @@ export async function startWorker(
       onExhausted: (code) => governor?.exhausted(code),
       ...(own === undefined ? {} : { makeAlone: (attempt, control) => own.make(attempt, control) }),
     });
-    if (config.adaptiveConcurrency) governor = new LoadGovernor(executor.slots, logger);
+    if (config.flags['adaptive-concurrency'] > 0) governor = new LoadGovernor(executor.slots, logger);
     const startedAt = Date.now();
     const identity = {
       ...{ agentId: workerId, workerId, host: hostname(), pid: process.pid, version: WORKER_VERSION },
@@ -96,7 +96,10 @@ export async function startWorker(
       ...{ namespace, partitions, allowVolatile, servers },
       knownEpoch: deployment.epoch,
     });
-    const storage = new StorageWatch(commands.client, config.watermarks);
+    const storage = new StorageWatch(
+      commands.client,
+      config.flags['storage-watermarks'] > 0 ? config.watermarks : undefined,
+    );
     const watchingStorage = setInterval(() => void holdBack(storage, executor.slots, logger), STORAGE_LOOK_MS).unref();
     const forgotten = new ForgottenAttempts({
       listAttempts: () => state.listAttempts(workerId),

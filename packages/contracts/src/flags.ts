@@ -14,6 +14,8 @@ export const FLAGS = {
   breakers: { scope: 'run', says: 'steps with a `breaker` wait, uncharged, while their dependency is down' },
   compensate: { scope: 'run', says: 'steps that have succeeded are compensated when their run does not succeed' },
   'health-routing': { scope: 'fleet', says: 'agents whose steps fail or take too long are taken out of routing' },
+  'adaptive-concurrency': { scope: 'fleet', says: 'workers that run short of memory or handles take less work' },
+  'storage-watermarks': { scope: 'fleet', says: 'while Redis is nearly full, runs are refused and steps held' },
 } as const satisfies Record<string, { scope: 'run' | 'fleet'; says: string }>;
 
 export type FlagName = keyof typeof FLAGS;

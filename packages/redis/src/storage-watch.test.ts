@@ -30,10 +30,9 @@ describe('the level of storage', () => {
   });
 });
 
-test('watermarks are three ascending percents, or off', () => {
-  expect(parseWatermarks('70,80,90')).toEqual({ marks: [70, 80, 90] });
-  expect(parseWatermarks('off')).toEqual({ marks: undefined });
-  for (const text of ['', '70', '80,70,90', '0,80,90', '70,80,101', '70, 80, 90']) {
+test('watermarks are three ascending percents', () => {
+  expect(parseWatermarks('70,80,90')).toEqual([70, 80, 90]);
+  for (const text of ['', 'off', '70', '80,70,90', '0,80,90', '70,80,101', '70, 80, 90']) {
     expect(parseWatermarks(text)).toBeUndefined();
   }
 });

@@ -102,12 +102,11 @@ export class StorageWatch {
   }
 }
 
-/** Reads `70,80,90` or `off`; undefined for anything else that is not ascending whole percents. */
-export function parseWatermarks(text: string): { marks: Watermarks | undefined } | undefined {
-  if (text === 'off') return { marks: undefined };
+/** Reads three ascending whole percents such as `70,80,90`; undefined for anything else. */
+export function parseWatermarks(text: string): Watermarks | undefined {
   const match = /^(\d{1,3}),(\d{1,3}),(\d{1,3})$/.exec(text);
   if (match === null) return undefined;
   const [tight, refusing, holding] = match.slice(1).map(Number) as [number, number, number];
   const ascending = 0 < tight && tight <= refusing && refusing <= holding && holding <= 100;
-  return ascending ? { marks: [tight, refusing, holding] } : undefined;
+  return ascending ? [tight, refusing, holding] : undefined;
 }

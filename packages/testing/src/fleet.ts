@@ -153,7 +153,6 @@ const CLEAN: Environment = {
   FLOTILLA_HANDLERS: undefined,
   FLOTILLA_QUEUES: undefined,
   FLOTILLA_CONCURRENCY: undefined,
-  FLOTILLA_ADAPTIVE_CONCURRENCY: undefined,
   FLOTILLA_STORAGE_WATERMARKS: undefined,
   FLOTILLA_DRAIN_MS: undefined,
   FLOTILLA_FLAGS: undefined,
