@@ -21,9 +21,12 @@ function startStarved(name: string, env: Record<string, string>): Promise<Fleet>
   });
 }
 
+/** However slow the machine is: all of them are under way before the first one ends. */
+const UNTIL_DEAD_MS = 90_000;
+
 /** Steps that hold memory. */
-const hungry = () => {
-  const step = { kind: 'task', use: 'hold', input: { mib: MIB_A_STEP, ms: 5000 }, retry: { maxAttempts: 1 } };
+const hungry = (ms: number) => {
+  const step = { kind: 'task', use: 'hold', input: { mib: MIB_A_STEP, ms }, retry: { maxAttempts: 1 } };
   const steps = Object.fromEntries(Array.from({ length: STEPS }, (_, index) => [`s${index}`, step]));
   return { definition: { flotilla: 1, name: 'hungry', steps } };
 };
@@ -32,14 +35,14 @@ describe('a worker whose heap is too small for its concurrency', () => {
   test('F17 dies when it always takes what is configured', async () => {
     fleet = await startStarved('fixed', { FLOTILLA_FLAGS: 'adaptive-concurrency=off' });
     const [worker] = fleet.workers;
-    await fleet.api.start(hungry());
+    await fleet.api.start(hungry(UNTIL_DEAD_MS));
     await within(worker!.process.exited, 60_000, 'the worker to die');
     expect(worker!.process.lines.some((line) => line.includes('heap out of memory'))).toBe(true);
   }, 120_000);
 
   test('F17 takes less work, tells so, survives and makes every step at its first attempt', async () => {
     fleet = await startStarved('adaptive', {});
-    const { runId } = await fleet.api.start(hungry());
+    const { runId } = await fleet.api.start(hungry(5000));
     const limits = new Set<number>();
     const running = new Set<number>();
     const agent = async (): Promise<AgentView> => (await fleet.api.agents())[0]!;
