@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { FleetApi } from '@flotilla/testing';
+import { eventually, type FleetApi } from '@flotilla/testing';
 import { queueOf } from '../scene.ts';
 import type { Injector } from './injury.ts';
 
@@ -16,6 +16,8 @@ const SKEWS_MS: Readonly<Record<string, number>> = {
 const NOTICED_MS = 1500;
 const TOLERANCE_MS = 5000;
 const MOST_LOOKS = 5;
+/** In a mix Redis may be away for 25 s just then. */
+const ANSWER_MS = 60_000;
 
 /** Where Debian and most others have it. */
 export function findFaketime(): string | undefined {
@@ -72,7 +74,9 @@ export const skewClock: Injector = async (scene, { number, slot: preferred, vari
 async function askClock(api: FleetApi, runId: string, slot: number): Promise<number> {
   const step = { kind: 'task', use: 'tell-time', queue: queueOf(slot) };
   const definition = { flotilla: 1, name: 'chaos-clock', steps: { step } };
-  const { run, steps } = await api.runToEnd({ definition, runId }, 60_000);
+  await api.start({ definition, runId }, { timeoutMs: ANSWER_MS });
+  await api.waitForEnd([runId], { timeoutMs: ANSWER_MS });
+  const { run, steps } = await eventually(() => api.record(runId), { timeoutMs: ANSWER_MS });
   const told = (steps[0]?.output as { now?: number } | undefined)?.now;
   return Number(told) - (run.endedAt ?? 0);
 }

@@ -55,10 +55,9 @@ export const blockWorker: Injector = async (scene, { number, slot: preferred, va
   const mark = join(scene.folder, `block-${number}`);
   try {
     const step = { kind: 'task', use: 'block-loop', queue: queueOf(slot.index), input: { mark, ms: variant.holdMs } };
-    await scene.fleet.api.start({
-      definition: { flotilla: 1, name: 'chaos-block', steps: { step } },
-      runId: `block-${number}`,
-    });
+    const definition = { flotilla: 1, name: 'chaos-block', steps: { step } };
+    // In a mix Redis may be away for 25 s just then.
+    await scene.fleet.api.start({ definition, runId: `block-${number}` }, { timeoutMs: 60_000 });
     const begun = () => readFile(mark, 'utf8').catch(() => undefined);
     await eventually(async () => (await begun()) !== undefined, { timeoutMs: 20_000, message: 'the step to begin' });
     const startAt = Date.now();
