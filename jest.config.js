@@ -1,7 +1,5 @@
 const shared = {
   testEnvironment: 'node',
-  // A deadline for what hangs, not a measure: the machine may be busy.
-  testTimeout: 30_000,
   // The source condition first: tests run the .ts files of every package, so no build is needed to test.
   testEnvironmentOptions: { customExportConditions: ['@flotilla/source', 'node', 'import', 'default'] },
   extensionsToTreatAsEsm: ['.ts'],
@@ -10,6 +8,8 @@ const shared = {
 };
 
 export default {
+  // A deadline for what hangs, not a measure: the machine may be busy. (In a project it would have no effect.)
+  testTimeout: 30_000,
   // Most tests wait for processes, Redis or a lease, so two cores carry three files.
   maxWorkers: 3,
   // One Redis that all test files share; those that freeze, kill or reconfigure one start their own.

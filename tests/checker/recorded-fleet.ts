@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
+import { closeConnection, connectRedis, mastersOf, untilReady } from '@flotilla/redis';
 import {
   type Bounds,
   checkRecording,
@@ -173,7 +173,13 @@ async function scanAtRest(fleet: Fleet, recorder: Recorder): Promise<Recording['
   const connection = connectRedis(fleet.redisUrl, 'commands');
   try {
     await untilReady(connection, 5000);
-    const scan = () => scanRedis((command, ...args) => connection.client.call(command, ...args), fleet.namespace);
+    // Of a Cluster each node has its own keys.
+    const servers = mastersOf(connection.client).map(
+      (server) =>
+        (command: string, ...args: string[]) =>
+          server.call(command, ...args),
+    );
+    const scan = () => scanRedis(servers, fleet.namespace);
     const isAtRest = async () => {
       const found = { ...recorder.recording(), scans: [await scan()] };
       return checkRecording(found, { bounds: REAL_BOUNDS }).every(({ invariant }) => invariant !== 'V13');

@@ -3,6 +3,7 @@ import type { Plan } from '@flotilla/engine';
 import type { RedisClient } from '@flotilla/redis';
 import { partitionTag, State, stateKey } from '@flotilla/state';
 import { compileRandom } from '../model/random-workflow.ts';
+import { removeKeys } from '../scan-keys.ts';
 
 /** Two steps one after the other, a map and a delay: each transition has something to be asked of. */
 export const plan: Plan = compileRandom({
@@ -53,8 +54,7 @@ export class Partition {
 
   /** Removes everything of the partition. */
   async clear(): Promise<void> {
-    const keys = await this.client.keys(`{${this.#namespace}:*`);
-    if (keys.length > 0) await this.client.del(...keys);
+    await removeKeys(this.client, `{${this.#namespace}:`);
   }
 
   /** All that is stored of a run, as text: its own keys as they are, its entries in what runs share. */

@@ -5,6 +5,7 @@ import type { ProblemDocument, RunStarted } from '@flotilla/contracts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { eventually, type Fleet, spawnNode, startFleet, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { scanKeys } from '../scan-keys.ts';
 
 let fleet: Fleet;
 let redis: RedisConnection;
@@ -22,15 +23,8 @@ afterAll(async () => {
 
 /** All keys of the deployment's state with the number of their entries. Agents and queue hints come and go by themselves. */
 async function keyspace(): Promise<Record<string, number>> {
-  const keys: string[] = [];
-  let cursor = '0';
-  do {
-    const [next, page] = await redis.client.scan(cursor, 'MATCH', `{${fleet.namespace}*`, 'COUNT', 1000);
-    keys.push(...page);
-    cursor = next;
-  } while (cursor !== '0');
   const sizes: Record<string, number> = {};
-  for (const key of [...new Set(keys)].sort()) {
+  for (const key of await scanKeys(redis.client, `{${fleet.namespace}`)) {
     if (/:(?:agents(?::[a-z]+)?|workers|reclaim|lease|durations)$/.test(key)) continue;
     const type = await redis.client.type(key);
     const length = { hash: 'HLEN', list: 'LLEN', zset: 'ZCARD', set: 'SCARD', stream: 'XLEN', string: 'STRLEN' }[type];

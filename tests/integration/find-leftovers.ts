@@ -1,4 +1,4 @@
-import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
+import { closeConnection, connectRedis, mastersOf, untilReady } from '@flotilla/redis';
 import { checkRecording, EMPTY_RECORDING, scanRedis } from '@flotilla/testing';
 
 /**
@@ -13,7 +13,13 @@ export async function findLeftovers(
   const connection = connectRedis(redisUrl, 'commands');
   try {
     await untilReady(connection, 5000);
-    const scan = await scanRedis((command, ...args) => connection.client.call(command, ...args), namespace);
+    // Of a Cluster each node has its own keys.
+    const servers = mastersOf(connection.client).map(
+      (server) =>
+        (command: string, ...args: string[]) =>
+          server.call(command, ...args),
+    );
+    const scan = await scanRedis(servers, namespace);
     // BullMQ gives up tasks of killed workers after a minute; they are hints, and state does not wait for that.
     const bounds = { tasksMayRemain: !tasks };
     return checkRecording({ ...EMPTY_RECORDING, scans: [scan] }, { bounds }).map(({ message }) => message);

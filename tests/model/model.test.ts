@@ -2,8 +2,8 @@ import { closeConnection, connectRedis, type RedisConnection, untilReady } from 
 import { findViolations, sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { removeKeys, scanKeys } from '../scan-keys.ts';
 import { createRun } from './create-run.ts';
-import { keysOf } from './observe.ts';
 import { callsOf, type Operation, operationArbitrary, renew } from './operations.ts';
 import { quiesce } from './quiesce.ts';
 import { compileRandom, workflowArbitrary } from './random-workflow.ts';
@@ -71,7 +71,7 @@ async function perform(world: World, operations: readonly Operation[]): Promise<
 /** What may be left of runs that were pruned: nothing but what is not of any run. */
 async function checkLeftovers(world: World): Promise<void> {
   for (const run of world.runs) await world.execute([pruneRun(world, run)]);
-  const left = await keysOf(world.client, `{${world.namespace}:`);
+  const left = await scanKeys(world.client, `{${world.namespace}:`);
   const idempotency = [...world.reference.idempotency.keys()].map((name) => name.replace('|', 'i:'));
   const lasting = world.tags.flatMap((tag) => [`${tag}out`, `${tag}workers`, `${tag}reclaim`]);
   const allowed = new Set([...idempotency, ...lasting]);
@@ -106,8 +106,7 @@ async function checkExample({ workflows, keyed, operations, chance }: Example): 
     }
     await checkLeftovers(world);
   } finally {
-    const keys = await keysOf(world.client, `{${world.namespace}`);
-    if (keys.length > 0) await world.client.unlink(...keys);
+    await removeKeys(world.client, `{${world.namespace}`);
   }
 }
 

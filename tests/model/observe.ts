@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import type { RedisClient } from '@flotilla/redis';
 import { stateKey } from '@flotilla/state';
 
@@ -57,17 +56,4 @@ function toScores(reply: readonly string[]): Map<string, number> {
   const scores = new Map<string, number>();
   for (let index = 0; index < reply.length; index += 2) scores.set(reply[index]!, Number(reply[index + 1]));
   return scores;
-}
-
-/** All keys whose name begins so. */
-export async function keysOf(client: RedisClient, prefix: string): Promise<string[]> {
-  assert.ok('scan' in client);
-  const keys = new Set<string>();
-  let cursor = '0';
-  do {
-    const [next, page] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 1000);
-    for (const key of page) keys.add(key);
-    cursor = next;
-  } while (cursor !== '0');
-  return [...keys].sort();
 }

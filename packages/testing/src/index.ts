@@ -16,6 +16,7 @@ export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } 
 export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport } from './replay-checks.ts';
 export { sharedRedis } from './shared-redis.ts';
 export { type SpawnNodeOptions, spawnNode } from './spawn-node.ts';
+export { type ClusterOptions, type RedisCluster, startCluster } from './start-cluster.ts';
 export { type SentinelOptions, type SentinelSet, startSentinel } from './start-sentinel.ts';
 export {
   FAR_ADDRESS,

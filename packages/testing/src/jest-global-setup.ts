@@ -1,11 +1,18 @@
-import { findRedisServer, type LocalRedis, startRedis } from './local-redis.ts';
+import { findRedisServer, startRedis } from './local-redis.ts';
+import { startCluster } from './start-cluster.ts';
 
 /** Where the set-up leaves the server for the teardown; both run in Jest's main process. */
-export const sharedServer: { redis?: LocalRedis } = {};
+export const sharedServer: { redis?: { stop(): Promise<void> } } = {};
 
-/** Starts the Redis that test files share, unless one was named or there is none (then `sharedRedis` says so). */
+/**
+ * Starts the Redis that test files share, unless one was named or there is none (then `sharedRedis` says so):
+ * one server, or with FLOTILLA_TEST_REDIS=cluster a Cluster of three.
+ */
 export default async function globalSetup(): Promise<void> {
   if (process.env['FLOTILLA_TEST_REDIS_URL'] || findRedisServer() === undefined) return;
-  sharedServer.redis = await startRedis();
-  process.env['FLOTILLA_TEST_REDIS_URL'] = sharedServer.redis.url;
+  const kind = process.env['FLOTILLA_TEST_REDIS'] || 'server';
+  if (kind !== 'server' && kind !== 'cluster') throw new Error('FLOTILLA_TEST_REDIS is server or cluster');
+  const redis = await (kind === 'cluster' ? startCluster() : startRedis());
+  sharedServer.redis = redis;
+  process.env['FLOTILLA_TEST_REDIS_URL'] = redis.url;
 }

@@ -166,7 +166,9 @@ async function startLongRuns(api: FleetApi): Promise<string[]> {
   const a = { kind: 'task', use: 'flotilla.sleep', input: { ms: LONG_STEP_MS } };
   const definition = { flotilla: 1, name: 'long', steps: { a } };
   const runIds = Array.from({ length: LONG_RUNS }, (_, index) => `long-${index}`);
-  await Promise.all(runIds.map((runId) => api.start({ definition, runId, durability: 'replicated' })));
-  await Promise.all(runIds.map((runId) => api.waitForEvent(runId, ({ type }) => type === 'attempt-started')));
+  await Promise.all(
+    runIds.map((runId) => api.start({ definition, runId, durability: 'replicated' }, { timeoutMs: 60_000 })),
+  );
+  await Promise.all(runIds.map((runId) => api.waitForEvent(runId, ({ type }) => type === 'attempt-started', 60_000)));
   return runIds;
 }

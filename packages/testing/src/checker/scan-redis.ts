@@ -13,9 +13,19 @@ const SIZE_COMMANDS: Readonly<Record<string, string>> = {
   string: 'STRLEN',
 };
 
-/** All keys of a deployment, with the size of those that are no single run. Redis is not stopped meanwhile. */
-export async function scanRedis(send: SendCommand, namespace: string): Promise<RedisScan> {
+/**
+ * All keys of a deployment, with the size of those that are no single run. Redis is not stopped meanwhile. `servers`: the
+ * server, or every master of a Cluster.
+ */
+export async function scanRedis(servers: SendCommand | readonly SendCommand[], namespace: string): Promise<RedisScan> {
   const at = Date.now();
+  const keys: ScannedKey[] = [];
+  for (const send of typeof servers === 'function' ? [servers] : servers)
+    keys.push(...(await scanServer(send, namespace)));
+  return { at, namespace, keys: keys.sort((a, b) => (a.key < b.key ? -1 : 1)) };
+}
+
+async function scanServer(send: SendCommand, namespace: string): Promise<ScannedKey[]> {
   const names = new Set<string>();
   let cursor = '0';
   do {
@@ -25,11 +35,11 @@ export async function scanRedis(send: SendCommand, namespace: string): Promise<R
     for (const key of reply[1]) if (/^[}:]/.test(key.slice(namespace.length + 1))) names.add(key);
   } while (cursor !== '0');
   const keys: ScannedKey[] = [];
-  for (const key of [...names].sort()) {
+  for (const key of names) {
     const found = await describeKey(send, key, namespace);
     if (found !== undefined) keys.push(found);
   }
-  return { at, namespace, keys };
+  return keys;
 }
 
 /** Keys that nobody removes: they must say themselves when they end. */
