@@ -387,6 +387,9 @@ describe('looking', () => {
     await serve({ 'GET /v1/agents': { body: { agents: [AGENT] } } });
     expect((await cli(['agents'])).stdout).toMatch(/w1 +healthy +now +here +7 +1\/4 +4\.0 s +pricing flotilla\.echo\n/);
     expect((await cli(['agents', '--json'])).json()).toEqual({ agents: [AGENT] });
+    const short = { ...AGENT, load: { ...AGENT.load, limit: 2 } };
+    await serve({ 'GET /v1/agents': { body: { agents: [short] } } });
+    expect((await cli(['agents'])).stdout).toMatch(/w1 .* 1\/2 of 4 /);
   });
 
   test('agents says since when one is lost, and leaves out those lost for longer than a minute', async () => {
@@ -486,8 +489,10 @@ describe('documents', () => {
 });
 
 describe('doctor', () => {
+  const FLAGS = { 'GET /v1/flags': { body: { flags: [] } } };
+
   test('fails when the deployment has another partition count than this environment', async () => {
-    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } } });
+    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } }, ...FLAGS });
     const namespace = testNamespace(import.meta.url);
     const connection = connectRedis(sharedRedis().url, 'commands');
     await connection.client.hset(`{${namespace}}:deployment`, 'partitions', '16', 'epoch', 'e', 'createdAt', '1');
@@ -522,7 +527,7 @@ describe('doctor', () => {
   }, 15_000);
 
   test('is content with a ready scheduler and a healthy worker', async () => {
-    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } } });
+    await serve({ 'GET /readyz': { body: {} }, 'GET /v1/agents': { body: { agents: [AGENT] } }, ...FLAGS });
     const { exitCode, stdout } = await cli(['doctor']);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^ok {4}scheduler/m);
@@ -530,10 +535,23 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^warn {2}redis +REDIS_URL is not set/m);
   });
 
+  test('warns of what a scheduler that goes on says of its Redis', async () => {
+    const problem = { code: 'STORAGE_REFUSING', path: '/storage', message: 'Redis uses 85 % of its maxmemory' };
+    await serve({
+      'GET /readyz': { body: { ok: true, problems: [problem] } },
+      'GET /v1/agents': { body: { agents: [AGENT] } },
+      ...FLAGS,
+    });
+    const { exitCode, stdout } = await cli(['doctor']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^warn {2}storage +Redis uses 85 % of its maxmemory/m);
+  });
+
   test('fails without workers', async () => {
     await serve({
       'GET /readyz': { body: {} },
       'GET /v1/agents': { body: { agents: [{ ...AGENT, status: 'lost' }] } },
+      ...FLAGS,
     });
     const { exitCode, stdout } = await cli(['doctor']);
     expect(exitCode).toBe(1);
