@@ -33,6 +33,7 @@ let recording: Recording;
 let violations: Violation[] = [];
 let present: ReadonlySet<string> = new Set();
 let diedAt = 0;
+let probe: SubmissionProbe;
 let fastLoss: Loss;
 
 const isReplicated = (runId: string) => Number(runId.split('-')[1]) % 2 === 0;
@@ -57,14 +58,14 @@ beforeAll(async () => {
     effects: false,
     durabilityOf: (index) => (index % 2 === 0 ? 'replicated' : 'fast'),
   });
-  const fast = new SubmissionProbe({
+  probe = new SubmissionProbe({
     api: new FleetApi(() => fleet.schedulers.map(({ url }) => url!)),
     prefix: 'fast',
     durability: 'fast',
     everyMs: 25,
   });
   load.start();
-  fast.start();
+  probe.start();
   await pause(BEFORE_MS);
   const before = await set.master();
   const entry = await recorder.fault(
@@ -93,8 +94,8 @@ beforeAll(async () => {
   process.stdout.write(`${entry.proof[0]}\n`);
   await pause(BOUND_MS);
   await before.restart();
-  await Promise.all([load.stop(), fast.stop()]);
-  fastLoss = await fast.findLoss(diedAt);
+  await Promise.all([load.stop(), probe.stop()]);
+  fastLoss = await probe.findLoss(diedAt);
   const known = new Set<string>();
   for (const { runId } of load.graphs) {
     const { status } = await fleet.api.request('GET', `/v1/runs/${runId}`);
@@ -109,6 +110,8 @@ beforeAll(async () => {
   violations = checkRecording(recording, { bounds: { recoveryMs: { failover: BOUND_MS }, lossWindows } });
 }, 200_000);
 afterAll(async () => {
+  // Still under way when something before has failed.
+  await Promise.all([load?.stop(), probe?.stop()]);
   await fleet?.stop();
   await set?.stop();
 });

@@ -6,6 +6,7 @@ import {
   FAR_ADDRESS,
   type Fleet,
   FleetApi,
+  type FleetMember,
   processesOf,
   Recorder,
   type Recording,
@@ -106,40 +107,23 @@ async function split({ seed, set, fleet, recorder }: Parts): Promise<SplitBrain>
   const probeApi = new FleetApi(() => [nearUrl]);
   const fast = new SubmissionProbe({ api: probeApi, prefix: 'fast', durability: 'fast', everyMs: 50 });
   const replicated = new SubmissionProbe({ api: probeApi, prefix: 'safe', durability: 'replicated', everyMs: 200 });
-  load.start();
-  fast.start();
-  replicated.start();
-  await pause(BEFORE_MS + chance.between(0, 1000));
-  const long = await startLongRuns(fleet.api);
-
-  let promotedAfterMs = 0;
-  const { startAt: splitAt, endAt: healedAt } = await recorder.fault(
-    { faultId: 'F11', kind: 'split-brain', targets: ['redis', ...near.map(({ id }) => id)] },
-    async () => {
-      const startAt = Date.now();
-      await set.split(chance.pick(['held', 'lost']));
-      await eventually(async () => (await set.masterOf('far')) !== set.near, {
-        timeoutMs: SPLIT_MS - 1000,
-        intervalMs: 50,
-        message: 'the far side to have a primary of its own',
-      });
-      promotedAfterMs = Date.now() - startAt;
-      const isBrainSplit = (await set.masterOf('near')) === set.near;
-      await pause(Math.max(0, SPLIT_MS - (Date.now() - startAt)));
-      const bytes = await set.heal();
-      return isBrainSplit && bytes > 0
-        ? [`two primaries for ${SPLIT_MS - promotedAfterMs} ms, ${bytes} bytes kept`]
-        : [];
-    },
-  );
-  await pause(AFTER_MS);
-  await Promise.all([load.stop(), fast.stop(), replicated.stop()]);
+  const submitting = [load, fast, replicated];
+  let made: MadeSplit;
+  let long: string[];
+  try {
+    for (const each of submitting) each.start();
+    await pause(BEFORE_MS + chance.between(0, 1000));
+    long = await startLongRuns(fleet.api);
+    made = await splitAndHeal(set, recorder, near, chance.pick(['held', 'lost']));
+    await pause(AFTER_MS);
+  } finally {
+    await Promise.all(submitting.map((each) => each.stop()));
+  }
+  const { splitAt, healedAt } = made;
 
   const losses = { fast: await fast.findLoss(splitAt), replicated: await replicated.findLoss(splitAt) };
   const lost = new Set(losses.fast.lost.map(({ runId }) => runId));
-  const lasting = fast.acknowledged.find(
-    ({ runId, sentAt }) => sentAt >= splitAt && !lost.has(runId) && sentAt > healedAt,
-  );
+  const lasting = fast.acknowledged.find(({ runId, sentAt }) => sentAt > healedAt && !lost.has(runId));
   const present: StartedGraph[] = [];
   for (const started of load.graphs) {
     const { status } = await fleet.api.request('GET', `/v1/runs/${started.runId}`);
@@ -150,15 +134,48 @@ async function split({ seed, set, fleet, recorder }: Parts): Promise<SplitBrain>
   recorder.addAll('processes', processesOf(fleet));
   recorder.addAll('runs', await collectRuns(fleet.api, runIds, recorder.recording().calls));
   return {
-    splitAt,
-    healedAt,
-    promotedAfterMs,
+    ...made,
     recoveredAfterMs: (lasting?.acknowledgedAt ?? Number.POSITIVE_INFINITY) - healedAt,
     ...losses,
     present,
     recording: recorder.recording(),
     logs: new Map(fleet.members.map(({ id, process }) => [id, process.lines])),
   };
+}
+
+interface MadeSplit {
+  splitAt: number;
+  healedAt: number;
+  promotedAfterMs: number;
+}
+
+async function splitAndHeal(
+  set: SplitSentinel,
+  recorder: Recorder,
+  near: readonly FleetMember[],
+  bytes: 'held' | 'lost',
+): Promise<MadeSplit> {
+  let promotedAfterMs = 0;
+  const { startAt, endAt } = await recorder.fault(
+    { faultId: 'F11', kind: 'split-brain', targets: ['redis', ...near.map(({ id }) => id)] },
+    async () => {
+      const beginsAt = Date.now();
+      await set.split(bytes);
+      await eventually(async () => (await set.masterOf('far')) !== set.near, {
+        timeoutMs: SPLIT_MS - 1000,
+        intervalMs: 50,
+        message: 'the far side to have a primary of its own',
+      });
+      promotedAfterMs = Date.now() - beginsAt;
+      const isBrainSplit = (await set.masterOf('near')) === set.near;
+      await pause(Math.max(0, SPLIT_MS - (Date.now() - beginsAt)));
+      const keptBack = await set.heal();
+      return isBrainSplit && keptBack > 0
+        ? [`two primaries for ${SPLIT_MS - promotedAfterMs} ms, ${keptBack} bytes kept`]
+        : [];
+    },
+  );
+  return { splitAt: startAt, healedAt: endAt, promotedAfterMs };
 }
 
 /** Runs whose only attempts are under way on all workers when it resolves. */

@@ -53,11 +53,6 @@ export class SubmissionProbe {
     await Promise.all(this.#underWay);
   }
 
-  /** When the first submission that was sent after this was acknowledged. */
-  firstAcknowledgedAfter(at: number): number | undefined {
-    return this.acknowledged.find(({ sentAt }) => sentAt >= at)?.acknowledgedAt;
-  }
-
   /** Which of the acknowledged runs are not there. Ask when whoever lost them has done so. */
   async findLoss(at: number): Promise<Loss> {
     const { api } = this.#options;
