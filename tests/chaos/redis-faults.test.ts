@@ -22,6 +22,7 @@ const MOST_GAP_MS = 8000;
 const MOST_START_MS = 5000;
 const chance = chanceOf();
 
+/** A single server of its own: it is killed, frozen and emptied. */
 let redis: LocalRedis;
 let fleet: Fleet;
 beforeAll(async () => {

@@ -73,6 +73,7 @@ async function withRedis<T>(url: string, use: (client: ReturnType<typeof connect
 }
 
 describe('when it starts', () => {
+  // Single servers of their own: how they are set up is what this is about.
   let redis: LocalRedis;
   let volatile: LocalRedis;
   let target: string;
@@ -166,6 +167,7 @@ describe('when it starts', () => {
 
 describe('when it runs', () => {
   const DEADLINE_MS = 2000;
+  // A single server of its own: it is stopped, frozen and filled.
   let redis: LocalRedis;
   let fleet: Fleet;
   beforeAll(async () => {

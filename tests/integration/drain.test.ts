@@ -76,6 +76,7 @@ describe('a worker that is told to end', () => {
 });
 
 test('a worker whose Redis is frozen still exits within its limit', async () => {
+  // A single server of its own, to be frozen.
   const redis = await startRedis();
   let fleet: Fleet | undefined;
   try {

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 /** The programs look every 5 s. */
 const LOOK_MS = 45_000;
 
+/** A single server of its own: its settings are changed. */
 let redis: LocalRedis;
 let fleet: Fleet;
 let connection: RedisConnection;

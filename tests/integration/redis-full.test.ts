@@ -7,6 +7,7 @@ const FULL_MS = 4000;
 const MOST_AFTER_MS = 5000;
 const MOST_LINES_A_SECOND = 10;
 
+/** A single server of its own: it is filled. */
 let redis: LocalRedis;
 let fleet: Fleet;
 let connection: RedisConnection;

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 const NORMAL_WITHIN_MS = 5000;
 const MIB = 1024 * 1024;
 
+/** A single server of its own: it is filled. */
 let redis: LocalRedis;
 let fleet: Fleet;
 let connection: RedisConnection;
