@@ -111,6 +111,33 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return run.note('cancel-requested', { reason: 'enough' }).cancelAttempt('b').end('cancelled');
     },
   },
+  undone: {
+    definition: define('undone', {
+      a: quiet({ compensate: 'undo' }),
+      b: quiet({ needs: ['a'], compensate: 'undo' }),
+      c: quiet({ needs: ['b'], compensate: 'undo' }),
+    }),
+    script: (run) => {
+      run.ready('a').start('a').succeed('a', null).ready('b').start('b').registerCleanup('b').succeed('b', null);
+      run.ready('c').start('c').registerCleanup('c').note('cancel-requested', { reason: 'enough' }).cancelAttempt('c');
+      run.cleanUp('retried').cleanUp('succeeded').cleanUp('failed').cleanUp('lost').cleanUp('succeeded');
+      return run.cleanUp('succeeded').end('cancelled');
+    },
+  },
+  'undone after a failure': {
+    definition: define('undone-after-a-failure', {
+      a: quiet({ compensate: 'undo' }),
+      b: quiet({ needs: ['a'], retry: { maxAttempts: 1 } }),
+    }),
+    script: (run) => {
+      run.ready('a').start('a').succeed('a', null).ready('b').start('b').fail('b', undefined, 'non_retryable');
+      return run.cleanUp('succeeded').end('failed');
+    },
+  },
+  'not undone': {
+    definition: define('not-undone', { a: quiet({ compensate: 'undo' }) }),
+    script: (run) => run.ready('a').start('a').succeed('a', null).end('succeeded'),
+  },
   map: {
     definition: define('map', {
       each: { kind: 'map', over: 'run.input.items', each: { kind: 'task', use: 'record-effect', retry } },
@@ -164,13 +191,18 @@ export function goodRecording(chance: Chance): Recording {
   let at = START_AT;
   for (const [name, { definition, script }] of Object.entries(SCENARIOS)) {
     at += chance.between(1, 100);
-    const run = new HistoryBuilder(`run-${name}`, definition, at, chance, applied);
+    const run = new HistoryBuilder(`run-${name.replaceAll(' ', '-')}`, definition, at, chance, applied);
     runs.push(script(run, chance));
     effects.push(...run.reports);
     calls.push(...submissions(run, definition, name));
   }
   const of = (name: string) => runs.find(({ run }) => run.runId === `run-${name}`)!;
-  calls.push(cancellation(of('cancelled')));
+  calls.push(cancellation(of('cancelled'), { stoppedSteps: ['b'] }));
+  const failed: Receipt['failedCleanups'] = [{ number: 2, stepId: 'b', kind: 'compensation', use: 'undo' }];
+  const cleanedUp = ['c', 'b'].map((stepId) => ({ stepId, use: 'undo' }));
+  calls.push(
+    cancellation(of('undone'), { stoppedSteps: ['c'], compensated: ['a'], cleanedUp, failedCleanups: failed }),
+  );
   const startOf = (name: string) => of(name).events.find(({ type }) => type === 'attempt-started')!.at;
   const killedAt = startOf('lost') + 5;
   const readyAt = of('waiting').events.findLast(({ type }) => type === 'step-ready')!.at;
@@ -256,12 +288,15 @@ function submissions(run: HistoryBuilder, definition: WorkflowDefinition, name: 
   ];
 }
 
-function cancellation({ run, events }: RecordedRun): ClientCall {
+type Receipt = CancelReceipt['receipt'];
+
+function cancellation({ run, events }: RecordedRun, lists: Partial<Receipt>): ClientCall {
   const { at } = events.find(({ type }) => type === 'cancel-requested')!;
-  const receipt: CancelReceipt['receipt'] = {
+  const receipt: Receipt = {
     ...{ runId: run.runId, requestedAt: at, endedAt: run.endedAt!, outcome: 'cancelled', alreadyEnded: false },
-    ...{ stoppedSteps: ['b'], finishedSteps: [], lostSteps: [], released: [], pending: [] },
+    ...{ stoppedSteps: [], finishedSteps: [], lostSteps: [], released: [], pending: [] },
     ...{ compensated: [], cleanedUp: [], failedCleanups: [], pendingCleanups: [] },
+    ...lists,
   };
   return {
     kind: 'cancel',

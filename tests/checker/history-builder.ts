@@ -31,6 +31,10 @@ export class HistoryBuilder {
   readonly #checkpoints: CheckpointView[] = [];
   readonly #saves = new Map<string, number>();
   readonly #applied: Set<string>;
+  /** Step ids, in the order of registration. */
+  readonly #cleanups: string[] = [];
+  #cleanedUp = 0;
+  #failedCleanups = 0;
   #now: number;
 
   constructor(runId: string, definition: WorkflowDefinition, startAt: number, chance: Chance, applied: Set<string>) {
@@ -109,6 +113,8 @@ export class HistoryBuilder {
     const { attempt, attemptId, fence } = this.#end(stepId);
     this.#add('attempt-succeeded', { stepId, attempt, attemptId, fence });
     this.#add('step-succeeded', { stepId, attempt, attemptId, fence });
+    const step = this.#definition.steps[stepId];
+    if (step !== undefined && 'compensate' in step) this.#cleanups.push(stepId);
     this.#settle(stepId, 'succeeded', { output, attempts: attempt });
     const saves = this.#saves.get(stepId) ?? 0;
     const { runId } = this;
@@ -153,6 +159,30 @@ export class HistoryBuilder {
     return this;
   }
 
+  registerCleanup(stepId: string): this {
+    this.pass();
+    const { attempt, attemptId, fence } = this.#held.get(stepId)!;
+    this.#cleanups.push(stepId);
+    const cleanup = this.#cleanups.length - 1;
+    this.#add('cleanup-registered', { stepId, cleanup, attempt, attemptId, fence, data: { use: 'undo' } });
+    return this;
+  }
+
+  /** One attempt of the cleanup whose turn it is. */
+  cleanUp(end: 'succeeded' | 'failed' | 'retried' | 'lost', worker = `w-${this.#chance.between(1, 3)}`): this {
+    const cleanup = this.#cleanups.length - 1 - this.#cleanedUp;
+    const stepId = this.#cleanups[cleanup]!;
+    const attemptId = this.#chance.between(1e8, 9e8).toString(36);
+    this.pass();
+    const held = { stepId, cleanup, attempt: 1, attemptId, fence: this.#now };
+    this.#add('cleanup-started', { ...held, worker });
+    this.pass();
+    this.#add(`cleanup-${end}`, end === 'lost' ? { ...held, worker } : held);
+    if (end === 'failed') this.#failedCleanups += 1;
+    if (end === 'succeeded' || end === 'failed') this.#cleanedUp += 1;
+    return this;
+  }
+
   /** The late result of an attempt that was lost. */
   reject(stepId: string, first: HistoryEvent): this {
     this.pass();
@@ -190,12 +220,18 @@ export class HistoryBuilder {
         createdAt: this.createdAt,
         endedAt: this.#now,
         tags: [],
+        ...(this.#cleanups.length > 0 && status !== 'succeeded' && { cleanups: this.#cleanupCounts(status) }),
       },
       steps: [...this.#views.values()],
       events: this.events,
       definition: this.#definition,
       checkpoints: this.#checkpoints,
     };
+  }
+
+  #cleanupCounts(outcome: 'failed' | 'cancelled') {
+    const registered = this.#cleanups.length;
+    return { registered, left: registered - this.#cleanedUp, failed: this.#failedCleanups, outcome };
   }
 
   #charge(stepId: string, type: EventType, retryAfterMs: number | undefined, error: Record<string, Json>): this {

@@ -70,12 +70,18 @@ const UNDISTURBED = {
     each: { kind: 'map', over: 'run.input.items', each: effect('${{ item }}', { retry }) },
     last: quiet({ needs: ['each'] }),
   }),
+  'not undone': define('not-undone', { a: quiet({ compensate: 'flotilla.echo' }) }),
   delay: define('delay', {
     a: quiet(),
     wait: { kind: 'delay', forMs: 1500, needs: ['a'] },
     b: effect('late', { needs: ['wait'] }),
   }),
 };
+const UNDONE = define('undone', {
+  a: quiet({ compensate: 'flotilla.echo' }),
+  b: { kind: 'task', use: 'register-cleanup', input: { ms: 0 }, needs: ['a'], compensate: 'flotilla.fail' },
+  c: { kind: 'task', use: 'register-cleanup', input: { ms: FOR_EVER_MS }, needs: ['b'], compensate: 'flotilla.echo' },
+});
 const CANCELLED = define('cancelled', {
   a: quiet(),
   b: { ...quiet(), input: { ms: FOR_EVER_MS } },
@@ -105,7 +111,8 @@ async function work(fleet: Fleet, recorder: Recorder): Promise<Recording> {
     Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
   );
   const cancelled = await cancelRun(fleet);
-  const all = [...orphaned, ...runIds, cancelled];
+  const undone = await undoRun(fleet);
+  const all = [...orphaned, ...runIds, cancelled, undone];
   await fleet.api.waitForEnd(all, { timeoutMs: LEASE_AND_MORE_MS });
   await fleet.schedulers[1]!.terminate();
   await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
@@ -158,6 +165,14 @@ async function orphan(fleet: Fleet, recorder: Recorder): Promise<string[]> {
   });
   await fleet.addWorker();
   return runIds;
+}
+
+/** Its last step is live and has registered a cleanup; of two compensations that are due one fails for good. */
+async function undoRun(fleet: Fleet): Promise<string> {
+  const runId = await startTwice(fleet, 'undone', UNDONE);
+  await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'cleanup-registered' && stepId === 'c');
+  await fleet.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
+  return runId;
 }
 
 async function cancelRun(fleet: Fleet): Promise<string> {

@@ -1,3 +1,4 @@
+import type { EventType } from '@flotilla/contracts';
 import type { Chance } from '../../chaos/random.ts';
 import {
   countOf,
@@ -22,6 +23,9 @@ const succeeded = (recording: DraftRecording, chance: Chance) =>
     recording.runs.filter(({ run }) => run.status === 'succeeded'),
     'succeeded run',
   );
+
+const receiptsOf = ({ calls }: DraftRecording) =>
+  calls.flatMap((call) => (call.kind === 'cancel' && call.answer !== undefined ? [call.answer.receipt] : []));
 
 export const V0: readonly Mutant[] = [
   {
@@ -319,9 +323,16 @@ export const V7: readonly Mutant[] = [
   {
     name: 'the last attempt of a step never ends',
     mutate(recording, chance) {
-      const cancelled = placesOf(recording, ({ type }) => type === 'attempt-cancelled');
+      const cancelled = placesOf(
+        recording,
+        ({ type }, { run }) => type === 'attempt-cancelled' && run.cleanups === undefined,
+      );
       const { run, event } = pickFrom(chance, cancelled, 'cancelled attempt');
       remove(run, event);
+      for (const receipt of receiptsOf(recording)) {
+        if (receipt.runId === run.run.runId)
+          receipt.stoppedSteps = receipt.stoppedSteps.filter((stepId) => stepId !== event.stepId);
+      }
     },
   },
   {
@@ -402,6 +413,9 @@ export const V8: readonly Mutant[] = [
 const cancellations = (recording: DraftRecording) =>
   placesOf(recording, ({ type }, { run }) => type === 'cancel-requested' && run.status === 'cancelled');
 
+const cleanupsOf = (recording: DraftRecording, wanted: EventType) => placesOf(recording, ({ type }) => type === wanted);
+const isMade = (type: EventType) => type.startsWith('cleanup-') && type !== 'cleanup-registered';
+
 export const V10: readonly Mutant[] = [
   {
     name: 'an attempt starts after the run was cancelled',
@@ -445,6 +459,112 @@ export const V10: readonly Mutant[] = [
     mutate(recording, chance) {
       const { run, index } = pickFrom(chance, cancellations(recording), 'cancelled run');
       shiftFrom(run, index + 1, MUCH_LATER_MS);
+    },
+  },
+  {
+    name: 'a caller is told that the cancellation came too late, and it did not',
+    mutate(recording, chance) {
+      pickFrom(chance, receiptsOf(recording), 'receipt').alreadyEnded = true;
+    },
+  },
+  {
+    name: 'a receipt claims a compensation that was not made',
+    mutate(recording, chance) {
+      pickFrom(chance, receiptsOf(recording), 'receipt').compensated.push('c');
+    },
+  },
+  {
+    name: 'a receipt leaves out what could not be cleaned up',
+    mutate(recording) {
+      for (const receipt of receiptsOf(recording)) receipt.failedCleanups = [];
+    },
+  },
+  {
+    name: 'a compensation is made twice',
+    mutate(recording, chance) {
+      const place = pickFrom(chance, cleanupsOf(recording, 'cleanup-succeeded'), 'cleanup that was made');
+      const { run, event, index } = place;
+      const start = run.events.findLast(({ type, seq }) => type === 'cleanup-started' && seq < event.seq)!;
+      const again = { attemptId: 'again', fence: event.fence! + 1, at: event.at };
+      insert(place, index + 1, { ...start, ...again }, { ...event, ...again });
+    },
+  },
+  {
+    name: 'a compensation is never made',
+    mutate(recording, chance) {
+      const { run, event } = pickFrom(chance, cleanupsOf(recording, 'cleanup-succeeded'), 'cleanup that was made');
+      remove(run, ...run.events.filter(({ type, cleanup }) => isMade(type) && cleanup === event.cleanup));
+      const told = receiptsOf(recording).filter(({ runId }) => runId === run.run.runId);
+      for (const receipt of told) {
+        receipt.compensated = receipt.compensated.filter((stepId) => stepId !== event.stepId);
+        receipt.cleanedUp = receipt.cleanedUp.filter(({ stepId }) => stepId !== event.stepId);
+      }
+    },
+  },
+  {
+    name: 'cleanups are made in the order of registration',
+    mutate(recording) {
+      const { run } = cleanupsOf(recording, 'cleanup-failed')[0]!;
+      const made = run.events.filter(({ type }) => isMade(type));
+      const numbers = [...new Set(made.map(({ cleanup }) => cleanup!))];
+      const turned = numbers.reverse().flatMap((number) => made.filter(({ cleanup }) => cleanup === number));
+      const [first] = made;
+      const at = run.events.indexOf(first!);
+      const times = made.map((event) => event.at);
+      turned.forEach((event, index) => {
+        event.at = times[index]!;
+      });
+      run.events.splice(at, made.length, ...turned);
+      run.events.forEach((event, seq) => {
+        event.seq = seq;
+      });
+    },
+  },
+  {
+    name: 'a cleanup is made while an attempt of the run is live',
+    mutate(recording) {
+      const { run } = cleanupsOf(recording, 'cleanup-failed')[0]!;
+      const stopped = run.events.find(({ type }) => type === 'attempt-cancelled')!;
+      const start = run.events.findIndex(({ type }) => type === 'cleanup-started');
+      remove(run, stopped);
+      insert({ run }, start, { ...stopped, at: run.events[start]!.at });
+    },
+  },
+  {
+    name: 'two cleanups of a run are made at once',
+    mutate(recording) {
+      const { run } = cleanupsOf(recording, 'cleanup-failed')[0]!;
+      const failed = run.events.findIndex(({ type }) => type === 'cleanup-failed');
+      const [event] = run.events.splice(failed, 1);
+      insert({ run }, failed + 1, { ...event!, at: run.events[failed]!.at });
+    },
+  },
+  {
+    name: 'a run that succeeds undoes what it did',
+    mutate(recording) {
+      const run = recording.runs.find(
+        ({ run: { status }, definition }) => status === 'succeeded' && 'compensate' in (definition?.steps['a'] ?? {}),
+      )!;
+      const end = run.events.at(-1)!;
+      const made = { at: end.at, stepId: 'a', cleanup: 0, attempt: 1, attemptId: 'undo', fence: end.at, seq: 0 };
+      insert(
+        { run },
+        run.events.length - 1,
+        { ...made, type: 'cleanup-started', worker: 'w-1' },
+        { ...made, type: 'cleanup-succeeded' },
+      );
+    },
+  },
+  {
+    name: 'a run tells of fewer cleanups than failed',
+    mutate(recording) {
+      cleanupsOf(recording, 'cleanup-failed')[0]!.run.run.cleanups!.failed = 0;
+    },
+  },
+  {
+    name: 'a result of a cleanup is taken from an attempt that was not started',
+    mutate(recording, chance) {
+      pickFrom(chance, cleanupsOf(recording, 'cleanup-succeeded'), 'cleanup that was made').event.fence! += 1;
     },
   },
 ];

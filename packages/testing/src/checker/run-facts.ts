@@ -61,6 +61,8 @@ interface StepRule {
   attemptMs?: number | undefined;
   heartbeatMs?: number | undefined;
   totalMs?: number | undefined;
+  /** It is undone when its run does not succeed. */
+  compensated?: boolean;
 }
 
 export function runFacts(record: RecordedRun): RunFacts {
@@ -116,6 +118,7 @@ function ruleOf(definition: WorkflowDefinition | undefined, stepId: string): Ste
   if (work.kind === 'delay') return { ...rule, forMs: work.forMs };
   if (work.kind === 'branch' || work.kind === 'map') return rule;
   if (work.kind === 'task') rule.use = work.use;
+  if (work.compensate !== undefined) rule.compensated = true;
   rule.maxAttempts = work.retry?.maxAttempts ?? definition.retry?.maxAttempts ?? rule.maxAttempts;
   return { ...rule, ...definition.timeouts, ...work.timeouts };
 }

@@ -3,7 +3,7 @@ import { type Found, perRun } from '../violation.ts';
 
 export const v02 = perRun(
   'V2',
-  'A run has exactly one terminal event, which is its status, and only refused results and cleanups follow it.',
+  'A run has exactly one terminal event, which is its status, and only refused results follow it.',
   ({ record, terminal, events }, { atRest }) => {
     const found: Found[] = [];
     const { status } = record.run;
@@ -21,7 +21,7 @@ export const v02 = perRun(
     }
     const after = events.slice(events.indexOf(end) + 1);
     for (const event of after) {
-      if (event.type === 'attempt-rejected' || event.type.startsWith('cleanup-') || terminal.includes(event)) continue;
+      if (event.type === 'attempt-rejected' || event.type === 'cleanup-rejected' || terminal.includes(event)) continue;
       found.push({ message: `${event.type} (event ${event.seq}) follows ${end.type}`, evidence: [end, event] });
     }
     return found;

@@ -1,16 +1,16 @@
-import type { CancelReceipt } from '@flotilla/contracts';
+import type { CancelReceipt, EventType, HistoryEvent } from '@flotilla/contracts';
 import { callsOf } from '../by-run.ts';
 import type { CancelCall, ClientCall } from '../recording.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
 import { excusedMs } from './excuses.ts';
+import { findWrongCleanups, registrationsOf } from './v10-cleanups.ts';
 
 type Acknowledged = CancelCall & { answer: CancelReceipt };
 
-/** Cleanups are not checked yet: there are none. */
 export const v10 = perRun(
   'V10',
-  'After a cancellation was accepted no attempt starts, the run ends cancelled and nothing else, and callers were told what became of it.',
+  'After a cancellation was accepted no attempt starts, the run ends cancelled and nothing else, and callers were told what became of it. A run that does not succeed makes each of its compensations and registered cleanups once, the last first, one at a time, when nothing else of it is live.',
   (run, context) => {
     const accepted = run.events.find(({ type }) => type === 'cancel-requested');
     const { status } = run.record.run;
@@ -27,12 +27,15 @@ export const v10 = perRun(
     } else if (status === 'cancelled' && context.atRest) {
       found.push({ message: 'the run is cancelled and nobody asked for it', evidence: run.terminal });
     }
-    return [...found, ...findWrongReceipts(run, context, accepted !== undefined)];
+    found.push(...findWrongCleanups(run, context.atRest));
+    return [...found, ...findWrongReceipts(run, context, accepted)];
   },
 );
 
-function findSlowEnd({ terminal }: RunFacts, { bounds, recording }: CheckContext, acceptedAt: number): Found[] {
-  const [end] = terminal;
+/** Until the run ends, or until nothing but its cleanups is left of it. */
+function findSlowEnd({ terminal, events }: RunFacts, { bounds, recording }: CheckContext, acceptedAt: number): Found[] {
+  const isCleanup = ({ type, at }: HistoryEvent) => type === 'cleanup-started' && at >= acceptedAt;
+  const end = events.find(isCleanup) ?? terminal[0];
   if (end === undefined || bounds.cancelMs === undefined) return [];
   const tookMs = end.at - acceptedAt;
   if (tookMs <= bounds.cancelMs + excusedMs(recording, bounds, acceptedAt, end.at)) return [];
@@ -40,25 +43,72 @@ function findSlowEnd({ terminal }: RunFacts, { bounds, recording }: CheckContext
 }
 
 function findWrongReceipts(
-  { runId, record }: RunFacts,
+  run: RunFacts,
   { recording, atRest }: CheckContext,
-  isAccepted: boolean,
+  accepted: HistoryEvent | undefined,
 ): Found[] {
+  const { runId, record } = run;
   const isAnswered = (call: ClientCall): call is Acknowledged => call.kind === 'cancel' && call.answer !== undefined;
   if (!atRest) return [];
   const found: Found[] = [];
   for (const call of callsOf(recording, runId).filter(isAnswered)) {
     const { status, receipt } = call.answer;
-    const isOver = receipt.alreadyEnded || receipt.endedAt !== undefined;
+    const isOver = receipt.endedAt !== undefined;
     if (isOver && status !== record.run.status) {
       found.push({
         message: `the caller was told that the run is ${status}; it is ${record.run.status}`,
         evidence: [call],
       });
     }
-    if (!receipt.alreadyEnded && !isAccepted && status === 'cancelled') {
+    if (receipt.alreadyEnded && accepted !== undefined) {
+      found.push({
+        message: 'the caller was told that it came too late; the run was cancelled',
+        evidence: [call, accepted],
+      });
+    }
+    if (!receipt.alreadyEnded && accepted === undefined) {
       found.push({ message: 'a cancellation was acknowledged and is not in the history', evidence: [call] });
     }
+    if (isOver) found.push(...findWrongLists(run, call, accepted));
   }
   return found;
+}
+
+/** The lists of a receipt whose run has ended, beside what the history says. */
+function findWrongLists(run: RunFacts, call: Acknowledged, accepted: HistoryEvent | undefined): Found[] {
+  const { receipt } = call.answer;
+  const { list, isKnown } = registrationsOf(run);
+  const stepsOf = (type: EventType) =>
+    run.events.flatMap((event) =>
+      event.type === type && event.seq > (accepted?.seq ?? Number.POSITIVE_INFINITY) ? [event.stepId] : [],
+    );
+  const made = (type: EventType, kind: string) =>
+    run.events.flatMap((event) => (event.type === type && list[event.cleanup!]?.kind === kind ? [event.stepId] : []));
+  const ids = (cleanups: readonly { stepId: string }[]) => cleanups.map(({ stepId }) => stepId);
+  const facts: [what: string, told: readonly unknown[], is: readonly unknown[]][] = [
+    ['stopped', receipt.stoppedSteps, [...new Set(stepsOf('attempt-cancelled'))]],
+    ['lost', receipt.lostSteps, [...new Set(stepsOf('attempt-lost'))]],
+    ['pending', [...receipt.pending, ...receipt.pendingCleanups], []],
+  ];
+  if (isKnown) {
+    facts.push(
+      ['compensated', receipt.compensated, made('cleanup-succeeded', 'compensation')],
+      ['cleaned up', ids(receipt.cleanedUp), made('cleanup-succeeded', 'registered')],
+      [
+        'not cleaned up',
+        ids(receipt.failedCleanups),
+        run.events.flatMap(({ type, stepId }) => (type === 'cleanup-failed' ? [stepId] : [])),
+      ],
+    );
+  }
+  return facts.flatMap(([what, told, is]) =>
+    JSON.stringify(told) === JSON.stringify(is)
+      ? []
+      : [
+          {
+            message: `the receipt lists as ${what}: ${JSON.stringify(told)}, the history ${JSON.stringify(is)}`,
+            evidence: [call],
+          },
+        ],
+  );
 }
