@@ -80,6 +80,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return run.settle('b', 'skipped', { reason: 'upstream-failed' }).end('failed');
     },
   },
+  retried: {
+    definition: define('retried', { a: task(), b: task({ needs: ['a'], retry }), c: task({ needs: ['b'] }) }),
+    script: (run, { next }) => {
+      run.ready('a').make('a', { value: next() }).ready('b').start('b').fail('b', undefined, 'non_retryable');
+      run.note('run-failed').retry(2, 'b', 'c');
+      run.make('b', { value: next() }).ready('c').make('c', { value: next() });
+      return run.end('succeeded');
+    },
+  },
   timeout: {
     definition: define('timeout', { a: task({ retry, timeouts: { attemptMs: 1000 } }) }),
     script: (run) => {

@@ -204,6 +204,15 @@ export class HistoryBuilder {
     return this;
   }
 
+  /** The run is opened again, and these steps are made anew. */
+  retry(opening: number, ...stepIds: string[]): this {
+    for (const stepId of stepIds) {
+      const { error: _, endedAt: __, ...view } = this.#view(stepId);
+      this.#views.set(stepId, { ...view, status: 'waiting', attempts: 0 });
+    }
+    return this.note('run-retried', { opening });
+  }
+
   event(type: EventType, stepId: string, index = 0): HistoryEvent {
     return this.events.filter((event) => event.type === type && event.stepId === stepId)[index]!;
   }

@@ -272,7 +272,7 @@ export function reportCorruption(world: World, run: ReferenceRun, key: StepKey):
     what: `report corruption ${run.id} ${key}`,
     send: () => world.state.transitions.reportCorruption(addressOf(run, key), '{"checkpointSeq":1}'),
     apply: () => {
-      const isThere = world.reference.runs.get(run.id) === run && !run.isTerminal;
+      const isThere = world.reference.runs.get(run.id) === run && !run.isTerminal && run.status !== 'reopening';
       if (isThere) run.event('checkpoint-corrupt', key, { data: { checkpointSeq: 1 } });
     },
     silent: false,

@@ -44,6 +44,7 @@ const WEIGHTS = {
   'time-out': 1,
   'fail-run': 1,
   finish: 1,
+  retry: 4,
   prune: 1,
 } as const;
 
@@ -187,6 +188,8 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return run === undefined || !seldom(b) ? [] : [runCalls.failRun(world, run)];
     case 'finish':
       return run === undefined ? [] : [runCalls.finishRun(world, run, b % 2 === 0)];
+    case 'retry':
+      return run === undefined ? [] : [retry(world, run, b, c)];
     case 'prune':
       return run === undefined || !seldom(b) ? [] : [runCalls.pruneRun(world, run)];
   }
@@ -310,4 +313,15 @@ function leave(world: World, tag: string, worker: string): Call {
     send: () => world.state.transitions.leave(tag, worker),
     apply: () => world.reference.workers.remove(tag, worker),
   });
+}
+
+/** Of an ended run, mostly; now and then only of one failed step, from a step on, or of an end that somebody saw before. */
+function retry(world: World, run: ReferenceRun, b: number, c: number): Call {
+  const failed = run.plan.steps.filter(({ index }) => run.outcomes.get(index) === 'failed');
+  const one = pick(failed, c);
+  const selection = {
+    ...(b % 5 === 1 && one !== undefined ? { only: [one.index] } : {}),
+    ...(b % 5 === 2 ? { from: c % run.plan.steps.length } : {}),
+  };
+  return runCalls.retryRun(world, run, selection, b % 4 === 0 ? run.opening - (c % 2) : undefined);
 }

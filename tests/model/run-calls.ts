@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import { resetRun } from '../../apps/scheduler/src/relay/reopen-run.ts';
 import { errorJson } from './attempt-calls.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
+import type { Selection } from './reference/retry-transitions.ts';
+import * as retryTransitions from './reference/retry-transitions.ts';
 import * as runTransitions from './reference/run-transitions.ts';
 import { type Call, call, type World } from './world.ts';
 
@@ -31,6 +34,31 @@ export function failRun(world: World, run: ReferenceRun): Call {
     what: `fail ${run.id} as a whole`,
     send: () => world.state.transitions.failRun(run.tag, run.id, errorJson),
     apply: () => runTransitions.failRun(world.reference, run.id, errorJson),
+  });
+}
+
+export function retryRun(world: World, run: ReferenceRun, selection: Selection, seen: number | undefined): Call {
+  const stepIds = selection.only?.map((index) => run.plan.steps[index]!.id);
+  const from = selection.from === undefined ? undefined : run.plan.steps[selection.from]!.id;
+  const data = { ...(from === undefined ? {} : { from }), ...(stepIds === undefined ? {} : { steps: stepIds }) };
+  const args = { seen, selectionJson: JSON.stringify(selection), dataJson: JSON.stringify(data) };
+  return call({
+    what: `retry ${run.id} ${args.selectionJson}`,
+    send: () => orGone(world.state.transitions.retryRun(run.tag, run.id, args)),
+    apply: (reply) => retryTransitions.retryRun(world.reference, run.id, { selection, seen, data }, reply),
+    equivalent: () => true,
+  });
+}
+
+/** A scheduler takes away what is made anew and lets the run go on: several scripts, as one call here. */
+export function reopenRun(world: World, run: ReferenceRun, opening: number, start: () => Call[]): Call {
+  return call({
+    what: `reopen ${run.id} for the ${opening}th time`,
+    alone: true,
+    send: () => resetRun(world.state, run.plan, run.id, opening),
+    apply: (_, clock) => retryTransitions.reopen(world.reference, run, opening, clock),
+    followUps: () => (run.opening === opening && run.isActive ? start() : []),
+    equivalent: () => true,
   });
 }
 

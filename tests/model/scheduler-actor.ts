@@ -43,10 +43,29 @@ export function relayEntry(world: World, entry: OutboxEntry, chance: number): Re
     else if (letter === 'S') dispatchStep(world, run, fourth, relayed);
     else if (letter === 'F')
       relayed.calls.push(runCalls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
+    else if (letter === 'A')
+      relayed.calls.push(runCalls.reopenRun(world, run, Number(fourth), () => startWhatCan(world, run, chance)));
     else if (letter === 'C') relayed.calls.push(runCalls.sweepRun(world, run));
     else assert.fail(`an unknown line ${line}`);
   }
   return relayed;
+}
+
+/** What a scheduler starts of a run that it has reopened: whatever can be and has not begun. */
+function startWhatCan(world: World, run: ReferenceRun, chance: number): Call[] {
+  const relayed: Relayed = { calls: [], timers: [] };
+  for (const { index, group } of run.plan.steps) {
+    if (run.steps.has(String(index)) || !run.hasFired(group)) continue;
+    const rules = run.rules.groups[group]!;
+    startStep(world, run, index, decide(rules, run.tally(group)), chance + index, relayed);
+  }
+  for (const [key, { map, state }] of run.steps) {
+    if (map?.isRetried !== true || state !== 'map-running') continue;
+    for (let item = 0; item < map.next; item += 1) {
+      if (!run.steps.has(`${key}.${item}`)) dispatchStep(world, run, `${key}.${item}`, relayed);
+    }
+  }
+  return [...relayed.calls, stepCalls.dispatched(world, run.tag, [], relayed.timers)];
 }
 
 function startGroup(

@@ -9,8 +9,10 @@ import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { pauseCommand, resumeCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
 import { registerCommand } from './commands/register.ts';
+import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
 import { upCommand } from './commands/up.ts';
@@ -85,6 +87,9 @@ const COMMANDS = [
   historyCommand,
   checkpointsCommand,
   cancelCommand,
+  retryCommand,
+  pauseCommand,
+  resumeCommand,
   agentsCommand,
   breakersCommand,
   doctorCommand,

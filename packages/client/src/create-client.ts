@@ -14,6 +14,7 @@ import type {
   Json,
   Problem,
   RunList,
+  RunRetried,
   RunStarted,
   RunStatus,
   RunView,
@@ -62,6 +63,15 @@ export interface CancelOptions extends CallOptions {
   waitMs?: number;
 }
 
+export interface RetryRunOptions extends CallOptions {
+  /** A step that is made anew with all that depends on it, even if it succeeded. */
+  from?: string;
+  /** Of the steps that failed only these. Default: all. */
+  steps?: readonly string[];
+  /** The opening whose end is meant. Default: that of the run as it stands now. */
+  opening?: number;
+}
+
 export interface RegisteredWorkflow extends WorkflowView {
   created: boolean;
   warnings?: Pick<Problem, 'code' | 'path' | 'message'>[];
@@ -99,6 +109,11 @@ export interface FlotillaClient {
   cancel(runId: string, options?: CancelOptions): Promise<CancelReceipt>;
   pause(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
   resume(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
+  /**
+   * Opens an ended run again: it goes on from what failed, and keeps what succeeded. Safe to repeat: it says which end of
+   * the run is meant. RUN_STILL_ACTIVE, NOTHING_TO_RETRY, STEP_NOT_FOUND.
+   */
+  retry(runId: string, options?: RetryRunOptions): Promise<RunRetried>;
   agents(options?: CallOptions): Promise<AgentView[]>;
   /** What happened to the agents' health, newest first; `limit` is 100 unless told. */
   agentEvents(options?: CallOptions & { limit?: number }): Promise<AgentEvent[]>;
@@ -161,6 +176,15 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     },
     pause: (runId, call) => transport.post(`${runPath(runId)}/pause`, undefined, call),
     resume: (runId, call) => transport.post(`${runPath(runId)}/resume`, undefined, call),
+    retry: async (runId, { from, steps, opening, ...call } = {}) => {
+      const seen = opening ?? (await transport.get<RunView>(runPath(runId), call)).opening ?? 1;
+      const body = {
+        ...(from === undefined ? {} : { from }),
+        ...(steps === undefined ? {} : { steps }),
+        opening: seen,
+      };
+      return transport.post(`${runPath(runId)}/retry`, body, call);
+    },
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

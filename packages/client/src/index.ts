@@ -8,6 +8,7 @@ export {
   type ListOptions,
   type PageOptions,
   type RegisteredWorkflow,
+  type RetryRunOptions,
   type WhyOptions,
 } from './create-client.ts';
 export type { FollowOptions } from './follow-events.ts';

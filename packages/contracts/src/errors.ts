@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   RUN_PRUNED: { status: 410, title: 'The run of this idempotency key has ended and was removed after the retention' },
   IDEMPOTENCY_CONFLICT: { status: 409, title: 'The idempotency key or run id was used with another body' },
   WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
+  RUN_STILL_ACTIVE: { status: 409, title: 'The run has not ended; only an ended run can be retried' },
+  NOTHING_TO_RETRY: { status: 409, title: 'Nothing of the run has failed that could be made again' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
   // Access

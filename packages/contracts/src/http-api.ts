@@ -13,6 +13,9 @@ import {
   stepViewZ,
 } from './views.ts';
 
+/** A step, or an item of a map: `notify[3]`. */
+export const stepIdZ = z.string().min(1).max(150);
+
 /** Bodies and answers of the HTTP API. Routes and statuses are in docs/reference/http-api.md. */
 export const startRunZ = z.strictObject({
   workflow: idZ.optional(),
@@ -131,6 +134,25 @@ export const cancelReceiptZ = z.object({
   }),
 });
 export type CancelReceipt = z.infer<typeof cancelReceiptZ>;
+
+export const retryRunZ = z.strictObject({
+  /** A step that is made anew with all that depends on it, even if it succeeded. */
+  from: stepIdZ.optional(),
+  /** Of the steps that failed only these are made again. Default: all. */
+  steps: z.array(stepIdZ).min(1).max(1000).optional(),
+  /** The opening whose end is retried, `opening` of the run or 1: the same request twice is one retry. */
+  opening: z.number().int().min(1).optional(),
+});
+export type RetryRun = z.infer<typeof retryRunZ>;
+
+export const runRetriedZ = z.object({
+  runId: z.string(),
+  status: z.enum(RUN_STATUSES),
+  opening: z.number(),
+  /** True when the run had been opened again before. */
+  alreadyRetried: z.boolean(),
+});
+export type RunRetried = z.infer<typeof runRetriedZ>;
 
 export const workflowViewZ = z.object({
   name: z.string(),

@@ -76,6 +76,7 @@ export const EVENT_TYPES = [
   'cancel-requested',
   'run-paused',
   'run-resumed',
+  'run-retried',
   'cleanup-registered',
   'cleanup-started',
   'cleanup-retried',

@@ -22,6 +22,8 @@ export const runViewZ = z.object({
   status: z.enum(RUN_STATUSES),
   createdAt: z.number(),
   endedAt: z.number().optional(),
+  /** How many times the run has been opened, of one that was retried: 2 after the first retry. */
+  opening: z.number().optional(),
   input: z.json().optional(),
   output: z.json().optional(),
   error: stepErrorZ.extend({ stepId: z.string().optional() }).optional(),

@@ -18,6 +18,7 @@ export * from './judge-losses.ts';
 export { isLegacyDocument, type Migration, migrateLegacy } from './migrate-legacy.ts';
 export * from './plan.ts';
 export { PlanCache } from './plan-cache.ts';
+export { type EndedStep, hasFired, planRetry, type RetryPlan, type RetrySelection } from './plan-retry.ts';
 export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
 export * from './resolve-map-items.ts';
 export * from './settle-edges.ts';

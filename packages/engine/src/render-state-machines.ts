@@ -16,11 +16,15 @@ write states of runs, steps and attempts accept exactly these transitions.
 
 ## Run
 
+Only a retry leads out of the states that a run ends in: it opens the run again.
+
 \`\`\`mermaid
-${renderTransitionsAsMermaid(RUN_TRANSITIONS, 'pending')}
+${renderTransitionsAsMermaid(RUN_TRANSITIONS, 'pending', ['failed', 'cancelled', 'timed-out'])}
 \`\`\`
 
 ## Step
+
+A retry of the run lets steps begin anew: they are \`waiting\` again, whatever they were.
 
 \`\`\`mermaid
 ${renderTransitionsAsMermaid(STEP_TRANSITIONS, 'waiting')}

@@ -38,8 +38,12 @@ describe('the transition tables', () => {
     expect(Object.keys(CLEANUP_TRANSITIONS)).toEqual([...CLEANUP_STATUSES]);
   });
 
-  test('leave terminal states terminal (S6)', () => {
-    for (const status of RUN_STATUSES) expect(RUN_TRANSITIONS[status].length === 0).toBe(isTerminalRunStatus(status));
+  test('leave terminal states terminal, but for a retry of the run (S6)', () => {
+    for (const status of RUN_STATUSES) {
+      const onlyByRetry = RUN_TRANSITIONS[status].every((to) => to === 'pending');
+      expect(onlyByRetry).toBe(isTerminalRunStatus(status));
+    }
+    expect(RUN_TRANSITIONS.succeeded).toEqual([]);
     for (const status of STEP_STATUSES) expect(STEP_TRANSITIONS[status].length === 0).toBe(isSettledStepStatus(status));
   });
 

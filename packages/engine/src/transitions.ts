@@ -3,7 +3,7 @@ import type { AgentStatus, AttemptEnd, CleanupStatus, RunStatus, StepStatus } fr
 /** Which state may follow which. A pair that is not here is refused by the scripts that write states. */
 export type TransitionTable<State extends string> = Readonly<Record<State, readonly State[]>>;
 
-/** Terminal states are terminal: a run that has ended never moves again. */
+/** Terminal states are terminal for an opening of the run: only a retry, which opens it again, leads out of one. */
 export const RUN_TRANSITIONS: TransitionTable<RunStatus> = {
   // A run whose steps are all skipped, or whose delays need no worker, ends without an attempt. Nothing is live in it, so
   // nothing needs to be stopped before it can end.
@@ -14,9 +14,9 @@ export const RUN_TRANSITIONS: TransitionTable<RunStatus> = {
   // Running attempts are being stopped, for a cancellation, a final failure or the run's deadline.
   cancelling: ['failed', 'cancelled', 'timed-out'],
   succeeded: [],
-  failed: [],
-  cancelled: [],
-  'timed-out': [],
+  failed: ['pending'],
+  cancelled: ['pending'],
+  'timed-out': ['pending'],
 };
 
 export const STEP_TRANSITIONS: TransitionTable<StepStatus> = {
@@ -107,7 +107,12 @@ export function renderTransitionsForLua<State extends string>(
 }
 
 /** A table as a Mermaid state diagram. `start` is the state that things begin in. */
-export function renderTransitionsAsMermaid<State extends string>(table: TransitionTable<State>, start: State): string {
+export function renderTransitionsAsMermaid<State extends string>(
+  table: TransitionTable<State>,
+  start: State,
+  /** States that things end in although something leads out of them. */
+  ends: readonly State[] = [],
+): string {
   // Mermaid's names of states have no hyphen.
   const name = (state: State) => state.replaceAll('-', '_');
   const states = Object.keys(table) as State[];
@@ -116,7 +121,7 @@ export function renderTransitionsAsMermaid<State extends string>(table: Transiti
   lines.push(`  [*] --> ${name(start)}`);
   for (const from of states) {
     for (const to of table[from]) lines.push(`  ${name(from)} --> ${name(to)}`);
-    if (table[from].length === 0) lines.push(`  ${name(from)} --> [*]`);
+    if (table[from].length === 0 || ends.includes(from)) lines.push(`  ${name(from)} --> [*]`);
   }
   return lines.join('\n');
 }

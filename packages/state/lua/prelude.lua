@@ -214,6 +214,7 @@ end
 local writeRun = writeRunNow
 
 local function isActive(status) return status == 'n' or status == 'r' or status == 'p' end
+-- Neither: `e`, ending, and `a`, ended and being reopened.
 local function isTerminal(status) return status == 'S' or status == 'F' or status == 'C' or status == 'T' end
 
 -- Step headers: parts joined by '|'; the first is the state (see state/src/step-header.ts). Fourteen parts at most.

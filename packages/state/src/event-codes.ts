@@ -23,6 +23,7 @@ export const EVENT_CODES = {
   'cancel-requested': 'X',
   'run-paused': 'P',
   'run-resumed': 'R',
+  'run-retried': 'N',
   'cleanup-started': '1',
   'cleanup-succeeded': '2',
   'cleanup-failed': '3',

@@ -8,6 +8,7 @@ export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 export { type Loss, readLosses } from './read-losses.ts';
 export * from './read-sources.ts';
 export { readWaits, type Waits } from './read-waits.ts';
+export type { RetriedRun, RetryRequest } from './retry-run.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
 export * from './state.ts';

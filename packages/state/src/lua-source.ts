@@ -12,6 +12,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/start-waiting',
   'transitions/save-progress',
   'transitions/end-run',
+  'transitions/retry-run',
   'transitions/dispatch',
   'transitions/timers',
   'transitions/renew',

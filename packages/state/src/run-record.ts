@@ -6,6 +6,8 @@ const STATUS_OF_LETTER: Record<string, RunStatus> = {
   r: 'running',
   p: 'paused',
   e: 'cancelling',
+  // Ended, and being reopened.
+  a: 'pending',
   S: 'succeeded',
   F: 'failed',
   C: 'cancelled',
@@ -43,11 +45,12 @@ export function parseCleanupCounts(stored: string): { registered: number; left: 
 }
 
 /** Fields of a run's hash, in the order in which `parseRun` takes their values. */
-export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f', 'u'] as const;
+export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f', 'u', 'a'] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
 export function parseRun(runId: string, values: readonly (string | null)[]): RunView | undefined {
-  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed, cleanups] = values;
+  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed, cleanups, reopened] =
+    values;
   if (packed == null) return undefined;
   const { letter: status, createdAt, live } = parseRunMeta(packed);
   const view: RunView = {
@@ -71,6 +74,7 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     const outcome = OUTCOME_OF_LETTER[status === 'e' ? (ending?.charAt(0) ?? '') : status.toLowerCase()];
     if (outcome !== undefined) view.cleanups = { ...parseCleanupCounts(cleanups), outcome };
   }
+  if (reopened != null) view.opening = Number.parseInt(reopened, 10);
   if (live > 0) view.counts = { steps: 0, running: live };
   return view;
 }

@@ -22,6 +22,7 @@ import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cle
 import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
+import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import { type AttemptAddress, Transitions } from './transitions.ts';
@@ -154,6 +155,12 @@ export class State<P extends PlanShape> {
   async resumeRun(runId: string): Promise<{ status: RunStatus }> {
     await this.transitions.pauseOrResume('resume-run', this.tagOf(runId), runId);
     return { status: 'running' };
+  }
+
+  /** See `retryRun`. Schedulers carry it out: the run is pending until they have. */
+  async retryRun(runId: string, request: RetryRequest = {}): Promise<RetriedRun> {
+    const plan = await this.#planOfRun(runId);
+    return retryRun({ ...this.#reads(), plan, transitions: this.transitions }, runId, request);
   }
 
   async readRun(runId: string): Promise<RunView | undefined> {

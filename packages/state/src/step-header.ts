@@ -8,7 +8,7 @@ import type { StepStatus } from '@flotilla/contracts';
  * - S succeeded: failures, crashes, fence, attemptId, worker, first, start, end, checkpoint ts, seq, checksum, previous
  * - B backing off, Y ready again, P parked, F failed, Q quarantined, X cancelled, K skipped, D delaying:
  *   failures, crashes, fence, attemptId, worker, first, start, end, detail (B, D: due; P, X, K: reason)
- * - M map running: items, next, succeeded, failed, concurrency, tolerated, start
+ * - M map running: items, next, succeeded, failed, concurrency, tolerated, start; r where items of before a retry are kept
  * - V map succeeded: items, failed, start, end
  * - F map failed: as F, with items, next, succeeded, failed for the detail
  */
@@ -44,7 +44,7 @@ export interface StepHeader {
   /** P, X, K: why. */
   reason: string | undefined;
   checkpoint: StoredCheckpoint | undefined;
-  map: { items: number; next: number; succeeded: number; failed: number } | undefined;
+  map: { items: number; next: number; succeeded: number; failed: number; isRetried?: boolean } | undefined;
 }
 
 export interface StoredCheckpoint {
@@ -79,6 +79,7 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
         next: isDone ? items : Number(parts[2]),
         succeeded: isDone ? items - failed : Number(parts[3]),
         failed,
+        ...(!isDone && parts[8] === 'r' ? { isRetried: true } : {}),
       },
     };
   }

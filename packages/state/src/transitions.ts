@@ -1,6 +1,7 @@
 import { type EventType, FlotillaError } from '@flotilla/contracts';
 import { EVENT_CODES } from './event-codes.ts';
 import type { StepKey } from './plan-shape.ts';
+import { runStatusOf } from './run-record.ts';
 import type { StoredCheckpoint } from './step-header.ts';
 import { type ProgressRecord, parseProgress } from './stored-progress.ts';
 import type { TransitionBatch, TransitionReply } from './transition-batch.ts';
@@ -412,16 +413,66 @@ export class Transitions {
     const [reply, status] = await this.#batch.apply(tag, what, [runId]);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     if (reply === 'refused') {
-      throw new FlotillaError(
-        'RUN_NOT_ACTIVE',
-        `run ${runId} is ending or has ended (${status}); it cannot be paused or resumed`,
-      );
+      // A run that was retried becomes active in a moment.
+      const stands = status === 'a' ? 'is being reopened' : `is ${runStatusOf(status!)}`;
+      throw new FlotillaError('RUN_NOT_ACTIVE', `run ${runId} ${stands}; it cannot be paused or resumed`);
     }
+  }
+
+  /** Sends the next of the steps that were held back while the run was paused; answers how many are left. */
+  async sendHeld(tag: string, runId: string): Promise<number> {
+    return Number((await this.#batch.apply(tag, 'send-held', [runId]))[0]);
   }
 
   async finishRun(tag: string, runId: string, end: { outputJson: string } | { errorJson: string }): Promise<void> {
     const args = 'outputJson' in end ? ['S', end.outputJson] : ['F', end.errorJson];
     await this.#batch.apply(tag, 'finish-run', [runId, ...args]);
+  }
+
+  /**
+   * Opens an ended run again. `seen`: the opening whose end the caller knows; when the run has been opened since, nothing
+   * happens. RUN_NOT_FOUND; `refused` with the letter of a run that has not ended or that succeeded.
+   */
+  async retryRun(
+    tag: string,
+    runId: string,
+    a: { seen: number | undefined; selectionJson: string; dataJson: string },
+  ): Promise<{ reply: 'retried' | 'already'; opening: number; status: string } | { reply: 'refused'; status: string }> {
+    // The script puts the opening's number in front of the data.
+    const data = a.dataJson === '{}' ? '' : `,${a.dataJson.slice(1, -1)}`;
+    const [reply, second, third] = await this.#batch.apply(tag, 'retry-run', [
+      runId,
+      a.seen ?? '',
+      a.selectionJson,
+      data,
+    ]);
+    if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    if (reply === 'refused') return { reply, status: second! };
+    return { reply: reply as 'retried' | 'already', opening: Number(second), status: third! };
+  }
+
+  /** One slice of taking away what is to be made anew; false when the run is not being reopened (any more). */
+  async resetSteps(tag: string, runId: string, opening: number, slice: ResetSlice): Promise<boolean> {
+    const reply = await this.#batch.apply(tag, 'reset-steps', [
+      runId,
+      opening,
+      slice.timersOf.length,
+      ...slice.timersOf,
+      slice.remove.length,
+      ...slice.remove,
+      ...slice.set.flat(),
+    ]);
+    return reply[0] === 'reset';
+  }
+
+  async reopenRun(
+    tag: string,
+    runId: string,
+    opening: number,
+    a: { endPending: number; failureJson: string | undefined; timeoutMs: number | undefined },
+  ): Promise<boolean> {
+    const args = [runId, opening, a.endPending, a.failureJson ?? '', a.timeoutMs ?? ''];
+    return (await this.#batch.apply(tag, 'reopen-run', args))[0] === 'reopened';
   }
 
   async sweepRun(tag: string, runId: string, keys: readonly StepKey[]): Promise<void> {
@@ -502,6 +553,14 @@ export class Transitions {
   async leave(tag: string, worker: string): Promise<void> {
     await this.#batch.apply(tag, 'leave', [worker]);
   }
+}
+
+/** Fields of a run's hash that a retry takes away and sets; a few hundred at most, so that a script stays short. */
+export interface ResetSlice {
+  /** Steps whose timers end. */
+  timersOf: StepKey[];
+  remove: string[];
+  set: (readonly [field: string, value: string | number])[];
 }
 
 /** q hint, d delay, w queued time, t total time, r run time; b backing off and p parked only of runs with damaged fields. */

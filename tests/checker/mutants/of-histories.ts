@@ -57,6 +57,13 @@ export const V0: readonly Mutant[] = [
 
 export const V2: readonly Mutant[] = [
   {
+    name: 'a run is retried that has not ended',
+    mutate(recording) {
+      const { run, index } = placesOf(recording, ({ type }) => type === 'run-retried')[0]!;
+      remove(run, run.events[index - 1]!);
+    },
+  },
+  {
     name: 'a run ends in two ways',
     mutate(recording, chance) {
       const run = succeeded(recording, chance);
@@ -103,6 +110,14 @@ const lastCommits = (recording: DraftRecording): Place[] =>
   );
 
 export const V3: readonly Mutant[] = [
+  {
+    name: 'a retry commits a step again that had succeeded',
+    mutate(recording) {
+      const { run, index, event } = placesOf(recording, ({ type }) => type === 'run-retried')[0]!;
+      const commit = run.events.find(({ type, stepId }) => type === 'step-succeeded' && stepId === 'a')!;
+      insert({ run }, index + 1, { ...commit, at: event.at });
+    },
+  },
   {
     name: 'a step is committed twice',
     mutate(recording, chance) {

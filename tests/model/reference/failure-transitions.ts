@@ -27,7 +27,7 @@ export function fail(state: Reference, a: FailArguments, reply: FailReply, clock
   }
   let step = run.steps.get(a.key);
   if ('from' in a.attempt) {
-    if (run.isTerminal) {
+    if (!run.isActive && run.status !== 'cancelling') {
       rejected('ended');
       return;
     }

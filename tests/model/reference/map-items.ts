@@ -14,14 +14,20 @@ export function countItem(
   else map.failed += 1;
   if (map.failed > map.tolerated) {
     step.state = 'failed';
+    if (map.isRetried) map.next = map.items;
+    delete map.isRetried;
     return { outcome: 'failed', nextItem: undefined };
   }
   if (map.succeeded + map.failed === map.items) {
     step.state = 'map-succeeded';
+    delete map.isRetried;
     run.event('step-succeeded', key);
     return { outcome: 'succeeded', nextItem: undefined };
   }
-  if (map.next === map.items || !run.isActive) return { outcome: 'more', nextItem: undefined };
+  if (!run.isActive) return { outcome: 'more', nextItem: undefined };
+  // Items of a retried map that had succeeded are passed over.
+  while (map.isRetried && run.steps.get(`${key}.${map.next}`)?.state === 'succeeded') map.next += 1;
+  if (map.next === map.items) return { outcome: 'more', nextItem: undefined };
   map.next += 1;
   return { outcome: 'more', nextItem: `${key}.${map.next - 1}` };
 }

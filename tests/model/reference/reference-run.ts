@@ -37,7 +37,9 @@ export interface ReferenceStep {
   head?: StepKey | undefined;
   overdue?: boolean | undefined;
   /** Maps. */
-  map?: { items: number; next: number; succeeded: number; failed: number; tolerated: number } | undefined;
+  map?:
+    | { items: number; next: number; succeeded: number; failed: number; tolerated: number; isRetried?: boolean }
+    | undefined;
 }
 
 export interface ReferenceEvent {
@@ -72,7 +74,12 @@ export class ReferenceRun {
   readonly rules: WorkflowRules;
   readonly bodyHash: string;
   createdAt = 0;
-  status: RunStatus = 'pending';
+  status: RunStatus | 'reopening' = 'pending';
+  /** How many times it has been opened, and what the last retry asked for. */
+  opening = 1;
+  selection: { only?: number[]; from?: number } | undefined;
+  /** Fields of retried maps that say which item follows. */
+  readonly jumps = new Map<string, number>();
   ending: RunEnding | undefined;
   /** Seq of the event of the cancellation that took effect. */
   cancelRequest: number | undefined;
@@ -87,6 +94,8 @@ export class ReferenceRun {
   readonly held = new Set<StepKey>();
   /** Compensations and registered cleanups, in the order of registration. */
   readonly cleanups: ReferenceCleanup[] = [];
+  /** Those of an earlier opening, until a scheduler has made the run ready to go on: their steps are made anew. */
+  undone: readonly ReferenceCleanup[] = [];
   cleanupsLeft = 0;
   cleanupsFailed = 0;
   cleanupsBegun = false;
@@ -108,7 +117,7 @@ export class ReferenceRun {
   }
 
   get isTerminal(): boolean {
-    return !this.isActive && this.status !== 'cancelling';
+    return !this.isActive && this.status !== 'cancelling' && this.status !== 'reopening';
   }
 
   registerCleanup(cleanup: ReferenceCleanup): void {

@@ -49,6 +49,7 @@ export class Reference {
       status: run.status,
       ending: run.ending,
       failure: run.failure,
+      opening: run.opening,
       output: run.outputJson,
       steps: [...run.steps],
       outcomes: [...run.outcomes],

@@ -37,7 +37,11 @@ export function createRun(
       expectReply(reply, 'conflict', what);
       return;
     }
-    expectReply(reply, { runId: known.id, status: known.status, deduplicated: true }, what);
+    expectReply(
+      reply,
+      { runId: known.id, status: known.status === 'reopening' ? 'pending' : known.status, deduplicated: true },
+      what,
+    );
     if (keyId !== '') state.idempotency.set(keyId, { runId: known.id, bodyHash: known.bodyHash });
     return;
   }
@@ -63,7 +67,7 @@ export function cancelRun(state: Reference, runId: string, errorJson: string, re
     expectReply(said, 'ended', what);
     return;
   }
-  if (!run.isActive) {
+  if (run.status === 'cancelling') {
     expectReply(said, 'already-cancelling', what);
     return;
   }
@@ -86,7 +90,7 @@ export function timeOutRun(state: Reference, tag: string, runId: string, errorJs
 export function failRun(state: Reference, runId: string, errorJson: string): void {
   const run = state.runs.get(runId);
   if (run?.status === 'cancelling') giveUpCleanups(state, run, errorJson);
-  if (!run?.isActive) return;
+  if (!run?.isActive && run?.status !== 'reopening') return;
   beginEnding(run, 'failed', errorJson);
   finishWhenDone(state, run);
 }
@@ -127,8 +131,10 @@ export function finishRun(state: Reference, runId: string, end: { outputJson: st
 }
 
 export function sweepRun(state: Reference, tag: string, runId: string, keys: readonly string[]): void {
+  const run = state.runs.get(runId);
+  if (run !== undefined && !run.isTerminal) return;
   for (const key of keys) for (const letter of 'qbdwtp') state.due.remove(tag, dueMember(letter, key, runId));
-  state.runs.get(runId)?.held.clear();
+  run?.held.clear();
 }
 
 export function pruneRun(state: Reference, runId: string, pruned: boolean): void {

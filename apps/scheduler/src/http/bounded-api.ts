@@ -4,7 +4,15 @@ import type { BreakerApi } from './breakers.ts';
 import type { AgentApi, RunApi, StateApi, WhyApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
-const WRITES = ['createRun', 'createRuns', 'cancelRun', 'pauseRun', 'resumeRun', 'registerWorkflow'] as const;
+const WRITES = [
+  'createRun',
+  'createRuns',
+  'cancelRun',
+  'pauseRun',
+  'resumeRun',
+  'retryRun',
+  'registerWorkflow',
+] as const;
 const READS = [
   'readRun',
   'listRuns',

@@ -29,6 +29,9 @@ export interface StateApi {
   pauseRun(runId: string): Promise<{ status: RunStatus }>;
   resumeRun(runId: string): Promise<{ status: RunStatus }>;
 
+  /** RUN_NOT_FOUND, RUN_STILL_ACTIVE, STEP_NOT_FOUND, NOTHING_TO_RETRY. */
+  retryRun(runId: string, request: RetryRequest): Promise<RetriedRun>;
+
   /** With output or error once the run has ended. */
   readRun(runId: string): Promise<RunView | undefined>;
   /** Newest first. */
@@ -86,6 +89,18 @@ export interface CreatedRun {
   status: RunStatus;
   deduplicated: boolean;
   durability: Durability;
+}
+
+interface RetryRequest {
+  from?: string | undefined;
+  steps?: readonly string[] | undefined;
+  opening?: number | undefined;
+}
+
+interface RetriedRun {
+  status: RunStatus;
+  opening: number;
+  alreadyRetried: boolean;
 }
 
 export interface CancelledRun {

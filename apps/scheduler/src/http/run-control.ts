@@ -4,6 +4,8 @@ import {
   isTerminalRunStatus,
   RUN_STATUSES,
   type RunView,
+  retryRunZ,
+  runRetriedZ,
 } from '@flotilla/contracts';
 import { z } from 'zod';
 import { problemAnswer } from './answers.ts';
@@ -39,6 +41,25 @@ export function registerRunControlRoutes(app: HttpApp, context: HttpContext): vo
       response: { 200: cancelReceiptZ, ...problemAnswer },
     },
     handler: (request) => cancel(request.params.runId, request.query.waitMs, request.body?.reason, context),
+  });
+
+  app.route({
+    method: 'POST',
+    url: '/v1/runs/:runId/retry',
+    schema: {
+      summary: 'Retry a run that ended failed, timed-out or cancelled',
+      description:
+        'The run is opened again and goes on from the steps that failed or never settled; finished work is kept. With `opening` the same request twice is one retry.',
+      tags: ['runs'],
+      params: runParamsZ,
+      body: retryRunZ.optional(),
+      response: { 200: runRetriedZ, ...problemAnswer },
+    },
+    handler: async (request) => {
+      const { runId } = request.params;
+      const { from, steps, opening } = request.body ?? {};
+      return { runId, ...(await api.retryRun(runId, { from, steps, opening })) };
+    },
   });
 
   app.route({

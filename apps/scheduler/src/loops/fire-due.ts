@@ -79,7 +79,7 @@ class DueTimers {
     }
     const definitionHash = await state.client.hget(stateKey(tag, 'run', runId), 'd');
     if (definitionHash == null) {
-      await state.transitions.sweepRun(tag, runId, [key]);
+      await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
     const plan = await this.#planOf(tag, runId, definitionHash);
@@ -90,7 +90,7 @@ class DueTimers {
     const step = plan.steps[parseStepKey(key).step];
     if (step === undefined) {
       logger.error({ runId, key }, 'a timer of a step that the plan does not have; it is dropped');
-      await state.transitions.sweepRun(tag, runId, [key]);
+      await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
     if (isCleanup(key)) await this.#fireOfCleanup(tag, timer, plan);

@@ -9,6 +9,7 @@ import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../relay/dispatch
 import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
 import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
+import { reopenRun } from '../relay/reopen-run.ts';
 import { type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
 import { tryEntry } from '../relay/try-entry.ts';
 import { Loop } from './loop.ts';
@@ -256,6 +257,11 @@ class Relay {
         const step = isCleanup(entry.key) ? await cleanupToDispatch(state, plan, entry) : toDispatch(plan, entry);
         return step === undefined ? [] : [step];
       }
+      case 'reopen':
+        return reopenRun(state, plan, runId, entry.opening);
+      case 'held':
+        while ((await state.transitions.sendHeld(state.tagOf(runId), runId)) > 0);
+        return [];
       case 'finish':
         await finishRun(state, plan, runId);
         return [];

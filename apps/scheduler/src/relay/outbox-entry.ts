@@ -3,7 +3,8 @@ export type OutboxEntry =
   | { what: 'entry-group'; runId: string; definitionHash: string }
   | { what: 'group'; runId: string; definitionHash: string; group: number; counter: number }
   | { what: 'step'; runId: string; definitionHash: string; key: string }
-  | { what: 'finish' | 'sweep'; runId: string; definitionHash: string };
+  | { what: 'reopen'; runId: string; definitionHash: string; opening: number }
+  | { what: 'finish' | 'sweep' | 'held'; runId: string; definitionHash: string };
 
 /** Parses the lines of one stream entry; unknown ones (a newer version's) are given back as undefined. */
 export function parseOutboxLine(line: string): OutboxEntry | undefined {
@@ -15,6 +16,10 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
       return { what: 'group', runId, definitionHash, group: Number(fourth), counter: Number(counter) };
     case 'S':
       return { what: 'step', runId, definitionHash, key: fourth };
+    case 'A':
+      return { what: 'reopen', runId, definitionHash, opening: Number(fourth) };
+    case 'H':
+      return { what: 'held', runId, definitionHash };
     case 'F':
       return { what: 'finish', runId, definitionHash };
     case 'C':

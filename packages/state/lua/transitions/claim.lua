@@ -56,7 +56,7 @@ T['claim'] = function(tag, s, o, run)
     -- A repeated call.
     fence, failures, crashes, first = header[4], header[2], header[3], header[7]
   else
-    if run.status == 'e' or isTerminal(run.status) then
+    if not isActive(run.status) then
       unschedule(tag .. K.due, hint)
       return { 'refused', 'cancelled' }
     end

@@ -39,7 +39,7 @@ end
 T['fail-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a])
   if run and run.status == 'e' then return giveUpCleanups(run, ARGV[a + 1]) end
-  if not run or not isActive(run.status) then return { 'ended' } end
+  if not run or isTerminal(run.status) then return { 'ended' } end
   beginEnding(run, 'f', ARGV[a + 1])
   finishWhenDone(run)
   writeRun(run)
@@ -58,19 +58,36 @@ T['pause-run'] = function(tag, a)
   return { 'paused' }
 end
 
--- Steps that were refused while the run was paused go back to the outbox. Args: runId.
+-- Steps that were refused while the run was paused go back to the outbox, a slice of them at a time: a script that sent ten
+-- thousand would hold Redis up. Returns how many are left.
+local HELD_A_SLICE = 500
+local function sendHeld(run)
+  local key = run.tag .. K.paused .. run.id
+  local held = call('SPOP', key, HELD_A_SLICE)
+  for index = 1, #held do send(run.tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
+  if #held < HELD_A_SLICE then return 0 end
+  return call('SCARD', key)
+end
+
+-- Args: runId. What one slice leaves the relay sends. Reply: {'resumed'} | {'refused', status} | {'gone'}
 T['resume-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a])
   if not run then return { 'gone' } end
   if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
   if run.status ~= 'p' then return { 'refused', run.status } end
-  local held = call('SMEMBERS', tag .. K.paused .. run.id)
+  definitionOf(run)
   run.status = 'r'
   event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
-  for index = 1, #held do send(tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
-  call('DEL', tag .. K.paused .. run.id)
+  if sendHeld(run) > 0 then send(tag, 'H|' .. run.id .. '|' .. definitionOf(run)) end
   return { 'resumed' }
+end
+
+-- The next slice of the steps of a resumed run. Args: runId. Reply: {how many are left}; one that was paused again keeps them.
+T['send-held'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], 'd')
+  if not run or (run.status ~= 'n' and run.status ~= 'r') then return { '0' } end
+  return { integer(sendHeld(run)) }
 end
 
 -- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
@@ -89,8 +106,11 @@ T['finish-run'] = function(tag, a)
   return { 'finished' }
 end
 
--- Takes the timers of a run that has ended away. Args: runId, step keys…
+-- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
+-- Args: runId, step keys…
 T['sweep-run'] = function(tag, a, count)
+  local run = openRun(tag, ARGV[a])
+  if run and not isTerminal(run.status) then return { 'refused' } end
   for index = 1, count - 1 do
     for timer in string.gmatch('qbdwtp', '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. ARGV[a]) end
   end

@@ -28,7 +28,7 @@ T['fail'] = function(tag, a)
   local forced = fence == ''
   local running = header and header[1] == 'R'
   if forced then
-    if isTerminal(run.status) then return { 'rejected', 'ended' } end
+    if not isActive(run.status) and run.status ~= 'e' then return { 'rejected', 'ended' } end
     if not string.find(attemptId, header and header[1] or '-', 1, true) then return { 'rejected', 'settled' } end
     header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
     fence, attemptId = header[4], header[5]

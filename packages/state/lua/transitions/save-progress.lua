@@ -61,7 +61,7 @@ T['report-corruption'] = function(tag, a)
   local run = openRun(tag, ARGV[a], 's' .. ARGV[a + 1])
   if not run then return { 'rejected', 'gone' } end
   -- Somebody who was slow: nothing follows a run's end.
-  if isTerminal(run.status) then return { 'rejected', 'ended' } end
+  if not isActive(run.status) and run.status ~= 'e' then return { 'rejected', 'ended' } end
   event(run, K.eventCheckpointCorrupt .. '|' .. integer(run.at) .. '|' .. ARGV[a + 1] .. '|||||' .. ARGV[a + 2])
   writeRun(run)
   return { 'reported' }

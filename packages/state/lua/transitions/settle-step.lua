@@ -20,8 +20,8 @@ local function failRun(run, failFast, data)
   end
 end
 
--- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started; of a failed one items, next item,
--- succeeded and failed stand at the end.
+-- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started, and r behind it when the run was retried
+-- and some items had succeeded; of a failed one items, next item, succeeded and failed stand at the end.
 -- Counts a settled item. Returns 'next' and the item's number when another may start, 'succeeded' or 'failed' when the
 -- map has settled by it, or 'more'.
 local function countItem(run, parentKey, map, succeeded)
@@ -33,19 +33,25 @@ local function countItem(run, parentKey, map, succeeded)
     outcome = 'failed'
   elseif ok + failed == items then
     outcome = 'succeeded'
-  elseif nextItem < items and isActive(run.status) then
-    outcome, item = 'next', nextItem
-    nextItem = nextItem + 1
+  elseif isActive(run.status) then
+    -- Items of a retried map that had succeeded are passed over.
+    if map[9] == 'r' then nextItem = tonumber(stored(run, 'j' .. parentKey .. '.' .. nextItem) or nextItem) end
+    if nextItem < items then
+      outcome, item = 'next', nextItem
+      nextItem = nextItem + 1
+    end
   end
   if outcome == 'succeeded' then
     -- V: a succeeded map; its output is its items' outputs, which readers put together.
     put(run, 's' .. parentKey, table.concat({ 'V', items, failed, map[8], integer(run.at) }, '|'))
     event(run, K.eventStepSucceeded .. '|' .. integer(run.at) .. '|' .. parentKey)
   elseif outcome == 'failed' then
-    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at), items, nextItem, ok,
+    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at), items,
+      map[9] == 'r' and items or nextItem, ok,
       failed }, '|'))
   else
-    put(run, 's' .. parentKey, table.concat({ 'M', items, nextItem, ok, failed, map[6], map[7], map[8] }, '|'))
+    put(run, 's' .. parentKey, table.concat({ 'M', items, nextItem, ok, failed, map[6], map[7], map[8],
+      map[9] == 'r' and 'r' or nil }, '|'))
   end
   return outcome, item
 end

@@ -15,7 +15,7 @@ T['settle'] = function(tag, a)
   local header = found and parts(found)
   local current = header and header[1] or '-'
   for timer in string.gmatch(ARGV[a + 8], '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
-  if run.status == 'e' or isTerminal(run.status) then return { 'refused', 'cancelled' } end
+  if not isActive(run.status) then return { 'refused', 'cancelled' } end
   if not string.find(ARGV[a + 5], current, 1, true) then return { 'refused', current } end
   local started = header and header[8] and header[8] ~= '' and header[8] or integer(run.at)
   local failures = header and tonumber(header[2]) or 0

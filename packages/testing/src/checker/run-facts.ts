@@ -5,6 +5,7 @@ import {
   type StepView,
   type WorkflowDefinition,
 } from '@flotilla/contracts';
+import { findResets, type Reset } from './find-resets.ts';
 import type { RecordedRun } from './recording.ts';
 
 export const TERMINAL_STATUS: ReadonlyMap<EventType, string> = new Map([
@@ -29,14 +30,20 @@ export const SETTLED: ReadonlySet<EventType> = new Set<EventType>([
   'step-quarantined',
 ]);
 
-/** What the history tells of one step, in order. */
-export interface StepFacts {
-  stepId: string;
-  view: StepView | undefined;
+/** A step from its beginning to the run's end, or until a retry of the run makes it anew. */
+export interface StepLife {
   events: readonly HistoryEvent[];
   starts: readonly HistoryEvent[];
   /** Ends of attempts, whoever signed them. */
   ends: readonly HistoryEvent[];
+}
+
+/** What the history tells of one step, in order. */
+export interface StepFacts extends StepLife {
+  stepId: string;
+  view: StepView | undefined;
+  /** One, and one more for each retry that made it anew. */
+  lives: readonly StepLife[];
 }
 
 /** What several invariants ask of a run. */
@@ -45,7 +52,11 @@ export interface RunFacts {
   runId: string;
   events: readonly HistoryEvent[];
   steps: ReadonlyMap<string, StepFacts>;
+  /** One for each time that the run was opened. */
   terminal: readonly HistoryEvent[];
+  /** The events from each opening of the run to the next. */
+  openings: readonly (readonly HistoryEvent[])[];
+  resets: readonly Reset[];
   needsOf(stepId: string): readonly string[];
   /** Undefined when the definition is not known. */
   ruleOf(stepId: string): StepRule | undefined;
@@ -66,17 +77,25 @@ interface StepRule {
 }
 
 export function runFacts(record: RecordedRun): RunFacts {
-  const steps = stepFacts(record);
+  const views = new Map(record.steps.map((view) => [view.stepId, view]));
   const needsOf = (stepId: string): readonly string[] => {
     const own = mapOf(stepId);
-    return steps.get(stepId)?.view?.needs ?? steps.get(own)?.view?.needs ?? record.definition?.steps[own]?.needs ?? [];
+    return views.get(stepId)?.needs ?? views.get(own)?.needs ?? record.definition?.steps[own]?.needs ?? [];
   };
+  const joinsAny = (stepId: string) => ruleOf(record.definition, stepId)?.join === 'any';
+  const resets = findResets(record, { needsOf, joinsAny });
+  const steps = stepFacts(record, resets);
   return {
     record,
     runId: record.run.runId,
     events: record.events,
     steps,
     terminal: record.events.filter(({ type }) => TERMINAL_STATUS.has(type)),
+    openings: splitAt(
+      record.events,
+      resets.map(({ event }) => event),
+    ),
+    resets,
     needsOf,
     ruleOf: (stepId) => ruleOf(record.definition, stepId),
   };
@@ -87,7 +106,23 @@ export function mapOf(stepId: string): string {
   return stepId.replace(/\[\d+\]$/, '');
 }
 
-function stepFacts({ steps, events }: RecordedRun): Map<string, StepFacts> {
+/** Each of the given events begins another part. */
+function splitAt(events: readonly HistoryEvent[], at: readonly HistoryEvent[]): HistoryEvent[][] {
+  const starts = [0, ...at.map(({ seq }) => seq), Number.POSITIVE_INFINITY];
+  return starts
+    .slice(0, -1)
+    .map((start, index) => events.filter(({ seq }) => seq >= start && seq < starts[index + 1]!));
+}
+
+function lifeOf(events: readonly HistoryEvent[]): StepLife {
+  return {
+    events,
+    starts: events.filter(({ type }) => type === 'attempt-started'),
+    ends: events.filter(({ type }) => ATTEMPT_ENDS.has(type)),
+  };
+}
+
+function stepFacts({ steps, events }: RecordedRun, resets: readonly Reset[]): Map<string, StepFacts> {
   const byStep = new Map<string, HistoryEvent[]>(steps.map(({ stepId }) => [stepId, []]));
   for (const event of events) {
     if (event.stepId === undefined) continue;
@@ -98,13 +133,9 @@ function stepFacts({ steps, events }: RecordedRun): Map<string, StepFacts> {
   const views = new Map(steps.map((view) => [view.stepId, view]));
   const found = new Map<string, StepFacts>();
   for (const [stepId, own] of byStep) {
-    found.set(stepId, {
-      stepId,
-      view: views.get(stepId),
-      events: own,
-      starts: own.filter(({ type }) => type === 'attempt-started'),
-      ends: own.filter(({ type }) => ATTEMPT_ENDS.has(type)),
-    });
+    const anewAt = resets.filter((reset) => reset.steps.has(stepId)).map(({ event }) => event);
+    const lives = splitAt(own, anewAt).map(lifeOf);
+    found.set(stepId, { stepId, view: views.get(stepId), ...lifeOf(own), lives });
   }
   return found;
 }

@@ -39,6 +39,7 @@ describe('/openapi.json', () => {
       '/v1/runs/{runId}/history',
       '/v1/runs/{runId}/pause',
       '/v1/runs/{runId}/resume',
+      '/v1/runs/{runId}/retry',
       '/v1/runs/{runId}/steps',
       '/v1/runs/{runId}/why',
       '/v1/validate',

@@ -87,6 +87,15 @@ export class FakeRunApi implements RunApi {
     return { status: 'running' };
   }
 
+  async retryRun(runId: string): Promise<{ status: RunStatus; opening: number; alreadyRetried: boolean }> {
+    await this.#begin('retryRun');
+    const { view } = this.#run(runId);
+    if (!isTerminalRunStatus(view.status)) throw new FlotillaError('RUN_STILL_ACTIVE', 'the run has not ended');
+    view.status = 'pending';
+    view.opening = (view.opening ?? 1) + 1;
+    return { status: 'pending', opening: view.opening, alreadyRetried: false };
+  }
+
   async readRun(runId: string): Promise<RunView | undefined> {
     await this.#begin('readRun');
     return this.runs.get(runId)?.view;

@@ -3,26 +3,30 @@ import { type Found, perRun } from '../violation.ts';
 
 export const v02 = perRun(
   'V2',
-  'A run has exactly one terminal event, which is its status, and only refused results follow it.',
-  ({ record, terminal, events }, { atRest }) => {
+  'A run has exactly one terminal event for each time that it was opened, the last of which is its status, and only refused results follow one until the run is retried.',
+  ({ record, terminal, openings }, { atRest }) => {
     const found: Found[] = [];
     const { status } = record.run;
-    if (terminal.length > 1 || (terminal.length === 0 && atRest)) {
-      const types = terminal.map(({ type }) => type).join(', ');
-      found.push({
-        message: `${terminal.length} terminal events: ${types}`,
-        evidence: terminal.length > 0 ? terminal : events.slice(-1),
-      });
-    }
-    const [end] = terminal;
-    if (end === undefined) return found;
-    if (atRest && TERMINAL_STATUS.get(end.type) !== status) {
-      found.push({ message: `the run is ${status} and its history ends ${end.type}`, evidence: [end] });
-    }
-    const after = events.slice(events.indexOf(end) + 1);
-    for (const event of after) {
-      if (event.type === 'attempt-rejected' || event.type === 'cleanup-rejected' || terminal.includes(event)) continue;
-      found.push({ message: `${event.type} (event ${event.seq}) follows ${end.type}`, evidence: [end, event] });
+    openings.forEach((events, index) => {
+      const own = terminal.filter((end) => events.includes(end));
+      const isOver = atRest || index < openings.length - 1;
+      if (own.length > 1 || (own.length === 0 && isOver)) {
+        const types = own.map(({ type }) => type).join(', ');
+        found.push({
+          message: `${own.length} terminal events: ${types}`,
+          evidence: own.length > 0 ? own : events.slice(-1),
+        });
+      }
+      const [end] = own;
+      if (end === undefined) return;
+      for (const event of events.slice(events.indexOf(end) + 1)) {
+        if (event.type === 'attempt-rejected' || event.type === 'cleanup-rejected' || own.includes(event)) continue;
+        found.push({ message: `${event.type} (event ${event.seq}) follows ${end.type}`, evidence: [end, event] });
+      }
+    });
+    const last = terminal.find((end) => openings.at(-1)?.includes(end));
+    if (atRest && last !== undefined && TERMINAL_STATUS.get(last.type) !== status) {
+      found.push({ message: `the run is ${status} and its history ends ${last.type}`, evidence: [last] });
     }
     return found;
   },

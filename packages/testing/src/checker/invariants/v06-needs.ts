@@ -5,11 +5,14 @@ import { type Found, perRun } from '../violation.ts';
 export const v06 = perRun(
   'V6',
   'No step starts before its needs have settled: all well with `all`, one well with `any`, in whatever way with `settled`.',
-  ({ events, needsOf, ruleOf }) => {
+  ({ events, needsOf, ruleOf, resets }) => {
     const found: Found[] = [];
     const settled = new Map<string, HistoryEvent>();
     for (const event of events) {
       const { type, stepId, seq } = event;
+      if (type === 'run-retried') {
+        for (const step of resets.find((reset) => reset.event === event)?.steps ?? []) settled.delete(step);
+      }
       if (stepId === undefined) continue;
       if (SETTLED.has(type) && !settled.has(stepId)) settled.set(stepId, event);
       if (type !== 'attempt-started') continue;

@@ -43,15 +43,18 @@ function findOpen({ stepId, events }: StepFacts, { atRest }: CheckContext): Foun
   return found;
 }
 
-function findOvercharged({ stepId, ends }: StepFacts, { ruleOf }: RunFacts): Found[] {
-  const most = ruleOf(stepId)?.maxAttempts;
-  const charged = ends.filter(({ type }) => CHARGED.has(type));
-  if (most === undefined || charged.length <= most) return [];
-  return [{ message: `${stepId} failed ${charged.length} times, ${most} are allowed`, evidence: charged }];
+function findOvercharged({ stepId, lives }: StepFacts, { ruleOf }: RunFacts): Found[] {
+  const most = ruleOf(stepId)?.maxAttempts ?? Number.POSITIVE_INFINITY;
+  return lives.flatMap(({ ends }) => {
+    const charged = ends.filter(({ type }) => CHARGED.has(type));
+    if (charged.length <= most) return [];
+    return [{ message: `${stepId} failed ${charged.length} times, ${most} are allowed`, evidence: charged }];
+  });
 }
 
 /** What the step says of itself, beside its history. */
-function findMiscounted({ stepId, view, ends, starts }: StepFacts, { atRest }: CheckContext): Found[] {
+function findMiscounted({ stepId, view, lives }: StepFacts, { atRest }: CheckContext): Found[] {
+  const { ends = [], starts = [] } = lives.at(-1) ?? {};
   if (!atRest || view === undefined || starts.length === 0) return [];
   const count = (matches: (event: HistoryEvent) => boolean) => ends.filter(matches).length;
   const charged =

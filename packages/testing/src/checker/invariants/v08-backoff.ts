@@ -1,5 +1,5 @@
 import type { HistoryEvent } from '@flotilla/contracts';
-import { CHARGED, lastBefore } from '../run-facts.ts';
+import { CHARGED, lastBefore, type StepFacts, type StepLife } from '../run-facts.ts';
 import { type Found, perRun } from '../violation.ts';
 import { excusedMs } from './excuses.ts';
 
@@ -11,7 +11,7 @@ export const v08 = perRun(
   ({ steps, events }, { recording, bounds }) => {
     const found: Found[] = [];
     const lateMs = bounds.timerLateMs ?? DEFAULT_LATE_MS;
-    for (const { stepId, events: own, starts, ends } of steps.values()) {
+    for (const { stepId, events: own, starts, ends } of livesOf(steps.values())) {
       for (const start of starts) {
         const last = lastBefore(ends, start, ({ type }) => type !== 'attempt-lost' && type !== 'attempt-cancelled');
         if (last === undefined || !CHARGED.has(last.type)) continue;
@@ -36,3 +36,8 @@ export const v08 = perRun(
     return found;
   },
 );
+
+/** A step that a retry of the run makes anew begins without its former failures. */
+function livesOf(steps: Iterable<StepFacts>): (StepLife & { stepId: string })[] {
+  return Array.from(steps).flatMap(({ stepId, lives }) => lives.map((life) => ({ ...life, stepId })));
+}

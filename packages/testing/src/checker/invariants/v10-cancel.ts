@@ -12,11 +12,13 @@ export const v10 = perRun(
   'V10',
   'After a cancellation was accepted no attempt starts, the run ends cancelled and nothing else, and callers were told what became of it. A run that does not succeed makes each of its compensations and registered cleanups once, the last first, one at a time, when nothing else of it is live.',
   (run, context) => {
-    const accepted = run.events.find(({ type }) => type === 'cancel-requested');
+    // A cancellation holds until the run is retried.
+    const events = run.openings.at(-1) ?? [];
+    const accepted = events.find(({ type }) => type === 'cancel-requested');
     const { status } = run.record.run;
     const found: Found[] = [];
     if (accepted !== undefined) {
-      for (const event of run.events) {
+      for (const event of events) {
         if (event.type !== 'attempt-started' || event.seq < accepted.seq) continue;
         found.push({ message: `${event.stepId} starts after the run was cancelled`, evidence: [accepted, event] });
       }
@@ -35,7 +37,7 @@ export const v10 = perRun(
 /** Until the run ends, or until nothing but its cleanups is left of it. */
 function findSlowEnd({ terminal, events }: RunFacts, { bounds, recording }: CheckContext, acceptedAt: number): Found[] {
   const isCleanup = ({ type, at }: HistoryEvent) => type === 'cleanup-started' && at >= acceptedAt;
-  const end = events.find(isCleanup) ?? terminal[0];
+  const end = events.find(isCleanup) ?? terminal.find(({ at }) => at >= acceptedAt);
   if (end === undefined || bounds.cancelMs === undefined) return [];
   const tookMs = end.at - acceptedAt;
   if (tookMs <= bounds.cancelMs + excusedMs(recording, bounds, acceptedAt, end.at)) return [];
@@ -49,7 +51,8 @@ function findWrongReceipts(
 ): Found[] {
   const { runId, record } = run;
   const isAnswered = (call: ClientCall): call is Acknowledged => call.kind === 'cancel' && call.answer !== undefined;
-  if (!atRest) return [];
+  // What was told of an earlier end is no longer so.
+  if (!atRest || run.openings.length > 1) return [];
   const found: Found[] = [];
   for (const call of callsOf(recording, runId).filter(isAnswered)) {
     const { status, receipt } = call.answer;

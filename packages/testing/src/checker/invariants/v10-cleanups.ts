@@ -29,13 +29,24 @@ export function registrationsOf(run: RunFacts): { list: Registration[]; isKnown:
 
 /** Each once, last first, one at a time, when nothing else of the run is live; none when the run succeeds. */
 export function findWrongCleanups(run: RunFacts, atRest: boolean): Found[] {
+  // A retry begins a list of its own: what has been undone is made anew.
+  return run.openings.flatMap((events, index) => {
+    const isLast = index === run.openings.length - 1;
+    const terminal = run.terminal.filter((end) => events.includes(end));
+    return findWrongInOpening({ ...run, events, terminal }, { isOver: atRest || !isLast, isLast });
+  });
+}
+
+function findWrongInOpening(run: RunFacts, { isOver, isLast }: { isOver: boolean; isLast: boolean }): Found[] {
   const { list, isKnown } = registrationsOf(run);
   const found = isKnown ? findMisnumbered(list) : [];
   const watch = new CleanupWatch(list, isKnown);
   for (const event of run.events) found.push(...watch.look(event));
   const [end] = run.terminal;
-  if (!atRest || end === undefined) return found;
-  if (end.type !== 'run-succeeded') return [...found, ...watch.findOpen(end), ...findMiscounted(run, list, isKnown)];
+  if (!isOver || end === undefined) return found;
+  if (end.type !== 'run-succeeded') {
+    return [...found, ...watch.findOpen(end), ...(isLast ? findMiscounted(run, list, isKnown) : [])];
+  }
   const [made] = watch.made;
   return made === undefined
     ? found

@@ -48,9 +48,14 @@ function findWrongCreation({ runId, events }: RunFacts, context: CheckContext): 
 
 function findWrongDelay(run: RunFacts, stepId: string, context: CheckContext): Found[] {
   const forMs = run.ruleOf(stepId)?.forMs;
-  const settled = run.steps.get(stepId)?.events.find(({ type }) => type === 'step-succeeded');
+  const settled = run.steps
+    .get(stepId)
+    ?.lives.at(-1)
+    ?.events.find(({ type }) => type === 'step-succeeded');
   if (forMs === undefined || settled === undefined) return [];
-  const ready = readyEvent(run, stepId, settled);
+  const retried = lastBefore(run.events, settled, ({ type }) => type === 'run-retried');
+  const needed = readyEvent(run, stepId, settled);
+  const ready = retried !== undefined && (needed?.seq ?? 0) < retried.seq ? retried : needed;
   if (ready === undefined) return [];
   const tookMs = settled.at - ready.at;
   const tolerated = toleranceMs(context);

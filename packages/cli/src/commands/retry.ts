@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import { connectScheduler } from '../connect-scheduler.ts';
+import { printJson, printLine } from '../print-table.ts';
+import type { Action } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import { type RemoteOptions, withRemote } from './common-options.ts';
+
+interface RetryOptions extends RemoteOptions {
+  from?: string;
+}
+
+export function retryCommand(terminal: Terminal, _exit: Action): Command {
+  return withRemote(new Command('retry'))
+    .description('let a run that has ended go on from the steps that failed; finished work is kept')
+    .argument('<run>', 'id of the run')
+    .option('--from <step>', 'make this step anew, too, with all that depends on it')
+    .action(async (runId: string, options: RetryOptions) => {
+      const { from } = options;
+      const retried = await connectScheduler(terminal, options).retry(runId, {
+        signal: terminal.signal,
+        ...(from === undefined ? {} : { from }),
+      });
+      if (options.json) {
+        printJson(terminal, retried);
+        return;
+      }
+      const { status, opening, alreadyRetried } = retried;
+      if (alreadyRetried) printLine(terminal, `${runId} had been retried before: ${status}`);
+      else printLine(terminal, `${runId} goes on: ${status}, opened for the ${ordinal(opening)} time`);
+      printLine(terminal, `follow it with: ./flotilla show ${runId}`);
+    });
+}
+
+function ordinal(count: number): string {
+  const endings: Record<string, string> = { one: 'st', two: 'nd', few: 'rd', other: 'th' };
+  return `${count}${endings[new Intl.PluralRules('en', { type: 'ordinal' }).select(count)]}`;
+}

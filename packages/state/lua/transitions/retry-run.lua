@@ -1,0 +1,74 @@
+-- A run that ended and is to go on. It is reopened in slices: while its status is `a` nothing of it starts, and the relay
+-- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
+
+-- `opening|cleanups|selection (JSON)` is kept in the field `a`: how many times the run has been opened, 1 at first; how many
+-- cleanups of earlier openings are stored, whose steps have been undone and must be made anew; what the last retry asked for.
+local function openingOf(run)
+  local opening, cleanups = string.match(stored(run, 'a') or '1|0|', '^(%d+)|(%d+)|')
+  return tonumber(opening), tonumber(cleanups)
+end
+
+-- Args: runId, the opening whose end the caller has seen or '', selection (JSON), data of the event (JSON) without its
+--       opening's number.
+-- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'gone'}
+T['retry-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], 'a', 'u')
+  if not run or not definitionOf(run) then return { 'gone' } end
+  local opening, undone = openingOf(run)
+  local seen = tonumber(ARGV[a + 1])
+  if run.status == 'a' or (seen and seen < opening) then return { 'already', integer(opening), run.status } end
+  if not isTerminal(run.status) or run.status == 'S' then return { 'refused', run.status } end
+  opening = opening + 1
+  local cleanups = cleanupsOf(run)
+  if cleanups then undone = math.max(undone, cleanups.registered) end
+  run.status = 'a'
+  put(run, 'a', integer(opening) .. '|' .. integer(undone) .. '|' .. ARGV[a + 2])
+  -- What has been undone is not undone again, should the run be cancelled now.
+  for field in string.gmatch('uyz', '.') do remove(run, field) end
+  event(run, K.eventRunRetried .. '|' .. integer(run.at) .. '||||||{"opening":' .. integer(opening) .. ARGV[a + 3] .. '}')
+  unschedule(tag .. K.ended, run.id)
+  schedule(tag .. K.active, run.id, run.created)
+  send(tag, 'A|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
+  writeRun(run)
+  return { 'retried', integer(opening), 'a' }
+end
+
+-- True while the run is being reopened for the opening that the caller works on.
+local function isReopening(run, opening) return run and run.status == 'a' and (openingOf(run)) == tonumber(opening) end
+
+-- One slice: takes fields and timers away and sets others. The caller keeps it small.
+-- Args: runId, opening, count of step keys, step keys whose timers end…, count of fields, fields to take away…, fields and
+--       values to set…. Reply: {'reset'} | {'refused'}
+T['reset-steps'] = function(tag, a, count)
+  local run = openRun(tag, ARGV[a], 'a')
+  if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
+  local index = a + 3
+  for key = index, index + tonumber(ARGV[a + 2]) - 1 do
+    for timer in string.gmatch('qbdwtp', '.') do
+      unschedule(tag .. K.due, timer .. '|' .. ARGV[key] .. '|' .. run.id)
+    end
+  end
+  index = index + tonumber(ARGV[a + 2])
+  local last = index + tonumber(ARGV[index])
+  if last > index then callInParts({ 'HDEL', run.key, unpack(ARGV, index + 1, last) }) end
+  if last < a + count - 1 then callInParts({ 'HSET', run.key, unpack(ARGV, last + 1, a + count - 1) }) end
+  return { 'reset' }
+end
+
+-- Lets a run whose steps have been reset run again.
+-- Args: runId, opening, end steps that have not settled, error of a step that stays failed (JSON) or '', timeoutMs or ''
+-- Reply: {'reopened'} | {'refused'}
+T['reopen-run'] = function(tag, a)
+  local run = openRun(tag, ARGV[a], 'a')
+  if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
+  run.status, run.live, run.endPending = 'n', 0, tonumber(ARGV[a + 2])
+  for field in string.gmatch('xoy', '.') do remove(run, field) end
+  put(run, 'a', (string.gsub(stored(run, 'a'), '^(%d+)|%d+|', '%1|0|')))
+  run.hasFailed = ARGV[a + 3] == '' and '0' or '1'
+  if ARGV[a + 3] == '' then remove(run, 'f') else put(run, 'f', ARGV[a + 3]) end
+  if ARGV[a + 4] ~= '' then schedule(tag .. K.due, 'r||' .. run.id, now + tonumber(ARGV[a + 4])) end
+  finishWhenDone(run)
+  writeRun(run)
+  call('DEL', tag .. K.paused .. run.id)
+  return { 'reopened' }
+end
