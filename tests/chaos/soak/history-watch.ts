@@ -100,13 +100,12 @@ export class HistoryWatch {
       const { runId } = open;
       const [run] = await collectRuns(api, [runId], callsOf.get(runId) ?? []).catch((error: Error) => {
         if (!error.message.includes('RUN_NOT_FOUND')) throw error;
-        this.problems.push(`G1 ${runId} was accepted and is not there`);
-        load.hasEnded(runId);
+        if (load.hasEnded(runId)) this.problems.push(`G1 ${runId} was accepted and is not there`);
         return [];
       });
       if (run === undefined || !isTerminalRunStatus(run.run.status)) return;
-      load.hasEnded(runId);
-      this.#ended.push({ open, run });
+      // A look that failed leaves others of its calls under way, which may come to an end during the next one.
+      if (load.hasEnded(runId)) this.#ended.push({ open, run });
     });
   }
 

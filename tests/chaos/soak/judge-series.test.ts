@@ -96,7 +96,11 @@ describe('the verdict on a series', () => {
 
 describe('the bound', () => {
   test('of a short soak is so much a run', () => {
-    expect(boundPerHour(heap, { measuredMs: 10 * MINUTE_MS, runs: 6000 })).toBeCloseTo(3_600_000);
+    expect(boundPerHour(heap, { measuredMs: HOUR_MS, runs: 36_000 })).toBeCloseTo(3_600_000);
+  });
+
+  test('of a soak of less than half an hour is wider', () => {
+    expect(boundPerHour(heap, { measuredMs: 10 * MINUTE_MS, runs: 6000 })).toBeCloseTo(9_000_000);
   });
 
   test('is never less than that of a day', () => {

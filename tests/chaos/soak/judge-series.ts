@@ -35,7 +35,7 @@ export function judgeSeries<Sample extends { at: number }>(
   });
   if (points.length === 0) return undefined;
   const bound = boundPerHour(metric, measured);
-  const slope = slopeOf(points);
+  const slope = slopeOf(points, { leaveOutFalls: metric.fallsAtOnce ?? false });
   return {
     metric: metric.name,
     unit: metric.unit,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { judgeProcesses } from './judge-soak.ts';
 import { LAG_LIMITS_MS, type ProcessSample } from './process-sample.ts';
+import type { RedisSample } from './redis-sample.ts';
 import type { ProcessSeries } from './sampler.ts';
 
 const MINUTE_MS = 60_000;
@@ -25,7 +26,7 @@ function judge(minutes: number, fromMinute = 0) {
     growing('idle', 'idle', minutes, true),
   ];
   const [fromAt, untilAt] = [fromMinute * MINUTE_MS, minutes * MINUTE_MS];
-  const window = { fromAt, untilAt, measuredMs: untilAt - fromAt, runs: minutes * 600 };
+  const window = { pacePerSecond: 10, fromAt, untilAt, measuredMs: untilAt - fromAt, runs: minutes * 600 };
   return judgeProcesses({ processes, redis: [] }, window);
 }
 
@@ -50,5 +51,18 @@ describe('the judgement of a soak', () => {
     const samplesOf = (judged: typeof whole) => judged?.series.find(({ metric }) => metric === 'heap')?.samples;
     expect(samplesOf(whole)).toBe(200);
     expect(samplesOf(later)).toBe(100);
+  });
+
+  test('does not blame Redis for growing with a pace that was not kept', () => {
+    const redis = Array.from({ length: 200 }, (_, index): RedisSample => {
+      return { at: index * EVERY_MS, memoryBytes: index * MB, keys: index * 100, aofBytes: 0, clients: 5 };
+    });
+    const window = { pacePerSecond: 10, fromAt: 0, untilAt: 20 * MINUTE_MS, measuredMs: 20 * MINUTE_MS };
+    const verdicts = (runs: number) =>
+      judgeProcesses({ processes: [], redis }, { ...window, runs }).flatMap(({ series }) =>
+        series.map(({ verdict }) => verdict),
+      );
+    expect(verdicts(12_000)).toEqual(['grows', 'grows']);
+    expect(verdicts(6000)).toEqual(['open', 'open']);
   });
 });

@@ -13,6 +13,8 @@ export interface JudgedProcess {
 }
 
 export interface Window extends Measured {
+  /** Runs a second that were to be made. */
+  pacePerSecond: number;
   /** Wall clock. */
   fromAt: number;
   untilAt: number;
@@ -21,12 +23,19 @@ export interface Window extends Measured {
 /** In its first minutes every process grows: code is compiled, caches fill. What was measured then says nothing. */
 const LEAST_MEASURED_MS = 6 * 60_000;
 
+/** With less of it the pace was not kept: others had the machine. */
+const KEPT_PACE = 0.9;
+
 /** Everything that lived while it was measured and that no fault was meant for. */
 export function judgeProcesses({ processes, redis }: Series, window: Window): JudgedProcess[] {
   const within = <Sample extends { at: number }>(samples: readonly Sample[]) =>
     samples.filter(({ at }) => at >= window.fromAt && at <= window.untilAt);
   const ripe = (series: readonly JudgedSeries[]) =>
     window.measuredMs < LEAST_MEASURED_MS ? series.map((one) => ({ ...one, verdict: 'too short' as const })) : series;
+  // What is in Redis is what the last runs left, so it goes up and down with the pace.
+  const isUneven = (window.runs * 1000) / window.measuredMs < window.pacePerSecond * KEPT_PACE;
+  const unlessUneven = (series: readonly JudgedSeries[]) =>
+    series.map((one) => (isUneven && one.verdict === 'grows' ? { ...one, verdict: 'open' as const } : one));
   const idle = within(processes.find(({ kind }) => kind === 'idle')?.samples ?? []);
   const judge = ({ id, kind, samples }: ProcessSeries): JudgedProcess => ({
     id,
@@ -39,7 +48,7 @@ export function judgeProcesses({ processes, redis }: Series, window: Window): Ju
     {
       id: 'redis',
       kind: 'redis',
-      series: ripe(REDIS_METRICS.flatMap((metric) => judgeSeries(metric, within(redis), window) ?? [])),
+      series: unlessUneven(ripe(REDIS_METRICS.flatMap((metric) => judgeSeries(metric, within(redis), window) ?? []))),
     },
   ];
 }

@@ -59,9 +59,11 @@ export class PacedLoad {
     this.#loop ??= this.#keepGoing();
   }
 
-  /** Told by whoever looks at the runs. */
-  hasEnded(runId: string): void {
-    if (this.open.delete(runId)) this.ended += 1;
+  /** Told by whoever looks at the runs. False: it was told before. */
+  hasEnded(runId: string): boolean {
+    const isNews = this.open.delete(runId);
+    if (isNews) this.ended += 1;
+    return isNews;
   }
 
   /** Starts nothing more; resolves when every call has been answered or given up. */

@@ -7,6 +7,7 @@ import { LAG_P99_BOUND_MS } from './bounds.ts';
 import { drawSoak } from './chart.ts';
 import type { JudgedSeries } from './judge-series.ts';
 import { findFaultsOf, type JudgedProcess, judgeProcesses } from './judge-soak.ts';
+import type { RedisSample } from './redis-sample.ts';
 import type { SoakResult } from './run-soak.ts';
 
 export interface SoakReport {
@@ -21,7 +22,7 @@ const MOST_TOLD = 20;
 const HOUR_MS = 3_600_000;
 
 export function reportOf(result: SoakResult, cores: number): SoakReport {
-  const processes = judgeProcesses(result.series, result.measured);
+  const processes = judgeProcesses(result.series, { ...result.measured, pacePerSecond: result.pacePerSecond });
   const wrong = findFaultsOf(result, processes);
   return { result, processes, wrong, machine: { loadAverage: loadavg()[2] ?? Number.NaN, cores } };
 }
@@ -45,6 +46,7 @@ export function textOf(report: SoakReport): string {
     `faults     ${faults.length}: ${faultList || 'none'}; the longest recovery took ${(result.longestRecoveryMs / 1000).toFixed(1)} s`,
     `runs       ${runs.accepted} accepted, ${runs.ended} ended, ${runs.checked} histories checked, ${runs.unanswered.length} never answered`,
     `steps      ${result.steps} committed, ${result.doubleCommits} twice`,
+    `at rest    ${atRestText(result.atRest)}`,
     `stray keys ${result.strayKeys.length}`,
     `violations ${violations.length}`,
     ...(violations.length > 0 ? ['', explain(violations.slice(0, MOST_TOLD))] : []),
@@ -89,6 +91,12 @@ function lagTable(processes: readonly JudgedProcess[]): string {
   return markdownTable(columns, rows);
 }
 
+function atRestText({ before, after }: SoakResult['atRest']): string {
+  if (before === undefined || after === undefined) return 'Redis did not answer';
+  const of = ({ memoryBytes, keys }: RedisSample) => `${(memoryBytes / MB).toFixed(1)} MB and ${keys} keys`;
+  return `Redis had ${of(before)} before the first run, and ${of(after)} when all had been removed`;
+}
+
 const MB = 1024 * 1024;
 
 function amount({ unit }: JudgedSeries, value: number | undefined, signed: boolean): string {
@@ -105,11 +113,11 @@ function perRun({ unit, slope }: JudgedSeries, runsPerHour: number): string {
 
 /** The report for programs: one document, without the samples. */
 export function jsonOf({ result, processes, wrong, machine }: SoakReport, keptIn: string): object {
-  const { series: _series, ...rest } = result;
+  const { series: _series, logs: _logs, ...rest } = result;
   return { ok: wrong.length === 0, wrong, ...rest, machine, processes, keptIn };
 }
 
-/** Writes the report, all samples and a chart. */
+/** Writes the report, all samples, a chart and the logs of the processes. */
 export function keep(folder: string, report: SoakReport): void {
   const { result } = report;
   mkdirSync(folder, { recursive: true });
@@ -117,4 +125,6 @@ export function keep(folder: string, report: SoakReport): void {
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify(jsonOf(report, folder), null, 2)}\n`);
   writeFileSync(join(folder, 'samples.json'), `${JSON.stringify({ measured: result.measured, ...result.series })}\n`);
   writeFileSync(join(folder, 'soak.svg'), drawSoak(result));
+  mkdirSync(join(folder, 'logs'), { recursive: true });
+  for (const [id, lines] of result.logs) writeFileSync(join(folder, 'logs', `${id}.log`), `${lines.join('\n')}\n`);
 }

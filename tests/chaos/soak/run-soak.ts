@@ -9,6 +9,7 @@ import { Scene } from '../driver/scene.ts';
 import { chanceOf } from '../random.ts';
 import { HistoryWatch } from './history-watch.ts';
 import { PacedLoad } from './paced-load.ts';
+import { type RedisSample, sampleRedis } from './redis-sample.ts';
 import { Sampler, type Series } from './sampler.ts';
 import { planSoakFaults, type SoakTimes, soakTimes } from './soak-plan.ts';
 import { findStrayKeys } from './stray-keys.ts';
@@ -41,11 +42,16 @@ export interface SoakResult {
   longestRecoveryMs: number;
   faults: readonly MadeFault[];
   series: Series;
+  /** Redis before the first run, and when all had been removed; undefined when it did not answer. */
+  atRest: { before: RedisSample | undefined; after: RedisSample | undefined };
   strayKeys: readonly string[];
   problems: readonly string[];
   violations: readonly Violation[];
+  /** Process -> the last lines that it wrote. */
+  logs: ReadonlyMap<string, readonly string[]>;
 }
 
+const LOG_LINES = 2000;
 const HANDLERS = fileURLToPath(new URL('../fixtures/soak-handlers.ts', import.meta.url));
 /** Slots of a worker, as the scene starts them. */
 const SLOTS = 16;
@@ -100,6 +106,7 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   const isDisturbed = () => disturbances > 0;
   const watch = new HistoryWatch({ api, recorder: scene.recorder, load, made, tell, isDisturbed });
   watch.start();
+  const before = await sampleRedis(scene.admin);
 
   load.start({ active: Math.ceil(workers * SLOTS * RUNS_A_SLOT) });
   await pause(times.measureCapacityMs / 2);
@@ -124,7 +131,9 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   await pause(times.settleMs);
 
   // Faults leave the last worker alone: it and the schedulers live from the beginning to the end.
-  scene.workers.at(-1)!.isHeld = true;
+  const sparedSlot = scene.workers.at(-1)!;
+  sparedSlot.isHeld = true;
+  const spared = sparedSlot.member?.id;
   const plan = planSoakFaults({ chance: chanceOf(seed), faults: options.faults, times, workers: workers - 1 });
   const [fromAt, endedBefore, startedAt] = [Date.now(), load.ended, performance.now()];
   const until = (ms: number) => pause(Math.max(0, ms - (performance.now() - startedAt)));
@@ -142,7 +151,7 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   await load.stop();
   if (!(await scene.untilUp(UP_AGAIN_MS))) throw new Error(`not all processes were up again after ${UP_AGAIN_MS} ms`);
   await watch.finish(QUIESCENCE_MS);
-  const series = sampler.read(scene);
+  const series = sampler.read(scene, spared);
   tell('all runs have ended, or will not; waiting until they are removed');
   const problems = [...watch.problems, ...(await findRemains(scene, times))];
   const judged = withBounds(made);
@@ -166,9 +175,11 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
     longestRecoveryMs: Math.max(0, ...watch.recoveriesMs),
     faults: judged,
     series,
+    atRest: { before, after: await sampleRedis(scene.admin) },
     strayKeys: await strayKeysOf(scene),
     problems,
     violations,
+    logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
   };
 }
 

@@ -59,14 +59,13 @@ export class Sampler {
     }, this.#everyMs);
   }
 
-  /** What has been sampled until now. */
-  read(scene: Scene): Series {
-    const spared = scene.workers.at(-1)?.member;
+  /** What has been sampled until now. `spared`: the worker that no fault was meant for; it may have ended by itself. */
+  read(scene: Scene, spared: string | undefined): Series {
     const members = scene.fleet.members.map(
       (member): ProcessSeries => ({
         id: member.id,
         kind: member.kind,
-        isSpared: member === spared || (member.kind === 'scheduler' && member.exit === undefined),
+        isSpared: member.id === spared || (member.kind === 'scheduler' && member.exit === undefined),
         samples: this.#samplesOf(member.process.pid),
       }),
     );

@@ -76,4 +76,38 @@ describe('a slope', () => {
     expect(slopeOf(series(1, 2, 1).slice(0, 7))).toBeUndefined();
     expect(slopeOf(series(1, 2, 1).slice(0, 8))).toBeDefined();
   });
+
+  describe('of which a fall is left out', () => {
+    /** Grows by 2 all the time, and falls by 20 of 50 at two thirds. */
+    const fallen = (seed: number) => series(seed, 2, 0.02).map(({ x, y }) => ({ x, y: x > 0.66 ? y - 20 : y }));
+
+    test('is that of the rest', () => {
+      const { perX, low, high, falls } = slopeOf(fallen(1), { leaveOutFalls: true })!;
+      expect(perX).toBeCloseTo(2, 0);
+      expect(low).toBeGreaterThan(1.5);
+      expect(high).toBeLessThan(2.5);
+      expect(falls).toBe(1);
+    });
+
+    test('is hidden by it otherwise', () => {
+      expect(slopeOf(fallen(1))!.low).toBeLessThan(0);
+    });
+
+    test('is not changed where nothing falls', () => {
+      expect(slopeOf(series(4, 2, 1), { leaveOutFalls: true })).toEqual(slopeOf(series(4, 2, 1)));
+    });
+
+    test('keeps falls that come again and again', () => {
+      const sawtooth = Array.from({ length: POINTS }, (_, index) => ({ x: index, y: 50 + (index % 40) / 2 }));
+      const { low, high, falls } = slopeOf(sawtooth, { leaveOutFalls: true })!;
+      expect(falls).toBe(0);
+      expect(low).toBeLessThanOrEqual(0);
+      expect(high).toBeGreaterThanOrEqual(0);
+    });
+
+    test('keeps sudden growth, which a leak may be', () => {
+      const risen = series(1, 0, 0.02).map(({ x, y }) => ({ x, y: x > 0.5 ? y + 20 : y }));
+      expect(slopeOf(risen, { leaveOutFalls: true })!.low).toBeGreaterThan(0);
+    });
+  });
 });
