@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
-import { resetRun } from '../../apps/scheduler/src/relay/reopen-run.ts';
+import { resetRun } from '@flotilla/scheduler';
 import { errorJson } from './attempt-calls.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
 import type { Selection } from './reference/retry-transitions.ts';

@@ -1,1 +1,2 @@
 export { environmentZ } from './config.ts';
+export { resetRun } from './relay/reopen-run.ts';
