@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { CancelReceipt, HistoryEvent } from '@flotilla/contracts';
+import { type CancelReceipt, type HistoryEvent, isTerminalRunStatus } from '@flotilla/contracts';
 import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
 import {
   type ClientCall,
@@ -36,6 +36,7 @@ const WORKERS = 3;
 /** From a cancellation until the last of its attempts has ended, when its worker lives. */
 const ABORT_MS = 3000;
 const LONGEST_UNTIL_CANCEL_MS = 1500;
+const FOR_EVER_MS = 120_000;
 
 const handlers = fileURLToPath(new URL('../integration/fixtures/cleanup-handlers.ts', import.meta.url));
 const chance = chanceOf();
@@ -81,9 +82,13 @@ function undoable(own: Chance): object {
   const change = (step: Record<string, unknown>): Record<string, unknown> => {
     if (step['kind'] === 'map') return { ...step, each: change(step['each'] as Record<string, unknown>) };
     if (step['kind'] !== 'task') return step;
-    const changed = own.next() < 0.5 ? { ...step, compensate: { use: undo(), retry: { initialMs: 20 } } } : step;
-    const ms = (step['input'] as { ms?: unknown } | undefined)?.ms;
-    if (step['use'] !== 'flotilla.sleep' || own.next() < 0.7) return changed;
+    const changed: Record<string, unknown> = { ...step };
+    if (own.next() < 0.5) changed['compensate'] = { use: undo(), retry: { initialMs: 20 } };
+    const given = (step['input'] as { ms?: unknown } | undefined)?.ms;
+    // Some go on until they are told to stop.
+    const ms = typeof given === 'number' && own.next() < 0.2 ? FOR_EVER_MS : given;
+    if (ms === FOR_EVER_MS) changed['input'] = { ms };
+    if (step['use'] !== 'flotilla.sleep' || given === undefined || own.next() < 0.7) return changed;
     return { ...changed, use: 'seize', input: { ms, seats: ['A', 'B'].slice(0, own.between(1, 2)) } };
   };
   const steps = Object.entries(definition.steps).map(([id, step]) => [id, change(step as Record<string, unknown>)]);
@@ -95,7 +100,16 @@ async function cancelOne(own: Chance): Promise<void> {
   const { runId } = await fleet.api.start(undoable(own));
   await new Promise((resolve) => setTimeout(resolve, own.between(0, LONGEST_UNTIL_CANCEL_MS)));
   const callers = own.between(1, 2);
-  const cancel = () => fleet.api.post<CancelReceipt>(`/v1/runs/${runId}/cancel?waitMs=50000`, { reason: 'by chance' });
+  // A cleanup whose worker is killed is made again after its lease; then the receipt is asked for again.
+  const cancel = (): Promise<CancelReceipt> =>
+    eventually(
+      async () => {
+        const path = `/v1/runs/${runId}/cancel?waitMs=5000`;
+        const answer = await fleet.api.post<CancelReceipt>(path, { reason: 'by chance' });
+        return isTerminalRunStatus(answer.status) ? answer : undefined;
+      },
+      { timeoutMs: 90_000, message: `${runId} to end` },
+    );
   answers.set(runId, await Promise.all(Array.from({ length: callers }, cancel)));
 }
 

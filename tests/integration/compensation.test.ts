@@ -209,7 +209,45 @@ test('a cancel does not say that cleanups are done before they are', async () =>
   expect((await cancel(runId)).receipt.compensated).toEqual(['a']);
 }, 40_000);
 
-test('nothing is left of any of it', async () => {
+describe('coordination-cancel', () => {
+  test('a cancel from outside ends the work and the run, not only its status', async () => {
+    const runId = await startUntil(workflow({ a: long(), b: long() }), 'b');
+    const { status, receipt } = await cancel(runId);
+    expect([status, [...receipt.stoppedSteps].sort()]).toEqual(['cancelled', ['a', 'b']]);
+    const { run, events } = await fleet.api.record(runId);
+    expect(run.endedAt).toBe(events.at(-1)?.at);
+    expect(events.filter(({ type }) => type === 'attempt-cancelled')).toHaveLength(2);
+  }, 40_000);
+
+  test('a cancel of what is being cancelled leaves nothing undone', async () => {
+    const steps = { a: echo(1, { compensate: 'undo-slowly' }), b: long({ needs: ['a'] }) };
+    const runId = await startUntil(workflow(steps), 'b');
+    const first = await fleet.api.post<CancelReceipt>(`/v1/runs/${runId}/cancel?waitMs=0`);
+    expect(first.status).toBe('cancelling');
+    const { status, receipt } = await cancel(runId);
+    expect(status).toBe('cancelled');
+    expect(receipt).toMatchObject({ compensated: ['a'], stoppedSteps: ['b'], pendingCleanups: [], pending: [] });
+  }, 40_000);
+
+  test('a handler that ignores its AbortSignal loses its slot and its result', async () => {
+    const steps = { a: { kind: 'task', use: 'stubborn', input: { ms: 6000 }, compensate: 'undo' } };
+    const runId = await startUntil(workflow(steps), 'a');
+    const startedAt = performance.now();
+    const { status, receipt } = await cancel(runId);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(status).toBe('cancelled');
+    // It did not succeed, so there is nothing to compensate, whatever it returns later.
+    expect(receipt).toMatchObject({ stoppedSteps: ['a'], compensated: [] });
+    const free = async () => (await fleet.api.agents()).every(({ load }) => load.running === 0);
+    await eventually(free, { timeoutMs: 5000, intervalMs: 100, message: 'all slots to be free' });
+    await eventually(() => journalOf(runId).length === 1, { timeoutMs: 15_000, message: 'the handler to return' });
+    const { run, events } = await fleet.api.record(runId);
+    expect(run.status).toBe('cancelled');
+    expect(events.filter(({ type }) => type.endsWith('-succeeded'))).toEqual([]);
+  }, 40_000);
+});
+
+test('coordination-cancel: nothing is left of any of it', async () => {
   await eventually(async () => (await findLeftovers(fleet.redisUrl, namespace, { tasks: false })).length === 0, {
     timeoutMs: 10_000,
     intervalMs: 250,

@@ -7,6 +7,13 @@ import type { Logger } from '@flotilla/telemetry';
 
 /** The lease outlives one missed renewal and a pause of five seconds. */
 const RENEWAL_MS = 2500;
+/**
+ * While attempts are under way: the loops turn once a second at least, so a cancellation of which no message came is heard
+ * within 3 s.
+ */
+const BUSY_RENEWAL_MS = 1750;
+/** Runs that one answer names at most; with so many there may be more. */
+const MOST_ENDING = 1000;
 /** Changed durations are told sooner: the relay sizes its tasks by them. */
 const TELL_DURATIONS_MS = 200;
 /** News that must be told soon is told with a sign of life of its own, no more often than this. */
@@ -58,7 +65,8 @@ export class LeaseKeeper {
       void this.#tellDurations();
     }
     if (this.#renewal !== undefined) return;
-    const isDue = now - this.#renewedAt >= RENEWAL_MS;
+    const intervalMs = this.#options.executor.running > 0 ? BUSY_RENEWAL_MS : RENEWAL_MS;
+    const isDue = now - this.#renewedAt >= intervalMs;
     if (!isDue && !(this.#hasNews && now - this.#signedAt >= TELL_NEWS_MS)) return;
     this.#renewal = (isDue ? this.renew() : this.#tellNews()).finally(() => {
       this.#renewal = undefined;
@@ -80,6 +88,7 @@ export class LeaseKeeper {
         state.tags.map((tag) => state.transitions.renew(tag, identity.workerId, since)),
       );
       for (const { ending } of replies) for (const runId of ending) executor.abortRun(runId);
+      if (replies.some(({ ending }) => ending.length >= MOST_ENDING)) await executor.abortEnding();
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
       await this.#giveSign();

@@ -227,7 +227,10 @@ describe('an executor', () => {
     expect(await historyOf(runId)).not.toContain('step-succeeded a');
   });
 
-  test('aborts the attempts of a run that is ending, and of no other', async () => {
+  test.each([
+    ['is told of', (executor: Executor, runId: string) => executor.abortRun(runId)],
+    ['finds when it asks', (executor: Executor) => executor.abortEnding()],
+  ])('aborts the attempts of a run that is ending, which it %s, and of no other', async (_, abort) => {
     const [one, other] = [await start({ a: work }), await start({ a: work })];
     const aborted: string[] = [];
     const ends: (() => void)[] = [];
@@ -244,7 +247,7 @@ describe('an executor', () => {
     const tasks = [one, other].map(({ step }) => executor.runTask({ v: 1, i: [step('a')] }));
     await eventually(() => ends.length === 2);
     await state.cancelRun(one.runId);
-    executor.abortRun(one.runId);
+    await abort(executor, one.runId);
     await tasks[0];
     expect(aborted).toEqual([one.runId]);
     expect((await state.readRun(one.runId))?.status).toBe('cancelled');

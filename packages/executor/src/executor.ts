@@ -2,7 +2,7 @@ import type { WorkMeter } from '@flotilla/agents';
 import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
 import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
-import { type ClaimedAttempt, parseStepKey, type State, stateKey } from '@flotilla/state';
+import { type ClaimedAttempt, parseRunMeta, parseStepKey, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
@@ -43,6 +43,8 @@ const TIME_SLICE_MS = 1000;
 /** Steps of a task that found no free slot wait for one this long before they are handed back to the fleet. */
 const PATIENCE_MS = 10;
 const MOST_DESCRIBED = 10;
+/** Letters of runs whose attempts go on: pending, running, paused. */
+const ACTIVE: ReadonlySet<string> = new Set(['n', 'r', 'p']);
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
 export const NO_HANDLER_RETRY_MS = 1000;
 
@@ -173,6 +175,18 @@ export class Executor {
       const meant = attemptId === '' ? isItem : attempt.attemptId === attemptId;
       if (meant) attempt.control.abort('superseded');
     }
+  }
+
+  /** Asks state which runs of the attempts under way are ending, and aborts those: there were too many to be told. */
+  async abortEnding(): Promise<void> {
+    const { client } = this.options.state;
+    const runs = new Map(Array.from(this.#live, ({ tag, runId }) => [runId, tag]));
+    await Promise.all(
+      Array.from(runs, async ([runId, tag]) => {
+        const packed = await client.hget(stateKey(tag, 'run', runId), 'm');
+        if (packed == null || !ACTIVE.has(parseRunMeta(packed).letter)) this.abortRun(runId);
+      }),
+    );
   }
 
   /** After a pause longer than the lease: asks state which attempts are still ours, and aborts the others. */
