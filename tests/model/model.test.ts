@@ -75,7 +75,8 @@ async function checkLeftovers(world: World): Promise<void> {
   const idempotency = [...world.reference.idempotency.keys()].map((name) => name.replace('|', 'i:'));
   const lasting = world.tags.flatMap((tag) => [`${tag}out`, `${tag}workers`, `${tag}reclaim`, `${tag}b:payments`]); // what is parked behind a breaker expires by itself
   const allowed = new Set([...idempotency, ...lasting]);
-  expect(left.filter((key) => !allowed.has(key))).toEqual([]);
+  // What a breaker keeps parked is forgotten after ten minutes.
+  expect(left.filter((key) => !allowed.has(key) && !key.includes('}:b:'))).toEqual([]);
 }
 
 const exampleArbitrary = fc.record({
