@@ -450,14 +450,15 @@ describe('large workflows', () => {
   test('a fan of 10,000 compiles in a fraction of a second', () => {
     let bestMs = Number.POSITIVE_INFINITY;
     for (let attempt = 0; attempt < 3 && bestMs >= 1000; attempt += 1) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       const compiled = compileAnew(fan);
-      bestMs = Math.min(bestMs, performance.now() - start);
+      const { user, system } = process.cpuUsage(start);
+      bestMs = Math.min(bestMs, (user + system) / 1000);
       expect(compiled.ok && [compiled.plan.groups.length, compiled.plan.endSteps, compiled.plan.depth]).toEqual([
         2, 1, 2,
       ]);
     }
-    // 160 ms on its own; the limit leaves room for a test runner on a busy machine.
+    // 160 ms of processor time on its own; others may use the machine, too.
     expect(bestMs).toBeLessThan(1000);
   });
 
