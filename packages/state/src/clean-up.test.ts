@@ -1,0 +1,129 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { stateKey } from './keys.ts';
+import type { PlanShape } from './plan-shape.ts';
+import type { State } from './state.ts';
+import { shapeOf } from './testing/plan-shapes.ts';
+import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
+
+/** Cleanups of runs whose fields are damaged, and limits that the model does not reach. */
+
+const plan = shapeOf('undone', [{ id: 'first' }, { id: 'second' }]);
+const error = JSON.stringify({ type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'gone' });
+
+let connection: RedisConnection;
+let state: State<PlanShape>;
+let runId: string;
+let worker: TestWorker;
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+});
+beforeEach(async () => {
+  state = createTestState(connection.client, testNamespace(import.meta.url), [plan]);
+  ({ runId } = await state.createRun(requestOf(plan)));
+  worker = new TestWorker(state, runId);
+});
+afterAll(() => closeConnection(connection));
+
+const runKey = () => stateKey(worker.tag, 'run', runId);
+
+/** Both steps run and each has registered a cleanup. Gives the first one's attempt. */
+async function register() {
+  const attempts = [];
+  for (const key of ['0', '1']) {
+    const { fence, createdAt } = await worker.take(key, `attempt-${key}`);
+    const attempt = { ...worker.address(key), fence, createdAt, attemptId: `attempt-${key}` };
+    await state.transitions.registerCleanup(attempt, { use: 'undo', inputJson: '"a|b"', digest: 'd' });
+    attempts.push(attempt);
+  }
+  return attempts;
+}
+
+/** The run is cancelled and its attempts have heard of it: what is left are the cleanups. */
+async function cancel(attempts: Awaited<ReturnType<typeof register>>): Promise<void> {
+  await state.cancelRun(runId);
+  for (const attempt of attempts) await state.transitions.release(attempt, 'cancelled');
+}
+
+async function told(): Promise<string[]> {
+  const { events } = await state.readHistory(runId, { after: -1, limit: 100 });
+  return events
+    .filter(({ type }) => type.startsWith('cleanup-') || type.startsWith('run-'))
+    .map(({ type, stepId, cleanup }) => [type, stepId, cleanup].filter((part) => part !== undefined).join(' '));
+}
+
+describe('the cleanups of a run', () => {
+  test('of which one cannot be read: it has failed, and the others are made', async () => {
+    const attempts = await register();
+    await connection.client.hdel(runKey(), 'u1');
+    await cancel(attempts);
+    const { client } = connection;
+    const entries = await client.xrange(stateKey(worker.tag, 'outbox'), '-', '+');
+    expect(entries.at(-1)?.[1][1]).toMatch(/^S\|.*\|0!0$/);
+    const claimed = await state.transitions.claimCleanup(worker.address('0!0'), {
+      ...{ attemptId: 'undoing', worker: 'w1', attemptMs: 1000 },
+    });
+    if ('refused' in claimed) throw new Error(claimed.refused);
+    const { fence, createdAt } = claimed.claimed;
+    const attempt = { fence, createdAt, attemptId: 'undoing' };
+    await state.transitions.endCleanup(worker.address('0!0'), { attempt, becomes: 'succeeded' });
+    expect((await state.readRun(runId))?.cleanups).toEqual({ registered: 2, left: 0, failed: 1, outcome: 'cancelled' });
+    expect((await told()).slice(1)).toEqual([
+      ...['cleanup-registered first 0', 'cleanup-registered second 1', 'cleanup-failed 1'],
+      ...['cleanup-started first 0', 'cleanup-succeeded first 0', 'run-cancelled'],
+    ]);
+  });
+
+  test('of which nothing can be read have failed, and the run ends', async () => {
+    const attempts = await register();
+    await connection.client.hset(runKey(), 'u', 'damaged');
+    await cancel(attempts);
+    expect(await state.readRun(runId)).toMatchObject({ status: 'cancelled', cleanups: { left: 0, failed: 1 } });
+    expect((await told()).slice(-2)).toEqual(['cleanup-failed', 'run-cancelled']);
+  });
+
+  test('that cannot go on are given up, and the run ends as it was to end', async () => {
+    await cancel(await register());
+    await state.transitions.failRun(worker.tag, runId, error);
+    expect(await state.readRun(runId)).toMatchObject({
+      ...{ status: 'cancelled', cleanups: { registered: 2, left: 0, failed: 2 } },
+    });
+    const { cleanups } = await state.listCleanups(runId, { limit: 10 });
+    expect(cleanups).toMatchObject([
+      { number: 0, stepId: 'first', kind: 'registered', use: 'undo', status: 'failed', error: { message: 'gone' } },
+      { number: 1, stepId: 'second', status: 'failed' },
+    ]);
+  });
+
+  test('are listed in pages', async () => {
+    await register();
+    const first = await state.listCleanups(runId, { limit: 1 });
+    expect(first).toMatchObject({ cleanups: [{ number: 0 }], cursor: '1' });
+    const second = await state.listCleanups(runId, { limit: 1, cursor: '1' });
+    expect(second.cleanups).toMatchObject([{ number: 1, status: 'registered' }]);
+    expect(second.cursor).toBeUndefined();
+    await expect(state.listCleanups(runId, { limit: 1, cursor: 'x' })).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+    });
+  });
+});
+
+describe('a step', () => {
+  test('registers a hundred cleanups and no more', async () => {
+    const [attempt] = await register();
+    const registerOne = (digest: number) =>
+      state.transitions.registerCleanup(attempt!, { use: 'undo', inputJson: `${digest}`, digest: `d${digest}` });
+    for (let digest = 0; digest < 99; digest += 1) await registerOne(digest);
+    await expect(registerOne(99)).rejects.toMatchObject({ code: 'CLEANUP_REFUSED' });
+    expect(await registerOne(0)).toBe(2);
+  });
+
+  test('that has ended registers none', async () => {
+    const [attempt] = await register();
+    await state.transitions.release(attempt!, 'drain');
+    const late = state.transitions.registerCleanup(attempt!, { use: 'undo', inputJson: '1', digest: 'late' });
+    expect(await late).toBeUndefined();
+  });
+});
