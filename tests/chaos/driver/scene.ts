@@ -204,7 +204,7 @@ export class Scene {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #open({ schedulers, workers, env, nodeArgs, without }: SceneOptions): Promise<void> {
+  async #open({ schedulers, workers, env, nodeArgs = [], without }: SceneOptions): Promise<void> {
     this.#admin = connectRedis(this.redis.url, 'commands', { name: 'chaos' });
     // Errors are the point; whoever makes a call sees its own.
     await untilReady(this.#admin, 10_000);
@@ -215,10 +215,8 @@ export class Scene {
       namespace: NAMESPACE,
       schedulers: 0,
       workers: 0,
-      ...(env === undefined ? {} : { env }),
-      ...(nodeArgs === undefined ? {} : { nodeArgs }),
-      env: { ...altered.env, NODE_COMPILE_CACHE: join(this.folder, 'compiled') },
-      nodeArgs: ['--import', KEEP_COMPILED, ...altered.nodeArgs],
+      env: { ...altered.env, ...env, NODE_COMPILE_CACHE: join(this.folder, 'compiled') },
+      nodeArgs: ['--import', KEEP_COMPILED, ...altered.nodeArgs, ...nodeArgs],
       fetch: recordCalls((call) => this.recorder.add('calls', call)),
     });
     const made = [

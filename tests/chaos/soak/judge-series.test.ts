@@ -131,5 +131,6 @@ describe('loop lag', () => {
     expect(judgeLag([lagOf(20)], [lagOf(2)]).verdict).toBe('in time');
     expect(judgeLag([lagOf(75)], [lagOf(2)]).verdict).toBe('late');
     expect(judgeLag([lagOf(75)], [lagOf(100)]).verdict).toBe('busy machine');
+    expect(judgeLag([], [lagOf(2)]).verdict).toBe('not measured');
   });
 });

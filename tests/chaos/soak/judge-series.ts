@@ -60,11 +60,12 @@ export interface JudgedLag {
   /** Of a process that does nothing: what the machine alone makes of it. */
   idleP99Ms: number;
   /** `busy machine`: it is late, and so is a process that does nothing. */
-  verdict: 'in time' | 'late' | 'busy machine';
+  verdict: 'in time' | 'late' | 'busy machine' | 'not measured';
 }
 
 export function judgeLag(samples: readonly ProcessSample[], idle: readonly ProcessSample[]): JudgedLag {
   const [p99Ms, idleP99Ms] = [lagQuantile(samples, 0.99), lagQuantile(idle, 0.99)];
+  if (Number.isNaN(p99Ms)) return { p99Ms, idleP99Ms, verdict: 'not measured' };
   if (p99Ms < LAG_P99_BOUND_MS) return { p99Ms, idleP99Ms, verdict: 'in time' };
   return { p99Ms, idleP99Ms, verdict: idleP99Ms < LAG_P99_BOUND_MS ? 'late' : 'busy machine' };
 }

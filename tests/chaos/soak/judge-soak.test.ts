@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { judgeProcesses } from './judge-soak.ts';
+import { findFaultsOf, judgeProcesses } from './judge-soak.ts';
 import { LAG_LIMITS_MS, type ProcessSample } from './process-sample.ts';
 import type { RedisSample } from './redis-sample.ts';
+import type { SoakResult } from './run-soak.ts';
 import type { ProcessSeries } from './sampler.ts';
 
 const MINUTE_MS = 60_000;
@@ -64,5 +65,11 @@ describe('the judgement of a soak', () => {
       );
     expect(verdicts(12_000)).toEqual(['grows', 'grows']);
     expect(verdicts(6000)).toEqual(['open', 'open']);
+  });
+
+  test('says of what nothing was measured', () => {
+    const clean = { faults: [], problems: [], violations: [], strayKeys: [], doubleCommits: 0 };
+    const result = { ...clean, runs: { ended: 1, checked: 1 } } as unknown as SoakResult;
+    expect(findFaultsOf(result, [{ id: 'w-1', kind: 'worker', series: [] }])).toEqual(['nothing was measured of w-1']);
   });
 });

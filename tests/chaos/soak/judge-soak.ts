@@ -58,6 +58,7 @@ export function findFaultsOf(result: SoakResult, processes: readonly JudgedProce
   const { faults, problems, violations, strayKeys, doubleCommits, runs } = result;
   return [
     ...processes.flatMap(({ id, series, lag }) => [
+      ...(series.length === 0 ? [`nothing was measured of ${id}`] : []),
       ...series.filter(({ verdict }) => verdict === 'grows').map(({ metric }) => `${metric} of ${id} grows`),
       ...(lag?.verdict === 'late' ? [`the event loop of ${id} is late: p99 ${lag.p99Ms.toFixed(0)} ms`] : []),
     ]),
