@@ -238,7 +238,8 @@ describe('coordination-cancel', () => {
     expect(status).toBe('cancelled');
     // It did not succeed, so there is nothing to compensate, whatever it returns later.
     expect(receipt).toMatchObject({ stoppedSteps: ['a'], compensated: [] });
-    const free = async () => (await fleet.api.agents()).every(({ status, load }) => status === 'lost' || load.running === 0);
+    const free = async () =>
+      (await fleet.api.agents()).every(({ status, load }) => status === 'lost' || load.running === 0);
     await eventually(free, { timeoutMs: 5000, intervalMs: 100, message: 'all slots to be free' });
     await eventually(() => journalOf(runId).length === 1, { timeoutMs: 15_000, message: 'the handler to return' });
     const { run, events } = await fleet.api.record(runId);
