@@ -147,7 +147,7 @@ export class Executor {
   async makeClaimed({ runId, definitionHash, key, attemptId, claimed }: AttemptToMake): Promise<void> {
     const { state, abilities } = this.options;
     const tag = state.tagOf(runId);
-    const plan = await this.#planOf(tag, runId, definitionHash);
+    const plan = await this.#planOf(tag, runId, key, definitionHash);
     if (plan === undefined) return;
     const assignment = assignmentOf(plan, key, abilities);
     if (typeof assignment === 'string') throw new Error(`told to make a step that cannot be made: ${key}`);
@@ -229,7 +229,7 @@ export class Executor {
     try {
       const { state, abilities } = this.options;
       const tag = state.tagOf(runId);
-      const plan = await this.#planOf(tag, runId, definitionHash);
+      const plan = await this.#planOf(tag, runId, key, definitionHash);
       if (plan === undefined) return;
       if (parseStepKey(key).cleanup !== undefined) {
         await makeCleanup(this, { tag, runId, plan, key, task }, this.#live);
@@ -248,14 +248,14 @@ export class Executor {
     }
   }
 
-  /** The plan of a run, or undefined when it is damaged: the run has been ended then. */
-  async #planOf(tag: string, runId: string, definitionHash: string): Promise<Plan | undefined> {
+  /** The plan of a run, or undefined when it is damaged: the run, or the cleanup that is asked for, has been ended then. */
+  async #planOf(tag: string, runId: string, key: string, definitionHash: string): Promise<Plan | undefined> {
     const { state } = this.options;
     try {
       return await state.readPlan(tag, definitionHash);
     } catch (error) {
       if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-      await state.failCorruptRun(runId, error.message);
+      await state.failCorrupt({ runId, key }, error.message);
       return undefined;
     }
   }

@@ -10,7 +10,6 @@ import { createTestState, requestOf, TestWorker } from './testing/state-for-test
 /** Cleanups of runs whose fields are damaged, and limits that the model does not reach. */
 
 const plan = shapeOf('undone', [{ id: 'first' }, { id: 'second' }]);
-const error = JSON.stringify({ type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'gone' });
 
 let connection: RedisConnection;
 let state: State<PlanShape>;
@@ -84,18 +83,40 @@ describe('the cleanups of a run', () => {
     expect((await told()).slice(-2)).toEqual(['cleanup-failed', 'run-cancelled']);
   });
 
-  test('that cannot go on are given up, and the run ends as it was to end', async () => {
-    await cancel(await register());
-    await state.transitions.failRun(worker.tag, runId, error);
-    expect(await state.readRun(runId)).toMatchObject({
-      ...{ status: 'cancelled', cleanups: { registered: 2, left: 0, failed: 2 } },
-    });
-    const { cleanups } = await state.listCleanups(runId, { limit: 10 });
-    expect(cleanups).toMatchObject([
-      { number: 0, stepId: 'first', kind: 'registered', use: 'undo', status: 'failed', error: { message: 'gone' } },
-      { number: 1, stepId: 'second', status: 'failed' },
-    ]);
+  test('are not touched when the run is failed once more, because the answer to the first call was lost', async () => {
+    const attempts = await register();
+    for (const attempt of attempts) await state.transitions.release(attempt, 'drain');
+    await state.failCorrupt({ runId }, 'gone');
+    const before = [await state.readRun(runId), await told()];
+    expect(before[0]).toMatchObject({ status: 'cancelling', cleanups: { left: 2, failed: 0, outcome: 'failed' } });
+    await state.failCorrupt({ runId }, 'gone');
+    expect([await state.readRun(runId), await told()]).toEqual(before);
   });
+
+  test.each(['', 'B|damaged', 'R|damaged'])(
+    'of which one cannot be made (header %p): it has failed, once',
+    async (header) => {
+      await cancel(await register());
+      if (header.startsWith('R')) {
+        const attempt = { attemptId: 'undoing', worker: 'w1', attemptMs: 1000 };
+        await state.transitions.claimCleanup(worker.address('1!1'), attempt);
+      }
+      if (header !== '') await connection.client.hset(runKey(), 's1!1', header);
+      await state.failCorrupt({ runId, key: '1!1' }, 'gone');
+      // The answer was lost: asked again it says the same of the same cleanup, and nothing of the next.
+      await state.failCorrupt({ runId, key: '1!1' }, 'gone');
+      expect((await state.readRun(runId))?.cleanups).toMatchObject({ registered: 2, left: 1, failed: 1 });
+      await state.failCorrupt({ runId, key: '0!0' }, 'gone');
+      expect(await state.readRun(runId)).toMatchObject({
+        ...{ status: 'cancelled', cleanups: { registered: 2, left: 0, failed: 2 } },
+      });
+      const { cleanups } = await state.listCleanups(runId, { limit: 10 });
+      expect(cleanups).toMatchObject([
+        { number: 0, stepId: 'first', kind: 'registered', use: 'undo', status: 'failed', error: { message: 'gone' } },
+        { number: 1, stepId: 'second', status: 'failed', error: { message: 'gone' } },
+      ]);
+    },
+  );
 
   test('are listed in pages', async () => {
     await register();

@@ -15,7 +15,7 @@ import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts'
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
-import type { CompilePlan, PlanShape } from './plan-shape.ts';
+import { type CompilePlan, type PlanShape, parseStepKey } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
@@ -137,14 +137,20 @@ export class State<P extends PlanShape> {
     return retryTransient(() => listAttempts(this.client, this.tags, worker), { deadlineMs: READ_DEADLINE_MS });
   }
 
-  /** Ends a run that nothing else can advance: its stored data are gone or damaged, or (INTERNAL) we fail over it. */
-  async failCorruptRun(
-    runId: string,
+  /**
+   * Ends what nothing else can advance: its stored data are gone or damaged, or (INTERNAL) we fail over it. That is the run;
+   * but where `key` is that of a cleanup, this cleanup alone, and the run goes on to undo what is left.
+   */
+  async failCorrupt(
+    { runId, key }: { runId: string; key?: string | undefined },
     message: string,
     code: 'DATA_CORRUPTION' | 'INTERNAL' = 'DATA_CORRUPTION',
   ): Promise<void> {
-    const error = { type: 'non_retryable', code, message };
-    await this.transitions.failRun(this.tagOf(runId), runId, JSON.stringify(error));
+    const tag = this.tagOf(runId);
+    const errorJson = JSON.stringify({ type: 'non_retryable', code, message });
+    if (key === undefined || parseStepKey(key).cleanup === undefined)
+      await this.transitions.failRun(tag, runId, errorJson);
+    else await this.transitions.endCleanup({ tag, runId, key }, { becomes: 'failed', dataJson: errorJson });
   }
 
   async pauseRun(runId: string): Promise<{ status: RunStatus }> {

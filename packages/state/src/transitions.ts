@@ -404,7 +404,7 @@ export class Transitions {
     await this.#batch.apply(tag, 'time-out-run', [runId, errorJson]);
   }
 
-  /** Ends a run that cannot go on because its definition is gone or damaged. */
+  /** Ends a run that cannot go on because its definition is gone or damaged. One that is ending already goes on to end. */
   async failRun(tag: string, runId: string, errorJson: string): Promise<void> {
     await this.#batch.apply(tag, 'fail-run', [runId, errorJson]);
   }

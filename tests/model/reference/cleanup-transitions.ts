@@ -206,21 +206,3 @@ function fresh(run: ReferenceRun, key: StepKey): ReferenceStep {
   run.steps.set(key, step);
   return step;
 }
-
-/** A run that cannot go on: what is left of its cleanups has failed, and it ends as it was to end. */
-export function giveUpCleanups(state: Reference, run: ReferenceRun, errorJson: string): void {
-  if (!run.cleanupsBegun || run.cleanupsLeft === 0) return;
-  for (let number = run.cleanupsLeft - 1; number >= 0; number -= 1) {
-    const key = `${run.cleanups[number]!.stepKey}!${number}`;
-    const step = run.steps.get(key) ?? fresh(run, key);
-    if (step.state === 'running') endLease(state, run, key);
-    if (number === run.cleanupsLeft - 1) {
-      for (const letter of 'qbpt') state.due.remove(run.tag, dueMember(letter, key, run.id));
-    }
-    Object.assign(step, { state: 'failed', body: errorJson });
-    run.event('cleanup-failed', key, { data: JSON.parse(errorJson) });
-  }
-  run.cleanupsFailed += run.cleanupsLeft;
-  run.cleanupsLeft = 0;
-  nextCleanup(state, run);
-}

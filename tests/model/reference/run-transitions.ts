@@ -1,5 +1,4 @@
 import type { CreatedRun } from '@flotilla/state';
-import { giveUpCleanups } from './cleanup-transitions.ts';
 import {
   after,
   beginEnding,
@@ -86,10 +85,9 @@ export function timeOutRun(state: Reference, tag: string, runId: string, errorJs
   finishWhenDone(state, run);
 }
 
-/** A run that cannot go on, whatever its steps do. */
+/** A run that cannot go on, whatever its steps do; one that is ending already goes on to end, with its cleanups. */
 export function failRun(state: Reference, runId: string, errorJson: string): void {
   const run = state.runs.get(runId);
-  if (run?.status === 'cancelling') giveUpCleanups(state, run, errorJson);
   if (!run?.isActive && run?.status !== 'reopening') return;
   beginEnding(run, 'failed', errorJson);
   finishWhenDone(state, run);

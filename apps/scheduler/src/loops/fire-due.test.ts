@@ -55,7 +55,10 @@ describe('what is due', () => {
     expect(await meta(members[0]!)).toMatch(/^F/);
     expect(await meta(members[1]!)).toBe('damaged');
     expect(world.lines.map(({ msg }) => msg)).toEqual(
-      expect.arrayContaining(['a run cannot go on; it is failed', 'a run is damaged beyond failing it']),
+      expect.arrayContaining([
+        'a run cannot go on; it, or its cleanup, is failed',
+        'a run is damaged beyond failing it',
+      ]),
     );
   });
 

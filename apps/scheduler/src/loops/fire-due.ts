@@ -7,7 +7,7 @@ import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../relay/cleanups.ts';
 import { RECHECK_MS } from '../relay/dispatch-steps.ts';
-import { failDamagedRun } from '../relay/fail-damaged-run.ts';
+import { failDamaged } from '../relay/fail-damaged.ts';
 import { settleDelay } from '../relay/start-step.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
@@ -68,7 +68,7 @@ class DueTimers {
     const { letter, runId, key } = timer;
     if (letter === 'b' || letter === 'p') {
       // Redis makes such a step ready by itself, unless the run's fields are damaged.
-      await failDamagedRun(runId, { state, logger });
+      await failDamaged({ runId, key }, { state, logger });
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
@@ -82,7 +82,7 @@ class DueTimers {
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
-    const plan = await this.#planOf(tag, runId, definitionHash);
+    const plan = await this.#planOf(tag, timer, definitionHash);
     if (plan === undefined) {
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
@@ -99,14 +99,14 @@ class DueTimers {
     else await this.#timeOut(tag, timer, plan, step);
   }
 
-  /** The plan of a run, or undefined when it is damaged: the run has been ended then. */
-  async #planOf(tag: string, runId: string, definitionHash: string): Promise<Plan | undefined> {
+  /** The plan of a run, or undefined when it is damaged: the run, or the cleanup that is due, has been ended then. */
+  async #planOf(tag: string, { runId, key }: TakenTimer, definitionHash: string): Promise<Plan | undefined> {
     const { state } = this.#dependencies;
     try {
       return await state.readPlan(tag, definitionHash);
     } catch (error) {
       if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-      await state.failCorruptRun(runId, error.message);
+      await state.failCorrupt({ runId, key }, error.message);
       return undefined;
     }
   }

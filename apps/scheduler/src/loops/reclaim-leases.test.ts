@@ -46,7 +46,10 @@ describe('an attempt whose worker is gone', () => {
     await eventually(async () => (await client.hget(definitionRun, 'x'))?.includes('DATA_CORRUPTION'));
     expect(await headerOf(fields)).toBe('R');
     expect(world.lines.map(({ msg }) => msg)).toEqual(
-      expect.arrayContaining(['a run cannot go on; it is failed', 'a run is damaged beyond failing it']),
+      expect.arrayContaining([
+        'a run cannot go on; it, or its cleanup, is failed',
+        'a run is damaged beyond failing it',
+      ]),
     );
   });
 

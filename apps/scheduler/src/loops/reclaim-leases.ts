@@ -3,7 +3,7 @@ import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/e
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { endOverdueCleanup, isCleanup } from '../relay/cleanups.ts';
-import { failDamagedRun } from '../relay/fail-damaged-run.ts';
+import { failDamaged } from '../relay/fail-damaged.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 
@@ -54,14 +54,14 @@ async function turn(dependencies: ReclaimDependencies): Promise<number> {
 async function tryToEnd(dependencies: ReclaimDependencies, tag: string, attempt: UndecidedAttempt): Promise<void> {
   const { state, logger } = dependencies;
   if (attempt.why === 'damaged') {
-    await failDamagedRun(attempt.runId, { state, logger });
+    await failDamaged(attempt, { state, logger });
     return;
   }
   try {
     await end(dependencies, tag, attempt);
   } catch (error) {
     if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-    await failDamagedRun(attempt.runId, { state, logger }, error.message);
+    await failDamaged(attempt, { state, logger }, error.message);
   }
 }
 

@@ -55,6 +55,22 @@ describe('the relay', () => {
     expect(world.queues.added).toEqual([]);
   });
 
+  test('fails each cleanup that it cannot hand out because the definition is damaged, and the run ends', async () => {
+    const { plan, runId, key } = await world.start({ a: work });
+    const { fence, createdAt } = await world.claim(runId, plan, key('a'), 'attempt-1');
+    const attempt = { tag: world.tag, runId, key: key('a'), fence, createdAt, attemptId: 'attempt-1' };
+    for (const digest of ['d1', 'd2']) {
+      await world.state.transitions.registerCleanup(attempt, { use: 'undo', inputJson: '1', digest });
+    }
+    await world.damage(plan);
+    startRelay();
+    await eventually(async () => (await world.state.readRun(runId))?.status === 'cancelling');
+    await world.state.transitions.release(attempt, 'cancelled');
+    await eventually(async () => (await world.state.readRun(runId))?.status === 'failed');
+    expect((await world.state.readRun(runId))?.cleanups).toMatchObject({ registered: 2, left: 0, failed: 2 });
+    await eventually(async () => (await outbox()) === 0);
+  });
+
   test('fails a run whose entry cannot be carried out, and hands out what stands beside it', async () => {
     const branch: StepDefinition = { kind: 'branch', cases: [{ when: 'true', to: 'b' }] };
     const { runId, plan } = await world.start({ a: branch, b: { ...work, needs: ['a'] } });

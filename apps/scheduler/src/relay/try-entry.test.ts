@@ -9,8 +9,8 @@ const entry = { what: 'entry-group', runId: '00-run', definitionHash: 'hash' } a
 const logger = createLogger({ name: 'try-entry-test', level: 'silent' });
 
 function stateThatHears() {
-  const failCorruptRun = jest.fn(async (..._: string[]) => undefined);
-  return { failCorruptRun, state: { failCorruptRun } as unknown as State<Plan> };
+  const failCorrupt = jest.fn(async (..._: unknown[]) => undefined);
+  return { failCorrupt, state: { failCorrupt } as unknown as State<Plan> };
 }
 
 /** As the libraries say that Redis is away. */
@@ -29,21 +29,29 @@ describe('an outbox entry', () => {
     ['our own calls say so', new FlotillaError('REDIS_UNAVAILABLE', 'no answer')],
     ['Redis is full', new FlotillaError('STORAGE_FULL', 'no room')],
   ])('stays for later, and its run unharmed, when Redis does not serve: %s', async (_title, error) => {
-    const { state, failCorruptRun } = stateThatHears();
+    const { state, failCorrupt } = stateThatHears();
     const carryOut = jest.fn(() => Promise.reject(error));
     await expect(tryEntry(entry, { state, logger, carryOut })).rejects.toBe(error);
     expect(carryOut).toHaveBeenCalledTimes(1);
-    expect(failCorruptRun).not.toHaveBeenCalled();
+    expect(failCorrupt).not.toHaveBeenCalled();
   });
 
   test.each([
     ['DATA_CORRUPTION', new FlotillaError('INTERNAL', 'transition settle failed')],
     ['INTERNAL', new TypeError('undefined is not a function')],
   ])('that fails although Redis serves is tried again, then its run is failed: %s', async (reason, error) => {
-    const { state, failCorruptRun } = stateThatHears();
+    const { state, failCorrupt } = stateThatHears();
     const carryOut = jest.fn(() => Promise.reject(error));
     expect(await tryEntry(entry, { state, logger, carryOut })).toEqual([]);
     expect(carryOut).toHaveBeenCalledTimes(4);
-    expect(failCorruptRun.mock.calls).toEqual([[entry.runId, error.message, reason]]);
+    expect(failCorrupt.mock.calls).toEqual([[{ runId: entry.runId }, error.message, reason]]);
+  });
+
+  test('of a cleanup that cannot be carried out fails the cleanup', async () => {
+    const { state, failCorrupt } = stateThatHears();
+    const error = new FlotillaError('DATA_CORRUPTION', 'gone');
+    const ofCleanup = { ...entry, what: 'step', key: '3!2' } as const;
+    await tryEntry(ofCleanup, { state, logger, carryOut: () => Promise.reject(error) });
+    expect(failCorrupt.mock.calls).toEqual([[{ runId: entry.runId, key: '3!2' }, 'gone', 'DATA_CORRUPTION']]);
   });
 });

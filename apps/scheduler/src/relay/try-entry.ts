@@ -3,7 +3,7 @@ import type { Plan } from '@flotilla/engine';
 import { isTransientRedisError } from '@flotilla/redis';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import { failDamagedRun } from './fail-damaged-run.ts';
+import { failDamaged } from './fail-damaged.ts';
 import type { OutboxEntry } from './outbox-entry.ts';
 import type { StepToDispatch } from './start-step.ts';
 
@@ -18,7 +18,8 @@ export interface TryEntry {
 
 /**
  * Carries out an outbox entry, and makes an end of one that cannot be carried out: repeated for ever it would hold up the
- * entries beside it, and its run would hang. Then the run fails, with the reason as its error.
+ * entries beside it, and its run would hang. Then the run fails, or the cleanup that the entry is about, with the reason as
+ * its error.
  *
  * Rejects when Redis does not serve, however the library says so: the entry stays for whoever takes it over.
  */
@@ -46,13 +47,15 @@ export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: 
 }
 
 async function giveUp(
-  { runId, what }: OutboxEntry,
+  entry: OutboxEntry,
   error: unknown,
   { state, logger }: Pick<TryEntry, 'state' | 'logger'>,
 ): Promise<void> {
+  const { runId, what } = entry;
+  const key = entry.what === 'step' ? entry.key : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  logger.error({ runId, what, error }, 'an outbox entry cannot be carried out; its run is failed');
+  logger.error({ runId, what, key, error }, 'an outbox entry cannot be carried out; its run, or cleanup, is failed');
   // Our own typed errors are what scripts and reads say of damaged data; anything else is a defect of ours.
   const reason = isFlotillaError(error) ? 'DATA_CORRUPTION' : 'INTERNAL';
-  await failDamagedRun(runId, { state, logger }, message, reason);
+  await failDamaged({ runId, key }, { state, logger }, message, reason);
 }

@@ -84,7 +84,8 @@ end
 local CLEANUP_EVENT = { S = K.eventCleanupSucceeded, F = K.eventCleanupFailed, B = K.eventCleanupRetried,
   Y = K.eventCleanupReleased }
 
--- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over.
+-- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over or that cannot be made, whatever is left
+-- of its header.
 -- Args: runId, key, fence or '', attemptId, what becomes of it (S succeeded, F failed for good, B tried again, Y handed back
 --       uncharged), data of the event (JSON; F and B: the error) or '', delayMs of B
 -- Reply: {'ended'} | {'rejected', reason}
@@ -98,7 +99,9 @@ T['end-cleanup'] = function(tag, a)
   local forced = fence == ''
   if forced then
     if not mayGoOn(run, key) then return { 'rejected', 'settled' } end
-    header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
+    header = header or { '-' }
+    local missing = { '-', '0', '0', '', '', '', run.atText, run.atText, key }
+    for index = 1, #missing do header[index] = header[index] or missing[index] end
     fence, attemptId = header[4], header[5]
   elseif not mayGoOn(run, key) or not holds(header, fence, attemptId) then
     if header and header[1] == becomes and header[4] == fence and header[5] == attemptId then return { 'ended' } end
@@ -108,7 +111,7 @@ T['end-cleanup'] = function(tag, a)
     return { 'rejected', 'superseded' }
   end
   local running = header[1] == 'R'
-  local failures = tonumber(header[2])
+  local failures = tonumber(header[2]) or 0
   local attempt = running and integer(failures + 1) or ''
   if running then run.live = run.live - 1 end
   if running and (becomes == 'F' or becomes == 'B') then failures = failures + 1 end
@@ -135,33 +138,4 @@ T['end-cleanup'] = function(tag, a)
   end
   writeRun(run)
   return { 'ended' }
-end
-
-local NO_ATTEMPT = { '-', '0', '0', '', '', '', '', '' }
-
--- The cleanups of a run that cannot go on have failed, and the run ends as it was to end. Nothing when they have not begun:
--- attempts are still live then.
-local function giveUpCleanups(run, data)
-  local cleanups = cleanupsOf(run)
-  if not cleanups or cleanups.begun ~= '1' or cleanups.left == 0 then return { 'ended' } end
-  for number = cleanups.left - 1, 0, -1 do
-    local entry = stored(run, 'u' .. integer(number))
-    local key = (entry and string.match(entry, '^(%d+%.?%d*)') or '') .. '!' .. integer(number)
-    local header = stored(run, 's' .. key) and parts(stored(run, 's' .. key)) or NO_ATTEMPT
-    if header[1] == 'R' then
-      run.live = run.live - 1
-      endLease(run, header, key)
-    end
-    if number == cleanups.left - 1 then
-      for timer in string.gmatch('qbpt', '.') do unschedule(run.tag .. K.due, timer .. '|' .. key .. '|' .. run.id) end
-    end
-    put(run, 's' .. key, 'F|' .. table.concat(header, '|', 2, 8) .. '|' .. run.atText)
-    put(run, 'o' .. key, data)
-    event(run, K.eventCleanupFailed .. '|' .. run.atText .. '|' .. key .. '|||||' .. data)
-  end
-  cleanups.failed, cleanups.left = cleanups.failed + cleanups.left, 0
-  putCleanups(run, cleanups)
-  finishEnding(run)
-  writeRun(run)
-  return { 'ending' }
 end

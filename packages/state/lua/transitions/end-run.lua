@@ -34,12 +34,12 @@ T['time-out-run'] = function(tag, a)
   return { 'ending' }
 end
 
--- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Cleanups that have begun cannot
--- go on either. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
+-- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Cleanups are none of its business,
+-- or asking again would undo what the first call began: one that cannot be made is failed with `end-cleanup`.
+-- Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a])
-  if run and run.status == 'e' then return giveUpCleanups(run, ARGV[a + 1]) end
-  if not run or isTerminal(run.status) then return { 'ended' } end
+  if not run or isTerminal(run.status) or run.status == 'e' then return { 'ended' } end
   beginEnding(run, 'f', ARGV[a + 1])
   finishWhenDone(run)
   writeRun(run)

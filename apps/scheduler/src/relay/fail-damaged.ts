@@ -5,21 +5,22 @@ import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
 /**
- * Fails a run whose stored fields or definition are damaged, with the reason as its error. Where not even its status can be
- * read nothing that a scheduler may do helps it: that is logged. Rejects only when Redis does not serve.
+ * Fails a run whose stored fields or definition are damaged, with the reason as its error; where this shows in a cleanup, only
+ * that. Where not even the run's status can be read nothing that a scheduler may do helps it: that is logged. Rejects only
+ * when Redis does not serve.
  */
-export async function failDamagedRun(
-  runId: string,
+export async function failDamaged(
+  { runId, key }: { runId: string; key?: string | undefined },
   { state, logger }: { state: State<Plan>; logger: Logger },
   message = 'stored fields of the run are damaged',
   reason: 'DATA_CORRUPTION' | 'INTERNAL' = 'DATA_CORRUPTION',
 ): Promise<void> {
   try {
-    await state.failCorruptRun(runId, message, reason);
-    logger.error({ runId, reason, message }, 'a run cannot go on; it is failed');
+    await state.failCorrupt({ runId, key }, message, reason);
+    logger.error({ runId, key, reason, message }, 'a run cannot go on; it, or its cleanup, is failed');
   } catch (error) {
     const code = isFlotillaError(error) ? error.code : 'INTERNAL';
     if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
-    logger.error({ runId, error }, 'a run is damaged beyond failing it');
+    logger.error({ runId, key, error }, 'a run is damaged beyond failing it');
   }
 }
