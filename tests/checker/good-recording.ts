@@ -1,7 +1,9 @@
 import type { CancelReceipt, StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
 import {
   type AgentSighting,
+  type BreakerSighting,
   type ClientCall,
+  type DependencyCall,
   type FaultEntry,
   hashOf,
   type ProcessEntry,
@@ -36,7 +38,12 @@ type Script = (run: HistoryBuilder, chance: Chance) => RecordedRun;
 interface Scenario {
   definition: WorkflowDefinition;
   script: Script;
+  /** How long after the others it begins. Default 0. */
+  laterMs?: number;
 }
+
+/** Of the breaker in the scenario `parked`; bounds.probeIntervalMs is to be the same. */
+const PROBE_INTERVAL_MS = 2000;
 
 /** What a run does, event by event. Every scenario is a shape that mutants need. */
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -181,6 +188,18 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
       return run.start('a').load('a', 2).save('a', 3).save('a', 4).succeed('a', { pages: 4 }).end('succeeded');
     },
   },
+  parked: {
+    // When no fault is an excuse any more.
+    laterMs: 120_000,
+    definition: define('parked', {
+      a: { kind: 'http', request: { url: 'http://payments.test/' }, breaker: 'payments', retry },
+    }),
+    script: (run) => {
+      run.ready('a').start('a').fail('a', 100).start('a').park('a', 'payments');
+      for (let probe = 1; probe <= 2; probe += 1) run.pass(PROBE_INTERVAL_MS).start('a').park('a', 'payments');
+      return run.pass(PROBE_INTERVAL_MS).start('a').succeed('a', null).end('succeeded');
+    },
+  },
   waiting: {
     // Ready while Redis is away, started when it is back.
     definition: define('waiting', { a: quiet(), b: task({ needs: ['a'] }) }),
@@ -198,9 +217,9 @@ export function goodRecording(chance: Chance): Recording {
   const calls: ClientCall[] = [];
   const effects: StepReport[] = [];
   let at = START_AT;
-  for (const [name, { definition, script }] of Object.entries(SCENARIOS)) {
+  for (const [name, { definition, script, laterMs = 0 }] of Object.entries(SCENARIOS)) {
     at += chance.between(1, 100);
-    const run = new HistoryBuilder(`run-${name.replaceAll(' ', '-')}`, definition, at, chance, applied);
+    const run = new HistoryBuilder(`run-${name.replaceAll(' ', '-')}`, definition, at + laterMs, chance, applied);
     runs.push(script(run, chance));
     effects.push(...run.reports);
     calls.push(...submissions(run, definition, name));
@@ -235,6 +254,7 @@ export function goodRecording(chance: Chance): Recording {
     },
   ];
   const sightings = sightingsOf(faults, killedAt, at);
+  const outage = outageOf(of('parked'));
   const byStatus = Map.groupBy(runs, ({ run }) => run.status);
   return {
     calls,
@@ -242,9 +262,10 @@ export function goodRecording(chance: Chance): Recording {
     effects,
     faults,
     sightings,
+    ...outage,
     listings: [
       {
-        at: at + 60_000,
+        at: at + 240_000,
         runs: runs.map(({ run: { runId, status, definitionHash } }) => ({ runId, status, definitionHash })),
         counts: Object.fromEntries(Array.from(byStatus, ([status, same]) => [status, same.length])),
       },
@@ -258,7 +279,7 @@ export function goodRecording(chance: Chance): Recording {
       },
       { ...processOf('s-2', 201), exit: { at: at + 50_000, code: 0, signal: null }, planned: { codes: [0] } },
     ],
-    scans: [{ at: at + 60_000, namespace: NAMESPACE, keys: keysOf(runs) }],
+    scans: [{ at: at + 240_000, namespace: NAMESPACE, keys: keysOf(runs) }],
   };
 }
 
@@ -280,6 +301,22 @@ function sightingsOf(faults: readonly FaultEntry[], killedAt: number, lastAt: nu
     });
   }
   return sightings;
+}
+
+/** The breaker opens with the first park; each later attempt but the last is a probe that fails. */
+function outageOf({ events }: RecordedRun): { breakers: BreakerSighting[]; dependencyCalls: DependencyCall[] } {
+  const startedAt = events.filter(({ type }) => type === 'attempt-started').map(({ at }) => at);
+  const openedAt = events.find(({ type }) => type === 'step-parked')!.at;
+  const backAt = startedAt.at(-1)!;
+  const breakers: BreakerSighting[] = [];
+  for (let at = openedAt - 750; at < backAt + 5000; at += 500) {
+    const isOpen = at >= openedAt && at < backAt + 500;
+    const state = isOpen ? 'open' : 'closed';
+    const since = isOpen ? openedAt : at < openedAt ? START_AT : backAt + 400;
+    breakers.push({ at, breakers: [{ name: 'payments', state, since, parked: isOpen ? 1 : 0 }] });
+  }
+  const calls = startedAt.map((at) => ({ at: at + 1, breaker: 'payments', answered: at === backAt }));
+  return { breakers, dependencyCalls: calls };
 }
 
 /** Each run is submitted twice; the first answer of the second run's first try never came. */

@@ -159,6 +159,15 @@ export class HistoryBuilder {
     return this;
   }
 
+  /** Ends its attempt uncharged: what it calls is not to be called now. */
+  park(stepId: string, breaker: string): this {
+    this.pass();
+    const reason = `breaker:${breaker}`;
+    this.#add('attempt-cancelled', { stepId, ...signatureOf(this.#end(stepId)), data: { reason } });
+    this.#add('step-parked', { stepId, data: { reason } });
+    return this;
+  }
+
   registerCleanup(stepId: string): this {
     this.pass();
     const { attempt, attemptId, fence } = this.#held.get(stepId)!;
@@ -284,6 +293,10 @@ export class HistoryBuilder {
   #add(type: EventType, more: Partial<HistoryEvent> = {}): void {
     this.events.push({ seq: this.events.length, at: this.#now, type, ...more });
   }
+}
+
+function signatureOf({ attempt, attemptId, fence }: Held) {
+  return { attempt, attemptId, fence };
 }
 
 function stateOf(number: number): Json {

@@ -3,7 +3,7 @@ import type { Chance } from '../chaos/random.ts';
 import type { DraftRecording } from './mutants/index.ts';
 import type { Mutant } from './mutants/mutant.ts';
 
-const BOUNDS: Bounds = { cancelMs: 3000 };
+const BOUNDS: Bounds = { cancelMs: 3000, probeIntervalMs: 2000 };
 
 export interface Judgement {
   /** Which the checker names, in order and each once. */

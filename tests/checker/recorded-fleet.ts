@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { closeConnection, connectRedis, mastersOf, untilReady } from '@flotilla/redis';
 import {
@@ -16,15 +17,21 @@ import {
   startEffectRecorder,
   startFleet,
   watchAgents,
+  watchBreakers,
 } from '@flotilla/testing';
+import { type Dependency, startDependency } from '../integration/fixtures/dependency.ts';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/recorded-steps.ts', import.meta.url));
 const LEASE_AND_MORE_MS = 40_000;
 /** Longer than the test: the worker that makes it is killed. */
 const FOR_EVER_MS = 60_000;
 
+const PROBE_INTERVAL_MS = 2000;
+/** Two probes find the dependency dead, the third finds it back. */
+const OUTAGE_MS = 2.5 * PROBE_INTERVAL_MS;
+
 /** BullMQ gives up the tasks of the killed worker after a minute; the test does not wait for that. */
-export const REAL_BOUNDS: Bounds = { tasksMayRemain: true, cancelMs: 3000 };
+export const REAL_BOUNDS: Bounds = { tasksMayRemain: true, cancelMs: 3000, probeIntervalMs: PROBE_INTERVAL_MS };
 
 const effect = (value: unknown, more: object = {}, input: object = {}) => ({
   kind: 'task',
@@ -92,33 +99,41 @@ const CANCELLED = define('cancelled', {
 export async function recordFleet(namespace: string, folder: string): Promise<Recording> {
   const recorder = new Recorder(folder);
   const effects = await startEffectRecorder((report) => recorder.add('effects', report));
+  const dependency = await startDependency('answers 500', (call) =>
+    recorder.add('dependencyCalls', { ...call, breaker: 'payments' }),
+  );
   try {
     const fleet = await startRecordedFleet(namespace, recorder, effects);
     try {
-      return await work(fleet, recorder);
+      return await work(fleet, recorder, dependency);
     } finally {
       await fleet.stop();
     }
   } finally {
     await effects.close();
+    await dependency.close();
   }
 }
 
-async function work(fleet: Fleet, recorder: Recorder): Promise<Recording> {
-  const watch = watchAgents(fleet.api, (sighting) => recorder.add('sightings', sighting));
+async function work(fleet: Fleet, recorder: Recorder, dependency: Dependency): Promise<Recording> {
+  const watches = [
+    watchAgents(fleet.api, (sighting) => recorder.add('sightings', sighting)),
+    watchBreakers(fleet.api, (sighting) => recorder.add('breakers', sighting)),
+  ];
   const orphaned = await orphan(fleet, recorder);
   const runIds = await Promise.all(
     Object.entries(UNDISTURBED).map(([name, definition]) => startTwice(fleet, name, definition)),
   );
   const cancelled = await cancelRun(fleet);
   const undone = await undoRun(fleet);
-  const all = [...orphaned, ...runIds, cancelled, undone];
+  const parked = await outlastDependency(fleet, dependency);
+  const all = [...orphaned, ...runIds, cancelled, undone, parked];
   await fleet.api.waitForEnd(all, { timeoutMs: LEASE_AND_MORE_MS });
   await fleet.schedulers[1]!.terminate();
   await fleet.members.find(({ plannedEnd }) => plannedEnd === 'SIGTERM')!.process.exited;
   recorder.addAll('runs', await collectRuns(fleet.api, all, recorder.recording().calls));
   recorder.add('listings', await collectListing(fleet.api));
-  await watch.stop();
+  await Promise.all(watches.map((watch) => watch.stop()));
   recorder.addAll('processes', processesOf(fleet));
   recorder.add('scans', await scanAtRest(fleet, recorder));
   return recorder.recording();
@@ -130,7 +145,12 @@ function startRecordedFleet(namespace: string, recorder: Recorder, effects: Effe
     namespace,
     schedulers: 2,
     workers: 1,
-    workerEnv: { FLOTILLA_HANDLERS: HANDLERS, FLOTILLA_EFFECTS_URL: effects.url },
+    workerEnv: {
+      FLOTILLA_HANDLERS: HANDLERS,
+      FLOTILLA_EFFECTS_URL: effects.url,
+      FLOTILLA_HTTP_ALLOW: '127.0.0.1',
+      FLOTILLA_BREAKER_PROBE_INTERVAL_MS: String(PROBE_INTERVAL_MS),
+    },
     fetch: recordCalls((call) => recorder.add('calls', call)),
   });
 }
@@ -172,6 +192,21 @@ async function undoRun(fleet: Fleet): Promise<string> {
   const runId = await startTwice(fleet, 'undone', UNDONE);
   await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'cleanup-registered' && stepId === 'c');
   await fleet.api.post(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
+  return runId;
+}
+
+/** Five failures of one step open the breaker, and it is what tests the way back. */
+async function outlastDependency(fleet: Fleet, dependency: Dependency): Promise<string> {
+  const call = {
+    kind: 'http',
+    request: { url: dependency.url },
+    breaker: 'payments',
+    retry: { ...retry, maxAttempts: 8, maxMs: 100 },
+  };
+  const runId = await startTwice(fleet, 'parked', define('parked', { a: call }));
+  await fleet.api.waitForEvent(runId, ({ type }) => type === 'step-parked');
+  await pause(OUTAGE_MS);
+  dependency.mood = 'works';
   return runId;
 }
 

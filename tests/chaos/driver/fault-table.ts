@@ -3,8 +3,8 @@
  * in docs/reference/chaos.md, which a test compares with this table.
  */
 
-/** What a fault takes hold of: two faults never hold the same worker, or Redis, at once. */
-export type Hold = 'worker' | 'schedulers' | 'redis' | 'nothing';
+/** What a fault takes hold of: two faults never hold the same worker, Redis or dependency at once. */
+export type Hold = 'worker' | 'schedulers' | 'redis' | 'dependency' | 'nothing';
 
 export interface FaultVariant {
   /** Such as `8 s`; empty where there is one way only. */
@@ -151,6 +151,13 @@ const FAULTS = {
     hold: 'nothing',
     variants: ways(0, ''),
     boundMs: 3000,
+  },
+  F26: {
+    kind: 'dead-dependency',
+    what: 'a dependency that http steps call is dead',
+    hold: 'dependency',
+    variants: ways(12_000, 'refuses', 'hangs', 'answers 500'),
+    boundMs: 10_000,
   },
 } as const satisfies Record<string, FaultKind>;
 

@@ -10,6 +10,8 @@ import { type ChaosOptions, type ChaosResult, runChaos } from './run-chaos.ts';
 
 export interface PromiseOptions {
   fault: FaultId;
+  /** Default 3. */
+  workers?: number;
   /** How often each way of it is made. Default 1. */
   times?: number;
   /** Why this machine cannot make it: said aloud, and nothing is tested. */
@@ -28,7 +30,7 @@ const MOST_MS = 600_000;
 
 /** Tests what is promised of one fault by making it, in each of its ways, on a fleet that works. */
 export function testPromise(promise: string, options: PromiseOptions): void {
-  const { fault, times = 1, impossible } = options;
+  const { fault, times = 1, workers = 3, impossible } = options;
   if (impossible !== undefined) {
     test(`${promise} (NOT TESTED HERE: ${impossible})`, () => {
       process.stdout.write(`${fault} IS NOT TESTED: ${impossible}\n`);
@@ -37,7 +39,7 @@ export function testPromise(promise: string, options: PromiseOptions): void {
   }
   describe(promise, () => {
     const plan = planEachWay(fault, times);
-    const played = play(fault, { faults: [fault], oneByOne: plan, durationMs: DURATION_MS });
+    const played = play(fault, { faults: [fault], oneByOne: plan, durationMs: DURATION_MS, workers });
 
     test('every fault shows that it hit', () => {
       expect(findIdle(played())).toEqual([]);
@@ -77,7 +79,7 @@ const MIX_DURATION_MS = 240_000;
 export function testMix(promise: string, mix: keyof typeof MIXES): void {
   const faults = MIXES[mix].filter((fault) => fault !== 'F19' || findFaketime() !== undefined);
   describe(promise, () => {
-    const played = play(mix, { faults, durationMs: MIX_DURATION_MS });
+    const played = play(mix, { faults, durationMs: MIX_DURATION_MS, workers: 3 });
 
     test(`every fault shows that it hit, and there are all of ${faults.join(', ')}`, () => {
       expect(findIdle(played())).toEqual([]);
@@ -93,12 +95,15 @@ export function testMix(promise: string, mix: keyof typeof MIXES): void {
 }
 
 /** Makes the faults before the tests of a block, and keeps everything when something was wrong. Gives what came of it. */
-function play(name: string, options: Pick<ChaosOptions, 'faults' | 'durationMs' | 'oneByOne'>): () => ChaosResult {
+function play(
+  name: string,
+  options: Pick<ChaosOptions, 'faults' | 'durationMs' | 'oneByOne' | 'workers'>,
+): () => ChaosResult {
   let result: ChaosResult | undefined;
   beforeAll(async () => {
     const { seed } = chanceOf();
     process.stdout.write(`${name}: seed ${seed}\n`);
-    result = await runChaos({ ...options, seed, workers: 3, schedulers: 2 });
+    result = await runChaos({ ...options, seed, schedulers: 2 });
   }, MOST_MS);
   afterAll(() => {
     if (result === undefined) return;

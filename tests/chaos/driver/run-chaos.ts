@@ -10,6 +10,7 @@ import {
   scanRedis,
   type Violation,
   watchAgents,
+  watchBreakers,
   within,
 } from '@flotilla/testing';
 import { findLeftovers } from '../../integration/find-leftovers.ts';
@@ -23,7 +24,7 @@ import type { Injury } from './inject/injury.ts';
 import { type PlannedFault, planFaults } from './plan-faults.ts';
 import { longestStall, recoveriesOf } from './recoveries.ts';
 import type { Safeguard } from './safeguards.ts';
-import { Scene } from './scene.ts';
+import { PROBE_INTERVAL_MS, Scene } from './scene.ts';
 import { type LoadOptions, SteadyLoad } from './steady-load.ts';
 
 export interface ChaosOptions {
@@ -133,7 +134,10 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   const over = new AbortController();
   const warmUpMs = Math.min(MOST_WARM_UP_MS, durationMs * WARM_UP_SHARE);
   const windowMs = durationMs - warmUpMs;
-  const watch = watchAgents(api, (sighting) => scene.recorder.add('sightings', sighting));
+  const watches = [
+    watchAgents(api, (sighting) => scene.recorder.add('sightings', sighting)),
+    watchBreakers(api, (sighting) => scene.recorder.add('breakers', sighting)),
+  ];
   load.start();
   if (acceptedRuns !== undefined) void load.enough.then(() => over.abort());
   await pause(warmUpMs);
@@ -169,7 +173,7 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
   }).catch(async () => problems.push(...(await leftovers()).map((left) => `V13 ${left}`)));
 
   scene.tell('collecting histories');
-  await watch.stop();
+  await Promise.all(watches.map((watch) => watch.stop()));
   const { recorder } = scene;
   const judged = withBounds(made);
   recorder.addAll('faults', judged.map(faultEntryOf));
@@ -268,7 +272,9 @@ interface Played {
 function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
   const recording = scene.recorder.recording();
   const recoveryMs = Object.fromEntries(judged.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
-  const violations = checkRecording(recording, { bounds: { recoveryMs, tasksMayRemain: true } });
+  const violations = checkRecording(recording, {
+    bounds: { recoveryMs, tasksMayRemain: true, probeIntervalMs: PROBE_INTERVAL_MS },
+  });
   const runs = new Map(recording.runs.map((run) => [run.run.runId, run]));
   const lost = load.graphs.filter(({ runId }) => !runs.has(runId));
   const cancelled = new Set(judged.flatMap((fault) => fault.cancelled ?? []));

@@ -54,6 +54,8 @@ interface AwaitedEnd {
 }
 
 const NAMESPACE = 'chaos';
+/** Between two calls that test whether a dependency is back. */
+export const PROBE_INTERVAL_MS = 2000;
 const HANDLERS = fileURLToPath(new URL('../fixtures/chaos-handlers.ts', import.meta.url));
 /** Most of what the driver asks of the machine are starts of processes: this halves them. */
 const KEEP_COMPILED = fileURLToPath(new URL('../fixtures/keep-compiled.mjs', import.meta.url));
@@ -249,6 +251,9 @@ export class Scene {
       // A queue that this worker alone serves, for steps that are to hit it and no other.
       FLOTILLA_QUEUES: `default,${queueOf(index)}`,
       FLOTILLA_EFFECTS_URL: this.#effects!.url,
+      // Dependencies of faults are on loopback.
+      FLOTILLA_HTTP_ALLOW: '127.0.0.1',
+      FLOTILLA_BREAKER_PROBE_INTERVAL_MS: String(PROBE_INTERVAL_MS),
     };
     const slot = new Slot({
       index,

@@ -20,8 +20,11 @@ interface Known {
   record: BreakerRecord;
   /** Steps that it keeps parked. */
   parked: number;
-  /** Steps that may still go to workers before the next refresh, to ask whether they are what tests the way back. */
-  probes: number;
+  /**
+   * Steps that may still go to workers before the next refresh, to ask whether they are what tests the way back; undefined
+   * until the first of them comes when that may be asked.
+   */
+  probes: number | undefined;
 }
 
 /**
@@ -51,9 +54,7 @@ export class BreakerView {
     const parked = await Promise.all(open.map(([name]) => this.#countParked(name, now)));
     this.#known = new Map(
       open.map(([name, record], index) => {
-        const judgement = judgeBreaker(record, now);
-        const probes = judgement.may === 'ask' ? judgement.calls : 0;
-        return [name, { record, parked: parked[index]!, probes }];
+        return [name, { record, parked: parked[index]!, probes: undefined }];
       }),
     );
   }
@@ -65,9 +66,12 @@ export class BreakerView {
     const now = this.#clockOffsetMs + performance.now();
     const judgement = judgeBreaker(known.record, now);
     if (judgement.may === 'go') return undefined;
-    if (judgement.may === 'ask' && known.probes > 0) {
-      known.probes -= 1;
-      return undefined;
+    if (judgement.may === 'ask') {
+      known.probes ??= judgement.calls;
+      if (known.probes > 0) {
+        known.probes -= 1;
+        return undefined;
+      }
     }
     // Who may ask now but is one too many looks again when the answer is known.
     const until = judgement.may === 'wait' ? (judgement.until ?? now + MANUAL_LOOK_MS) : now;

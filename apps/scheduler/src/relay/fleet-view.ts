@@ -7,6 +7,8 @@ import { LRUCache } from 'lru-cache';
 /** A task names about this much work, so that tiny steps share the cost of a queue hop. */
 const TASK_WORK_MS = 25;
 const MOST_STEPS_IN_TASK = 64;
+/** Of what the agents of a queue may make at once, the part that may be with agents for which a full task is too large. */
+const TOO_SMALL_SHARE = 0.1;
 /** Steps that nobody can take are looked at again after as long as their handler has been missing, within these. */
 const FIRST_LOOK_MS = 1000;
 const LONGEST_LOOK_MS = 30_000;
@@ -21,6 +23,8 @@ export class FleetView {
   readonly #directory: Pick<AgentDirectory, 'list'>;
   #living: readonly AgentView[] = [];
   #queues: ReadonlyMap<string, ServedQueue> = new Map();
+  /** Queue -> steps that one task of it may have. */
+  #roomOf: ReadonlyMap<string, number> = new Map();
   #durations: Record<string, string> = {};
   #handlers: ReadonlySet<string> = new Set();
   /** Since when handlers have been missing, monotonic. Forgetting one costs a few more looks. */
@@ -45,6 +49,7 @@ export class FleetView {
     const living = agents.filter(({ status }) => status !== 'lost' && status !== 'draining');
     const isUnchanged = living.length === this.#living.length && living.every(isSameAs(this.#living));
     this.#living = living;
+    this.#roomOf = roomOfTasks(living);
     if (isUnchanged) return;
     this.#queues = indexQueues(living);
     const handlers = new Set(
@@ -88,7 +93,7 @@ export class FleetView {
   stepsPerTask(queue: string, use: string): number {
     const meanMs = Number(this.#durations[`${queue}/${use}`] ?? Number.NaN);
     if (!(meanMs > 0)) return 1;
-    const most = this.#queues.get(queue)?.slots ?? 1;
+    const most = this.#roomOf.get(queue) ?? 1;
     return Math.max(1, Math.min(MOST_STEPS_IN_TASK, most, Math.floor(TASK_WORK_MS / meanMs)));
   }
 }
@@ -98,22 +103,46 @@ interface ServedQueue {
   taken: Set<string>;
   /** Handlers of living agents that are unhealthy and take none. */
   resting: Set<string>;
-  /** Of the largest agent that takes work. */
-  slots: number;
 }
 
 function indexQueues(agents: readonly AgentView[]): Map<string, ServedQueue> {
   const index = new Map<string, ServedQueue>();
-  for (const { queues, handlers, intake, load } of agents) {
+  for (const { queues, handlers, intake } of agents) {
     for (const queue of queues) {
-      const served = index.get(queue) ?? { taken: new Set(), resting: new Set(), slots: 1 };
+      const served = index.get(queue) ?? { taken: new Set(), resting: new Set() };
       index.set(queue, served);
       const list = intake === 'none' ? served.resting : served.taken;
       for (const use of handlers) list.add(use);
-      if (intake !== 'none') served.slots = Math.max(served.slots, load.slots);
     }
   }
   return index;
+}
+
+/**
+ * How many steps a task may have, by what each agent may make at once now: its slots, or fewer while it is short of something.
+ * An agent that a task is too large for hands the rest of it back, so no more than a tenth of the work may go to such.
+ */
+function roomOfTasks(agents: readonly AgentView[]): Map<string, number> {
+  const limits = new Map<string, number[]>();
+  for (const { queues, intake, load } of agents) {
+    const limit = Math.min(load.slots, load.limit ?? load.slots);
+    if (intake === 'none' || limit < 1) continue;
+    for (const queue of queues) {
+      const own = limits.get(queue);
+      if (own === undefined) limits.set(queue, [limit]);
+      else own.push(limit);
+    }
+  }
+  return new Map(Array.from(limits, ([queue, own]) => [queue, roomWithin(own.sort((a, b) => a - b))]));
+}
+
+function roomWithin(ascending: readonly number[]): number {
+  let left = ascending.reduce((sum, limit) => sum + limit, 0) * TOO_SMALL_SHARE;
+  for (const limit of ascending) {
+    left -= limit;
+    if (left < 0) return limit;
+  }
+  return ascending.at(-1) ?? 1;
 }
 
 /** Whether an agent does the same work as the one in its place: what it can do does not change while it lives. */

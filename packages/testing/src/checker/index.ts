@@ -7,7 +7,7 @@ export { hashOf } from './output-hash.ts';
 export { recordCalls } from './record-calls.ts';
 export { type EffectRecorder, startEffectRecorder } from './record-effects.ts';
 export { processesOf } from './record-processes.ts';
-export { watchAgents } from './record-sightings.ts';
+export { watchAgents, watchBreakers } from './record-sightings.ts';
 export { Recorder, runOfCall } from './recorder.ts';
 export * from './recording.ts';
 export { readRecording, writeRecording } from './recording-folder.ts';

@@ -1,23 +1,38 @@
-import type { AgentList } from '@flotilla/contracts';
+import type { AgentList, BreakerView } from '@flotilla/contracts';
 import type { FleetApi } from '../fleet-api.ts';
-import type { AgentSighting } from './recording.ts';
+import type { AgentSighting, BreakerSighting } from './recording.ts';
 
 const LOOK_MS = 500;
 const ANSWER_MS = 1000;
 
-/**
- * Looks twice a second as what the agents are shown, until it is told to stop. What no scheduler answers in time is not a
- * sighting.
- */
-export function watchAgents(
-  api: Pick<FleetApi, 'request'>,
-  seen: (sighting: AgentSighting) => void,
-): { stop: () => Promise<void> } {
+type Api = Pick<FleetApi, 'request'>;
+interface Watch {
+  stop: () => Promise<void>;
+}
+
+/** Looks twice a second as what the agents are shown, until it is told to stop. */
+export function watchAgents(api: Api, seen: (sighting: AgentSighting) => void): Watch {
+  return watch<AgentList>(api, '/v1/agents', (at, { agents }) =>
+    seen({ at, agents: Object.fromEntries(agents.map(({ agentId, status }) => [agentId, status])) }),
+  );
+}
+
+/** The same of the breakers. */
+export function watchBreakers(api: Api, seen: (sighting: BreakerSighting) => void): Watch {
+  return watch<{ breakers: BreakerView[] }>(api, '/v1/breakers', (at, { breakers }) =>
+    seen({ at, breakers: breakers.map(({ name, state, since, parked }) => ({ name, state, since, parked })) }),
+  );
+}
+
+/** What no scheduler answers in time is not a sighting. */
+function watch<Body>(api: Api, path: string, seen: (at: number, body: Body) => void): Watch {
   const over = new AbortController();
   const watching = (async () => {
     while (!over.signal.aborted) {
-      const sighting = await lookOnce(api);
-      if (sighting !== undefined) seen(sighting);
+      const at = Date.now();
+      const options = { timeoutMs: ANSWER_MS, repeat: false };
+      const answer = await api.request<Body>('GET', path, undefined, options).catch(() => undefined);
+      if (answer?.status === 200) seen(at, answer.body);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   })();
@@ -27,13 +42,4 @@ export function watchAgents(
       await watching;
     },
   };
-}
-
-async function lookOnce(api: Pick<FleetApi, 'request'>): Promise<AgentSighting | undefined> {
-  const at = Date.now();
-  const path = '/v1/agents';
-  const options = { timeoutMs: ANSWER_MS, repeat: false };
-  const answer = await api.request<AgentList>('GET', path, undefined, options).catch(() => undefined);
-  if (answer?.status !== 200) return undefined;
-  return { at, agents: Object.fromEntries(answer.body.agents.map(({ agentId, status }) => [agentId, status])) };
 }

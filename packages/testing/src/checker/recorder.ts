@@ -15,6 +15,8 @@ export class Recorder {
     faults: [],
     processes: [],
     sightings: [],
+    breakers: [],
+    dependencyCalls: [],
     scans: [],
   };
 
@@ -65,7 +67,8 @@ export class Recorder {
 
   /** What has been recorded until now. */
   recording(): Recording {
-    const { calls, runs, listings, effects, faults, processes, sightings, scans } = this.#parts;
+    const { calls, runs, listings, effects, faults, processes, sightings, breakers, dependencyCalls, scans } =
+      this.#parts;
     return {
       calls: [...calls],
       runs: [...runs],
@@ -74,6 +77,8 @@ export class Recorder {
       faults: [...faults],
       processes: [...processes],
       sightings: [...sightings],
+      breakers: [...breakers],
+      dependencyCalls: [...dependencyCalls],
       scans: [...scans],
     };
   }

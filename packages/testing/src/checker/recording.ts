@@ -1,5 +1,6 @@
 import type {
   AgentStatus,
+  BreakerView,
   CancelReceipt,
   CheckpointView,
   ProblemDocument,
@@ -28,6 +29,10 @@ export interface Recording {
   processes: readonly ProcessEntry[];
   /** As what the agents were shown, again and again, in the order in which it was looked at. */
   sightings: readonly AgentSighting[];
+  /** As what the breakers were shown, again and again, in the order in which it was looked at. */
+  breakers: readonly BreakerSighting[];
+  /** Calls that reached a dependency which tells of them, in the order in which they came. */
+  dependencyCalls: readonly DependencyCall[];
   /** What was in Redis; the last one counts and was taken when everything had come to rest. */
   scans: readonly RedisScan[];
 }
@@ -133,6 +138,19 @@ export interface AgentSighting {
   agents: Readonly<Record<string, AgentStatus>>;
 }
 
+export interface BreakerSighting {
+  at: number;
+  breakers: readonly Pick<BreakerView, 'name' | 'state' | 'since' | 'parked'>[];
+}
+
+export interface DependencyCall {
+  at: number;
+  /** The breaker of the steps that call it. */
+  breaker: string;
+  /** It gave a good answer. */
+  answered: boolean;
+}
+
 export interface ScannedKey {
   key: string;
   type: string;
@@ -156,5 +174,7 @@ export const EMPTY_RECORDING: Recording = {
   faults: [],
   processes: [],
   sightings: [],
+  breakers: [],
+  dependencyCalls: [],
   scans: [],
 };

@@ -68,6 +68,8 @@ interface StepRule {
   use?: string;
   join: 'all' | 'any' | 'settled';
   maxAttempts: number;
+  /** The breaker of the dependency that it calls. */
+  breaker?: string;
   forMs?: number;
   attemptMs?: number | undefined;
   heartbeatMs?: number | undefined;
@@ -150,6 +152,7 @@ function ruleOf(definition: WorkflowDefinition | undefined, stepId: string): Ste
   if (work.kind === 'branch' || work.kind === 'map') return rule;
   if (work.kind === 'task') rule.use = work.use;
   if (work.compensate !== undefined) rule.compensated = true;
+  if (work.breaker !== undefined) rule.breaker = work.breaker;
   rule.maxAttempts = work.retry?.maxAttempts ?? definition.retry?.maxAttempts ?? rule.maxAttempts;
   return { ...rule, ...definition.timeouts, ...work.timeouts };
 }

@@ -3,7 +3,7 @@ import type { Recording } from './recording.ts';
 import type { RunFacts } from './run-facts.ts';
 
 export interface Violation {
-  /** `V0` to `V18`: docs/reference/invariants.md. */
+  /** `V0` to `V19`: docs/reference/invariants.md. */
   invariant: string;
   message: string;
   runId?: string;
@@ -21,6 +21,8 @@ export interface Bounds {
   clockToleranceMs?: number;
   /** From a cancellation to the run's end, outside of faults. Default: not checked. */
   cancelMs?: number;
+  /** Between two calls that test whether a dependency is back. Default: not checked. */
+  probeIntervalMs?: number;
   /** True where tasks of killed workers may still be in BullMQ. Default false. */
   tasksMayRemain?: boolean;
   /** What was acknowledged as `fast` in here may be lost: a failover. Default: none. */

@@ -1,5 +1,6 @@
 import type { FaultId } from '../fault-table.ts';
 import { skewClock } from './clock-faults.ts';
+import { killDependency } from './dependency-faults.ts';
 import { fillDisk } from './disk-full.ts';
 import type { Injector } from './injury.ts';
 import { cutOffWorker, halfCutOffWorker, slowNetwork } from './network-faults.ts';
@@ -28,4 +29,5 @@ export const INJECTORS: Readonly<Record<FaultId, Injector>> = {
   F20: poisonStep,
   F22: vandaliseQueue,
   F25: cancelStorm,
+  F26: killDependency,
 };

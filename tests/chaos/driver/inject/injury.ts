@@ -14,8 +14,21 @@ export interface Injury {
   rejoinMs?: number;
   /** How long the only worker that could go on was not there: that is the machine's time, and comes on top of the bound. */
   awayMs?: number;
+  /** What was seen of a dependency that was dead. */
+  outage?: DependencyOutage;
   /** Runs that were cancelled. */
   cancelled?: readonly string[];
+}
+
+interface DependencyOutage {
+  breaker: string;
+  /** Of the runs that need it, all made by the fault. */
+  runIds: readonly string[];
+  steps: number;
+  /** When the breaker opened, on Redis' clock. */
+  openedAt: number;
+  /** Steps that waited behind it when the dependency came back. */
+  parked: number;
 }
 
 export type Injector = (scene: Scene, fault: PlannedFault) => Promise<Injury>;

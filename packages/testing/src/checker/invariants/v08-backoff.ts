@@ -26,9 +26,11 @@ export const v08 = perRun(
         const waitedMs = start.at - retry.at;
         const delayMs = Number(retry.data?.['delayMs'] ?? 0);
         if (waitedMs < delayMs) say(`${stepId} waited ${waitedMs} ms instead of ${delayMs}`, retry);
-        // Taken and given back in between, or held by a pause: then it is not the backoff that took so long.
+        // Taken and given back in between, parked, or held by a pause: then it is not the backoff that took so long.
         const isPlain =
-          lastBefore(ends, start, () => true) === last && !events.some(({ type }) => type === 'run-paused');
+          lastBefore(ends, start, () => true) === last &&
+          lastBefore(own, start, ({ type, seq }) => type === 'step-parked' && seq > retry.seq) === undefined &&
+          !events.some(({ type }) => type === 'run-paused');
         const mostMs = delayMs + lateMs + excusedMs(recording, bounds, retry.at, start.at);
         if (isPlain && waitedMs > mostMs) say(`${stepId} waited ${waitedMs} ms instead of ${delayMs}`, retry);
       }
