@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { ConcurrencyLimit, classifyError, judgePressure, mayBeStarved, type Resources } from '@flotilla/engine';
-import type { Slots } from '@flotilla/executor';
+import type { Executor } from '@flotilla/executor';
 import { createRateLimitedLog, type Logger, type RateLimitedLog } from '@flotilla/telemetry';
 import { heapLimitOf } from './heap-limit.ts';
 
@@ -12,22 +12,28 @@ const REASON = 'resources';
 const OWN_CODES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOSPC', 'ENOMEM', 'ENOBUFS', 'EDQUOT']);
 
 /**
- * Has the worker take less work when memory or the event loop run short, or attempts fail for what they cannot get, and
- * more again afterwards. Changes only how many attempts begin: those under way go on.
+ * Has the worker take less work when memory or the event loop run short, attempts fail for what they cannot get, or Redis
+ * is away, and more again afterwards. Changes only how many attempts begin: those under way go on.
  */
 export class LoadGovernor {
-  readonly #slots: Slots;
+  readonly #slots: Executor['slots'];
+  readonly #held: Executor['held'];
   readonly #limit: ConcurrencyLimit;
   readonly #logger: Logger;
   readonly #log: RateLimitedLog;
+  readonly #isRedisAway: () => boolean;
   readonly #heapLimit = heapLimitOf();
   #timer: NodeJS.Timeout | undefined;
   #lookedAt = performance.now();
   #cpuUsedMs = cpuUsedMs();
   #told: number;
+  /** Attempts that were under way when Redis was last away, and still are. */
+  #carried = new Set<string>();
 
-  constructor(slots: Slots, logger: Logger) {
+  constructor({ slots, held }: Pick<Executor, 'slots' | 'held'>, logger: Logger, isRedisAway: () => boolean) {
     this.#slots = slots;
+    this.#held = held;
+    this.#isRedisAway = isRedisAway;
     this.#logger = logger;
     this.#log = createRateLimitedLog({ logger });
     const slowStart = mayBeStarved(slots.size, this.#heapLimit);
@@ -59,8 +65,12 @@ export class LoadGovernor {
 
   #look(): void {
     const { pressure, of, share } = judgePressure(this.#measure());
-    this.#limit.observe(pressure, this.#slots.taken, performance.now(), share);
-    this.#apply(of);
+    const isAway = this.#isRedisAway();
+    if (isAway) this.#carried = new Set(this.#held);
+    else for (const attemptId of this.#carried) if (!this.#held.has(attemptId)) this.#carried.delete(attemptId);
+    this.#limit.observe(pressure, this.#slots.taken, performance.now(), share, this.#carried.size);
+    if (isAway) this.#limit.outage(performance.now());
+    this.#apply(isAway ? 'Redis does not answer' : of);
   }
 
   #apply(why: string): void {

@@ -12,6 +12,7 @@ import { ForgottenAttempts } from './forgotten-attempts.ts';
 import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { LoadGovernor } from './load-governor.ts';
+import { OutageWatch } from './outage-watch.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
 
 /** How often the memory of Redis is looked at. */
@@ -51,7 +52,11 @@ export async function startWorker(
       onExhausted: (code) => governor?.exhausted(code),
       ...(own === undefined ? {} : { makeAlone: (attempt, control) => own.make(attempt, control) }),
     });
-    if (config.flags['adaptive-concurrency'] > 0) governor = new LoadGovernor(executor.slots, logger);
+    const outages = new OutageWatch(() => commands.client.ping());
+    const startsSlowly = config.flags['slow-start'] > 0;
+    if (config.flags['adaptive-concurrency'] > 0) {
+      governor = new LoadGovernor(executor, logger, () => startsSlowly && outages.isAway);
+    }
     const startedAt = Date.now();
     const identity = {
       ...{ agentId: workerId, workerId, host: hostname(), pid: process.pid, version: WORKER_VERSION },
@@ -112,6 +117,7 @@ export async function startWorker(
       void look(watch, logger, onDataLoss).then(() => forgotten.afterLook(watch.lineage));
     }, REDIS_RECHECK_MS).unref();
     watchdog.start();
+    outages.start();
     governor?.start();
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
@@ -132,6 +138,7 @@ export async function startWorker(
       await within(keeper.leave(), CLOSE_MS);
       own?.close();
       governor?.stop();
+      outages.stop();
       await watchdog.stop();
       await parts.close();
     };

@@ -15,6 +15,7 @@ export const FLAGS = {
   compensate: { scope: 'run', says: 'steps that have succeeded are compensated when their run does not succeed' },
   'health-routing': { scope: 'fleet', says: 'agents whose steps fail or take too long are taken out of routing' },
   'adaptive-concurrency': { scope: 'fleet', says: 'workers that run short of memory or handles take less work' },
+  'slow-start': { scope: 'fleet', says: 'after an outage of Redis workers begin with a tenth of their slots' },
   'storage-watermarks': { scope: 'fleet', says: 'while Redis is nearly full, runs are refused and steps held' },
 } as const satisfies Record<string, { scope: 'run' | 'fleet'; says: string }>;
 

@@ -84,20 +84,67 @@ describe('the limit of attempts at once', () => {
     ]);
   });
 
+  test('after an outage is a tenth, and doubles every five seconds from its end', () => {
+    const limit = new ConcurrencyLimit(SLOTS);
+    for (let nowMs = 0; nowMs <= 3000; nowMs += 250) limit.outage(nowMs);
+    const limits = [3250, 7750, 8000, 13_000, 18_000, 23_000].map((atMs) => {
+      limit.observe('none', limit.limit, atMs);
+      return limit.limit;
+    });
+    expect(limits).toEqual([7, 7, 14, 28, 56, 64]);
+  });
+
+  test('after an outage is what still goes on from before it, and a tenth', () => {
+    const limit = new ConcurrencyLimit(SLOTS);
+    limit.outage(0);
+    const limits = [
+      [250, 40],
+      [1000, 30],
+      [1250, 20],
+      [5000, 10],
+      [5250, 0],
+    ].map(([atMs = 0, carried = 0]) => {
+      limit.observe('none', carried + 7, atMs, 0, carried);
+      return limit.limit;
+    });
+    expect(limits).toEqual([7, 37, 27, 24, 14]);
+  });
+
+  test('after an outage has room for one, however few its slots are', () => {
+    const first = [1, 2, 16].map((slots) => {
+      const limit = new ConcurrencyLimit(slots);
+      limit.outage(0);
+      return limit.limit;
+    });
+    expect(first).toEqual([1, 1, 2]);
+  });
+
+  test('while short of something, an outage makes it no larger', () => {
+    const limit = new ConcurrencyLimit(SLOTS);
+    limit.observe('much', 12, 0);
+    limit.outage(250);
+    expect(limit.limit).toBe(0);
+    limit.observe('none', 12, 500);
+    limit.observe('some', 3, 1000);
+    limit.outage(1250);
+    expect(limit.limit).toBe(1);
+  });
+
   test('stays within its slots, and never is nothing when nothing is under way', () => {
     const pressures = fc.constantFrom<Pressure>('none', 'some', 'much');
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 500 }),
         fc.boolean(),
-        fc.array(fc.tuple(pressures, fc.nat(500))),
+        fc.array(fc.tuple(pressures, fc.nat(500), fc.nat(500), fc.boolean())),
         (slots, slowStart, seen) => {
           const limit = new ConcurrencyLimit(slots, { slowStart });
           let nowMs = 0;
-          for (const [pressure, taken] of seen) {
+          for (const [pressure, taken, carried, isAway] of seen) {
             nowMs += 250;
             if (taken > slots) limit.exhausted(taken, nowMs);
-            limit.observe(pressure, taken, nowMs);
+            limit.observe(pressure, taken, nowMs, 0, carried);
+            if (isAway) limit.outage(nowMs);
             expect(limit.limit).toBeGreaterThanOrEqual(pressure === 'much' && taken > 0 ? 0 : 1);
             expect(limit.limit).toBeLessThanOrEqual(slots);
           }

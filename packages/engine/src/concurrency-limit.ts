@@ -13,11 +13,13 @@ const USED_SHARE = 0.7;
 const FULL_SHARE = 0.8;
 const SLOW_START_SHARE = 0.1;
 const SLOW_START_DOUBLES_EVERY_MS = 5000;
+/** After an outage: until then attempts that have ended meanwhile tell of it, and what still goes on is really under way. */
+const CARRIED_AFTER_MS = 1000;
 
 /**
  * How many attempts a worker may make at once: its slots while all is well, fewer after what they need ran short.
- * Decreases by half, increases by small steps; after it had to stop altogether (and where it starts with little room) it
- * begins with a tenth and doubles every five seconds. Never stands still for good: without attempts there is room for one.
+ * Decreases by half, increases by small steps; after it had to stop altogether, after an outage of Redis, and where it starts
+ * with little room it begins with a tenth and doubles every five seconds. Never stands still for good: without attempts there is room for one.
  */
 export class ConcurrencyLimit {
   readonly #slots: number;
@@ -26,6 +28,9 @@ export class ConcurrencyLimit {
   #increasedAtMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
   #slowStart: boolean;
+  #outageAtMs = Number.NEGATIVE_INFINITY;
+  /** Attempts from before an outage that are still under way: they count beside the limit. */
+  #carried = 0;
 
   constructor(slots: number, { slowStart = false }: { slowStart?: boolean } = {}) {
     this.#slots = slots;
@@ -38,22 +43,24 @@ export class ConcurrencyLimit {
   }
 
   get limit(): number {
-    return this.#limit;
+    return Math.min(this.#slots, this.#limit + this.#carried);
   }
 
   /**
-   * What was seen now; `taken` is the number of attempts under way, `share` how much of the memory they and the rest use.
-   * Call it several times a second.
+   * What was seen now; `taken` is the number of attempts under way, `share` how much of the memory they and the rest use;
+   * `carried` how many of them are from before the last outage. Call it several times a second.
    */
-  observe(pressure: Pressure, taken: number, nowMs: number, share = 0): void {
+  observe(pressure: Pressure, taken: number, nowMs: number, share = 0, carried = 0): void {
+    this.#carried = this.#slowStart && nowMs - this.#outageAtMs >= CARRIED_AFTER_MS ? Math.min(carried, taken) : 0;
     if (pressure === 'much') {
       this.#stopped = true;
+      this.#carried = 0;
       this.#limit = taken === 0 ? 1 : 0;
     } else if (this.#stopped) {
       this.#limit = 1;
       if (pressure === 'none') this.#beginSlowly(nowMs);
     } else if (pressure === 'some') this.#decrease(taken, nowMs);
-    else this.#increase(taken, nowMs, share);
+    else this.#increase(taken - this.#carried, nowMs, share);
   }
 
   /** An attempt, or the worker itself, could not get what it needed (`resource_exhausted`). */
@@ -61,12 +68,24 @@ export class ConcurrencyLimit {
     if (!this.#stopped) this.#decrease(taken, nowMs);
   }
 
+  /** Redis does not answer, as seen now: when it is back, all that waited for it must not begin at once. */
+  outage(nowMs: number): void {
+    if (this.#stopped) return;
+    this.#limit = Math.min(this.#limit, this.#first());
+    this.#slowStart = this.#limit < this.#slots;
+    this.#carried = 0;
+    this.#outageAtMs = nowMs;
+    this.#increasedAtMs = nowMs;
+  }
+
   #decrease(taken: number, nowMs: number): void {
     if (nowMs - this.#decreasedAtMs < DECREASE_EVERY_MS) return;
     this.#decreasedAtMs = nowMs;
     this.#increasedAtMs = nowMs;
     this.#slowStart = false;
-    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, Math.max(1, taken)) * DECREASE_FACTOR));
+    const least = Math.min(this.limit, Math.max(1, taken));
+    this.#carried = 0;
+    this.#limit = Math.max(1, Math.floor(least * DECREASE_FACTOR));
   }
 
   #beginSlowly(nowMs: number): void {
