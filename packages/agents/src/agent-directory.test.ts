@@ -78,6 +78,24 @@ describe('the directory of agents', () => {
     expect(await statuses()).toEqual({ w1: 'healthy' });
   });
 
+  test('ORIGIN: who never gave a sign is not there, and to be looked at, judged or read about makes nobody look alive', async () => {
+    const { client } = connection;
+    await sign('w1');
+    const health = (status: string) => JSON.stringify({ status, reason: 'failures', since: 1, intake: 'all' });
+    const judge = (agentId: string, status: string) =>
+      setHealth(client, namespace, { agentId, beforeText: '', afterText: health(status) });
+    expect(await judge('nobody', 'healthy')).toBe(false);
+    await directory.look();
+    expect((await directory.list()).map(({ workerId }) => workerId)).toEqual(['w1']);
+    expect(directory.get('nobody')).toBeUndefined();
+    await silentFor('w1', 9500);
+    const seenAt = async () => (await directory.list())[0]?.lastSeenAt;
+    const before = await seenAt();
+    await directory.look();
+    expect(await judge('w1', 'unhealthy')).toBe(true);
+    expect([await seenAt(), await statuses()]).toEqual([before, { w1: 'lost' }]);
+  });
+
   test('a sign is as old as the slowest of the loops that take work', async () => {
     await sign('w1', { ageMs: 8000 });
     expect(await statuses()).toEqual({ w1: 'healthy' });

@@ -97,6 +97,31 @@ describe('a step that is ready', () => {
     expect([kinds(1), kinds(2)]).toEqual([['queue'], ['queue', 'concurrency']]);
   });
 
+  test('is held by the limit of a worker that takes less work than it has slots', () => {
+    const [, gate] = gatesOfStep(ready, around({ agents: [agent({ load: { running: 3, slots: 64, limit: 3 } })] }));
+    expect(gate).toMatchObject({ gate: 'concurrency' });
+    expect(gate?.message).toBe(
+      'all 3 slots of the one worker that can make it are taken; it takes fewer than its 64 now',
+    );
+    const none = agent({ load: { running: 0, slots: 64, limit: 0 } });
+    expect(gatesOfStep(ready, around({ agents: [none, none] }))[1]?.message).toBe(
+      '2 workers that can make it take no work now, of 128 slots',
+    );
+  });
+
+  test('is held by the health of its agents, or the lack of its handler, when that changed after it was handed out', () => {
+    const gatesWith = (change: object) =>
+      gatesOfStep(ready, around({ agents: [agent(change)] })).map(({ gate, subject }) => [gate, subject]);
+    expect(gatesWith({ intake: 'none' })).toEqual([
+      ['queue', 'default'],
+      ['agent-health', 'payments.charge'],
+    ]);
+    expect(gatesWith({ handlers: ['other'] })).toEqual([
+      ['queue', 'default'],
+      ['handler', 'payments.charge'],
+    ]);
+  });
+
   test('is held by the lack of a living worker on its queue', () => {
     const [gate] = gatesOfStep(ready, around({ agents: [agent({ status: 'lost' })] }));
     expect(gate).toMatchObject({ gate: 'handler', subject: 'default' });

@@ -92,8 +92,6 @@ function waitsInQueue(step: StepView, around: Surroundings): Gate[] {
   const gates: Gate[] = [];
   const able = serving.filter(({ handlers }) => handlers.includes(use));
   const taking = able.filter(({ intake }) => intake !== 'none');
-  const slots = taking.reduce((sum, { load }) => sum + load.slots, 0);
-  const running = taking.reduce((sum, { load }) => sum + load.running, 0);
   const depth = around.queue?.depth ?? 0;
   const place = placeText(around.queue);
   gates.push({
@@ -103,12 +101,38 @@ function waitsInQueue(step: StepView, around: Surroundings): Gate[] {
     since,
     message: `waits in queue ${queue}${place}; ${depth} ${depth === 1 ? 'task waits' : 'tasks wait'} there`,
   });
-  if (taking.length > 0 && running >= slots) {
-    const workers = taking.length === 1 ? 'the one worker' : `${taking.length} workers`;
-    const message = `all ${slots} slots of ${workers} that can make it are taken`;
-    gates.push({ stepId, gate: 'concurrency', subject: queue, since, message });
-  }
+  const full = fullText(taking);
+  if (full !== undefined) gates.push({ stepId, gate: 'concurrency', subject: queue, since, message: full });
+  // What changed after it was handed out: soon it is looked at again, and parked for that.
+  const nobody = able.length === 0 ? noHandler(step) : taking.length === 0 ? noHealthyAgent(step) : undefined;
+  if (nobody !== undefined) gates.push({ stepId, since, ...nobody });
   return gates;
+}
+
+/** That all that these agents may make at once is under way; undefined when something is free. */
+function fullText(taking: readonly AgentView[]): string | undefined {
+  const sum = (amountOf: (load: AgentView['load']) => number) =>
+    taking.reduce((total, { load }) => total + amountOf(load), 0);
+  const slots = sum((load) => load.slots);
+  const limit = sum((load) => Math.min(load.slots, load.limit ?? load.slots));
+  if (taking.length === 0 || sum(({ running }) => running) < limit) return undefined;
+  const workers = taking.length === 1 ? 'the one worker' : `${taking.length} workers`;
+  const [take, they, their] = taking.length === 1 ? ['takes', 'it takes', 'its'] : ['take', 'they take', 'their'];
+  if (limit === 0) return `${workers} that can make it ${take} no work now, of ${slots} slots`;
+  const fewer = limit < slots ? `; ${they} fewer than ${their} ${slots} now` : '';
+  return `all ${limit} slots of ${workers} that can make it are taken${fewer}`;
+}
+
+function noHandler({ use = '', capability, queue = 'default' }: StepView): Pick<Gate, 'gate' | 'subject' | 'message'> {
+  const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
+  const message = `waits for a worker on queue ${queue} that has ${what}`;
+  return { gate: 'handler', subject: capability ?? use, message };
+}
+
+function noHealthyAgent({ use = '', capability, queue = 'default' }: StepView): ReturnType<typeof noHandler> {
+  const subject = capability ?? use;
+  const message = `waits for a healthy agent on queue ${queue}: those that can do ${subject} are out of routing`;
+  return { gate: 'agent-health', subject, message };
 }
 
 function placeText(queue: QueueFacts | undefined): string {
@@ -123,22 +147,16 @@ function settledNeeds({ needs = [] }: StepView, { steps, runCreatedAt }: Surroun
 }
 
 function whyParked(step: StepView, around: Surroundings): Gate {
-  const { stepId, reason = '', use = '', capability, queue = 'default' } = step;
+  const { stepId, reason = '' } = step;
   const until = around.timer('p');
   const base = { stepId, since: step.since ?? around.runCreatedAt, ...(until === undefined ? {} : { until }) };
   const [kind, name = ''] = splitReason(reason);
   if (kind === 'breaker') return behindBreaker(base, name, around);
-  if (kind === 'agent-health') {
-    const subject = capability ?? use;
-    const message = `waits for a healthy agent on queue ${queue}: those that can do ${subject} are out of routing`;
-    return { ...base, gate: 'agent-health', subject, message };
-  }
+  if (kind === 'agent-health') return { ...base, ...noHealthyAgent(step) };
   if (kind === 'storage') {
     return { ...base, gate: 'storage', subject: 'redis', message: 'waits until Redis has memory again' };
   }
-  const what = capability === undefined ? `the handler ${use}` : `an agent that can do ${capability}`;
-  const message = `waits for a worker on queue ${queue} that has ${what}`;
-  return { ...base, gate: 'handler', subject: capability ?? use, message };
+  return { ...base, ...noHandler(step) };
 }
 
 function splitReason(reason: string): [kind: string, name?: string] {
