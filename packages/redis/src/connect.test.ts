@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import {
   eventually,
-  findRedisServer,
   freePort,
   type LocalRedis,
-  startProcess,
+  launchSentinel,
+  sentinelUrl,
   startRedis,
   within,
 } from '@flotilla/testing';
@@ -239,15 +238,14 @@ describe('Sentinel', () => {
   test('the master is found by its name', async () => {
     const server = await startRedis();
     const port = await freePort();
-    const config = join(server.dir, 'sentinel.conf');
-    await writeFile(config, `port ${port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 ${server.port} 1\n`);
-    const sentinel = await startProcess(findRedisServer() ?? 'redis-server', [config, '--sentinel']);
-    await sentinel.waitForLine(/\+monitor master main/);
-    const connection = connect(`redis+sentinel://127.0.0.1:${port}/main`, 'commands');
+    const file = join(server.dir, 'sentinel.conf');
+    const sentinel = await launchSentinel({ file, port, masterPort: server.port, downAfterMs: 3000 });
+    await sentinel.process.waitForLine(/\+monitor master flotilla/);
+    const connection = connect(sentinelUrl([port]), 'commands');
     await untilReady(connection, 5000);
     expect(await connection.client.set('a', '1')).toBe('OK');
     expect(await closeConnection(connection, 1000)).toBe('quit');
-    await sentinel.stop();
+    await sentinel.process.stop();
     await server.stop();
   });
 });

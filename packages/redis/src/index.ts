@@ -14,6 +14,13 @@ export { isCluster, mastersOf, type RedisClient } from './redis-client.ts';
 export { REDIS_RECHECK_MS, RedisWatch, type RedisWatchOptions } from './redis-watch.ts';
 export { type RetryTransientOptions, retryTransient, type TransientRetry, type TryContext } from './retry-transient.ts';
 export {
+  defineLibrary,
+  type FunctionDefinition,
+  type Library,
+  type LibraryFunction,
+  runFunction,
+} from './run-function.ts';
+export {
   defineScript,
   loadScripts,
   runScript,

@@ -1,5 +1,5 @@
 -- Applies a group of claims and commits.
--- ARGV: lease duration ms, namespace, then per list of transitions that share arguments: name, tag, their count, the shared
+-- Arguments: lease duration ms, namespace, then per list of transitions that share arguments: name, tag, their count, the shared
 --       arguments, and the own ones of each
 --
 -- Invariants:
@@ -9,17 +9,21 @@
 -- 2. A transition sees in the shared run what the earlier ones of its group have put there.
 local SHARED, OWN = { claim = 5, commit = 6 }, { claim = 2, commit = 6 }
 -- By transition: its name, its tag, where its shared and its own arguments begin.
-local names, tags, shared, own, count = {}, {}, {}, {}, 0
-local position, last = 3, #ARGV
-while position <= last do
-  local name, tag, listed = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
-  local sharedAt, ownAt, ownLength = position + 3, position + 3 + SHARED[name], OWN[name]
-  for index = 1, listed do
-    count = count + 1
-    names[count], tags[count], shared[count], own[count] = name, tag, sharedAt, ownAt
-    ownAt = ownAt + ownLength
+local names, tags, shared, own, count
+
+local function unfold()
+  names, tags, shared, own, count = {}, {}, {}, {}, 0
+  local position, last = 3, #ARGV
+  while position <= last do
+    local name, tag, listed = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
+    local sharedAt, ownAt, ownLength = position + 3, position + 3 + SHARED[name], OWN[name]
+    for index = 1, listed do
+      count = count + 1
+      names[count], tags[count], shared[count], own[count] = name, tag, sharedAt, ownAt
+      ownAt = ownAt + ownLength
+    end
+    position = ownAt
   end
-  position = ownAt
 end
 
 local function decide(from, to)
@@ -76,19 +80,23 @@ local function finishWriting(runs)
   flushGathered()
 end
 
-local prepared, group = pcall(prepare, 1, count)
-if prepared then
-  finishWriting(group.runs)
-  return group.replies
-end
-local replies = {}
-for index = 1, count do
-  local ok, own = pcall(prepare, index, index)
-  if ok then
-    finishWriting(own.runs)
-    replies[index] = own.replies[1]
-  else
-    replies[index] = errorReply(own)
+return function(arguments)
+  begin(arguments)
+  unfold()
+  local prepared, group = pcall(prepare, 1, count)
+  if prepared then
+    finishWriting(group.runs)
+    return group.replies
   end
+  local replies = {}
+  for index = 1, count do
+    local ok, alone = pcall(prepare, index, index)
+    if ok then
+      finishWriting(alone.runs)
+      replies[index] = alone.replies[1]
+    else
+      replies[index] = errorReply(alone)
+    end
+  end
+  return replies
 end
-return replies

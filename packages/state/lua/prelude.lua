@@ -8,14 +8,13 @@
 --    What changes of a run is gathered, too: `put`, `remove` and `event` write nothing, `writeRun` does.
 -- 3. Times in a run's hash and history are milliseconds since the run's creation (`c`), so are fencing tokens:
 --    token = max(previous + 1, now - c), which a failover cannot roll back below what a zombie holds.
+-- 4. What stands at the top of a file lives on from call to call (the server keeps it): nothing there is of one call but
+--    what `begin` sets anew, and what is kept to save work is bounded.
 -- Globals are looked up by name each time they are used, locals are not.
-local ARGV, call, pcall, pairs, tonumber = ARGV, redis.call, pcall, pairs, tonumber
+local call, pcall, pairs, tonumber = redis.call, pcall, pairs, tonumber
 local find, format, match, sub, floor = string.find, string.format, string.match, string.sub, math.floor
-local clock = call('TIME')
-local now = clock[1] * 1000 + floor(clock[2] / 1000)
-local nowText = format('%d', now)
-local LEASE_END_TEXT = format('%d', now + ARGV[1])
-local NAMESPACE = ARGV[2]
+-- Of the call under way.
+local ARGV, now, nowText, LEASE_END_TEXT, NAMESPACE
 local T = {}
 
 -- Group counters: pending + succeeded * 2^17 + failed * 2^34 (see engine/join-counter).
@@ -24,6 +23,21 @@ local UNIT, UNIT2 = 131072, 17179869184
 -- Lua would write large numbers with an exponent.
 local function integer(value) return format('%d', value) end
 
+-- Keeps what `take` makes of a text, for steps of one shape have the same. Nobody may change what it returns.
+local MOST_CHARACTERS_KEPT = 200000
+local function takenApart(take)
+  local kept, characters = {}, 0
+  return function(text)
+    local found = kept[text]
+    if found then return found end
+    found = take(text)
+    characters = characters + #text
+    if characters > MOST_CHARACTERS_KEPT then kept, characters = {}, #text end
+    kept[text] = found
+    return found
+  end
+end
+
 -- Gathered writes -------------------------------------------------------------------------------------------------
 local sortedSets, outboxes, messages
 local function gatherAnew()
@@ -31,7 +45,17 @@ local function gatherAnew()
   outboxes = {}     -- tag -> list of entries
   messages = {}     -- list of {channel, text}
 end
-gatherAnew()
+
+-- Before anything of a call.
+local function begin(arguments)
+  ARGV = arguments
+  local clock = call('TIME')
+  now = clock[1] * 1000 + floor(clock[2] / 1000)
+  nowText = format('%d', now)
+  LEASE_END_TEXT = format('%d', now + ARGV[1])
+  NAMESPACE = ARGV[2]
+  gatherAnew()
+end
 
 -- `score`: a number, or its text where many have the same.
 local function schedule(key, member, score)
@@ -336,19 +360,14 @@ end
 
 -- Edges out of a settled step, as one text: `group|delta|start value|join (y: any)|key of a lone member the caller may
 -- continue with or ''|its attemptMs`, joined by ';'. Steps of one shape have the same text: it is taken apart once.
-local edgesOfText = {}
-local function edgesOf(text)
-  local edges = edgesOfText[text]
-  if not edges then
-    edges = {}
-    for group, delta, start, join, key, attemptMs in string.gmatch(text, '(%d+)|(-?%d+)|(%d+)|(%a)|([^|;]*)|([^;]*)') do
-      edges[#edges + 1] = { group = group, field = 'g' .. group, delta = tonumber(delta), start = tonumber(start),
-        any = join == 'y', key = key, attemptMs = attemptMs }
-    end
-    edgesOfText[text] = edges
+local edgesOf = takenApart(function(text)
+  local edges = {}
+  for group, delta, start, join, key, attemptMs in string.gmatch(text, '(%d+)|(-?%d+)|(%d+)|(%a)|([^|;]*)|([^;]*)') do
+    edges[#edges + 1] = { group = group, field = 'g' .. group, delta = tonumber(delta), start = tonumber(start),
+      any = join == 'y', key = key, attemptMs = attemptMs }
   end
   return edges
-end
+end)
 
 local function wantEdges(run, text)
   local edges = edgesOf(text)

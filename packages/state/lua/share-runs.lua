@@ -6,16 +6,11 @@ local function parentOf(key)
   return find(key, '.', 1, true) and match(key, '^(%d+)%.')
 end
 
-local listsOfText = {}
-local function listOf(text)
-  local list = listsOfText[text]
-  if not list then
-    list = {}
-    for key in string.gmatch(text, '[^,]+') do list[#list + 1] = key end
-    listsOfText[text] = list
-  end
+local listOf = takenApart(function(text)
+  local list = {}
+  for key in string.gmatch(text, '[^,]+') do list[#list + 1] = key end
   return list
-end
+end)
 
 local function wantSources(run, text)
   if text == '' then return end

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { defineLibrary } from '@flotilla/redis';
 import { EVENT_CODES } from './event-codes.ts';
 import { CHANNELS, KEY_SUFFIXES, RELAY_GROUP } from './keys.ts';
 
@@ -19,10 +20,7 @@ const TRANSITION_FILES: readonly string[] = [
   'apply-transitions',
 ];
 
-/**
- * What happens with every step has a script of its own: it costs half of what the whole one costs to enter, and reads and
- * writes each run once a group.
- */
+/** What happens with every step has a function of its own: it reads and writes each run once a group. */
 const HOT_FILES: readonly string[] = [
   'share-runs',
   'transitions/settle-step',
@@ -54,14 +52,19 @@ function withLiterals(lua: string): string {
 }
 
 /**
- * The script that applies a group of transitions.
+ * The functions that apply a group of transitions. What a process of another release has loaded is another library, for
+ * its name tells its content.
  *
  * `progress` may run while Redis is over its memory limit: commits, failures and renewals must get through, or work that
- * is finished would be thrown away (Redis refuses a script at its first denied write otherwise). `hot` is the same for
+ * is finished would be thrown away (Redis refuses a call at its first denied write otherwise). `hot` is the same for
  * claims and commits, and knows no others. `admission` is refused as a whole then: what is new waits outside.
  */
-export function transitionScript(kind: 'progress' | 'hot' | 'admission'): string {
-  const flags = kind === 'admission' ? '#!lua\n' : '#!lua flags=allow-oom\n';
-  const files = kind === 'hot' ? HOT_FILES : TRANSITION_FILES;
-  return flags + withLiterals(['prelude', ...files].map(luaFile).join('\n'));
+export const transitionFunctions = defineLibrary('flotilla_transitions', {
+  progress: { lua: sourceOf(TRANSITION_FILES), allowOom: true },
+  hot: { lua: sourceOf(HOT_FILES), allowOom: true },
+  admission: { lua: sourceOf(TRANSITION_FILES), allowOom: false },
+});
+
+function sourceOf(files: readonly string[]): string {
+  return withLiterals(['prelude', ...files].map(luaFile).join('\n'));
 }

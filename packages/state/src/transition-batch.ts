@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
-import { defineScript, isCluster, type RedisClient, retryTransient, runScript, type Script } from '@flotilla/redis';
-import { transitionScript } from './lua-source.ts';
+import { isCluster, type LibraryFunction, type RedisClient, retryTransient, runFunction } from '@flotilla/redis';
+import { transitionFunctions } from './lua-source.ts';
 
 /** At most this many transitions a call: half of a worker's usual slots, so that it works on one group's replies while
  * Redis works on the other's. */
@@ -32,7 +32,7 @@ export interface TransitionBatchOptions {
   namespace: string;
   /** Lease of a worker. Default 9000. */
   leaseDurationMs?: number;
-  /** `admission` scripts are refused by a Redis over its memory limit, `progress` ones are not. */
+  /** What is for `admission` a Redis over its memory limit refuses, `progress` it does not. */
   kind: 'progress' | 'admission';
   /** How long a call is tried again through a Redis outage. Every transition may be repeated without harm. */
   deadlineMs: number;
@@ -41,24 +41,22 @@ export interface TransitionBatchOptions {
 export const DEFAULT_LEASE_DURATION_MS = 9_000;
 
 /**
- * Group commit: gathers a process's transitions and applies them in few script calls. While a call is under way others
+ * Group commit: gathers a process's transitions and applies them in few calls of a function in Redis. While a call is under way others
  * gather; under no load a group is one transition and nothing waits. Each transition is answered for itself.
  *
- * One lane a script and slot: a standalone Redis takes transitions of all partitions in one call, a Cluster one lane a
- * partition. Claims and commits have a script and so lanes of their own.
+ * One lane a function and slot: a standalone Redis takes transitions of all partitions in one call, a Cluster one lane a
+ * partition. Claims and commits have a function and so lanes of their own.
  */
 export class TransitionBatch {
   readonly #options: TransitionBatchOptions;
-  readonly #script: Script;
-  readonly #hotScript: Script;
+  readonly #function: LibraryFunction;
   readonly #lanes = new Map<string, Lane>();
   readonly #perPartition: boolean;
   readonly #head: [string, string];
 
   constructor(options: TransitionBatchOptions) {
     this.#options = options;
-    this.#script = defineScript({ name: `apply-transitions-${options.kind}`, lua: transitionScript(options.kind) });
-    this.#hotScript = defineScript({ name: 'apply-transitions-hot', lua: transitionScript('hot') });
+    this.#function = transitionFunctions[options.kind];
     this.#perPartition = isCluster(options.client);
     this.#head = [String(options.leaseDurationMs ?? DEFAULT_LEASE_DURATION_MS), options.namespace];
   }
@@ -114,12 +112,12 @@ export class TransitionBatch {
   }
 
   async #call(hot: boolean, group: readonly Waiting[]): Promise<void> {
-    const script = hot ? this.#hotScript : this.#script;
+    const called = hot ? transitionFunctions.hot : this.#function;
     const args: Argument[] = [...this.#head];
     if (hot) pushHot(args, group);
     else pushEach(args, group);
     try {
-      const replies = (await retryTransient(() => runScript(this.#options.client, script, [group[0]!.tag], args), {
+      const replies = (await retryTransient(() => runFunction(this.#options.client, called, [group[0]!.tag], args), {
         deadlineMs: this.#options.deadlineMs,
       })) as TransitionReply[];
       group.forEach((waiting, index) => {

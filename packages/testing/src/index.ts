@@ -14,6 +14,7 @@ export { type ApiAnswer, FleetApi, mapInTurn, type RequestOptions, type RunRecor
 export { freePort } from './free-port.ts';
 export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } from './local-redis.ts';
 export { checkReplay, type ReplayedGraph, type ReplayOptions, type ReplayReport } from './replay-checks.ts';
+export { launchSentinel, type SentinelProcess, sentinelUrl } from './sentinel-process.ts';
 export { sharedRedis } from './shared-redis.ts';
 export { type SpawnNodeOptions, spawnNode } from './spawn-node.ts';
 export { type ClusterOptions, type RedisCluster, startCluster } from './start-cluster.ts';

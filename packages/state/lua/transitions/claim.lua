@@ -6,16 +6,10 @@
 -- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
 --        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
-local groupsOfText = {}
-local function groupOf(text)
-  local group = groupsOfText[text]
-  if not group then
-    local number, join, start, attemptMs, timers = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
-    group = { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
-    groupsOfText[text] = group
-  end
-  return group
-end
+local groupOf = takenApart(function(text)
+  local number, join, start, attemptMs, timers = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
+  return { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
+end)
 
 WANT['claim'] = function(run, s, o)
   local key = ARGV[o]
