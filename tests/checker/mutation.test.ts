@@ -59,6 +59,31 @@ test('what was acknowledged as fast may be lost in a failover, and nothing else'
   expect(length).toBeGreaterThan(0);
 });
 
+test('while nobody can look, it is not known as what an agent is shown', () => {
+  const [chance] = rounds as [Chance];
+  const recording = goodRecording(chance);
+  const { id, exit } = recording.processes.find(({ planned }) => planned?.signal === 'SIGKILL')!;
+  const sightings = recording.sightings
+    .filter(({ at }) => at < exit!.at! + 4000 || at > exit!.at! + 12_000)
+    .map(({ at, agents }) => {
+      const isJustBack = at > exit!.at! && at < exit!.at! + 13_000;
+      return { at, agents: isJustBack ? { ...agents, [id]: 'healthy' as const } : agents };
+    });
+  expect(judge({ ...recording, sightings }).invariants).toEqual([]);
+});
+
+test('a step that comes back before its breaker is seen closed is not late, however many faults go on', () => {
+  const [chance] = rounds as [Chance];
+  const recording = goodRecording(chance);
+  const { events } = recording.runs.find(({ run }) => run.runId === 'run-parked')!;
+  const { at } = events.findLast(({ type }) => type === 'attempt-started')!;
+  const more = Array.from({ length: 500 }, (_, index) => ({
+    ...{ faultId: `m${index}`, kind: 'kill-redis', startAt: at - 10, endAt: at + 2000, targets: ['redis'] },
+    proof: ['it was killed'],
+  }));
+  expect(judge({ ...recording, faults: [...recording.faults, ...more] }).invariants).toEqual([]);
+});
+
 test('while runs go on, what only holds at rest is not asked for', () => {
   const [chance] = rounds as [Chance];
   const recording = goodRecording(chance);

@@ -35,12 +35,14 @@ function judgeShown(process: ProcessEntry, { recording, bounds }: CheckContext):
   let isTold = false;
   for (const sighting of sightings) {
     const truth = truthAt(sighting.at, process, own);
+    const isGap = sighting.at - lastLookAt > GAP_MS;
+    if (isGap) wrongSince = undefined;
     const shown = shownAs(sighting.agents[process.id]);
     if (truth === undefined || truth.is === shown) {
       wrongSince = undefined;
       isTold = false;
     } else {
-      const couldBeSeenAt = sighting.at - lastLookAt > GAP_MS ? sighting.at : lastLookAt;
+      const couldBeSeenAt = isGap ? sighting.at : lastLookAt;
       wrongSince = Math.max(truth.since, wrongSince ?? couldBeSeenAt);
       const wrongMs = sighting.at - wrongSince;
       if (wrongMs > allowedMs && !isTold) {

@@ -123,6 +123,7 @@ function findUnreleased(openings: readonly Opening[], { runs, recording, bounds 
       );
       if (own?.backAt === undefined) return [];
       const freeAt = Math.max(own.backAt, event.at);
+      if (endAt <= freeAt) return [];
       const returnMs = Math.min(LONGEST_RETURN_MS, Math.max(SHORTEST_RETURN_MS, own.mostParked * RETURN_MS_PER_STEP));
       const mostMs = probeIntervalMs + returnMs + timerLateMs + excusedMs(recording, bounds, freeAt, endAt);
       if (endAt - freeAt <= mostMs) return [];
