@@ -83,7 +83,7 @@ describe('the directory of agents', () => {
     await sign('w1');
     const health = (status: string) => JSON.stringify({ status, reason: 'failures', since: 1, intake: 'all' });
     const judge = (agentId: string, status: string) =>
-      setHealth(client, namespace, { agentId, beforeText: '', afterText: health(status) });
+      setHealth(client, namespace, { agentId, beforeText: '', afterText: health(status), event: undefined });
     expect(await judge('nobody', 'healthy')).toBe(false);
     await directory.look();
     expect((await directory.list()).map(({ workerId }) => workerId)).toEqual(['w1']);
