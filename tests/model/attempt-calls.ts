@@ -185,9 +185,10 @@ export function fail(world: World, known: KnownAttempt, kind: FailKind, fenceShi
 }
 
 /** The scheduler ends a step, wherever it stands among these states. */
-export function forceFail(world: World, run: ReferenceRun, key: StepKey, from: string): Call {
+/** `opening`: of the group's firing, when that is why. */
+export function forceFail(world: World, run: ReferenceRun, key: StepKey, from: string, opening?: number): Call {
   const event = from === '-YPD' ? 'attempt-failed' : 'attempt-timed-out';
-  return failCall(world, run, { ...failureOf(run, key), attempt: { from }, event });
+  return failCall(world, run, { ...failureOf(run, key), attempt: { from }, event, opening });
 }
 
 function failCall(world: World, run: ReferenceRun, a: FailArguments): Call {

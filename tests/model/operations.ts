@@ -9,7 +9,7 @@ import { LEASE_MS } from './reference/reference.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
 import { decide } from './reference/workflow-rules.ts';
 import * as runCalls from './run-calls.ts';
-import { type Relayed, reclaim, relayEntry, startStep, takeDue } from './scheduler-actor.ts';
+import { openingOf, type Relayed, reclaim, relayEntry, startStep, takeDue } from './scheduler-actor.ts';
 import * as stepCalls from './step-calls.ts';
 import { type Call, call, type KnownAttempt, type World } from './world.ts';
 
@@ -260,7 +260,8 @@ function startAgain(world: World, run: ReferenceRun, b: number, c: number): Call
   const step = pick(run.plan.steps, b)!;
   if (!world.decisions.has(`${run.id}|fate ${step.index}`) || !run.hasFired(step.group)) return [];
   const relayed: Relayed = { calls: [], timers: [] };
-  startStep(world, run, step.index, decide(run.rules.groups[step.group]!, run.tally(step.group)), c, relayed);
+  const joined = openingOf(run, decide(run.rules.groups[step.group]!, run.tally(step.group)));
+  startStep(world, run, step.index, joined, c, relayed);
   return relayed.calls;
 }
 

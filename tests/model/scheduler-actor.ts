@@ -35,11 +35,19 @@ export interface Relayed {
 export function relayEntry(world: World, entry: OutboxEntry, chance: number): Relayed {
   const relayed: Relayed = { calls: [], timers: [] };
   for (const line of entry.lines) {
-    const [letter, runId, , fourth, counter] = line.split('|') as [string, string, string, string, string];
+    const [letter, runId, , fourth, counter, opening = '1'] = line.split('|') as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const run = world.reference.runs.get(runId);
     if (run === undefined) continue;
-    if (letter === 'E') startGroup(world, run, run.plan.entryGroup!, undefined, chance, relayed);
-    else if (letter === 'G') startGroup(world, run, Number(fourth), Number(counter), chance, relayed);
+    if (letter === 'E')
+      startGroup(world, run, run.plan.entryGroup!, { counter: undefined, opening: 1 }, chance, relayed);
+    else if (letter === 'G')
+      startGroup(world, run, Number(fourth), { counter: Number(counter), opening: Number(opening) }, chance, relayed);
     else if (letter === 'S') dispatchStep(world, run, fourth, relayed);
     else if (letter === 'F')
       relayed.calls.push(runCalls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
@@ -57,7 +65,7 @@ function startWhatCan(world: World, run: ReferenceRun, chance: number): Call[] {
   for (const { index, group } of run.plan.steps) {
     if (run.steps.has(String(index)) || !run.hasFired(group)) continue;
     const rules = run.rules.groups[group]!;
-    startStep(world, run, index, decide(rules, run.tally(group)), chance + index, relayed);
+    startStep(world, run, index, openingOf(run, decide(rules, run.tally(group))), chance + index, relayed);
   }
   for (const [key, { map, state }] of run.steps) {
     if (map?.isRetried !== true || state !== 'map-running') continue;
@@ -72,13 +80,24 @@ function startGroup(
   world: World,
   run: ReferenceRun,
   group: number,
-  counter: number | undefined,
+  { counter, opening }: { counter: number | undefined; opening: number },
   chance: number,
   relayed: Relayed,
 ): void {
   const rules = run.rules.groups[group]!;
   const decision = counter === undefined ? 'run' : decide(rules, tallyOfCounter(counter));
-  for (const member of rules.members) startStep(world, run, member, decision, chance + member, relayed);
+  for (const member of rules.members)
+    startStep(world, run, member, { joined: decision, opening }, chance + member, relayed);
+}
+
+/** What the group's counter decides, and the opening of the run in which it does. */
+export interface Joined {
+  joined: Decision;
+  opening: number;
+}
+
+export function openingOf(run: ReferenceRun, joined: Decision): Joined {
+  return { joined, opening: run.opening };
 }
 
 /** What becomes of a step whose group has fired. */
@@ -86,7 +105,7 @@ export function startStep(
   world: World,
   run: ReferenceRun,
   index: number,
-  joined: Decision,
+  { joined, opening }: Joined,
   chance: number,
   relayed: Relayed,
 ): void {
@@ -95,38 +114,40 @@ export function startStep(
   const fate = decideOnce(world, run, `fate ${key}`, chance);
   if (joined !== 'run') {
     const outcome = joined === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
-    relayed.calls.push(stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome }));
+    relayed.calls.push(stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome, opening }));
   } else if (step.when !== undefined && fate % 3 === 0) {
     relayed.calls.push(
-      stepCalls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped' }),
+      stepCalls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped', opening }),
     );
   } else if (fate % 23 === 1) {
     // An expression that failed.
-    relayed.calls.push(attemptCalls.forceFail(world, run, key, '-YPD'));
+    relayed.calls.push(attemptCalls.forceFail(world, run, key, '-YPD', opening));
   } else if (step.kind === 'delay') {
-    relayed.calls.push(stepCalls.startDelay(world, run, key));
+    relayed.calls.push(stepCalls.startDelay(world, run, key, opening));
   } else if (step.kind === 'branch') {
-    relayed.calls.push(takeBranch(world, run, key, fate));
+    relayed.calls.push(takeBranch(world, run, key, fate, opening));
   } else if (step.kind === 'map') {
-    relayed.calls.push(startMap(world, run, key, fate));
+    relayed.calls.push(startMap(world, run, key, fate, opening));
   } else {
     dispatchStep(world, run, key, relayed);
   }
 }
 
-function takeBranch(world: World, run: ReferenceRun, key: StepKey, fate: number): Call {
+function takeBranch(world: World, run: ReferenceRun, key: StepKey, fate: number, opening: number): Call {
   const step = run.plan.steps[Number(key)]!;
   const targets = [...(step.cases ?? []).map(({ to }) => to), step.otherwise];
   const chosen = targets[fate % targets.length];
   const outputJson = JSON.stringify({ chosen: chosen === undefined ? null : run.plan.steps[chosen]!.id });
-  return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson, outcome: { chosen } });
+  return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson, outcome: { chosen }, opening });
 }
 
-function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number): Call {
+function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number, opening: number): Call {
   const items = fate % 5;
   if (items === 0)
-    return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded' });
-  return stepCalls.startMap(world, run, key, items, () => [attemptCalls.forceFail(world, run, key, '-YPD')]);
+    return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded', opening });
+  return stepCalls.startMap(world, run, key, { items, opening }, () => [
+    attemptCalls.forceFail(world, run, key, '-YPD', opening),
+  ]);
 }
 
 /** A step goes to workers: they get a hint now, its timers begin when the entry is acknowledged. */

@@ -14,6 +14,8 @@ export interface Settlement {
   outcome: Outcome;
   reason?: string;
   outputJson?: string;
+  /** Of the group's firing, when that is why. */
+  opening?: number;
   from?: string;
   timers?: string;
 }
@@ -32,6 +34,7 @@ export function settle(world: World, run: ReferenceRun, key: StepKey, settlement
     from: settlement.from ?? '-',
     failFast: run.plan.failFast,
     endStep: step.endStep,
+    opening: settlement.opening,
     timers: settlement.timers ?? '',
     edges: countedEdges(run.plan, step.index, settlement.outcome),
   };
@@ -43,8 +46,8 @@ export function settle(world: World, run: ReferenceRun, key: StepKey, settlement
   });
 }
 
-export function startDelay(world: World, run: ReferenceRun, key: StepKey): Call {
-  const a = addressOf(run, key);
+export function startDelay(world: World, run: ReferenceRun, key: StepKey, opening: number): Call {
+  const a = { ...addressOf(run, key), opening };
   return call({
     what: `start delay ${run.id} ${key}`,
     send: () => world.state.transitions.startDelay(a, FAR_MS),
@@ -52,8 +55,14 @@ export function startDelay(world: World, run: ReferenceRun, key: StepKey): Call 
   });
 }
 
-export function startMap(world: World, run: ReferenceRun, key: StepKey, items: number, orElse: () => Call[]): Call {
-  const a = addressOf(run, key);
+export function startMap(
+  world: World,
+  run: ReferenceRun,
+  key: StepKey,
+  { items, opening }: { items: number; opening: number },
+  orElse: () => Call[],
+): Call {
+  const a = { ...addressOf(run, key), opening };
   const step = stepOf(run.plan, key);
   const itemsJson = Array.from({ length: items }, (_, index) => JSON.stringify({ item: index }));
   const settings = {

@@ -371,6 +371,7 @@ end)
 
 local function wantEdges(run, text)
   local edges = edgesOf(text)
+  if #edges > 0 then want(run, 'a') end
   for index = 1, #edges do want(run, edges[index].field) end
 end
 
@@ -398,11 +399,19 @@ local function announceReady(run, group)
   event(run, K.eventStepReady .. '|' .. run.atText .. '|g' .. group)
 end
 
+-- How often the run has been opened, as text: see retry-run.lua.
+local function openingTextOf(run) return match(stored(run, 'a') or '1', '^%d+') end
+
+-- What a scheduler decided of a group that fired before the run was reopened says nothing of what the group is now. '' of
+-- those who act on what the step is and not on its group.
+local function isOfOpening(run, opening) return opening == '' or opening == openingTextOf(run) end
+
 local function sendFired(run, fired)
+  local opening = #fired > 0 and stored(run, 'a') and '|' .. openingTextOf(run) or ''
   for index = 1, #fired do
     local group = fired[index].edge.group
     announceReady(run, group)
-    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. fired[index].counter)
+    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. fired[index].counter .. opening)
   end
 end
 

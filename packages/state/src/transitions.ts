@@ -32,6 +32,12 @@ export interface AttemptAddress extends StepAddress {
   attemptId: string;
 }
 
+/** A step of which a scheduler decides because its group has fired. */
+export interface FiredStep extends StepAddress {
+  /** In which opening of the run the group fired: nothing happens when the run has been reopened since. Absent: any. */
+  opening?: number | undefined;
+}
+
 /** A stored header and output of a step that an attempt reads. */
 export interface StoredStep {
   key: StepKey;
@@ -95,6 +101,8 @@ export type CommitReply =
 export interface FailArguments extends StepAddress {
   /** The attempt that failed; or the states (letters of headers, `-` for none yet) in which the scheduler ends the step. */
   attempt: { fence: number; createdAt: number; attemptId: string } | { from: string };
+  /** See `FiredStep`; absent: because of something else. */
+  opening?: number | undefined;
   event: Extract<EventType, 'attempt-failed' | 'attempt-timed-out' | 'attempt-lost'>;
   errorJson: string;
   /** Absent: the step has failed for good. */
@@ -129,6 +137,8 @@ export interface SettleArguments extends StepAddress {
   from: string;
   failFast: boolean;
   endStep: boolean;
+  /** See `FiredStep`; absent: because of something else. */
+  opening?: number | undefined;
   /** Timers to end, letters of the due index. */
   timers: string;
   runErrorJson?: string | undefined;
@@ -220,6 +230,7 @@ export class Transitions {
       edgeText(a.edges),
       edgeText(a.successEdges ?? []),
       flag(a.alone ?? false),
+      a.opening ?? '',
     ]);
     if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
@@ -315,17 +326,18 @@ export class Transitions {
       a.timers,
       a.runErrorJson ?? '',
       edgeText(a.edges),
+      a.opening ?? '',
     ]);
     return reply[0] === 'settled' ? 'settled' : reply[1]!;
   }
 
-  async startDelay(a: StepAddress, forMs: number): Promise<void> {
-    await this.#batch.apply(a.tag, 'start-delay', [a.runId, a.key, forMs]);
+  async startDelay(a: FiredStep, forMs: number): Promise<void> {
+    await this.#batch.apply(a.tag, 'start-delay', [a.runId, a.key, forMs, a.opening ?? '']);
   }
 
-  /** `itemsJson` one JSON text an item. Reply: started, or the reason why not (`budget`, `cancelled`, a state). */
+  /** `itemsJson` one JSON text an item. Reply: started, or the reason why not (`budget`, `cancelled`, `reopened`, a state). */
   async startMap(
-    a: StepAddress,
+    a: FiredStep,
     itemsJson: readonly string[],
     settings: { concurrency: number; toleratedFailures: number; maxSteps: number | undefined; definitionSteps: number },
   ): Promise<'started' | string> {
@@ -334,6 +346,7 @@ export class Transitions {
       const reply = await this.#batch.apply(a.tag, 'stage-items', [
         a.runId,
         a.key,
+        a.opening ?? '',
         first,
         ...itemsJson.slice(first, first + page),
       ]);
@@ -347,6 +360,7 @@ export class Transitions {
       settings.toleratedFailures,
       settings.maxSteps ?? '',
       settings.definitionSteps,
+      a.opening ?? '',
     ]);
     return reply[0] === 'started' ? 'started' : reply[1]!;
   }

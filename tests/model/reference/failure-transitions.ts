@@ -11,6 +11,7 @@ import {
   expectReply,
   failRun,
   finishWhenDone,
+  isOfOtherOpening,
   type Reference,
   sendFired,
   sendStep,
@@ -29,6 +30,10 @@ export function fail(state: Reference, a: FailArguments, reply: FailReply, clock
   if ('from' in a.attempt) {
     if (!run.isActive && run.status !== 'cancelling') {
       rejected('ended');
+      return;
+    }
+    if (isOfOtherOpening(run, a)) {
+      rejected('reopened');
       return;
     }
     if (!a.attempt.from.includes(letterOf(step))) {

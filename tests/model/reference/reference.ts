@@ -146,12 +146,18 @@ export function failRun(run: ReferenceRun, failFast: boolean, error: string): vo
   else run.failure ??= error;
 }
 
+/** Its group fired before the run was reopened: that says nothing of what the group is now. */
+export function isOfOtherOpening(run: ReferenceRun, { opening }: { opening?: number | undefined }): boolean {
+  return opening !== undefined && opening !== run.opening;
+}
+
 /** Groups that fired go to the relay, unless the run is ending. */
 export function sendFired(state: Reference, run: ReferenceRun, fired: readonly number[]): void {
   if (run.status === 'cancelling') return;
   for (const group of fired) {
     run.announceReady(group);
-    state.send(run.tag, `G|${run.id}|${run.plan.hash}|${group}|${run.expectedCounter(group)}`);
+    const opening = run.opening === 1 ? '' : `|${run.opening}`;
+    state.send(run.tag, `G|${run.id}|${run.plan.hash}|${group}|${run.expectedCounter(group)}${opening}`);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   expectReply,
   failRun,
   finishWhenDone,
+  isOfOtherOpening,
   type Reference,
   sendFired,
   sendStep,
@@ -19,6 +20,7 @@ export interface StepRef {
   runId: string;
   key: string;
   tag: string;
+  opening?: number | undefined;
 }
 
 const NO_ATTEMPT: Omit<ReferenceStep, 'state'> = {
@@ -40,6 +42,10 @@ export function settle(state: Reference, a: SettleArguments, outcome: Outcome, r
   const step = run.steps.get(a.key);
   if (!run.isActive) {
     expectReply(reply, 'cancelled', what);
+    return;
+  }
+  if (isOfOtherOpening(run, a)) {
+    expectReply(reply, 'reopened', what);
     return;
   }
   if (!a.from.includes(letterOf(step))) {
@@ -71,14 +77,15 @@ function begin(run: ReferenceRun): void {
 }
 
 /** What refuses a step that would begin to wait, whatever it waits for. */
-function refusal(run: ReferenceRun | undefined, key: string): string | undefined {
+function refusal(run: ReferenceRun | undefined, a: StepRef): string | undefined {
   if (run === undefined) return 'gone';
-  return run.mayGoOn(key) ? undefined : 'cancelled';
+  if (!run.mayGoOn(a.key)) return 'cancelled';
+  return isOfOtherOpening(run, a) ? 'reopened' : undefined;
 }
 
 export function startDelay(state: Reference, a: StepRef, forMs: number, clock: Clock): void {
   const run = state.runs.get(a.runId);
-  if (refusal(run, a.key) !== undefined || run!.steps.has(a.key)) return;
+  if (refusal(run, a) !== undefined || run!.steps.has(a.key)) return;
   run!.steps.set(a.key, { ...NO_ATTEMPT, fence: run!.createdAt, state: 'delaying' });
   begin(run!);
   state.due.set(a.tag, dueMember('d', a.key, a.runId), after(clock, forMs));
@@ -95,7 +102,7 @@ export interface MapSettings {
 export function stageItems(state: Reference, a: StepRef, items: readonly string[], reply: string): boolean {
   const run = state.runs.get(a.runId);
   const step = run?.steps.get(a.key);
-  const refused = refusal(run, a.key) ?? (step === undefined ? undefined : letterOf(step));
+  const refused = refusal(run, a) ?? (step === undefined ? undefined : letterOf(step));
   if (refused !== undefined) {
     expectReply(reply, refused, `stage items of ${a.key}`);
     return false;
@@ -108,8 +115,7 @@ export function startMap(state: Reference, a: StepRef, items: number, settings: 
   const what = `start map ${a.key}`;
   const run = state.runs.get(a.runId);
   const step = run?.steps.get(a.key);
-  const refused =
-    refusal(run, a.key) ?? (step === undefined || step.state === 'map-running' ? undefined : letterOf(step));
+  const refused = refusal(run, a) ?? (step === undefined || step.state === 'map-running' ? undefined : letterOf(step));
   if (refused !== undefined || step !== undefined) {
     expectReply(reply, refused ?? 'started', what);
     return;
@@ -132,7 +138,7 @@ export function startMap(state: Reference, a: StepRef, items: number, settings: 
 
 export function park(state: Reference, a: StepRef, reason: string, againInMs: number, clock: Clock): void {
   const run = state.runs.get(a.runId);
-  if (refusal(run, a.key) !== undefined) return;
+  if (refusal(run, a) !== undefined) return;
   const step = run!.steps.get(a.key);
   if (!'-YP'.includes(letterOf(step))) return;
   state.due.set(a.tag, dueMember('p', a.key, a.runId), after(clock, againInMs));

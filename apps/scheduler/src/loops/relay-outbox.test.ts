@@ -85,6 +85,24 @@ describe('the relay', () => {
     expect(world.lines.filter(({ msg }) => /cannot be carried out/.test(String(msg)))).toHaveLength(1);
   });
 
+  test('does nothing of a group that fired before the run was reopened', async () => {
+    const { plan, runId, key } = await world.start({ a: work, b: { ...work, needs: ['a'] } });
+    await world.state.cancelRun(runId);
+    await world.state.transitions.retryRun(world.tag, runId, { seen: undefined, selectionJson: '{}', dataJson: '{}' });
+    startRelay();
+    await eventually(async () => world.queues.added.length > 0 && (await outbox()) === 0);
+    // One need, which failed: b would be skipped, and the run would be over although nobody has made a.
+    const { group } = plan.steps[Number(key('b'))]!;
+    const failed = `G|${runId}|${plan.hash}|${group}|${2 ** 34}`;
+    await world.client.xadd(stateKey(world.tag, 'outbox'), '*', 'e', failed);
+    await eventually(async () => (await outbox()) === 0);
+    expect(await world.state.readRun(runId)).toMatchObject({ status: 'pending' });
+    await world.client.xadd(stateKey(world.tag, 'outbox'), '*', 'e', `${failed}|2`);
+    await eventually(async () =>
+      (await world.state.listSteps(runId, { limit: 9 })).steps.some(({ status }) => status === 'skipped'),
+    );
+  });
+
   test('drops the entry of a run of which not even the status can be read', async () => {
     const { runId } = await world.start({ a: { kind: 'delay', forMs: 1 } });
     await world.client.hset(stateKey(world.tag, 'run', runId), 'm', 'damaged');

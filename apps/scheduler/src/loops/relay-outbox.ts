@@ -10,7 +10,7 @@ import { finishRun, sweepRun } from '../relay/finish-run.ts';
 import type { FleetView } from '../relay/fleet-view.ts';
 import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
 import { reopenRun } from '../relay/reopen-run.ts';
-import { type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
+import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
 import { tryEntry } from '../relay/try-entry.ts';
 import { Loop } from './loop.ts';
 
@@ -250,9 +250,11 @@ class Relay {
     const { runId } = entry;
     switch (entry.what) {
       case 'entry-group':
-        return plan.entryGroup === undefined ? [] : this.#startGroup(plan, runId, plan.entryGroup, undefined);
+        return plan.entryGroup === undefined
+          ? []
+          : this.#startGroup(plan, runId, plan.entryGroup, { counter: undefined, opening: 1 });
       case 'group':
-        return this.#startGroup(plan, runId, entry.group, entry.counter);
+        return this.#startGroup(plan, runId, entry.group, entry);
       case 'step': {
         const step = isCleanup(entry.key) ? await cleanupToDispatch(state, plan, entry) : toDispatch(plan, entry);
         return step === undefined ? [] : [step];
@@ -271,7 +273,7 @@ class Relay {
     }
   }
 
-  async #startGroup(plan: Plan, runId: string, group: number, counter: number | undefined): Promise<StepToDispatch[]> {
+  async #startGroup(plan: Plan, runId: string, group: number, fired: FiredGroup): Promise<StepToDispatch[]> {
     const { state } = this.#dependencies;
     const members = plan.groups[group]?.members ?? [];
     const steps: StepToDispatch[] = [];
@@ -279,7 +281,7 @@ class Relay {
       const started = await Promise.all(
         members
           .slice(first, first + AT_ONCE)
-          .map((member) => startStep(state, plan, runId, plan.steps[member]!, counter)),
+          .map((member) => startStep(state, plan, runId, plan.steps[member]!, fired)),
       );
       for (const step of started) if (step !== undefined) steps.push(step);
     }

@@ -33,7 +33,7 @@ export async function reopenRun(
   const now = await readOpening(state, state.tagOf(runId), runId);
   // Whoever else works on it may have come further, or the run was cancelled meanwhile.
   if (now === undefined || now.opening !== opening || !'nrp'.includes(now.letter)) return [];
-  return startWhatCan(state, plan, runId, now.createdAt);
+  return startWhatCan(state, plan, runId, now);
 }
 
 /** The first half: what is made anew is taken away, and the run may go on. Nothing happens when that was done before. */
@@ -227,7 +227,7 @@ async function startWhatCan(
   state: State<Plan>,
   plan: Plan,
   runId: string,
-  createdAt: number,
+  { createdAt, opening }: Opening,
 ): Promise<StepToDispatch[]> {
   const tag = state.tagOf(runId);
   const headers = await readHeaders(state, plan, tag, runId, createdAt);
@@ -246,7 +246,8 @@ async function startWhatCan(
     const started = await Promise.all(
       ready.slice(first, first + AT_ONCE).map((step) => {
         const { needs } = plan.groups[step.group]!;
-        return startStep(state, plan, runId, step, needs === 0 ? undefined : counterOf(step.group));
+        const counter = needs === 0 ? undefined : counterOf(step.group);
+        return startStep(state, plan, runId, step, { counter, opening });
       }),
     );
     for (const step of started) if (step !== undefined) steps.push(step);

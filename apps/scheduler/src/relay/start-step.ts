@@ -21,6 +21,18 @@ export interface ReadyStep {
   key: string;
 }
 
+/** What made a group's steps start: its counter when it fired (undefined: it needs nothing), and in which opening of the run. */
+export interface FiredGroup {
+  counter: number | undefined;
+  opening: number;
+}
+
+interface StepOfOpening {
+  step: PlanStep;
+  /** Undefined: whatever opening the run is in. */
+  opening: number | undefined;
+}
+
 /** A step that workers may claim now. */
 export interface StepToDispatch extends ReadyStep {
   queue: string;
@@ -32,15 +44,17 @@ export interface StepToDispatch extends ReadyStep {
 
 /**
  * What becomes of a step whose group has fired: it is skipped, settled or begins to wait, or, when the answer is a step,
- * goes to workers. Every path may be repeated after a crash: state refuses what has been done.
+ * goes to workers. Every path may be repeated after a crash: state refuses what has been done, and what was decided in another
+ * opening of the run than the one that it is in.
  */
 export async function startStep(
   state: State<Plan>,
   plan: Plan,
   runId: string,
   step: PlanStep,
-  counter: number | undefined,
+  { counter, opening }: FiredGroup,
 ): Promise<StepToDispatch | undefined> {
+  const fired = { step, opening };
   const decision =
     counter === undefined ? { run: true as const } : decideJoin(plan.groups[step.group]!, decodeJoinCounter(counter));
   if (!decision.run) {
@@ -48,7 +62,7 @@ export async function startStep(
       state,
       plan,
       runId,
-      step,
+      fired,
       { state: 'skipped', reason: decision.reason },
       outcomeOfSkip(decision.reason),
     );
@@ -58,19 +72,19 @@ export async function startStep(
     if (step.when !== undefined) {
       const { scope } = await readScope(state, plan, runId, step.when.reads);
       if (!evaluateCondition(step.when, scope)) {
-        await settle(state, plan, runId, step, { state: 'skipped', reason: 'when-false' }, 'skipped');
+        await settle(state, plan, runId, fired, { state: 'skipped', reason: 'when-false' }, 'skipped');
         return undefined;
       }
     }
     switch (step.kind) {
       case 'delay':
-        await state.transitions.startDelay(addressOf(state, runId, step), step.forMs ?? 0);
+        await state.transitions.startDelay({ ...addressOf(state, runId, step), opening }, step.forMs ?? 0);
         return undefined;
       case 'branch':
-        await takeBranch(state, plan, runId, step);
+        await takeBranch(state, plan, runId, step, opening);
         return undefined;
       case 'map':
-        await startMap(state, plan, runId, step);
+        await startMap(state, plan, runId, step, opening);
         return undefined;
       default:
         return toDispatch(plan, { runId, definitionHash: plan.hash, key: String(step.index) });
@@ -83,7 +97,7 @@ export async function startStep(
       const data = canonicalJson({ code: error.code, message: error.message });
       await state.transitions.reportCorruption(addressOf(state, runId, step), data);
     }
-    await failStep(state, plan, runId, step, { type: 'non_retryable', code: error.code, message: error.message });
+    await failStep(state, plan, runId, fired, { type: 'non_retryable', code: error.code, message: error.message });
     return undefined;
   }
 }
@@ -99,25 +113,32 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
 /** A delay's time has come. */
 export async function settleDelay(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
   const output = { delayedMs: step.forMs ?? 0 };
-  await settle(state, plan, runId, step, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
+  const due = { step, opening: undefined };
+  await settle(state, plan, runId, due, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
 }
 
-async function takeBranch(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
+async function takeBranch(
+  state: State<Plan>,
+  plan: Plan,
+  runId: string,
+  step: PlanStep,
+  opening: number,
+): Promise<void> {
   const reads = [...new Set((step.cases ?? []).flatMap(({ when }) => when.reads))].sort((a, b) => a - b);
   const { scope, sources } = await readScope(state, plan, runId, reads);
   const chosen = chooseBranch(step, scope);
   const output = { chosen: chosen === undefined ? null : plan.steps[chosen]!.id };
   const previous = chainChecksums(reads.map((index) => sources.get(index)?.checksum ?? ''));
-  await settle(state, plan, runId, step, { state: 'succeeded', output, previous }, { chosen });
+  await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output, previous }, { chosen });
 }
 
-async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
+async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep, opening: number): Promise<void> {
   const map = step.map!;
   const { scope, sources } = await readScope(state, plan, runId, map.over.reads);
   const items = resolveMapItems(map, scope);
   if (items.length === 0) {
     const previous = chainChecksums(map.over.reads.map((index) => sources.get(index)?.checksum ?? ''));
-    await settle(state, plan, runId, step, { state: 'succeeded', output: [], previous }, 'succeeded');
+    await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output: [], previous }, 'succeeded');
     return;
   }
   const budget = plan.definition.budget;
@@ -129,7 +150,7 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
     );
   }
   const reply = await state.transitions.startMap(
-    addressOf(state, runId, step),
+    { ...addressOf(state, runId, step), opening },
     items.map((item) => JSON.stringify(item)),
     {
       concurrency: map.concurrency,
@@ -159,7 +180,7 @@ async function settle(
   state: State<Plan>,
   plan: Plan,
   runId: string,
-  step: PlanStep,
+  { step, opening }: StepOfOpening,
   settlement: Settlement,
   outcome: SettledOutcome,
 ): Promise<void> {
@@ -173,6 +194,7 @@ async function settle(
     from: settlement.from ?? '-',
     failFast: plan.failFast,
     endStep: step.endStep,
+    opening,
     timers: settlement.timers ?? '',
     edges: countedEdges(plan, step.index, outcome),
   };
@@ -192,12 +214,13 @@ async function failStep(
   state: State<Plan>,
   plan: Plan,
   runId: string,
-  step: PlanStep,
+  { step, opening }: StepOfOpening,
   error: StepError,
 ): Promise<void> {
   await state.transitions.fail({
     ...addressOf(state, runId, step),
     attempt: { from: '-YPD' },
+    opening,
     event: 'attempt-failed',
     errorJson: canonicalJson(error),
     failFast: plan.failFast,

@@ -12,7 +12,8 @@ end
 --       yet, in which the scheduler ends the step), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
 --       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
 --       final state (F failed, Q quarantined), edges of a failure (text); map items: edges of a success, too,
---       because a tolerated failure can be what completes the map; whether a lost attempt had a process to itself (1|0)
+--       because a tolerated failure can be what completes the map; whether a lost attempt had a process to itself (1|0);
+--       opening or ''
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
@@ -29,6 +30,7 @@ T['fail'] = function(tag, a)
   local running = header and header[1] == 'R'
   if forced then
     if not isActive(run.status) and run.status ~= 'e' then return { 'rejected', 'ended' } end
+    if not isOfOpening(run, ARGV[a + 16]) then return { 'rejected', 'reopened' } end
     if not string.find(attemptId, header and header[1] or '-', 1, true) then return { 'rejected', 'settled' } end
     header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
     fence, attemptId = header[4], header[5]

@@ -2,8 +2,8 @@
 -- scheduler found before any attempt (an expression, a map that is not a list).
 -- Args: runId, step key, state (S F K Q), detail (S: checkpoint parts; K: reason), output or error (JSON) or '',
 --       allowed states it may be in now (letters; '-' for none yet), failFast, end step, timers to end (letters of w t d b p
---       q), run error (JSON) or '', edges (text)
--- Reply: {'settled'} | {'refused', state|gone|cancelled}
+--       q), run error (JSON) or '', edges (text), opening or ''
+-- Reply: {'settled'} | {'refused', state|gone|cancelled|reopened}
 local SETTLE_EVENT = { S = K.eventStepSucceeded, F = K.eventStepFailed, K = K.eventStepSkipped, Q = K.eventStepQuarantined }
 T['settle'] = function(tag, a)
   local id, key, state, detail, body = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -16,6 +16,7 @@ T['settle'] = function(tag, a)
   local current = header and header[1] or '-'
   for timer in string.gmatch(ARGV[a + 8], '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
   if not isActive(run.status) then return { 'refused', 'cancelled' } end
+  if not isOfOpening(run, ARGV[a + 11]) then return { 'refused', 'reopened' } end
   if not string.find(ARGV[a + 5], current, 1, true) then return { 'refused', current } end
   local started = header and header[8] and header[8] ~= '' and header[8] or integer(run.at)
   local failures = header and tonumber(header[2]) or 0

@@ -1,17 +1,18 @@
 -- Steps that wait without a worker: delays, maps, parked steps.
 
 -- What may begin to wait: the header's parts or nil, or the refusal.
-local function openWaiting(tag, a)
-  local run = openRun(tag, ARGV[a], 's' .. ARGV[a + 1])
+local function openWaiting(tag, a, opening)
+  local run = openRun(tag, ARGV[a], 's' .. ARGV[a + 1], 'a')
   if not run then return nil, nil, { 'refused', 'gone' } end
   if not mayGoOn(run, ARGV[a + 1]) then return nil, nil, { 'refused', 'cancelled' } end
+  if not isOfOpening(run, opening) then return nil, nil, { 'refused', 'reopened' } end
   local found = stored(run, 's' .. ARGV[a + 1])
   return run, found and parts(found), nil
 end
 
--- Args: runId, step key, forMs. Reply: {'started'} | {'refused', reason}
+-- Args: runId, step key, forMs, opening. Reply: {'started'} | {'refused', reason}
 T['start-delay'] = function(tag, a)
-  local run, header, refusal = openWaiting(tag, a)
+  local run, header, refusal = openWaiting(tag, a, ARGV[a + 3])
   if not run then return refusal end
   if header then return header[1] == 'D' and { 'started' } or { 'refused', header[1] } end
   local due = run.at + tonumber(ARGV[a + 2])
@@ -22,22 +23,23 @@ T['start-delay'] = function(tag, a)
   return { 'started' }
 end
 
--- Keeps items of a map before it starts; repeated or abandoned without harm. Args: runId, step key, first, items (JSON)…
+-- Keeps items of a map before it starts; repeated or abandoned without harm. 
+-- Args: runId, step key, opening, first, items (JSON)…
 T['stage-items'] = function(tag, a, count)
-  local run, header, refusal = openWaiting(tag, a)
+  local run, header, refusal = openWaiting(tag, a, ARGV[a + 2])
   if not run then return refusal end
   if header then return { 'refused', header[1] } end
-  for index = 3, count - 1 do
-    put(run, 'i' .. ARGV[a + 1] .. '.' .. (tonumber(ARGV[a + 2]) + index - 3), ARGV[a + index])
+  for index = 4, count - 1 do
+    put(run, 'i' .. ARGV[a + 1] .. '.' .. (tonumber(ARGV[a + 3]) + index - 4), ARGV[a + index])
   end
   writeRun(run)
   return { 'staged' }
 end
 
--- Args: runId, step key, items, concurrency, tolerated failures, most steps (budget) or '', steps of the definition.
--- Reply: {'started'} | {'refused', reason|budget}
+-- Args: runId, step key, items, concurrency, tolerated failures, most steps (budget) or '', steps of the definition,
+-- opening. Reply: {'started'} | {'refused', reason|budget}
 T['start-map'] = function(tag, a)
-  local run, header, refusal = openWaiting(tag, a)
+  local run, header, refusal = openWaiting(tag, a, ARGV[a + 7])
   if not run then return refusal end
   local key, items = ARGV[a + 1], tonumber(ARGV[a + 2])
   if header then return header[1] == 'M' and { 'started' } or { 'refused', header[1] } end
@@ -57,7 +59,7 @@ end
 -- A ready step that nobody can take now: said once per reason, looked at again at a time, no attempt charged.
 -- Args: runId, step key, reason, again in ms. Reply: {'parked'} | {'refused', state}
 T['park'] = function(tag, a)
-  local run, header, refusal = openWaiting(tag, a)
+  local run, header, refusal = openWaiting(tag, a, '')
   if not run then return refusal end
   local key, reason = ARGV[a + 1], ARGV[a + 2]
   local current = header and header[1] or '-'
