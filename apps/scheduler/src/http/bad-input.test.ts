@@ -242,13 +242,15 @@ describe('the loop', () => {
     ['8 MB of backslashes', `{"workflow":"echo","input":"${'\\\\'.repeat(2_000_000)}"}`],
     ['a million keys', `{"input":{${Array.from({ length: 600_000 }, (_, i) => `"${i.toString(36)}":1`).join(',')}}}`],
   ])('is not held for long by %s', async (_what, body) => {
-    const durationsMs: number[] = [];
+    const usedMs: number[] = [];
     for (let times = 0; times < 5; times += 1) {
-      const startedAt = performance.now();
+      const before = process.cpuUsage();
       await refuses(body);
-      durationsMs.push(performance.now() - startedAt);
+      const { user, system } = process.cpuUsage(before);
+      usedMs.push((user + system) / 1000);
     }
-    // 50 ms is the promise of the reader alone; this has the copying of the test beside it, on a busy machine.
-    expect(Math.min(...durationsMs)).toBeLessThan(150);
+    // 50 ms is the promise of the reader alone; this has the copying of the test beside it. Processor time: others may use
+    // the machine, too.
+    expect(Math.min(...usedMs)).toBeLessThan(150);
   });
 });

@@ -12,6 +12,12 @@ function planWith(input: object) {
   return compiled.plan;
 }
 
+/** Processor time: others may use the machine, too. */
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
 function check(schema: object, input: Json) {
   const plan = planWith(schema);
   expect(schemas.schemaProblems(plan)).toEqual([]);
@@ -77,15 +83,15 @@ describe('InputSchemas', () => {
     ['unique items that are objects', { uniqueItems: true }, Array.from({ length: 60_000 }, (_, index) => ({ index }))],
     ['a schema that is only itself', { $ref: '#' }, 1],
   ])('gives up on %s instead of holding the event loop', (_what, schema, input) => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     expect(check(schema, input)).toEqual(['INPUT_CHECK_TOO_COSTLY /input']);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(cpuMsSince(before)).toBeLessThan(1000);
   });
 
   test('checks a pattern that would backtrack for ever in linear time', () => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     expect(check({ pattern: '^(a+)+$' }, `${'a'.repeat(2000)}b`)).toEqual(['INPUT_INVALID /input']);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(cpuMsSince(before)).toBeLessThan(500);
   });
 
   test('two schemas with the same $id are two schemas', () => {
