@@ -1,5 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { eventually, type Fleet, type FleetMember, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import {
+  eventually,
+  type Fleet,
+  type FleetMember,
+  type FleetOptions,
+  type RunRecord,
+  startFleet,
+  testNamespace,
+} from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Faults, findBrokenPromises, MOST_WAIT_MS } from './judge-faults.ts';
 
@@ -33,7 +41,7 @@ let starting: Promise<unknown> = Promise.resolve();
 async function play(mutation: string): Promise<Played> {
   const faults = PLAYS[mutation] ?? [];
   const started = starting.then(() =>
-    startFleet({
+    startWithSpare({
       namespace: testNamespace(`${import.meta.url}#${mutation}`),
       workers: faults.length,
       // Each worker holds exactly one of the steps.
@@ -42,15 +50,35 @@ async function play(mutation: string): Promise<Played> {
     }),
   );
   starting = started.catch(() => undefined);
-  const fleet = await started;
+  const { fleet, spare } = await started;
   try {
-    return { ...(await playOn(fleet, faults)), endedByThemselves: fleet.unexpectedEnds() };
+    return { ...(await playOn(fleet, spare, faults)), endedByThemselves: fleet.unexpectedEnds() };
   } finally {
     await fleet.stop();
   }
 }
 
-async function playOn(fleet: Fleet, faults: readonly Fault[]): Promise<Omit<Played, 'endedByThemselves'>> {
+/**
+ * A fleet, and the worker that takes over: it has started before anything happens, since how long a process takes to start
+ * says nothing of how soon lost steps are made again. It stands still until each of the others has its step.
+ */
+async function startWithSpare(options: FleetOptions): Promise<{ fleet: Fleet; spare: FleetMember }> {
+  const fleet = await startFleet(options);
+  try {
+    const spare = await fleet.addWorker({ FLOTILLA_CONCURRENCY: '4' });
+    spare.pause();
+    return { fleet, spare };
+  } catch (error) {
+    await fleet.stop();
+    throw error;
+  }
+}
+
+async function playOn(
+  fleet: Fleet,
+  spare: FleetMember,
+  faults: readonly Fault[],
+): Promise<Omit<Played, 'endedByThemselves'>> {
   const { api } = fleet;
   const diedAt = new Map<string, number>();
   const pausedAt = new Map<string, number>();
@@ -88,8 +116,8 @@ async function playOn(fleet: Fleet, faults: readonly Fault[]): Promise<Omit<Play
       worker.resume();
     },
   };
-  const spare = () => fleet.addWorker({ FLOTILLA_CONCURRENCY: '4' });
-  await Promise.all([...faults.map((fault) => deeds[fault]()), spare()]);
+  const haveBegun = Promise.all(faults.map((fault) => startOf(fault, 1))).then(() => spare.resume());
+  await Promise.all([...faults.map((fault) => deeds[fault]()), haveBegun]);
   const deadline = Math.min(...diedAt.values()) + MOST_WAIT_MS;
   const judge = async (): Promise<Omit<Played, 'endedByThemselves'>> => {
     const record = await api.record(runId);
