@@ -38,8 +38,11 @@ describe('a worker that is told to end', () => {
 
   test('G6 50 running steps go to another worker, and none is lost or charged', async () => {
     const [first] = fleet.workers;
-    const runId = await startAndWaitUntilAllRun(fleet, STEPS, STEP_MS);
+    // It has started before the steps run, however long that takes, and stands still until the first one has them all.
     const second = await fleet.addWorker();
+    second.pause();
+    const runId = await startAndWaitUntilAllRun(fleet, STEPS, STEP_MS);
+    second.resume();
     const exit = await first!.terminate();
     expect(exit).toMatchObject({ code: 0, signal: null });
     expect(exit.tookMs).toBeLessThan(DRAIN_MS + 3000);
