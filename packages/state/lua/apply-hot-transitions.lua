@@ -7,42 +7,43 @@
 --    trace, and neither does a history that cannot be written. The group is then applied one by one, and only what fails
 --    there answers an error.
 -- 2. A transition sees in the shared run what the earlier ones of its group have put there.
-local SHARED, OWN = { claim = 5, commit = 6 }, { claim = 2, commit = 6 }
--- By transition: its name, its tag, where its shared and its own arguments begin.
-local names, tags, shared, own, count
 
-local function unfold()
-  names, tags, shared, own, count = {}, {}, {}, {}, 0
-  local position, last = 3, #ARGV
+-- Lists of transitions: what they share, and in `first`, `each` and `count` where their own arguments stand.
+local function readLists()
+  local lists, position, last = {}, 3, #ARGV
   while position <= last do
-    local name, tag, listed = ARGV[position], ARGV[position + 1], tonumber(ARGV[position + 2])
-    local sharedAt, ownAt, ownLength = position + 3, position + 3 + SHARED[name], OWN[name]
-    for index = 1, listed do
-      count = count + 1
-      names[count], tags[count], shared[count], own[count] = name, tag, sharedAt, ownAt
-      ownAt = ownAt + ownLength
-    end
-    position = ownAt
+    local name, tag, shared = ARGV[position], ARGV[position + 1], position + 3
+    local list = { transition = T[name], want = WANT[name], tag = tag, id = ARGV[shared], due = tag .. K.due,
+      lease = tag .. K.lease, count = tonumber(ARGV[position + 2]) }
+    list.first, list.each = LIST[name](list, shared)
+    lists[#lists + 1] = list
+    position = list.first + list.each * list.count
   end
+  return lists
 end
 
-local function decide(from, to)
+local function decide(lists)
   gatherAnew()
   -- Run ids name their partition, so they tell runs of several tags apart.
-  local runs, replies = {}, {}
-  for index = from, to do
-    local id = ARGV[shared[index]]
+  local runs, replies, replied = {}, {}, 0
+  for index = 1, #lists do
+    local list = lists[index]
+    local id, wants, each = list.id, list.want, list.each
     local run = runs[id]
     if not run then
-      run = newRun(tags[index], id)
+      run = newRun(list.tag, id)
       runs[id] = run
     end
-    WANT[names[index]](run, shared[index], own[index])
+    for own = list.first, list.first + each * (list.count - 1), each do wants(run, list, own) end
   end
   for id, run in pairs(runs) do runs[id] = readRun(run) end
-  for index = from, to do
-    local sharedAt = shared[index]
-    replies[index - from + 1] = T[names[index]](tags[index], sharedAt, own[index], runs[ARGV[sharedAt]] or nil)
+  for index = 1, #lists do
+    local list = lists[index]
+    local run, transition, each = runs[list.id] or nil, list.transition, list.each
+    for own = list.first, list.first + each * (list.count - 1), each do
+      replied = replied + 1
+      replies[replied] = transition(list, own, run)
+    end
   end
   return replies, runs
 end
@@ -67,8 +68,8 @@ local function writeHistories(runs)
 end
 
 -- What can fail: it writes nothing then.
-local function prepare(from, to)
-  local replies, runs = decide(from, to)
+local function prepare(lists)
+  local replies, runs = decide(lists)
   writeHistories(runs)
   return { replies = replies, runs = runs }
 end
@@ -80,23 +81,32 @@ local function finishWriting(runs)
   flushGathered()
 end
 
-return function(arguments)
-  begin(arguments)
-  unfold()
-  local prepared, group = pcall(prepare, 1, count)
-  if prepared then
-    finishWriting(group.runs)
-    return group.replies
-  end
+-- One by one.
+local function applyApart(lists)
   local replies = {}
-  for index = 1, count do
-    local ok, alone = pcall(prepare, index, index)
-    if ok then
-      finishWriting(alone.runs)
-      replies[index] = alone.replies[1]
-    else
-      replies[index] = errorReply(alone)
+  for index = 1, #lists do
+    local list = lists[index]
+    local first, count = list.first, list.count
+    list.count = 1
+    for own = first, first + list.each * (count - 1), list.each do
+      list.first = own
+      local ok, alone = pcall(prepare, { list })
+      if ok then
+        finishWriting(alone.runs)
+        replies[#replies + 1] = alone.replies[1]
+      else
+        replies[#replies + 1] = errorReply(alone)
+      end
     end
   end
   return replies
+end
+
+return function(arguments)
+  begin(arguments)
+  local lists = readLists()
+  local ok, group = pcall(prepare, lists)
+  if not ok then return applyApart(lists) end
+  finishWriting(group.runs)
+  return group.replies
 end

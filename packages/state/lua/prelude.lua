@@ -369,15 +369,14 @@ local edgesOf = takenApart(function(text)
   return edges
 end)
 
-local function wantEdges(run, text)
-  local edges = edgesOf(text)
+local function wantEdges(run, edges)
   if #edges > 0 then want(run, 'a') end
   for index = 1, #edges do want(run, edges[index].field) end
 end
 
 -- Counts down the groups that a settled step feeds. Returns the list of those that fired: {edge, counter, clean}.
-local function countDown(run, text)
-  local fired, edges = {}, edgesOf(text)
+local function countDown(run, edges)
+  local fired = {}
   for index = 1, #edges do
     local edge = edges[index]
     local before = tonumber(stored(run, edge.field) or edge.start)

@@ -1,6 +1,7 @@
 -- What claims and commits have in common. They work on runs that the whole group shares: what they will look at is wanted
--- first (WANT), read with one call a run, changed in memory, and written with one call a run.
-local WANT = {}
+-- first (WANT), read with one call a run, changed in memory, and written with one call a run. What transitions of a list
+-- have in common is taken out of the arguments once (LIST): that answers where their own ones begin, and how many each has.
+local LIST, WANT = {}, {}
 
 local function parentOf(key)
   return find(key, '.', 1, true) and match(key, '^(%d+)%.')
@@ -12,24 +13,22 @@ local listOf = takenApart(function(text)
   return list
 end)
 
-local function wantSources(run, text)
-  if text == '' then return end
-  local list = listOf(text)
-  for index = 1, #list do
-    want(run, 's' .. list[index])
-    want(run, 'o' .. list[index])
+local function wantSources(run, sources)
+  for index = 1, #sources do
+    want(run, 's' .. sources[index])
+    want(run, 'o' .. sources[index])
   end
 end
 
 -- Puts the run's input, a map item and the sources behind a reply; what nobody asked for is left out.
-local function withValues(reply, run, wantsInput, item, sources)
-  if not wantsInput and not item and sources == '' then return reply end
-  reply[2] = wantsInput and stored(run, 'i') or ''
+local function withValues(reply, run, list, item)
+  local sources = list.sources
+  if not list.wantsInput and not item and #sources == 0 then return reply end
+  reply[2] = list.wantsInput and stored(run, 'i') or ''
   reply[3] = item or ''
-  local list = listOf(sources)
-  for index = 1, #list do
-    reply[#reply + 1] = stored(run, 's' .. list[index]) or ''
-    reply[#reply + 1] = stored(run, 'o' .. list[index]) or ''
+  for index = 1, #sources do
+    reply[#reply + 1] = stored(run, 's' .. sources[index]) or ''
+    reply[#reply + 1] = stored(run, 'o' .. sources[index]) or ''
   end
   return reply
 end

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Version of the envelope below. */
 export const CHECKPOINT_VERSION = 1;
@@ -35,12 +35,12 @@ export function canonicalEnvelope(envelope: CheckpointEnvelope): string {
 
 /** SHA-256 over the canonical envelope. */
 export function checkpointChecksum(envelope: CheckpointEnvelope): string {
-  return createHash('sha256').update(canonicalEnvelope(envelope)).digest('base64url');
+  return hash('sha256', canonicalEnvelope(envelope), 'base64url');
 }
 
 /** `previous` of a step whose input was made from checkpoints with these checksums, in step order. */
 export function chainChecksums(checksums: readonly string[]): string {
   const known = checksums.filter((checksum) => checksum !== '');
   if (known.length <= 1) return known[0] ?? '';
-  return createHash('sha256').update(known.join('\n')).digest('base64url');
+  return hash('sha256', known.join('\n'), 'base64url');
 }

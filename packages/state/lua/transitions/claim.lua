@@ -11,7 +11,13 @@ local groupOf = takenApart(function(text)
   return { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
 end)
 
-WANT['claim'] = function(run, s, o)
+LIST['claim'] = function(list, s)
+  list.worker, list.wantsInput = ARGV[s + 1], ARGV[s + 2] == '1'
+  list.group, list.sources = groupOf(ARGV[s + 3]), listOf(ARGV[s + 4])
+  return s + 5, 2
+end
+
+WANT['claim'] = function(run, list, o)
   local key = ARGV[o]
   want(run, 's' .. key)
   local parent = parentOf(key)
@@ -19,11 +25,11 @@ WANT['claim'] = function(run, s, o)
     want(run, 's' .. parent)
     want(run, 'i' .. key)
   else
-    local group = groupOf(ARGV[s + 3])
+    local group = list.group
     if group.start ~= '0' then want(run, group.field) end
   end
-  if ARGV[s + 2] == '1' then want(run, 'i') end
-  wantSources(run, ARGV[s + 4])
+  if list.wantsInput then want(run, 'i') end
+  wantSources(run, list.sources)
 end
 
 -- Steps of a run that start together for the first time are told the same.
@@ -35,12 +41,13 @@ local function claimedText(run, fence, failures, crashes, first)
   return text
 end
 
-T['claim'] = function(tag, s, o, run)
-  local id, key, attemptId, worker = ARGV[s], ARGV[o], ARGV[o + 1], ARGV[s + 1]
-  local parent, group = parentOf(key), groupOf(ARGV[s + 3])
+T['claim'] = function(list, o, run)
+  local id, due, group, worker = list.id, list.due, list.group, list.worker
+  local key, attemptId = ARGV[o], ARGV[o + 1]
+  local parent = parentOf(key)
   local hint = 'q|' .. key .. '|' .. id
   if not run then
-    unschedule(tag .. K.due, hint)
+    unschedule(due, hint)
     return { 'refused', 'gone' }
   end
   local found = stored(run, 's' .. key)
@@ -51,18 +58,18 @@ T['claim'] = function(tag, s, o, run)
     fence, failures, crashes, first = header[4], header[2], header[3], header[7]
   else
     if not isActive(run.status) then
-      unschedule(tag .. K.due, hint)
+      unschedule(due, hint)
       return { 'refused', 'cancelled' }
     end
     if header and header[1] == 'R' then return { 'refused', 'leased' } end
     if header and header[1] ~= 'Y' and header[1] ~= 'P' then
-      unschedule(tag .. K.due, hint)
+      unschedule(due, hint)
       return { 'refused', header[1] == 'B' and 'not-due' or 'settled' }
     end
     if parent then
       local map = stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
       if not map or map[1] ~= 'M' then
-        unschedule(tag .. K.due, hint)
+        unschedule(due, hint)
         return { 'refused', 'settled' }
       end
       if tonumber(match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
@@ -76,7 +83,7 @@ T['claim'] = function(tag, s, o, run)
     if run.status == 'p' then
       hold(run, key)
       writeRun(run)
-      unschedule(tag .. K.due, hint)
+      unschedule(due, hint)
       return { 'refused', 'paused' }
     end
     if header then unindexParked(run, key, header) end
@@ -84,9 +91,9 @@ T['claim'] = function(tag, s, o, run)
     run.live = run.live + 1
     if run.status == 'n' then run.status = 'r' end
     writeRun(run)
-    schedule(tag .. K.lease, id .. '|' .. key, LEASE_END_TEXT)
-    unschedule(tag .. K.due, hint)
-    if group.timers == 'w' then unschedule(tag .. K.due, 'w|' .. key .. '|' .. id) end
+    schedule(list.lease, id .. '|' .. key, LEASE_END_TEXT)
+    unschedule(due, hint)
+    if group.timers == 'w' then unschedule(due, 'w|' .. key .. '|' .. id) end
   end
-  return withValues({ claimedText(run, fence, failures, crashes, first) }, run, ARGV[s + 2] == '1', parent and stored(run, 'i' .. key), ARGV[s + 4])
+  return withValues({ claimedText(run, fence, failures, crashes, first) }, run, list, parent and stored(run, 'i' .. key))
 end

@@ -8,15 +8,23 @@
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'rejected', reason}
-WANT['commit'] = function(run, s, o)
+LIST['commit'] = function(list, s)
+  local flags = ARGV[s + 2]
+  list.worker, list.hasTotalTimer, list.isEndStep = ARGV[s + 1], sub(flags, 1, 1) == '1', sub(flags, 2, 2) == '1'
+  list.wantsInput, list.isCompensated, list.nextItemAttemptMs = sub(flags, 3, 3) == '1', #flags > 3, ARGV[s + 3]
+  list.edges, list.sources = edgesOf(ARGV[s + 4]), listOf(ARGV[s + 5])
+  return s + 6, 6
+end
+
+WANT['commit'] = function(run, list, o)
   local key = ARGV[o]
   want(run, 's' .. key)
   local parent = parentOf(key)
   if parent then want(run, 's' .. parent) end
-  wantEdges(run, ARGV[s + 4])
-  if sub(ARGV[s + 2], 3, 3) == '1' then want(run, 'i') end
-  if #ARGV[s + 2] > 3 then want(run, 'u') end
-  wantSources(run, ARGV[s + 5])
+  wantEdges(run, list.edges)
+  if list.wantsInput then want(run, 'i') end
+  if list.isCompensated then want(run, 'u') end
+  wantSources(run, list.sources)
 end
 
 -- What a repeated commit claimed the first time: its reply was lost.
@@ -39,21 +47,21 @@ local function findContinued(run, parent, edges, nextAttemptId)
   end
 end
 
-local function continued(run, s, key, fence, failures, crashes, first)
+local function continued(run, list, key, fence, failures, crashes, first)
   local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
   local item = parentOf(key) and stored(run, 'i' .. key)
-  return withValues(reply, run, sub(ARGV[s + 2], 3, 3) == '1', item, ARGV[s + 5])
+  return withValues(reply, run, list, item)
 end
 
 -- A commit that finds its step not running as the caller's attempt: a repeated one, or one that comes too late.
-local function commitToOther(run, s, o, parent)
+local function commitToOther(run, list, o, parent)
   local key, fence, attemptId, continueAs = ARGV[o], ARGV[o + 1], ARGV[o + 2], ARGV[o + 5]
   local found = stored(run, 's' .. key)
   local header = found and parts(found)
   if header and header[1] == 'S' and header[4] == fence and header[5] == attemptId then
     if continueAs ~= '' then
-      local nextKey, before = findContinued(run, parent, edgesOf(ARGV[s + 4]), continueAs)
-      if nextKey then return continued(run, s, nextKey, before[4], before[2], before[3], before[7]) end
+      local nextKey, before = findContinued(run, parent, list.edges, continueAs)
+      if nextKey then return continued(run, list, nextKey, before[4], before[2], before[3], before[7]) end
     end
     return { 'committed' }
   end
@@ -67,15 +75,16 @@ end
 -- fence, attempt and the head of its chain.
 local RUNNING = '^R(|([^|]*)|[^|]*|([^|]*)|([^|]*)|[^|]*|[^|]*|[^|]*)|([^|]*)|'
 
-T['commit'] = function(tag, s, o, run)
-  local id, worker, key, fence, attemptId = ARGV[s], ARGV[s + 1], ARGV[o], ARGV[o + 1], ARGV[o + 2]
-  local continueAs, edges, parent = ARGV[o + 5], ARGV[s + 4], parentOf(key)
+T['commit'] = function(list, o, run)
+  local id, edges = list.id, list.edges
+  local key, fence, attemptId, continueAs = ARGV[o], ARGV[o + 1], ARGV[o + 2], ARGV[o + 5]
+  local parent = parentOf(key)
   if not run then return { 'rejected', 'gone' } end
 
   local found = stored(run, 's' .. key)
   local begin, failures, heldFence, heldAttempt, head
   if found then begin, failures, heldFence, heldAttempt, head = match(found, RUNNING) end
-  if heldFence ~= fence or heldAttempt ~= attemptId then return commitToOther(run, s, o, parent) end
+  if heldFence ~= fence or heldAttempt ~= attemptId then return commitToOther(run, list, o, parent) end
   local map = parent and stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
   if parent and (not map or map[1] ~= 'M') then
     -- The map has settled without this item: its attempt ends, its result is not used.
@@ -94,24 +103,24 @@ T['commit'] = function(tag, s, o, run)
   put(run, 'o' .. key, ARGV[o + 3])
   event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
   event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
-  if sub(ARGV[s + 2], 1, 1) == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
-  if #ARGV[s + 2] > 3 then registerCleanup(run, key) end
+  if list.hasTotalTimer then unschedule(list.due, 't|' .. key .. '|' .. id) end
+  if list.isCompensated then registerCleanup(run, key) end
 
   local mayContinue = continueAs ~= '' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptMs
   local fired = {}
   if not parent then
-    fired = settleStep(run, edges, sub(ARGV[s + 2], 2, 2))
+    fired = settleStep(run, edges, list.isEndStep)
   else
     local outcome, nextItem = countItem(run, parent, map, true)
     if outcome == 'succeeded' then
-      fired = settleStep(run, edges, sub(ARGV[s + 2], 2, 2))
+      fired = settleStep(run, edges, list.isEndStep)
     elseif outcome == 'next' then
       local itemKey = parent .. '.' .. nextItem
-      if mayContinue and ARGV[s + 3] ~= '' then
-        nextKey, nextAttemptMs = itemKey, ARGV[s + 3]
+      if mayContinue and list.nextItemAttemptMs ~= '' then
+        nextKey, nextAttemptMs = itemKey, list.nextItemAttemptMs
       else
-        send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. itemKey)
+        send(run.tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. itemKey)
       end
     end
   end
@@ -126,10 +135,10 @@ T['commit'] = function(tag, s, o, run)
   end
 
   if nextKey then
-    local nextFence, failures, crashes, first = startAttempt(run, nextKey, continueAs, worker, nil, nextAttemptMs, head)
+    local nextFence, failures, crashes, first = startAttempt(run, nextKey, continueAs, list.worker, nil, nextAttemptMs, head)
     put(run, 'c' .. head, nextKey)
     writeRun(run)
-    return continued(run, s, nextKey, nextFence, failures, crashes, first)
+    return continued(run, list, nextKey, nextFence, failures, crashes, first)
   end
   run.live = run.live - 1
   finishWhenDone(run)

@@ -21,7 +21,7 @@ T['fail'] = function(tag, a)
   local run = newRun(tag, id)
   want(run, 's' .. key)
   if parent ~= '' then want(run, 's' .. parent) end
-  wantEdges(run, edges)
+  wantEdges(run, edgesOf(edges))
   if not readRun(run) then return { 'rejected', 'gone' } end
   local found = stored(run, 's' .. key)
   local header = found and parts(found)
@@ -99,7 +99,7 @@ T['fail'] = function(tag, a)
       failRun(run, ARGV[a + 7], ARGV[a + 11])
     end
     if settles then
-      local fired = settleStep(run, settles, ARGV[a + 8])
+      local fired = settleStep(run, edgesOf(settles), ARGV[a + 8] == '1')
       if run.status ~= 'e' then sendFired(run, fired) end
     end
   end

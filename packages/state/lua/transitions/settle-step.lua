@@ -3,9 +3,7 @@
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
 local function settleStep(run, edges, isEndStep)
   local fired = countDown(run, edges)
-  if isEndStep == '1' then
-    run.endPending = run.endPending - 1
-  end
+  if isEndStep then run.endPending = run.endPending - 1 end
   return fired
 end
 

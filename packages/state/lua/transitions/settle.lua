@@ -9,7 +9,7 @@ T['settle'] = function(tag, a)
   local id, key, state, detail, body = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local run = newRun(tag, id)
   want(run, 's' .. key)
-  wantEdges(run, ARGV[a + 10])
+  wantEdges(run, edgesOf(ARGV[a + 10]))
   if not readRun(run) then return { 'refused', 'gone' } end
   local found = stored(run, 's' .. key)
   local header = found and parts(found)
@@ -32,7 +32,7 @@ T['settle'] = function(tag, a)
   event(run, line)
   if run.status == 'n' then run.status = 'r' end
   if state == 'F' or state == 'Q' then failRun(run, ARGV[a + 6], ARGV[a + 9]) end
-  local fired = settleStep(run, ARGV[a + 10], ARGV[a + 7])
+  local fired = settleStep(run, edgesOf(ARGV[a + 10]), ARGV[a + 7] == '1')
   if run.status ~= 'e' then sendFired(run, fired) end
   finishWhenDone(run)
   writeRun(run)
