@@ -22,7 +22,7 @@ export function keyOf(id: 'first' | 'second' | 'items' | 'later'): string {
   return String(plan.stepIndex.get(id)!);
 }
 
-const SETS = ['due', 'lease', 'workers', 'cancels', 'runs', 'active', 'ended'] as const;
+const SETS = ['due', 'lease', 'workers', 'cancels', 'runs', 'active', 'ended', 'dead'] as const;
 
 /** State of one partition, with a look at everything that is stored in it. */
 export class Partition {
@@ -60,7 +60,12 @@ export class Partition {
   /** All that is stored of a run, as text: its own keys as they are, its entries in what runs share. */
   async dumpOf(runId: string): Promise<string[]> {
     const { client, tag } = this;
-    const own = [this.runKey(runId), this.historyKey(runId), stateKey(tag, 'paused', runId)];
+    const own = [
+      this.runKey(runId),
+      this.historyKey(runId),
+      stateKey(tag, 'paused', runId),
+      stateKey(tag, 'deadLetters', runId),
+    ];
     const dumps = await Promise.all(own.map(async (key) => `${key} ${await this.#read(key)}`));
     const sets = await Promise.all(
       SETS.map(async (suffix) => {
@@ -121,6 +126,8 @@ export class Partition {
         return JSON.stringify(Object.entries(await client.hgetall(key)).sort(([one], [two]) => (one < two ? -1 : 1)));
       case 'list':
         return JSON.stringify(await client.lrange(key, 0, -1));
+      case 'zset':
+        return JSON.stringify(await client.zrange(key, '0', '-1'));
       case 'set':
         return JSON.stringify((await client.smembers(key)).sort());
       case 'string':

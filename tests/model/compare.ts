@@ -53,6 +53,11 @@ export function comparePartition(reference: Reference, tag: string, observed: Ob
     'the index of ended runs',
   );
   assert.deepEqual(
+    sorted(observed.dead),
+    ids((run) => run.isDead),
+    'the index of runs with dead letters',
+  );
+  assert.deepEqual(
     sorted(observed.cancels),
     ids((run) => run.status === 'cancelling' && !run.cleanupsBegun),
     'the runs that are ending',
@@ -79,7 +84,7 @@ function metaOf(run: ReferenceRun): string {
 }
 
 /** The run's hash, field by field: no field is missing and none is there that nobody knows of. */
-export function compareRun(run: ReferenceRun, { fields, held, historyLength }: ObservedRun): void {
+export function compareRun(run: ReferenceRun, { fields, held, deadLetters, historyLength }: ObservedRun): void {
   const expected = new Map<string, string | undefined>([
     ['m', metaOf(run)],
     ['d', run.plan.hash],
@@ -128,6 +133,8 @@ export function compareRun(run: ReferenceRun, { fields, held, historyLength }: O
   }
   for (const [key, step] of run.steps) compareStep(run, key, step, fields[`s${key}`]!);
   assert.deepEqual([...held].sort(), [...run.held].sort(), `steps held back in run ${run.id}`);
+  const letters = [...run.deadLetters].sort((one, two) => one - two);
+  assert.deepEqual(deadLetters, letters.map(String), `dead letters of run ${run.id}`);
   assert.equal(historyLength, run.events.length, `events of run ${run.id}`);
 }
 

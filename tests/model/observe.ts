@@ -11,6 +11,7 @@ export interface ObservedPartition {
   runs: string[];
   active: string[];
   ended: string[];
+  dead: string[];
 }
 
 /** What Redis holds of one run: its hash as it is, the lines of its history from `from` on, and the steps held back. */
@@ -18,6 +19,8 @@ export interface ObservedRun {
   fields: Record<string, string>;
   historyLength: number;
   held: string[];
+  /** Steps that failed for good. */
+  deadLetters: string[];
 }
 
 export async function redisTime(client: RedisClient): Promise<number> {
@@ -28,8 +31,9 @@ export async function redisTime(client: RedisClient): Promise<number> {
 export async function observePartition(client: RedisClient, tag: string): Promise<ObservedPartition> {
   const scores = async (suffix: 'due' | 'lease' | 'workers') =>
     toScores(await client.zrange(stateKey(tag, suffix), '0', '-1', 'WITHSCORES'));
-  const members = (suffix: 'cancels' | 'runs' | 'active' | 'ended') => client.zrange(stateKey(tag, suffix), '0', '-1');
-  const [entries, due, lease, workers, cancels, runs, active, ended] = await Promise.all([
+  const members = (suffix: 'cancels' | 'runs' | 'active' | 'ended' | 'dead') =>
+    client.zrange(stateKey(tag, suffix), '0', '-1');
+  const [entries, due, lease, workers, cancels, runs, active, ended, dead] = await Promise.all([
     client.xrange(stateKey(tag, 'outbox'), '-', '+'),
     scores('due'),
     scores('lease'),
@@ -38,18 +42,20 @@ export async function observePartition(client: RedisClient, tag: string): Promis
     members('runs'),
     members('active'),
     members('ended'),
+    members('dead'),
   ]);
   const outbox = entries.map(([id, fields]) => ({ id, lines: (fields[1] ?? '').split('\n') }));
-  return { outbox, due, lease, workers, cancels, runs, active, ended };
+  return { outbox, due, lease, workers, cancels, runs, active, ended, dead };
 }
 
 export async function observeRun(client: RedisClient, tag: string, runId: string): Promise<ObservedRun> {
-  const [fields, historyLength, held] = await Promise.all([
+  const [fields, historyLength, held, deadLetters] = await Promise.all([
     client.hgetall(stateKey(tag, 'run', runId)),
     client.llen(stateKey(tag, 'history', runId)),
     client.smembers(stateKey(tag, 'paused', runId)),
+    client.zrange(stateKey(tag, 'deadLetters', runId), '0', '-1'),
   ]);
-  return { fields, historyLength, held };
+  return { fields, historyLength, held, deadLetters };
 }
 
 function toScores(reply: readonly string[]): Map<string, number> {

@@ -45,6 +45,7 @@ const WEIGHTS = {
   'fail-run': 1,
   finish: 1,
   retry: 4,
+  discard: 2,
   prune: 1,
 } as const;
 
@@ -190,6 +191,12 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return run === undefined ? [] : [runCalls.finishRun(world, run, b % 2 === 0)];
     case 'retry':
       return run === undefined ? [] : [retry(world, run, b, c)];
+    case 'discard': {
+      // At times one that is none.
+      if (run === undefined) return [];
+      const step = pick([...run.deadLetters, c % run.plan.steps.length], b)!;
+      return [runCalls.discardDeadLetters(world, run, [step], c % 3 === 0 ? run.opening - (b % 2) : undefined)];
+    }
     case 'prune':
       return run === undefined || !seldom(b) ? [] : [runCalls.pruneRun(world, run)];
   }

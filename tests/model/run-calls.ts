@@ -50,6 +50,25 @@ export function retryRun(world: World, run: ReferenceRun, selection: Selection, 
   });
 }
 
+export function discardDeadLetters(
+  world: World,
+  run: ReferenceRun,
+  steps: readonly number[],
+  seen: number | undefined,
+): Call {
+  return call({
+    what: `discard dead letters ${steps.join()} of ${run.id}`,
+    send: async () => {
+      const keys = steps.map(String);
+      const reply = await orGone(world.state.transitions.discardDeadLetters(run.tag, run.id, seen, keys));
+      return typeof reply === 'object' && 'refused' in reply ? ('refused' as const) : reply;
+    },
+    apply: (reply) => retryTransitions.discardDeadLetters(world.reference, run.id, { seen, steps }, reply),
+    // What was discarded is not there to be discarded again.
+    equivalent: () => true,
+  });
+}
+
 /** A scheduler takes away what is made anew and lets the run go on: several scripts, as one call here. */
 export function reopenRun(world: World, run: ReferenceRun, opening: number, start: () => Call[]): Call {
   return call({

@@ -84,11 +84,11 @@ async function arrange(situation: Situation): Promise<void> {
   } else if (subject !== 'waiting') {
     fields[`g${step.group}`] = String(2 ** 17);
   }
-  const sets = (['due', 'lease', 'workers', 'cancels', 'active', 'ended', 'reclaim'] as const).map((suffix) =>
+  const sets = (['due', 'lease', 'workers', 'cancels', 'active', 'ended', 'dead', 'reclaim'] as const).map((suffix) =>
     stateKey(tag, suffix),
   );
   await Promise.all([
-    client.del(runKey, historyKey, stateKey(tag, 'paused', runId), ...sets),
+    client.del(runKey, historyKey, stateKey(tag, 'paused', runId), stateKey(tag, 'deadLetters', runId), ...sets),
     client.hset(runKey, fields),
     client.rpush(historyKey, 'A|0'),
     client.zadd(stateKey(tag, 'due'), 1, `b|${key}|${runId}`, 1, `p|${key}|${runId}`),

@@ -244,7 +244,7 @@ export class World {
       const run = this.reference.runs.get(runId);
       const observed = runs[index]!;
       if (run === undefined) {
-        assert.deepEqual(observed, { fields: {}, historyLength: 0, held: [] }, 'a run that is gone');
+        assert.deepEqual(observed, { fields: {}, historyLength: 0, held: [], deadLetters: [] }, 'a run that is gone');
         return;
       }
       if (run.createdAt === 0) {

@@ -5,6 +5,7 @@ import { breakersCommand } from './commands/breakers.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { chaosCommand } from './commands/chaos.ts';
 import { checkpointsCommand } from './commands/checkpoints.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
@@ -59,6 +60,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
 /** The whole command, as docs/reference/cli.md describes it. */
 export function buildProgram(terminal: Terminal, setExit: Action): Command {
   const program = new Command('flotilla')
+    // What stands behind a command, and behind a command of a command, is theirs: `breakers open payments --json`.
+    .enablePositionalOptions()
     .description('Durable multi-step workflows on a fleet of stateless workers.')
     .addHelpText('after', EXIT_CODES_HELP);
   for (const make of COMMANDS) program.addCommand(make(terminal, setExit));
@@ -88,6 +91,7 @@ const COMMANDS = [
   checkpointsCommand,
   cancelCommand,
   retryCommand,
+  deadLettersCommand,
   pauseCommand,
   resumeCommand,
   agentsCommand,

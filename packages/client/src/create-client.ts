@@ -25,6 +25,7 @@ import type {
 } from '@flotilla/contracts';
 import { checkDefinition } from './check-json.ts';
 import { type CallOptions, type ClientOptions, readSettings } from './client-options.ts';
+import { type DeadLetterCalls, deadLetterCalls } from './dead-letters.ts';
 import { type FollowOptions, followEvents } from './follow-events.ts';
 import { queryText, runPath } from './paths.ts';
 import { type StartEntry, type StartOptions, startRun, startRuns, type WorkflowReference } from './start-runs.ts';
@@ -81,7 +82,7 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient {
+export interface FlotillaClient extends DeadLetterCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -185,6 +186,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
       };
       return transport.post(`${runPath(runId)}/retry`, body, call);
     },
+    ...deadLetterCalls(transport),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

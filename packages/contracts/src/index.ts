@@ -1,5 +1,6 @@
 export * from './agent-health.ts';
 export * from './breakers.ts';
+export * from './dead-letters.ts';
 export * from './definition.ts';
 export * from './error-types.ts';
 export * from './errors.ts';

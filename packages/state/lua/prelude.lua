@@ -229,7 +229,8 @@ local function writeFields(run)
 end
 
 local function writeRunNow(run)
-  -- The history first: it was not read, so this is what can fail.
+  -- What was not read comes first: this is what can fail. A dead letter counts only once its step's header says so.
+  if run.deadLetters then call(unpack(run.deadLetters)) end
   if #run.events > 2 then callInParts(run.events) end
   writeFields(run)
 end
@@ -245,6 +246,14 @@ local function isTerminal(status) return status == 'S' or status == 'F' or statu
 local HEADER = '^(%a)' .. string.rep('|?([^|]*)', 12) .. '$'
 local function parts(header) return { match(header, HEADER) } end
 
+-- A step of the definition has failed for good: it is a dead letter once its run has ended failed or timed out.
+local function keepDeadLetter(run, key)
+  run.deadLetters = run.deadLetters or { 'ZADD', run.tag .. K.deadLetters .. run.id }
+  local add = run.deadLetters
+  add[#add + 1] = key
+  add[#add + 1] = key
+end
+
 -- Ends the run. `status`: S F C T. Only called when nothing of the run is live.
 local TERMINAL_EVENT = { S = K.eventRunSucceeded, F = K.eventRunFailed, C = K.eventRunCancelled, T = K.eventRunTimedOut }
 local function finish(run, status, data)
@@ -256,6 +265,9 @@ local function finish(run, status, data)
   unschedule(run.tag .. K.active, run.id)
   unschedule(run.tag .. K.due, 'r||' .. run.id)
   schedule(run.tag .. K.ended, run.id, now)
+  if (status == 'F' or status == 'T') and (run.deadLetters or call('EXISTS', run.tag .. K.deadLetters .. run.id) == 1) then
+    schedule(run.tag .. K.dead, run.id, now)
+  end
   unschedule(run.tag .. K.cancels, run.id)
   -- A run that did not end by itself may have timers of steps that will never start: the relay sweeps them.
   -- One whose definition has been lost cannot be swept; it ends all the same.

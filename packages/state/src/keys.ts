@@ -21,6 +21,8 @@
  * | `ended`     | ZSET   | entries until pruned        | ended runs by end |
  * | `w:<name>`  | ZSET   | entries until pruned        | runs of a workflow by creation |
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
+ * | `dead`      | ZSET   | entries until none is left  | runs that ended failed or timed out and have dead letters, by end |
+ * | `l:<run>`   | ZSET   | entries until made anew     | steps of a run that failed for good, by number: dead letters once the run is in `dead` |
  * | `b:<name>`  | ZSET   | ten minutes from the last   | `step key|run` that breaker <name> keeps parked, by when they are looked at |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
@@ -43,6 +45,8 @@ export const KEY_SUFFIXES = {
   ended: 'ended',
   byWorkflow: 'w:',
   byTag: 't:',
+  dead: 'dead',
+  deadLetters: 'l:',
   parkedBehind: 'b:',
 } as const;
 

@@ -14,6 +14,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/save-progress',
   'transitions/end-run',
   'transitions/retry-run',
+  'transitions/dead-letters',
   'transitions/dispatch',
   'transitions/timers',
   'transitions/renew',

@@ -1,6 +1,8 @@
 import type {
   CheckpointView,
   CleanupView,
+  DeadLetterDetail,
+  DeadLetterView,
   HistoryEvent,
   Problem,
   RunStatus,
@@ -15,13 +17,16 @@ import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts'
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
+import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
 import { type CompilePlan, type PlanShape, parseStepKey } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
+import { readDeadLetter } from './read-dead-letter.ts';
 import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
+import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
@@ -169,6 +174,28 @@ export class State<P extends PlanShape> {
     return retryRun({ ...this.#reads(), plan, transitions: this.transitions }, runId, request);
   }
 
+  /** See `listDeadLetters`. */
+  async listDeadLetters(query: DeadLetterQuery): Promise<{ deadLetters: DeadLetterView[]; cursor?: string }> {
+    return listDeadLetters(this.#deadLetterReads(), query);
+  }
+
+  /** See `readDeadLetter`. */
+  async readDeadLetter(runId: string, stepId: string): Promise<DeadLetterDetail> {
+    return readDeadLetter({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, stepId);
+  }
+
+  /** See `redriveDeadLetters`. */
+  async redriveDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<RedrivenRun> {
+    const plan = await this.#planOfRun(runId);
+    return redriveDeadLetters({ ...this.#reads(), plan, transitions: this.transitions }, runId, stepIds, opening);
+  }
+
+  /** See `discardDeadLetters`. */
+  async discardDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<boolean[]> {
+    const plan = await this.#planOfRun(runId);
+    return discardDeadLetters({ ...this.#reads(), plan, transitions: this.transitions }, runId, stepIds, opening);
+  }
+
   async readRun(runId: string): Promise<RunView | undefined> {
     const view = await readRun(this, runId);
     if (view === undefined) return undefined;
@@ -289,6 +316,10 @@ export class State<P extends PlanShape> {
       const latencyMs = performance.now() - started;
       return { ok: false, problems: [{ code: 'REDIS_UNAVAILABLE', path: '', message }], latencyMs };
     }
+  }
+
+  #deadLetterReads() {
+    return { ...this.#reads(), readPlan: (tag: string, hash: string) => this.readPlan(tag, hash) };
   }
 
   #reads() {

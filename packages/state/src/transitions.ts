@@ -1,4 +1,4 @@
-import { type EventType, FlotillaError } from '@flotilla/contracts';
+import { type EventType, FlotillaError, type RunStatus } from '@flotilla/contracts';
 import { EVENT_CODES } from './event-codes.ts';
 import type { StepKey } from './plan-shape.ts';
 import { runStatusOf } from './run-record.ts';
@@ -487,6 +487,22 @@ export class Transitions {
   ): Promise<boolean> {
     const args = [runId, opening, a.endPending, a.failureJson ?? '', a.timeoutMs ?? ''];
     return (await this.#batch.apply(tag, 'reopen-run', args))[0] === 'reopened';
+  }
+
+  /**
+   * Takes steps off the list of dead letters; one answer each: whether it was there. `refused` when the run is not one that
+   * ended so, or has been opened again since `seen`. @throws FlotillaError RUN_NOT_FOUND
+   */
+  async discardDeadLetters(
+    tag: string,
+    runId: string,
+    seen: number | undefined,
+    keys: readonly StepKey[],
+  ): Promise<boolean[] | { refused: RunStatus }> {
+    const [reply, ...rest] = await this.#batch.apply(tag, 'discard-dead-letters', [runId, seen ?? '', ...keys]);
+    if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    if (reply === 'refused') return { refused: runStatusOf(rest[0]!) };
+    return rest.map((was) => was === '1');
   }
 
   async sweepRun(tag: string, runId: string, keys: readonly StepKey[]): Promise<void> {

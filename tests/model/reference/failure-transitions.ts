@@ -127,6 +127,7 @@ function endTimers(state: Reference, run: ReferenceRun, a: FailArguments, wasRun
 function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): void {
   const { step: index, item } = parseStepKey(a.key);
   if (item === undefined) {
+    run.deadLetters.add(index);
     failRun(run, a.failFast, a.runErrorJson);
     sendFired(state, run, run.settle(index, 'failed'));
     return;
@@ -137,6 +138,7 @@ function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): v
   if (counted.outcome === 'more') return;
   if (counted.outcome === 'failed') {
     run.steps.get(String(index))!.body = a.runErrorJson;
+    run.deadLetters.add(index);
     run.event('step-failed', String(index), { data: JSON.parse(a.runErrorJson) });
     failRun(run, a.failFast, a.runErrorJson);
   }

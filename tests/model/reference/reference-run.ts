@@ -88,6 +88,8 @@ export class ReferenceRun {
   outputJson: string | undefined;
   readonly steps = new Map<StepKey, ReferenceStep>();
   readonly outcomes = new Map<number, Outcome>();
+  /** Steps that failed for good and were neither made anew nor discarded since. */
+  readonly deadLetters = new Set<number>();
   readonly items = new Map<StepKey, string>();
   /** The newest progress of a step; the last three are kept. */
   readonly progress = new Map<StepKey, { seq: number; stateJson: string }>();
@@ -175,6 +177,11 @@ export class ReferenceRun {
     const before = feeds.map((group) => this.hasFired(group));
     this.outcomes.set(step, outcome);
     return feeds.filter((group, index) => !before[index] && this.hasFired(group));
+  }
+
+  /** Whether its dead letters are listed. */
+  get isDead(): boolean {
+    return (this.status === 'failed' || this.status === 'timed-out') && this.deadLetters.size > 0;
   }
 
   event(type: EventType, key: StepKey | undefined, fields: Omit<ReferenceEvent, 'type' | 'stepId'> = {}): void {

@@ -53,6 +53,7 @@ export class Reference {
       output: run.outputJson,
       steps: [...run.steps],
       outcomes: [...run.outcomes],
+      deadLetters: [...run.deadLetters],
       items: [...run.items],
       progress: [...run.progress],
       held: [...run.held],

@@ -41,6 +41,30 @@ export function retryRun(
   }
 }
 
+export function discardDeadLetters(
+  state: Reference,
+  runId: string,
+  { seen, steps }: { seen: number | undefined; steps: readonly number[] },
+  reply: readonly boolean[] | 'refused' | 'gone',
+): void {
+  const what = `discard dead letters of ${runId}`;
+  const run = state.runs.get(runId);
+  if (run === undefined) {
+    expectReply(reply, 'gone', what);
+    return;
+  }
+  const isOver = run.status === 'failed' || run.status === 'timed-out';
+  if (!isOver || (seen !== undefined && seen < run.opening)) {
+    expectReply(reply, 'refused', what);
+    return;
+  }
+  expectReply(
+    reply,
+    steps.map((step) => run.deadLetters.delete(step)),
+    what,
+  );
+}
+
 /** What a scheduler makes of a retry. */
 export function reopen(state: Reference, run: ReferenceRun, opening: number, clock: Clock): void {
   if (run.status !== 'reopening' || run.opening !== opening) return;
@@ -91,6 +115,7 @@ function reset(
   const key = String(index);
   const step = run.steps.get(key);
   run.outcomes.delete(index);
+  run.deadLetters.delete(index);
   if (step?.map === undefined) {
     forget(state, run, key, keeps && !undone.has(key));
     return;

@@ -67,7 +67,10 @@ export function settle(state: Reference, a: SettleArguments, outcome: Outcome, r
   else if (a.state === 'skipped') run.event('step-skipped', a.key, { data: { reason: a.reason! } });
   else run.event('step-failed', a.key, { data: JSON.parse(a.bodyJson!) });
   begin(run);
-  if (a.state === 'failed') failRun(run, a.failFast, a.runErrorJson!);
+  if (a.state === 'failed') {
+    run.deadLetters.add(Number(a.key));
+    failRun(run, a.failFast, a.runErrorJson!);
+  }
   sendFired(state, run, run.settle(Number(a.key), outcome));
   finishWhenDone(state, run);
 }

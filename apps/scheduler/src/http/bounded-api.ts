@@ -11,10 +11,14 @@ const WRITES = [
   'pauseRun',
   'resumeRun',
   'retryRun',
+  'redriveDeadLetters',
+  'discardDeadLetters',
   'registerWorkflow',
 ] as const;
 const READS = [
   'readRun',
+  'listDeadLetters',
+  'readDeadLetter',
   'listRuns',
   'listSteps',
   'readHistory',

@@ -8,6 +8,7 @@ import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi, boundBreakers } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
 import { answerClientError } from './client-error.ts';
+import { registerDeadLetterRoutes } from './dead-letters/routes.ts';
 import { registerFlagRoutes } from './flags.ts';
 import { createAdmission } from './guards/admission.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
@@ -156,6 +157,7 @@ function registerRoutes(
   registerRunRoutes(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
+  registerDeadLetterRoutes(app, context);
   registerWhyRoutes(app, context);
   registerFlagRoutes(app, context);
   registerRunEventsRoute(app, context);

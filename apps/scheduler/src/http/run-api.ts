@@ -3,6 +3,9 @@ import type {
   AgentView,
   CheckpointView,
   CleanupView,
+  DeadLetterDetail,
+  DeadLetterFilter,
+  DeadLetterView,
   Durability,
   FlotillaError,
   HistoryEvent,
@@ -31,6 +34,15 @@ export interface StateApi {
 
   /** RUN_NOT_FOUND, RUN_STILL_ACTIVE, STEP_NOT_FOUND, NOTHING_TO_RETRY. */
   retryRun(runId: string, request: RetryRequest): Promise<RetriedRun>;
+
+  /** Steps that failed for good, of runs that ended failed or timed out. */
+  listDeadLetters(query: DeadLetterQuery): Promise<{ deadLetters: DeadLetterView[]; cursor?: string }>;
+  /** RUN_NOT_FOUND, STEP_NOT_FOUND, DEAD_LETTER_NOT_FOUND. */
+  readDeadLetter(runId: string, stepId: string): Promise<DeadLetterDetail>;
+  /** Dead letters of one run, as one retry. The same errors, and RUN_STILL_ACTIVE. */
+  redriveDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<RedrivenRun>;
+  /** Whether each was on the list. The same errors. */
+  discardDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<boolean[]>;
 
   /** With output or error once the run has ended. */
   readRun(runId: string): Promise<RunView | undefined>;
@@ -101,6 +113,19 @@ interface RetriedRun {
   status: RunStatus;
   opening: number;
   alreadyRetried: boolean;
+}
+
+interface RedrivenRun {
+  status: RunStatus;
+  opening: number;
+  alreadyRedriven: boolean;
+}
+
+interface DeadLetterQuery extends DeadLetterFilter {
+  cursor?: string | undefined;
+  limit: number;
+  order?: 'newest' | 'oldest';
+  wholeRuns?: boolean;
 }
 
 export interface CancelledRun {

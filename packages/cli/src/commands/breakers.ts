@@ -9,6 +9,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 
 export function breakersCommand(terminal: Terminal, _exit: Action): Command {
   const breakers = withRemote(new Command('breakers'))
+    .enablePositionalOptions()
     .description('list the breakers of dependencies; open and close them by hand')
     .action(async (options: RemoteOptions) => {
       const list = await connectScheduler(terminal, options).breakers();

@@ -126,12 +126,13 @@ T['prune-run'] = function(tag, a)
   if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
+  unschedule(tag .. K.dead, id)
   if not values[1] then return { 'pruned' } end
   unschedule(tag .. K.byWorkflow .. values[3], id)
   if values[4] then
     for _, label in ipairs(cjson.decode(values[4])) do unschedule(tag .. K.byTag .. label, id) end
   end
-  call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id)
+  call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id, tag .. K.deadLetters .. id)
   local definitionKey = tag .. K.definition .. values[2]
   if call('HINCRBY', definitionKey, 'runs', -1) <= 0 then call('UNLINK', definitionKey) end
   return { 'pruned' }

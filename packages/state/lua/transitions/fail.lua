@@ -88,6 +88,7 @@ T['fail'] = function(tag, a)
         if outcome == 'failed' then
           put(run, 'o' .. parent, ARGV[a + 11])
           event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. ARGV[a + 11])
+          keepDeadLetter(run, parent)
           failRun(run, ARGV[a + 7], ARGV[a + 11])
           announce(K.channelAborts, id .. '|' .. parent .. '.|')
           settles = edges
@@ -96,6 +97,7 @@ T['fail'] = function(tag, a)
         end
       end
     else
+      keepDeadLetter(run, key)
       failRun(run, ARGV[a + 7], ARGV[a + 11])
     end
     if settles then

@@ -27,6 +27,7 @@ T['retry-run'] = function(tag, a)
   for field in string.gmatch('uyz', '.') do remove(run, field) end
   event(run, K.eventRunRetried .. '|' .. integer(run.at) .. '||||||{"opening":' .. integer(opening) .. ARGV[a + 3] .. '}')
   unschedule(tag .. K.ended, run.id)
+  unschedule(tag .. K.dead, run.id)
   schedule(tag .. K.active, run.id, run.created)
   send(tag, 'A|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
   writeRun(run)
@@ -50,6 +51,13 @@ T['reset-steps'] = function(tag, a, count)
   end
   index = index + tonumber(ARGV[a + 2])
   local last = index + tonumber(ARGV[index])
+  -- A step whose header goes, or is that of a map that goes on, has not failed any more.
+  local revived = { 'ZREM', tag .. K.deadLetters .. run.id }
+  for field = index + 1, a + count - 1 do
+    local key = (field <= last or (field - last) % 2 == 1) and string.match(ARGV[field], '^s(%d+)$')
+    if key then revived[#revived + 1] = key end
+  end
+  if #revived > 2 then call(unpack(revived)) end
   if last > index then callInParts({ 'HDEL', run.key, unpack(ARGV, index + 1, last) }) end
   if last < a + count - 1 then callInParts({ 'HSET', run.key, unpack(ARGV, last + 1, a + count - 1) }) end
   return { 'reset' }

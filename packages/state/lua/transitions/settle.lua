@@ -31,7 +31,10 @@ T['settle'] = function(tag, a)
   end
   event(run, line)
   if run.status == 'n' then run.status = 'r' end
-  if state == 'F' or state == 'Q' then failRun(run, ARGV[a + 6], ARGV[a + 9]) end
+  if state == 'F' or state == 'Q' then
+    keepDeadLetter(run, key)
+    failRun(run, ARGV[a + 6], ARGV[a + 9])
+  end
   local fired = settleStep(run, edgesOf(ARGV[a + 10]), ARGV[a + 7] == '1')
   if run.status ~= 'e' then sendFired(run, fired) end
   finishWhenDone(run)

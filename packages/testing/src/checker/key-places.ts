@@ -12,6 +12,7 @@ const PARTITION_KEYS: Readonly<Record<string, string>> = {
   runs: 'runs',
   active: 'active',
   ended: 'ended',
+  dead: 'dead',
 };
 const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   r: 'run',
@@ -21,6 +22,7 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   i: 'idempotency',
   w: 'by-workflow',
   t: 'by-tag',
+  l: 'dead-letters',
   b: 'parked-behind',
 };
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([

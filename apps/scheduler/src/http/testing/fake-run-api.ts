@@ -2,6 +2,8 @@ import {
   type AgentEvent,
   type AgentView,
   type CleanupView,
+  type DeadLetterDetail,
+  type DeadLetterView,
   FlotillaError,
   type HistoryEvent,
   isTerminalRunStatus,
@@ -32,6 +34,10 @@ export class FakeRunApi implements RunApi {
   agentEvents: AgentEvent[] = [];
   /** Requests as they came, for what the edge derived. */
   readonly created: CreateRun[] = [];
+  /** In the order in which they are listed. */
+  deadLetters: DeadLetterView[] = [];
+  /** Runs and steps that were redriven or discarded, and the queries of lists. */
+  readonly acts: unknown[] = [];
   readonly cancelled: { runId: string; reason: string | undefined }[] = [];
   calls = 0;
   /** What each call does before it works: throw, or wait. */
@@ -94,6 +100,40 @@ export class FakeRunApi implements RunApi {
     view.status = 'pending';
     view.opening = (view.opening ?? 1) + 1;
     return { status: 'pending', opening: view.opening, alreadyRetried: false };
+  }
+
+  async listDeadLetters(
+    query: Page & { wholeRuns?: boolean },
+  ): Promise<{ deadLetters: DeadLetterView[]; cursor?: string }> {
+    await this.#begin('listDeadLetters');
+    this.acts.push(query);
+    const { items, cursor } = pageOf(this.deadLetters, query);
+    return { deadLetters: items, ...(cursor !== undefined && { cursor }) };
+  }
+
+  async readDeadLetter(runId: string, stepId: string): Promise<DeadLetterDetail> {
+    await this.#begin('readDeadLetter');
+    const found = this.#letter(runId, stepId);
+    const run = { status: 'failed' as const, createdAt: 1, endedAt: 2, tags: [], definitionHash: '', path: '' };
+    return { ...found, run, events: [], eventsTruncated: false };
+  }
+
+  async redriveDeadLetters(
+    runId: string,
+    stepIds: readonly string[],
+    opening?: number,
+  ): Promise<{ status: RunStatus; opening: number; alreadyRedriven: boolean }> {
+    await this.#begin('redriveDeadLetters');
+    this.acts.push({ redrive: runId, stepIds, opening });
+    const alreadyRedriven = this.#letter(runId, stepIds[0]!).opening !== (opening ?? 1);
+    return { status: 'pending', opening: 2, alreadyRedriven };
+  }
+
+  async discardDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<boolean[]> {
+    await this.#begin('discardDeadLetters');
+    this.acts.push({ discard: runId, stepIds, opening });
+    this.#letter(runId, stepIds[0]!);
+    return stepIds.map(() => true);
   }
 
   async readRun(runId: string): Promise<RunView | undefined> {
@@ -221,6 +261,13 @@ export class FakeRunApi implements RunApi {
   async #begin(method: string): Promise<void> {
     this.calls += 1;
     await this.before(method);
+  }
+
+  #letter(runId: string, stepId: string): DeadLetterView {
+    const found = this.deadLetters.find((letter) => letter.runId === runId && letter.stepId === stepId);
+    if (found === undefined)
+      throw new FlotillaError('DEAD_LETTER_NOT_FOUND', `${stepId} of ${runId} is no dead letter`);
+    return found;
   }
 
   #run(runId: string): FakeRun {

@@ -5,6 +5,8 @@ import type { CheckContext, Invariant, Violation } from '../violation.ts';
 
 /** Empty when all runs have ended. */
 const WORK: ReadonlySet<string> = new Set(['outbox', 'due', 'lease', 'active', 'cancels', 'paused']);
+/** There are none without the run. */
+const OF_A_RUN: ReadonlySet<string> = new Set(['run', 'history', 'dead-letters']);
 /** BullMQ: where tasks wait or are being made, or have failed. */
 const TASK_LISTS: ReadonlySet<string> = new Set([
   'wait',
@@ -83,7 +85,7 @@ function findProblem(
   if (name === 'paused' && owners?.paused.has(id)) return undefined;
   if (WORK.has(name)) return size > 0 ? `${size} entries are left in ${key}` : undefined;
   if (owners === undefined) return undefined;
-  if ((name === 'run' || name === 'history') && !owners.runs.has(id)) return `${key} belongs to no run`;
+  if (OF_A_RUN.has(name) && !owners.runs.has(id)) return `${key} belongs to no run`;
   if (name === 'definition' && !owners.definitions.has(id)) return `${key} is the definition of no run`;
   return undefined;
 }

@@ -1,0 +1,128 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type BulkDeadLettersDone,
+  type BulkOutcome,
+  type DeadLetterFilter,
+  type DeadLetterView,
+  isFlotillaError,
+} from '@flotilla/contracts';
+import type { RunApi } from '../run-api.ts';
+import type { Pace } from './pace.ts';
+
+export interface BulkRequest extends DeadLetterFilter {
+  limit: number;
+  dryRun: boolean;
+}
+
+export interface BulkDependencies {
+  api: Pick<RunApi, 'listDeadLetters' | 'redriveDeadLetters' | 'discardDeadLetters'>;
+  pace: Pace;
+  /** Aborted when nobody waits for the answer any more: what has not been begun is left. */
+  signal: AbortSignal;
+}
+
+type Item = BulkDeadLettersDone['items'][number];
+type Done = Pick<Item, 'outcome' | 'status' | 'opening' | 'error'>;
+
+/** The store or the scheduler is not there: the next ones would fail as well, one deadline after the other. */
+const AWAY: ReadonlySet<string> = new Set(['REDIS_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'STORAGE_FULL']);
+
+/**
+ * Redrives or discards the oldest dead letters that fit. Which ones is settled before the first is touched, so one that dies
+ * again meanwhile is not taken up twice. The letters of one run are one reopening.
+ */
+export async function inBulk(
+  what: 'redrive' | 'discard',
+  { api, pace, signal }: BulkDependencies,
+  request: BulkRequest,
+): Promise<BulkDeadLettersDone> {
+  const { letters, more } = await collect(api, request, signal);
+  const items: Item[] = [];
+  let isAway = false;
+  for (const [first, ...others] of byRun(letters)) {
+    const ofRun = [first!, ...others];
+    let done: Done[];
+    if (request.dryRun) done = ofRun.map(() => ({ outcome: 'matched' }));
+    else if (isAway || signal.aborted) done = ofRun.map(() => ({ outcome: 'not-tried' }));
+    else if (what === 'redrive') done = await redrive(api, ofRun, pace, signal);
+    else done = await attempt(ofRun, () => discard(api, ofRun));
+    isAway ||= done.some(({ error }) => error !== undefined && AWAY.has(error.code));
+    ofRun.forEach(({ id, runId, stepId }, index) => {
+      items.push({ id, runId, stepId, ...done[index]! });
+    });
+  }
+  return { dryRun: request.dryRun, counts: countOutcomes(items), items, more };
+}
+
+async function collect(
+  api: BulkDependencies['api'],
+  { limit, dryRun: _, ...filter }: BulkRequest,
+  signal: AbortSignal,
+): Promise<{ letters: DeadLetterView[]; more: boolean }> {
+  const letters: DeadLetterView[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await api.listDeadLetters({
+      ...filter,
+      limit: limit - letters.length,
+      order: 'oldest',
+      wholeRuns: true,
+      cursor,
+    });
+    letters.push(...page.deadLetters);
+    cursor = page.cursor;
+  } while (cursor !== undefined && letters.length < limit && !signal.aborted);
+  return { letters, more: cursor !== undefined };
+}
+
+/** Letters of a run stand beside each other. */
+function byRun(letters: readonly DeadLetterView[]): DeadLetterView[][] {
+  const runs: DeadLetterView[][] = [];
+  for (const letter of letters) {
+    const last = runs.at(-1);
+    if (last?.[0]?.runId === letter.runId) last.push(letter);
+    else runs.push([letter]);
+  }
+  return runs;
+}
+
+async function redrive(
+  api: BulkDependencies['api'],
+  letters: readonly DeadLetterView[],
+  pace: Pace,
+  signal: AbortSignal,
+): Promise<Done[]> {
+  await pause(pace.take(), undefined, { signal }).catch(() => undefined);
+  if (signal.aborted) return letters.map(() => ({ outcome: 'not-tried' }));
+  return attempt(letters, async () => {
+    const { runId, opening } = letters[0]!;
+    const stepIds = letters.map(({ stepId }) => stepId);
+    const { alreadyRedriven, ...run } = await api.redriveDeadLetters(runId, stepIds, opening);
+    const outcome = alreadyRedriven ? 'already-redriven' : 'redriven';
+    return letters.map(() => ({ outcome, ...run }));
+  });
+}
+
+async function discard(api: BulkDependencies['api'], letters: readonly DeadLetterView[]): Promise<Done[]> {
+  const { runId, opening } = letters[0]!;
+  const stepIds = letters.map(({ stepId }) => stepId);
+  const wereListed = await api.discardDeadLetters(runId, stepIds, opening);
+  return wereListed.map((was) => ({ outcome: was ? 'discarded' : 'already-discarded' }));
+}
+
+/** What is wrong with one run is told of its letters and hinders no other. */
+async function attempt(letters: readonly DeadLetterView[], act: () => Promise<Done[]>): Promise<Done[]> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!isFlotillaError(error)) throw error;
+    const { code, message } = error;
+    return letters.map(() => ({ outcome: 'failed', error: { code, message } }));
+  }
+}
+
+function countOutcomes(items: readonly Item[]): BulkDeadLettersDone['counts'] {
+  const counts: Partial<Record<BulkOutcome, number>> = {};
+  for (const { outcome } of items) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+}

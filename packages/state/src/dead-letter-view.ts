@@ -1,0 +1,83 @@
+import type { DeadLetterReason, DeadLetterView, StepError } from '@flotilla/contracts';
+import { type PlanShape, stepIdOf } from './plan-shape.ts';
+import { parseRunMeta } from './run-record.ts';
+import { parseStepHeader, type StepHeader } from './step-header.ts';
+
+/** What all dead letters of a run have in common. */
+export interface DeadRun {
+  runId: string;
+  workflow: string;
+  version: string | undefined;
+  definitionHash: string;
+  createdAt: number;
+  endedAt: number;
+  opening: number;
+}
+
+export const DEAD_RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'a'] as const;
+
+/** From the values of `DEAD_RUN_FIELDS`; undefined of a run that has not ended failed or timed out. */
+export function parseDeadRun(runId: string, values: readonly (string | null)[]): DeadRun | undefined {
+  const [packed, definitionHash, workflow, version, ended, reopened] = values;
+  if (packed == null) return undefined;
+  const { letter, createdAt } = parseRunMeta(packed);
+  if (letter !== 'F' && letter !== 'T') return undefined;
+  return {
+    runId,
+    workflow: workflow ?? '',
+    version: version ?? undefined,
+    definitionHash: definitionHash ?? '',
+    createdAt,
+    endedAt: createdAt + Number(ended ?? 0),
+    opening: openingOf(reopened),
+  };
+}
+
+/** Of the field `a`, which a run that was never opened again does not have. */
+export function openingOf(reopened: string | null | undefined): number {
+  return reopened == null ? 1 : Number.parseInt(reopened, 10);
+}
+
+export function hasFailedForGood(header: string | null | undefined): boolean {
+  return header?.[0] === 'F' || header?.[0] === 'Q';
+}
+
+/** Undefined when the step has not failed. Without a plan (its definition is damaged) the step has its number for a name. */
+export function deadLetterView(
+  run: DeadRun,
+  plan: PlanShape | undefined,
+  key: string,
+  stored: { header: string | null | undefined; body: string | null | undefined },
+): DeadLetterView | undefined {
+  if (!hasFailedForGood(stored.header)) return undefined;
+  const { runId, workflow, version, endedAt, opening } = run;
+  const header = parseStepHeader(stored.header!, run.createdAt);
+  const error = parseError(stored.body);
+  const stepId = plan === undefined ? `#${key}` : stepIdOf(plan, key);
+  const use = plan?.steps[Number(key)]?.work?.use;
+  return {
+    id: `${runId}/${stepId}`,
+    runId,
+    workflow,
+    ...(version !== undefined && { version }),
+    stepId,
+    reason: reasonOf(header, error),
+    ...(use !== undefined && { use }),
+    attempts: header.failures,
+    ...(header.crashes > 0 && { crashes: header.crashes }),
+    error,
+    failedAt: header.endedAt ?? endedAt,
+    deadSince: endedAt,
+    opening,
+  };
+}
+
+/** A map fails as such; what its last item failed with says whether that was quarantined. */
+export function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterReason {
+  return state === 'Q' || (map !== undefined && code === 'CRASH_LIMIT') ? 'quarantined' : 'failed';
+}
+
+export function parseError(body: string | null | undefined): StepError {
+  const { type, code, message } = JSON.parse(body ?? '{}') as Partial<StepError>;
+  return { type: type ?? 'non_retryable', code: code ?? 'INTERNAL', message: message ?? 'the error is not stored' };
+}

@@ -1,0 +1,129 @@
+import { FlotillaError, type RunStatus } from '@flotilla/contracts';
+import { hasFailedForGood, openingOf } from './dead-letter-view.ts';
+import { stateKey } from './keys.ts';
+import type { PlanShape } from './plan-shape.ts';
+import { type ReadDependencies, tagOfRun } from './read-runs.ts';
+import { retryRun } from './retry-run.ts';
+import { parseRunMeta, runStatusOf } from './run-record.ts';
+import type { Transitions } from './transitions.ts';
+
+type RedriveDependencies = ReadDependencies & { plan: PlanShape; transitions: Transitions };
+
+export interface RedrivenRun {
+  status: RunStatus;
+  opening: number;
+  /** True when the run had been opened again before: nothing was done. */
+  alreadyRedriven: boolean;
+}
+
+/**
+ * Makes dead letters of one run anew: one retry of exactly these steps, however many. Those that are not named stay dead.
+ * `opening`: that of the letters that the caller has seen. RUN_NOT_FOUND, STEP_NOT_FOUND, DEAD_LETTER_NOT_FOUND,
+ * RUN_STILL_ACTIVE (a step has failed, but its run has not ended).
+ */
+export async function redriveDeadLetters(
+  dependencies: RedriveDependencies,
+  runId: string,
+  stepIds: readonly string[],
+  opening?: number,
+): Promise<RedrivenRun> {
+  const { plan } = dependencies;
+  const steps = indexesOf(plan, runId, stepIds);
+  const stands = await readStanding(dependencies, runId, steps);
+  const already = { status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true };
+  if (opening !== undefined && opening < stands.opening) return already;
+  const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
+  if (listed.length > 0) {
+    // With the opening, of any number of requests at once one opens the run.
+    const { status, ...retried } = await retryRun(dependencies, runId, {
+      steps: listed.map((step) => plan.steps[step]!.id),
+      opening: stands.opening,
+    });
+    return { status, opening: retried.opening, alreadyRedriven: retried.alreadyRetried };
+  }
+  // Whatever it failed with before has been taken up.
+  if (stands.opening > 1 && stands.hasFailed.includes(false)) return already;
+  if (stands.isActive) {
+    throw new FlotillaError(
+      'RUN_STILL_ACTIVE',
+      `run ${runId} is ${runStatusOf(stands.letter)}; its steps can be redriven when it has ended`,
+    );
+  }
+  throw notFound(runId, stepIds);
+}
+
+/** Takes dead letters of one run off the list; one answer each: whether it was on it. Errors as of `redriveDeadLetters`. */
+export async function discardDeadLetters(
+  dependencies: RedriveDependencies,
+  runId: string,
+  stepIds: readonly string[],
+  opening?: number,
+): Promise<boolean[]> {
+  const { plan, transitions } = dependencies;
+  const steps = indexesOf(plan, runId, stepIds);
+  const { isActive, hasFailed } = await readStanding(dependencies, runId, steps);
+  if (!isActive && hasFailed.includes(false)) throw notFound(runId, stepIds);
+  const tag = tagOfRun(dependencies, runId);
+  const reply = await transitions.discardDeadLetters(tag, runId, opening, steps.map(String));
+  if (Array.isArray(reply)) return reply;
+  const { refused } = reply;
+  if (refused === 'succeeded' || refused === 'cancelled') throw notFound(runId, stepIds);
+  const stands = refused === 'failed' || refused === 'timed-out' ? 'was opened again since' : `is ${refused}`;
+  throw new FlotillaError('RUN_STILL_ACTIVE', `run ${runId} ${stands}: nothing was discarded`);
+}
+
+/** An item stands for its map. */
+export function indexesOf(plan: PlanShape, runId: string, stepIds: readonly string[]): number[] {
+  return stepIds.map((stepId) => {
+    const index = plan.stepIndex.get(stepId.replace(/\[\d+\]$/, ''));
+    if (index === undefined) throw new FlotillaError('STEP_NOT_FOUND', `run ${runId} has no step ${stepId}`);
+    return index;
+  });
+}
+
+interface Standing {
+  /** Of the run's status. */
+  letter: string;
+  /** It has ended failed or timed out. */
+  isDead: boolean;
+  isActive: boolean;
+  opening: number;
+  /** By step. */
+  isListed: boolean[];
+  hasFailed: boolean[];
+}
+
+async function readStanding(
+  dependencies: ReadDependencies,
+  runId: string,
+  steps: readonly number[],
+): Promise<Standing> {
+  const { client } = dependencies;
+  const tag = tagOfRun(dependencies, runId);
+  const [[packed, reopened, ...headers], scores] = await Promise.all([
+    client.hmget(stateKey(tag, 'run', runId), 'm', 'a', ...steps.map((step) => `s${step}`)),
+    client.zmscore(stateKey(tag, 'deadLetters', runId), ...steps.map(String)),
+  ]);
+  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  const { letter } = parseRunMeta(packed);
+  return {
+    letter,
+    isDead: letter === 'F' || letter === 'T',
+    isActive: !'SFCT'.includes(letter),
+    opening: openingOf(reopened),
+    isListed: scores.map((score) => score != null),
+    // While a run is being opened again, the headers of what failed before are on their way out.
+    hasFailed: headers.map((header) => letter !== 'a' && hasFailedForGood(header)),
+  };
+}
+
+export function notFound(runId: string, stepIds: readonly string[]): FlotillaError {
+  const what =
+    stepIds.length === 1
+      ? `step ${stepIds[0]} of run ${runId} is no dead letter`
+      : `no step of run ${runId} is a dead letter`;
+  return new FlotillaError(
+    'DEAD_LETTER_NOT_FOUND',
+    `${what}: it has not failed, or its run did not end by it, or it was discarded, or failed before dead letters were kept`,
+  );
+}
