@@ -229,9 +229,9 @@ local function writeFields(run)
 end
 
 local function writeRunNow(run)
-  -- What was not read comes first: this is what can fail. A dead letter counts only once its step's header says so.
-  if run.deadLetters then call(unpack(run.deadLetters)) end
+  -- The history first: it was not read, so this is what can fail.
   if #run.events > 2 then callInParts(run.events) end
+  if run.deadLetters then call(unpack(run.deadLetters)) end
   writeFields(run)
 end
 
@@ -248,7 +248,10 @@ local function parts(header) return { match(header, HEADER) } end
 
 -- A step of the definition has failed for good: it is a dead letter once its run has ended failed or timed out.
 local function keepDeadLetter(run, key)
-  run.deadLetters = run.deadLetters or { 'ZADD', run.tag .. K.deadLetters .. run.id }
+  local letters = run.tag .. K.deadLetters .. run.id
+  -- Nothing has been written yet: a damaged key fails here.
+  if not run.deadLetters then call('ZCARD', letters) end
+  run.deadLetters = run.deadLetters or { 'ZADD', letters }
   local add = run.deadLetters
   add[#add + 1] = key
   add[#add + 1] = key

@@ -73,7 +73,7 @@ export function deadLetterView(
 }
 
 /** A map fails as such; what its last item failed with says whether that was quarantined. */
-export function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterReason {
+function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterReason {
   return state === 'Q' || (map !== undefined && code === 'CRASH_LIMIT') ? 'quarantined' : 'failed';
 }
 

@@ -135,9 +135,9 @@ function reset(
     return;
   }
   const map = run.plan.steps[index]!.map!;
-  let next = 0;
-  for (let handedOut = 0; next < items && handedOut < map.concurrency; next += 1) if (!isMade[next]) handedOut += 1;
-  if (!isMade.includes(false, next)) next = Math.max(next, isMade.lastIndexOf(false) + 1);
+  // Behind the last one that is handed out at once; succeeded ones behind that are passed over by their field.
+  const handedOut = isMade.flatMap((made, item) => (made ? [] : [item])).slice(0, map.concurrency);
+  const next = handedOut.length === 0 ? items : handedOut.at(-1)! + 1;
   for (let item = next; item < items; item += 1) {
     if (!isMade[item] || (item > next && isMade[item - 1])) continue;
     const following = isMade.indexOf(false, item);
