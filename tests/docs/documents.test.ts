@@ -72,7 +72,7 @@ describe('commands', () => {
       .map((line) => ({ document, line })),
   );
   const commandLines = lines.filter(({ line }) => line.startsWith('./flotilla '));
-  const commandOf = (line: string) => /^\.\/flotilla (import \w+|[\w-]+)/.exec(line)?.[1] ?? '';
+  const commandOf = (line: string) => /^\.\/flotilla (import \w+|\w[\w-]*)/.exec(line)?.[1] ?? '';
   const named = tablesOf(read('README.md'))
     .find(({ header }) => header[0] === 'Command')!
     .rows.map(([first]) => codeIn(first!));
@@ -96,7 +96,7 @@ describe('commands', () => {
   test('are all in the list of the README', () => {
     const listed = /Commands:\n([\s\S]*?)\n\n/
       .exec(help.get('')!)![1]!
-      .match(/^ {2}(\w+)/gm)!
+      .match(/^ {2}\w[\w-]*/gm)!
       .map((name) => name.trim());
     const inReadme = new Set(named.map((command) => commandOf(command).split(' ')[0]));
     expect(listed.filter((name) => name !== 'help' && !inReadme.has(name))).toEqual([]);

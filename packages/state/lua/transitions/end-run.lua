@@ -75,7 +75,8 @@ T['resume-run'] = function(tag, a)
   if not run then return { 'gone' } end
   if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
   if run.status ~= 'p' then return { 'refused', run.status } end
-  definitionOf(run)
+  -- What was held back is sent with it, after the writing.
+  if not definitionOf(run) then error('run ' .. run.id .. ' has lost its definition') end
   run.status = 'r'
   event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
