@@ -72,7 +72,8 @@ describe('commands', () => {
       .map((line) => ({ document, line })),
   );
   const commandLines = lines.filter(({ line }) => line.startsWith('./flotilla '));
-  const commandOf = (line: string) => /^\.\/flotilla (import \w+|\w[\w-]*)/.exec(line)?.[1] ?? '';
+  const commandOf = (line: string) =>
+    /^\.\/flotilla (import \w+|dead-letters (?:show|redrive|discard)|\w[\w-]*)/.exec(line)?.[1] ?? '';
   const named = tablesOf(read('README.md'))
     .find(({ header }) => header[0] === 'Command')!
     .rows.map(([first]) => codeIn(first!));
