@@ -27,6 +27,8 @@ async function keyspace(): Promise<Record<string, number>> {
   for (const key of await scanKeys(redis.client, `{${fleet.namespace}`)) {
     if (/:(?:agents(?::[a-z]+)?|workers|reclaim|lease|durations)$/.test(key)) continue;
     const type = await redis.client.type(key);
+    // A hint that has gone since the scan.
+    if (type === 'none') continue;
     const length = { hash: 'HLEN', list: 'LLEN', zset: 'ZCARD', set: 'SCARD', stream: 'XLEN', string: 'STRLEN' }[type];
     if (length === undefined) throw new Error(`${key} is a ${type}`);
     sizes[key] = Number(await redis.client.call(length, key));
