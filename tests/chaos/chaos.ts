@@ -43,6 +43,8 @@ tell(`seed ${seed}, faults ${faults.join(' ')}${without === undefined ? '' : `, 
 const result = await runChaos({
   seed,
   faults,
+  // What was asked for by name has to come; of all that there are, as many as there is time for.
+  mustCome: given.faults === undefined ? [] : faults,
   durationMs: minutes * 60_000,
   ...(given.runs === undefined ? {} : { acceptedRuns: Number(given.runs), load: SHORT_RUNS }),
   ...(without === undefined ? {} : { without }),

@@ -77,6 +77,7 @@ describe('when schedulers and workers are killed at random moments', () => {
   test('G10 no step waits more than 12 s after its worker died', () => {
     const { waits, text } = recoveriesOf(records, diedAt);
     process.stdout.write(`kill -9: ${diedAt.size} workers killed; ${text}\n`);
+    expect(waits.length).toBeGreaterThan(0);
     expect(waits.filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)).toEqual([]);
   });
 

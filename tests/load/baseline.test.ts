@@ -2,7 +2,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { BaselineProblem, dropsBelow, readBaseline, tellDrop, writeBaseline } from './reporting/baseline.ts';
+import {
+  BaselineProblem,
+  dropsBelow,
+  missingFrom,
+  readBaseline,
+  tellDrop,
+  writeBaseline,
+} from './reporting/baseline.ts';
 
 const SETTINGS = { scale: 0.5, workers: 1, slots: 64 };
 const KEPT = { measured: '2026-11-22', settings: SETTINGS, ratios: { 'chain x plain': 2, 'fan x plain': 1.6 } };
@@ -24,6 +31,11 @@ describe('a ratio', () => {
   test('may rise, be new, or not have been measured', () => {
     expect(dropsBelow(KEPT, { 'chain x plain': 5, 'latency x plain': 0.1 })).toEqual([]);
   });
+});
+
+test('a ratio that should have been measured and was not is missing; that of a workload left out is not', () => {
+  expect(missingFrom(KEPT, { 'chain x plain': 2 }, ['chain'])).toEqual([]);
+  expect(missingFrom(KEPT, { 'chain x plain': 2 }, ['chain', 'fan'])).toEqual(['fan x plain']);
 });
 
 describe('a baseline file', () => {

@@ -180,6 +180,14 @@ export function faultOf(id: FaultId): FaultKind {
 
 const isMix = (name: string): name is keyof typeof MIXES => Object.hasOwn(MIXES, name);
 
+/**
+ * Whether what it hits are attempts that its worker loses. A worker that is drained gives back what it holds, so that
+ * there it is the runs that have to go on.
+ */
+export function takesAttempts(id: FaultId): boolean {
+  return faultOf(id).hold === 'worker' && id !== 'F2';
+}
+
 /** Reads `F1,F3,F27`; undefined takes every fault that any machine can make. Gives what it does not know as `unknown`. */
 export function readFaultList(list: string | undefined): { ids: FaultId[]; unknown: string[] } {
   if (list === undefined) return { ids: FAULT_IDS.filter((id) => !faultOf(id).onlyNamed), unknown: [] };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { chanceOf } from '../random.ts';
-import { FAULT_IDS, type FaultId, faultOf, readFaultList } from './fault-table.ts';
+import { FAULT_IDS, type FaultId, faultOf, readFaultList, takesAttempts } from './fault-table.ts';
 import { type PlannedFault, planFaults } from './plan-faults.ts';
 
 const MIX: FaultId[] = ['F1', 'F3', 'F5', 'F6', 'F12', 'F19'];
@@ -65,4 +65,10 @@ describe('a list of faults', () => {
   test('names what it does not know', () => {
     expect(readFaultList('F1,F99,')).toEqual({ ids: ['F1'], unknown: ['F99', ''] });
   });
+});
+
+test('of what hits a worker, draining alone takes no attempts: there the runs are looked at', () => {
+  const leaving = FAULT_IDS.filter((id) => faultOf(id).hold === 'worker' && !takesAttempts(id));
+  expect(leaving).toEqual(['F2']);
+  expect(FAULT_IDS.filter((id) => faultOf(id).hold !== 'worker' && takesAttempts(id))).toEqual([]);
 });

@@ -18,6 +18,8 @@ export interface PromiseOptions {
   impossible?: string | undefined;
   /** No attempt may be lost, and none charged that did not fail by itself. */
   costsNoAttempt?: boolean;
+  /** It may pass without anything having to go on: it costs its worker no attempt, or not each time. */
+  mayHitNothing?: boolean;
   /** From the end of the fault until the process that it hit takes part again. */
   rejoinBoundMs?: number;
   /** What else is promised: title -> what breaks it; none when it is kept. */
@@ -49,6 +51,8 @@ export function testPromise(promise: string, options: PromiseOptions): void {
     test(`what it hit goes on within ${faultOf(fault).boundMs / 1000} s`, () => {
       expect(played().faults.filter(({ isAlone }) => !isAlone)).toEqual([]);
       expectBounds(played());
+      // Where nothing had to go on, no bound was met.
+      if (!options.mayHitNothing) expect(played().faults.flatMap(({ recoveriesMs }) => recoveriesMs)).not.toEqual([]);
     });
 
     test('no run is lost, no step committed twice, no invariant broken', () => expectRight(played()));
@@ -88,6 +92,7 @@ export function testMix(promise: string, mix: keyof typeof MIXES): void {
 
     test(`what they hit goes on within ${MIX_BOUND_MS / 1000} s, and the time without a Redis`, () => {
       expectBounds(played());
+      expect(played().faults.flatMap(({ recoveriesMs }) => recoveriesMs)).not.toEqual([]);
     });
 
     test('no run is lost, no step committed twice, no invariant broken', () => expectRight(played()));

@@ -12,7 +12,7 @@ import {
   type Violation,
 } from '@flotilla/testing';
 import { withBounds } from '../driver/bounds.ts';
-import { faultOf } from '../driver/fault-table.ts';
+import { takesAttempts } from '../driver/fault-table.ts';
 import { recoveriesOf } from '../driver/recoveries.ts';
 import { faultEntryOf, type MadeFault } from '../driver/run-chaos.ts';
 import type { OpenRun, PacedLoad } from './paced-load.ts';
@@ -149,7 +149,7 @@ export class HistoryWatch {
     for (const { invariant, runId, message } of found) this.#options.tell(`${invariant} ${runId ?? ''}: ${message}`);
     for (const { open, run } of due) this.problems.push(...findWrongEnd(open, run));
     for (const fault of faults) {
-      this.recoveriesMs.push(...recoveriesOf(fault, runs, faultOf(fault.planned.id).hold === 'worker'));
+      this.recoveriesMs.push(...recoveriesOf(fault, runs, takesAttempts(fault.planned.id)));
     }
     this.#count(runs);
     recorder.forgetRuns(runIds);

@@ -368,13 +368,17 @@ export const V7: readonly Mutant[] = [
   },
   {
     name: 'an attempt is taken from a worker that lives',
+    mutate: (recording, chance) => void takeFromLiving(recording, chance),
+  },
+  {
+    name: 'an attempt is taken from a worker long after the fault that hit it',
     mutate(recording, chance) {
-      const { run, event } = pickFrom(chance, losses(recording), 'lost attempt');
-      const alive = recording.processes.find(
-        ({ id, kind, exit }) =>
-          kind === 'worker' && exit === undefined && !recording.faults.some(({ targets }) => targets.includes(id)),
-      );
-      for (const signed of signedBy(run.events, event)) if (signed.worker !== undefined) signed.worker = alive!.id;
+      const { worker, at } = takeFromLiving(recording, chance);
+      const hitAt = at - MUCH_LATER_MS;
+      recording.faults.push({
+        ...{ faultId: 'long ago', kind: 'freeze-worker', startAt: hitAt, endAt: hitAt },
+        ...{ targets: [worker], proof: ['it stood still'] },
+      });
     },
   },
   {
@@ -392,6 +396,17 @@ export const V7: readonly Mutant[] = [
     },
   },
 ];
+
+/** Makes a worker that nothing was done to the one that an attempt was taken from. */
+function takeFromLiving(recording: DraftRecording, chance: Chance): { worker: string; at: number } {
+  const { run, event } = pickFrom(chance, losses(recording), 'lost attempt');
+  const alive = recording.processes.find(
+    ({ id, kind, exit }) =>
+      kind === 'worker' && exit === undefined && !recording.faults.some(({ targets }) => targets.includes(id)),
+  );
+  for (const signed of signedBy(run.events, event)) if (signed.worker !== undefined) signed.worker = alive!.id;
+  return { worker: alive!.id, at: event.at };
+}
 
 const schedules = (recording: DraftRecording) =>
   placesOf(recording, (event, run) => event.type === 'retry-scheduled' && hasAfter(run, event, 'attempt-started'));
@@ -473,6 +488,17 @@ export const V10: readonly Mutant[] = [
     name: 'a cancelled run takes too long to end',
     mutate(recording, chance) {
       const { run, index } = pickFrom(chance, cancellations(recording), 'cancelled run');
+      shiftFrom(run, index + 1, MUCH_LATER_MS);
+    },
+  },
+  {
+    name: 'a run takes too long to end because many are cancelled at once',
+    mutate(recording, chance) {
+      const { run, index, event } = pickFrom(chance, cancellations(recording), 'cancelled run');
+      recording.faults.push({
+        ...{ faultId: 'storm', kind: 'cancel-storm', startAt: event.at, endAt: event.at + MUCH_LATER_MS },
+        ...{ targets: [], proof: ['runs took a cancellation'] },
+      });
       shiftFrom(run, index + 1, MUCH_LATER_MS);
     },
   },

@@ -40,6 +40,16 @@ export function dropsBelow(baseline: Baseline, ratios: Readonly<Record<string, n
     .toSorted((a, b) => a.now / a.kept - b.now / b.kept);
 }
 
+/** Ratios that the baseline has of workloads that were measured now, and that nevertheless nobody knows now. */
+export function missingFrom(
+  baseline: Baseline,
+  ratios: Readonly<Record<string, number>>,
+  workloads: readonly string[],
+): string[] {
+  const isMeasured = (name: string) => workloads.some((workload) => name.startsWith(workload));
+  return Object.keys(baseline.ratios).filter((name) => isMeasured(name) && ratios[name] === undefined);
+}
+
 export function tellDrop({ name, kept, now }: Drop): string {
   return `${name} is ${now.toFixed(2)}, ${Math.round((1 - now / kept) * 100)} % below the ${kept.toFixed(2)} of the baseline`;
 }

@@ -1,7 +1,8 @@
 import type { HistoryEvent } from '@flotilla/contracts';
-import type { Recording } from '../recording.ts';
+import type { FaultEntry } from '../recording.ts';
 import { ATTEMPT_ENDS, CHARGED, type RunFacts, type StepFacts } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
+import { recoveryBoundMs } from './excuses.ts';
 
 export const v07 = perRun(
   'V7',
@@ -11,7 +12,7 @@ export const v07 = perRun(
       ...findOpen(step, context),
       ...findOvercharged(step, run),
       ...findMiscounted(step, context),
-      ...findUnexplainedLosses(step, context.recording),
+      ...findUnexplainedLosses(step, context),
     ]),
 );
 
@@ -81,11 +82,17 @@ function findMiscounted({ stepId, view, lives }: StepFacts, { atRest }: CheckCon
   return found;
 }
 
-/** Attempts that were taken from workers which lived all the time; only where the processes are known. */
-function findUnexplainedLosses({ stepId, ends }: StepFacts, { faults, processes }: Recording): Found[] {
+/**
+ * Attempts that were taken from workers which lived all the time; only where the processes are known. A fault explains
+ * what is lost while it goes on and in the time that those whom it hit have to recover, and nothing after that.
+ */
+function findUnexplainedLosses({ stepId, ends }: StepFacts, { recording, bounds }: CheckContext): Found[] {
+  const { faults, processes } = recording;
   if (processes.length === 0) return [];
+  const explains = (fault: FaultEntry, worker: string, at: number): boolean =>
+    fault.targets.includes(worker) && fault.startAt <= at && at <= fault.endAt + recoveryBoundMs(fault, bounds);
   const isExplained = ({ worker = '', at }: HistoryEvent): boolean =>
-    faults.some(({ targets, startAt }) => targets.includes(worker) && startAt <= at) ||
+    faults.some((fault) => explains(fault, worker, at)) ||
     processes.some(({ id, exit }) => id === worker && exit !== undefined && (exit.at ?? 0) <= at);
   return ends
     .filter((event) => event.type === 'attempt-lost' && event.worker !== undefined && !isExplained(event))
