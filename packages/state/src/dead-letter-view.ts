@@ -77,7 +77,21 @@ function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterRe
   return state === 'Q' || (map !== undefined && code === 'CRASH_LIMIT') ? 'quarantined' : 'failed';
 }
 
+/** What a step failed with. A damaged one is told as such: one run that somebody wrote into does not hide all others. */
 export function parseError(body: string | null | undefined): StepError {
-  const { type, code, message } = JSON.parse(body ?? '{}') as Partial<StepError>;
-  return { type: type ?? 'non_retryable', code: code ?? 'INTERNAL', message: message ?? 'the error is not stored' };
+  if (body == null) return { type: 'non_retryable', code: 'INTERNAL', message: 'the error is not stored' };
+  const { type, code, message } = parseObject(body) ?? {};
+  if (isText(type) && isText(code) && isText(message)) return { type, code, message };
+  return { type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'the stored error is damaged' };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -14,6 +14,10 @@ const wide = shapeOf(
   'wide',
   Array.from({ length: 230 }, (_, index) => ({ id: `s${index}` })),
 );
+const huge = shapeOf(
+  'huge',
+  Array.from({ length: 1100 }, (_, index) => ({ id: `s${index}` })),
+);
 const mapped = shapeOf('mapped', [{ id: 'each', kind: 'map' }]);
 
 let connection: RedisConnection;
@@ -23,7 +27,7 @@ beforeAll(async () => {
   await untilReady(connection, 5000);
 });
 beforeEach(() => {
-  state = createTestState(connection.client, testNamespace(import.meta.url), [orders, wide, mapped]);
+  state = createTestState(connection.client, testNamespace(import.meta.url), [orders, wide, huge, mapped]);
 });
 afterAll(() => closeConnection(connection));
 
@@ -268,12 +272,51 @@ describe('discarding', () => {
     expect(await state.discardDeadLetters(runId, ['pay'], 2)).toEqual([true]);
   });
 
+  test('of very many is several calls, and says of each whether it was listed', async () => {
+    const { runId } = await state.createRun(requestOf(huge));
+    await Promise.all(huge.steps.map(({ index }) => failStep(runId, String(index))));
+    const all = huge.steps.map(({ id }) => id);
+    expect(await state.discardDeadLetters(runId, [all[600]!])).toEqual([true]);
+    expect(await state.discardDeadLetters(runId, all)).toEqual(all.map((_, index) => index !== 600));
+    expect(await listed()).toEqual([]);
+  });
+
   test('of one leaves the others of the run', async () => {
     const { runId } = await state.createRun(requestOf(orders));
     await failStep(runId, '0');
     await failStep(runId, '1');
     expect(await state.discardDeadLetters(runId, ['pay'])).toEqual([true]);
     expect(ids(await listed())).toEqual([`${runId}/ship`]);
+  });
+});
+
+describe('a run that somebody wrote into', () => {
+  const runKey = (runId: string) => stateKey(state.tagOf(runId), 'run', runId);
+  const lettersKey = (runId: string) => stateKey(state.tagOf(runId), 'deadLetters', runId);
+
+  test.each(['{', 'null', '"text"', '[]', '{"type":1,"code":2,"message":3}', ''])(
+    'does not hide the others when the error of its step is %s',
+    async (stored) => {
+      const [damaged, good] = [await deadRun(), await deadRun({ code: 'DECLINED' })];
+      await connection.client.hset(runKey(damaged), 'o0', stored);
+      const letters = await listed();
+      expect(letters.find(({ runId }) => runId === damaged)?.error).toMatchObject({ code: 'DATA_CORRUPTION' });
+      expect(letters.find(({ runId }) => runId === good)?.error).toMatchObject({ code: 'DECLINED' });
+      expect(await state.readDeadLetter(damaged, 'pay')).toMatchObject({ error: { code: 'DATA_CORRUPTION' } });
+      expect(await state.discardDeadLetters(damaged, ['pay'])).toEqual([true]);
+    },
+  );
+
+  test.each(['run', 'deadLetters'] as const)('does not hide the others when its key (%s) is none', async (which) => {
+    const [damaged, good] = [await deadRun(), await deadRun()];
+    await connection.client.set(which === 'run' ? runKey(damaged) : lettersKey(damaged), 'not what it was');
+    expect(ids(await listed())).toEqual([`${good}/pay`]);
+  });
+
+  test('does not hide the others when it lists steps that it does not have', async () => {
+    const [damaged, good] = [await deadRun(), await deadRun()];
+    await connection.client.zadd(lettersKey(damaged), '7', '7', '8', 'none', '+inf', 'endless');
+    expect(ids(await listed()).sort()).toEqual([`${damaged}/pay`, `${good}/pay`].sort());
   });
 });
 

@@ -59,8 +59,10 @@ export async function listDeadLetters(
   let position = parseCursor(query.cursor);
   let lookedAt = 0;
   for (;;) {
-    const entries = await runsBehind(dependencies, query, position);
-    if (entries.length === 0) return { deadLetters };
+    const behind = await runsBehind(dependencies, query, position);
+    if (behind.length === 0) return { deadLetters };
+    // Within a run of many letters the others' would be read again with each of its pages.
+    const entries = position !== undefined && position.step < LAST_STEP ? behind.slice(0, 1) : behind;
     const read = await Promise.all(entries.map((entry) => readLetters(dependencies, query, entry, position)));
     for (const [index, { letters, goesOnAfter, ...part }] of read.entries()) {
       const entry = entries[index]!;
@@ -99,8 +101,10 @@ async function readLetters(
   const isGoingOn = position?.runId === runId && position.deadSince === deadSince;
   const from = isGoingOn ? `(${position.step}` : '-inf';
   const [fields, steps] = await Promise.all([
-    client.hmget(key, ...DEAD_RUN_FIELDS),
-    client.zrangebyscore(stateKey(tag, 'deadLetters', runId), from, '+inf', 'LIMIT', 0, LETTERS_A_PAGE),
+    client.hmget(key, ...DEAD_RUN_FIELDS).catch(noneIfDamaged),
+    client
+      .zrangebyscore(stateKey(tag, 'deadLetters', runId), from, '+inf', 'LIMIT', 0, LETTERS_A_PAGE)
+      .catch(noneIfDamaged),
   ]);
   // It may have been opened again or pruned since the index was read.
   const run = parseDeadRun(runId, fields);
@@ -113,8 +117,15 @@ async function readLetters(
     const view = deadLetterView(run, plan, step, stored);
     return view !== undefined && fits(view, query) ? [{ step: Number(step), view }] : [];
   });
-  const goesOnAfter = steps.length === LETTERS_A_PAGE ? Number(steps.at(-1)) : undefined;
+  const last = Number(steps.at(-1));
+  const goesOnAfter = steps.length === LETTERS_A_PAGE && last < LAST_STEP ? last : undefined;
   return { letters, lookedAt: steps.length, goesOnAfter };
+}
+
+/** A key that is not what it was is of one run, which then has no letters: it does not hide those of the others. */
+function noneIfDamaged(error: unknown): [] {
+  if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return [];
+  throw error;
 }
 
 /** One run whose definition is damaged does not hide the others. */

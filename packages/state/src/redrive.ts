@@ -64,12 +64,25 @@ export async function discardDeadLetters(
   const { isActive, hasFailed } = await readStanding(dependencies, runId, steps);
   if (!isActive && hasFailed.includes(false)) throw notFound(runId, stepIds);
   const tag = tagOfRun(dependencies, runId);
-  const reply = await transitions.discardDeadLetters(tag, runId, opening, steps.map(String));
-  if (Array.isArray(reply)) return reply;
-  const { refused } = reply;
-  if (refused === 'succeeded' || refused === 'cancelled') throw notFound(runId, stepIds);
+  const done: boolean[] = [];
+  for (let first = 0; first < steps.length; first += DISCARDED_AT_ONCE) {
+    const keys = steps.slice(first, first + DISCARDED_AT_ONCE).map(String);
+    const reply = await transitions.discardDeadLetters(tag, runId, opening, keys);
+    if (Array.isArray(reply)) done.push(...reply);
+    else if (done.length === 0) throw refusalOf(runId, stepIds, reply.refused);
+    // It was opened again between: those are not on the list any more.
+    else done.push(...keys.map(() => false));
+  }
+  return done;
+}
+
+/** Letters of one script call: a run may have ten thousand, and Redis serves nobody else meanwhile. */
+const DISCARDED_AT_ONCE = 500;
+
+function refusalOf(runId: string, stepIds: readonly string[], refused: RunStatus): FlotillaError {
+  if (refused === 'succeeded' || refused === 'cancelled') return notFound(runId, stepIds);
   const stands = refused === 'failed' || refused === 'timed-out' ? 'was opened again since' : `is ${refused}`;
-  throw new FlotillaError('RUN_STILL_ACTIVE', `run ${runId} ${stands}: nothing was discarded`);
+  return new FlotillaError('RUN_STILL_ACTIVE', `run ${runId} ${stands}: nothing was discarded`);
 }
 
 /** An item stands for its map. */
