@@ -99,13 +99,45 @@ describe('why', () => {
     await cancel(runId);
   });
 
-  test('names the pause of the run', async () => {
-    const runId = await start({ first: { kind: 'delay', forMs: LONG_MS } });
+  test('names the pause of the run, and no queue or slot that its steps would wait for otherwise', async () => {
+    const busy = await start({ one: sleep(LONG_MS), two: sleep(LONG_MS) });
+    await gateOf(busy, 'lease', 'one');
+    await gateOf(busy, 'lease', 'two');
+    const runId = await start({ late: sleep(1) });
+    await gateOf(runId, 'queue', 'late');
     await fleet.api.post(`/v1/runs/${runId}/pause`, {});
     const pause = await gateOf(runId, 'pause');
-    const { now } = await why(runId);
+    const { now, gates } = await why(runId);
+    expect(gates).toEqual([pause]);
     expect(now - pause.since).toBeLessThan(10_000);
+    await cancel(busy);
     await cancel(runId);
+  });
+
+  test('names the breaker that is open, and who has to close it', async () => {
+    await fleet.api.post('/v1/breakers/payments-api/open', {});
+    const runId = await start({ charge: sleep(1, { breaker: 'payments-api' }) });
+    expect(await gateOf(runId, 'breaker', 'charge')).toMatchObject({
+      subject: 'payments-api',
+      message: expect.stringMatching(/breaker open since .* UTC, until somebody closes it, 1 step parked/),
+    });
+    await fleet.api.post('/v1/breakers/payments-api/close', {});
+    await cancel(runId);
+  });
+
+  test('names the end of a run, and what its cleanup waits for', async () => {
+    const runId = await start({
+      booked: sleep(1, { compensate: { use: 'nobody.has-it' } }),
+      long: sleep(LONG_MS, { needs: ['booked'] }),
+    });
+    await gateOf(runId, 'lease', 'long');
+    const before = (await why(runId)).now;
+    await fleet.api.post(`/v1/runs/${runId}/cancel?waitMs=0`, {});
+    const ending = await gateOf(runId, 'ending');
+    expect(ending.since).toBeGreaterThanOrEqual(before);
+    const message = expect.stringContaining('its compensation nobody.has-it: waits for a worker');
+    expect(await gateOf(runId, 'handler', 'booked')).toMatchObject({ subject: 'nobody.has-it', message });
+    expect((await why(runId, '?stepId=long')).gates.map(({ gate }) => gate)).toEqual(['ending']);
   });
 
   test('of what is not there is a typed error', async () => {

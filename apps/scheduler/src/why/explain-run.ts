@@ -8,7 +8,7 @@ import {
   type StepView,
   type Why,
 } from '@flotilla/contracts';
-import type { Plan } from '@flotilla/engine';
+import { cleanupWorkOf, type Plan } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { readWaits, type State, type Waits } from '@flotilla/state';
 import { type BreakerFacts, gatesOfStep, isDispatched, type QueueFacts, type Surroundings } from './gates-of-step.ts';
@@ -35,7 +35,7 @@ const PAGE = 500;
 const MOST_TASKS = 500;
 /** Waiting steps whose place in their queue is looked up. */
 const MOST_PLACES = 5;
-const LAST_EVENTS = 200;
+const LAST_EVENTS = 1000;
 
 /** Every gate that holds a run or its steps, from state alone. RUN_NOT_FOUND, STEP_NOT_FOUND. */
 export async function explainRun(
@@ -52,8 +52,11 @@ export async function explainRun(
   const hasEnded = isTerminalRunStatus(run.status);
   const open = hasEnded ? [] : asked.filter(({ status }) => !isSettledStepStatus(status));
   const keyed = open.map((step): KeyedStep => ({ step, key: keyOf(plan, step.stepId)! }));
+  const cleanup = await cleanupInTurn(state, plan, run);
+  if (cleanup !== undefined && (stepId ?? cleanup.step.stepId) === cleanup.step.stepId) keyed.push(cleanup);
   const around = await readSurroundings(dependencies, run, keyed, steps);
-  const gates = [...(hasEnded ? [] : await gatesOfRun(state, run, around.waits)), ...gatesOfSteps(plan, keyed, around)];
+  const ofRun = hasEnded ? [] : await gatesOfRun(state, plan, run, around.waits);
+  const gates = [...ofRun, ...gatesOfSteps(plan, keyed, around)];
   return {
     runId,
     status: run.status,
@@ -66,6 +69,34 @@ export async function explainRun(
 interface KeyedStep {
   step: StepView;
   key: string;
+  /** Of a cleanup, which waits as a step does: what its gates begin with. */
+  what?: string;
+}
+
+/** The compensation or registered cleanup whose turn it is while the run ends; undefined before and when none is left. */
+async function cleanupInTurn(state: State<Plan>, plan: Plan, run: RunView): Promise<KeyedStep | undefined> {
+  const { runId, status, cleanups, counts } = run;
+  if (status !== 'cancelling' || cleanups === undefined || cleanups.left === 0) return undefined;
+  const page = await state.listCleanups(runId, { cursor: String(cleanups.left - 1), limit: 1 });
+  const [cleanup] = page.cleanups;
+  const key = cleanup === undefined ? undefined : keyOf(plan, cleanup.stepId);
+  if (cleanup === undefined || key === undefined) return undefined;
+  const { number, stepId, kind, use, attempts, startedAt, worker, reason, nextAttemptAt, error } = cleanup;
+  // Attempts of steps have to end before the first cleanup is handed out.
+  if (cleanup.status === 'registered' && counts !== undefined) return undefined;
+  const work = cleanupWorkOf(plan.steps[Number.parseInt(key, 10)], kind === 'registered' ? use : undefined);
+  const step: StepView = {
+    ...{ stepId, kind: 'task', attempts, use },
+    status: cleanup.status === 'registered' ? 'ready' : cleanup.status,
+    ...(work !== undefined && { queue: work.queue }),
+    ...(startedAt !== undefined && { since: startedAt }),
+    ...(worker !== undefined && { worker }),
+    ...(reason !== undefined && { reason }),
+    ...(nextAttemptAt !== undefined && { nextAttemptAt }),
+    ...(error !== undefined && { error }),
+  };
+  const what = kind === 'registered' ? `its cleanup ${use}` : `its compensation ${use}`;
+  return { step, key: `${key}!${number}`, what };
 }
 
 interface AroundAll {
@@ -174,37 +205,48 @@ async function readPlaces(
 
 function gatesOfSteps(plan: Plan, keyed: readonly KeyedStep[], around: AroundAll): Gate[] {
   const { waits, run, steps, agents, breakers, queues } = around;
-  return keyed.flatMap(({ step, key }) => {
+  return keyed.flatMap(({ step, key, what }) => {
     const surroundings: Surroundings = {
-      ...{ now: waits.now, runCreatedAt: run.createdAt, steps, agents },
+      ...{ now: waits.now, runCreatedAt: run.createdAt, isPaused: run.status === 'paused', steps, agents },
       timer: (letter) => waits.timers.get(`${letter}|${key}`),
       leaseEnd: (worker) => waits.leases.get(worker),
       breaker: (name) => breakers.get(name),
       queue: queues.get(key),
       mapConcurrency: plan.steps[Number.parseInt(key, 10)]?.map?.concurrency,
     };
-    return gatesOfStep(step, surroundings);
+    const gates = gatesOfStep(step, surroundings);
+    return what === undefined ? gates : gates.map((gate) => ({ ...gate, message: `${what}: ${gate.message}` }));
   });
 }
 
 /** What holds the run as a whole. */
-async function gatesOfRun(state: State<Plan>, run: RunView, { now }: Waits): Promise<Gate[]> {
+async function gatesOfRun(state: State<Plan>, plan: Plan, run: RunView, { now }: Waits): Promise<Gate[]> {
   const { status, runId } = run;
   if (status === 'paused') {
-    const since = (await lastEventAt(state, runId, 'run-paused')) ?? now;
+    const since = (await lastEventAt(state, runId, ['run-paused'])) ?? now;
     return [{ gate: 'pause', subject: runId, since, message: 'the run is paused: no step starts until it is resumed' }];
   }
   if (status === 'cancelling') {
-    const since = (await lastEventAt(state, runId, 'cancel-requested')) ?? run.createdAt;
+    const since = await endingSince(state, plan, run);
     const message = 'the run is ending: attempts are being stopped, and what it has done is being undone';
     return [{ gate: 'ending', subject: runId, since, message }];
   }
   return [];
 }
 
-/** When an event of this type was last recorded, among the last events. */
-async function lastEventAt(state: State<Plan>, runId: string, type: string): Promise<number | undefined> {
+/** What a run begins to end by, besides its time limit. */
+const BEGINS_TO_END = ['cancel-requested', 'step-failed', 'step-quarantined'];
+
+async function endingSince(state: State<Plan>, { timeoutMs }: Plan, run: RunView): Promise<number> {
+  const { runId, createdAt, cleanups, opening } = run;
+  if (cleanups?.outcome === 'timed-out' && timeoutMs !== undefined && opening === undefined)
+    return createdAt + timeoutMs;
+  return (await lastEventAt(state, runId, BEGINS_TO_END)) ?? createdAt;
+}
+
+/** When an event of these types was last recorded, among the last events. */
+async function lastEventAt(state: State<Plan>, runId: string, types: readonly string[]): Promise<number | undefined> {
   const length = await state.historyLength(runId);
   const page = await state.readHistory(runId, { after: Math.max(-1, length - 1 - LAST_EVENTS), limit: LAST_EVENTS });
-  return page.events.findLast((event) => event.type === type)?.at;
+  return page.events.findLast(({ type }) => types.includes(type))?.at;
 }

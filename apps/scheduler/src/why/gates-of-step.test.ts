@@ -12,7 +12,7 @@ const step = (change: Partial<StepView>): StepView => ({
 
 function around(change: Partial<Surroundings> = {}): Surroundings {
   return {
-    ...{ now: NOW, runCreatedAt: NOW - 60_000, steps: new Map(), agents: [], queue: undefined },
+    ...{ now: NOW, runCreatedAt: NOW - 60_000, isPaused: false, steps: new Map(), agents: [], queue: undefined },
     ...{ mapConcurrency: undefined, timer: () => undefined, leaseEnd: () => undefined, breaker: () => undefined },
     ...change,
   };
@@ -60,13 +60,14 @@ describe('a parked step', () => {
     });
   });
 
-  test('waits for healthy agents, for memory of Redis, or for a handler, by the reason why it was parked', () => {
-    const gates = ['agent-health', 'storage', 'no-handler'].flatMap((reason) =>
+  test('waits for healthy agents, memory of Redis, a process of its own or a handler, by the reason why it was parked', () => {
+    const gates = ['agent-health', 'storage', 'own-process', 'no-handler'].flatMap((reason) =>
       gatesOfStep(step({ reason }), around()),
     );
     expect(gates.map(({ gate, subject }) => [gate, subject])).toEqual([
       ['agent-health', 'payments.charge'],
       ['storage', 'redis'],
+      ['concurrency', 'default'],
       ['handler', 'payments.charge'],
     ]);
   });
@@ -120,6 +121,11 @@ describe('a step that is ready', () => {
       ['queue', 'default'],
       ['handler', 'payments.charge'],
     ]);
+  });
+
+  test('of a paused run is held by the pause, which is told of the run, and by no worker', () => {
+    expect(gatesOfStep(ready, around({ isPaused: true, agents: [agent({ intake: 'none' })] }))).toEqual([]);
+    expect(gatesOfStep(ready, around({ isPaused: true }))).toEqual([]);
   });
 
   test('is held by the lack of a living worker on its queue', () => {

@@ -22,6 +22,8 @@ export interface Surroundings {
   /** Redis' clock. */
   now: number;
   runCreatedAt: number;
+  /** Then no step of it is taken, whatever stands in the queues. */
+  isPaused: boolean;
   /** The run's steps by id, as far as they were read. */
   steps: ReadonlyMap<string, StepView>;
   agents: readonly AgentView[];
@@ -41,9 +43,9 @@ const MOST_NEEDS = 20;
 export function gatesOfStep(step: StepView, around: Surroundings): Gate[] {
   switch (step.status) {
     case 'waiting':
-      return isDispatched(step, around) ? waitsInQueue(step, around) : waitsForNeeds(step, around);
+      return isDispatched(step, around) ? waitsForWorker(step, around) : waitsForNeeds(step, around);
     case 'ready':
-      return waitsInQueue(step, around);
+      return waitsForWorker(step, around);
     case 'parked':
       return [whyParked(step, around)];
     case 'backing-off':
@@ -80,7 +82,9 @@ function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }
   return [{ stepId, gate: 'dependency', subject: stepId, since: runCreatedAt, message }];
 }
 
-function waitsInQueue(step: StepView, around: Surroundings): Gate[] {
+/** Of a paused run it waits for nothing but the end of the pause, which is a gate of the run. */
+function waitsForWorker(step: StepView, around: Surroundings): Gate[] {
+  if (around.isPaused) return [];
   const { stepId, queue = 'default', use = '' } = step;
   const { agents } = around;
   const since = step.since ?? settledNeeds(step, around);
@@ -155,6 +159,10 @@ function whyParked(step: StepView, around: Surroundings): Gate {
   if (kind === 'agent-health') return { ...base, ...noHealthyAgent(step) };
   if (kind === 'storage') {
     return { ...base, gate: 'storage', subject: 'redis', message: 'waits until Redis has memory again' };
+  }
+  if (kind === 'own-process') {
+    const message = 'was lost with its workers before: waits for a process of its own, and none is free';
+    return { ...base, gate: 'concurrency', subject: step.queue ?? 'default', message };
   }
   return { ...base, ...noHandler(step) };
 }
