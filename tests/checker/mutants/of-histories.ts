@@ -515,6 +515,20 @@ export const V10: readonly Mutant[] = [
     },
   },
   {
+    name: 'a receipt tells that a step waited whose attempt was stopped',
+    mutate(recording, chance) {
+      const told = receiptsOf(recording).filter(({ stoppedSteps }) => stoppedSteps.length > 0);
+      const receipt = pickFrom(chance, told, 'receipt');
+      receipt.released.push(receipt.stoppedSteps[0]!);
+    },
+  },
+  {
+    name: 'a receipt claims that an attempt ended by itself',
+    mutate(recording, chance) {
+      pickFrom(chance, receiptsOf(recording), 'receipt').finishedSteps.push('a');
+    },
+  },
+  {
     name: 'a receipt leaves out what could not be cleaned up',
     mutate(recording) {
       for (const receipt of receiptsOf(recording)) receipt.failedCleanups = [];

@@ -37,7 +37,7 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
   const { pending, released } = await readSteps(api, runId, {
     hasEnded,
     isCancelled: requestSeq !== undefined,
-    stopped: new Set(ends.stopped),
+    ended: new Set([...ends.stopped, ...ends.finished, ...ends.lost]),
   });
   return {
     runId,
@@ -80,7 +80,7 @@ async function readEnds(api: Reads, runId: string, requestSeq: number | undefine
 async function readSteps(
   api: Reads,
   runId: string,
-  { hasEnded, isCancelled, stopped }: { hasEnded: boolean; isCancelled: boolean; stopped: ReadonlySet<string> },
+  { hasEnded, isCancelled, ended }: { hasEnded: boolean; isCancelled: boolean; ended: ReadonlySet<string> },
 ): Promise<Pick<Receipt, 'pending' | 'released'>> {
   const pending: string[] = [];
   const released: string[] = [];
@@ -91,7 +91,7 @@ async function readSteps(
     const page = await api.listSteps(runId, { limit: PAGE, ...(cursor !== undefined && { cursor }) });
     for (const step of page.steps) {
       if (step.status === 'running') pending.push(step.stepId);
-      else if (isCancelled && wasWaitedFor(step) && !stopped.has(step.stepId)) released.push(step.stepId);
+      else if (isCancelled && wasWaitedFor(step) && !ended.has(step.stepId)) released.push(step.stepId);
     }
     cursor = page.cursor;
   } while (cursor !== undefined && pending.length < MOST_LISTED && released.length < MOST_LISTED);

@@ -42,6 +42,25 @@ describe('POST /v1/runs/{id}/cancel', () => {
     expect(server.api.cancelled).toEqual([{ runId: 'r1', reason: 'no longer needed' }]);
   });
 
+  test('lists each step once: as stopped, as ended by itself, as lost, or as let go while it waited', async () => {
+    const { steps } = server.api.runs.get('r1')!;
+    const [first] = steps;
+    steps.splice(0);
+    for (const stepId of ['stopped', 'failed', 'lost', 'waited', 'untouched']) {
+      const begun = stepId === 'untouched' ? { reason: 'run-ended' } : { startedAt: 1, reason: 'run-ending' };
+      steps.push({ ...first!, stepId, status: 'cancelled', ...begun });
+    }
+    const answer = server.send('POST', '/v1/runs/r1/cancel');
+    await untilCancelling();
+    server.api.append('r1', { type: 'attempt-cancelled', stepId: 'stopped' });
+    server.api.append('r1', { type: 'attempt-failed', stepId: 'failed' });
+    server.api.append('r1', { type: 'attempt-lost', stepId: 'lost' });
+    server.api.finish('r1', 'cancelled');
+    expect((await answer).body).toMatchObject({
+      receipt: { stoppedSteps: ['stopped'], finishedSteps: ['failed'], lostSteps: ['lost'], released: ['waited'] },
+    });
+  });
+
   test('answers after waitMs with what has not ended', async () => {
     server.api.runs.get('r1')!.steps[0]!.status = 'running';
     const { status, body } = await server.send('POST', '/v1/runs/r1/cancel?waitMs=50');

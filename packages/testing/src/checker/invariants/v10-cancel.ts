@@ -83,16 +83,22 @@ function findWrongReceipts(
 function findWrongLists(run: RunFacts, call: Acknowledged, accepted: HistoryEvent | undefined): Found[] {
   const { receipt } = call.answer;
   const { list, isKnown } = registrationsOf(run);
-  const stepsOf = (type: EventType) =>
-    run.events.flatMap((event) =>
-      event.type === type && event.seq > (accepted?.seq ?? Number.POSITIVE_INFINITY) ? [event.stepId] : [],
-    );
+  const stepsOf = (...types: EventType[]) => {
+    const isOne = ({ type, seq }: HistoryEvent) =>
+      types.includes(type) && seq > (accepted?.seq ?? Number.POSITIVE_INFINITY);
+    return [...new Set(run.events.flatMap((event) => (isOne(event) ? [event.stepId] : [])))];
+  };
+  const hadAttempt = new Set<string | undefined>(
+    stepsOf('attempt-cancelled', 'attempt-succeeded', 'attempt-failed', 'attempt-timed-out', 'attempt-lost'),
+  );
   const made = (type: EventType, kind: string) =>
     run.events.flatMap((event) => (event.type === type && list[event.cleanup!]?.kind === kind ? [event.stepId] : []));
   const ids = (cleanups: readonly { stepId: string }[]) => cleanups.map(({ stepId }) => stepId);
   const facts: [what: string, told: readonly unknown[], is: readonly unknown[]][] = [
-    ['stopped', receipt.stoppedSteps, [...new Set(stepsOf('attempt-cancelled'))]],
-    ['lost', receipt.lostSteps, [...new Set(stepsOf('attempt-lost'))]],
+    ['stopped', receipt.stoppedSteps, stepsOf('attempt-cancelled')],
+    ['finished', receipt.finishedSteps, stepsOf('attempt-succeeded', 'attempt-failed', 'attempt-timed-out')],
+    ['lost', receipt.lostSteps, stepsOf('attempt-lost')],
+    ['released though an attempt of it has ended', receipt.released.filter((stepId) => hadAttempt.has(stepId)), []],
     ['pending', [...receipt.pending, ...receipt.pendingCleanups], []],
   ];
   if (isKnown) {
