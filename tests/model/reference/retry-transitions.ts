@@ -92,6 +92,7 @@ export function reopen(state: Reference, run: ReferenceRun, opening: number, clo
   for (const index of anew) reset(state, run, index, { keeps: sameInput.has(index), undone });
   for (const key of [...run.steps.keys()]) if (key.includes('!')) run.steps.delete(key);
   run.undone = [];
+  run.selection = undefined;
   run.cancelRequest = undefined;
   if (run.plan.definition.budget?.maxSteps !== undefined) {
     run.itemsMade = [...run.steps.values()].reduce((sum, { map }) => sum + (map?.items ?? 0), 0);

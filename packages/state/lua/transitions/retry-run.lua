@@ -2,7 +2,8 @@
 -- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
 
 -- `opening|cleanups|selection (JSON)` is kept in the field `a`: how many times the run has been opened, 1 at first; how many
--- cleanups of earlier openings are stored, whose steps have been undone and must be made anew; what the last retry asked for.
+-- cleanups of earlier openings are stored, whose steps have been undone and must be made anew; what the last retry asked for,
+-- until the run goes on: each commit reads the field.
 local function openingOf(run)
   local opening, cleanups = string.match(stored(run, 'a') or '1|0|', '^(%d+)|(%d+)|')
   return tonumber(opening), tonumber(cleanups)
@@ -71,7 +72,7 @@ T['reopen-run'] = function(tag, a)
   if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
   run.status, run.live, run.endPending = 'n', 0, tonumber(ARGV[a + 2])
   for field in string.gmatch('xoy', '.') do remove(run, field) end
-  put(run, 'a', (string.gsub(stored(run, 'a'), '^(%d+)|%d+|', '%1|0|')))
+  put(run, 'a', ARGV[a + 1] .. '|0|')
   run.hasFailed = ARGV[a + 3] == '' and '0' or '1'
   if ARGV[a + 3] == '' then remove(run, 'f') else put(run, 'f', ARGV[a + 3]) end
   if ARGV[a + 4] ~= '' then schedule(tag .. K.due, 'r||' .. run.id, now + tonumber(ARGV[a + 4])) end
