@@ -1,10 +1,10 @@
-import type { Json } from '@flotilla/contracts';
+import { FlotillaError, type Json } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { chainChecksums } from './checkpoint.ts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
-import { HEADER_STATUS, parseStepHeader } from './step-header.ts';
+import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
 import type { StoredStep } from './transitions.ts';
 
 /** A step as expressions see it, with the checksum that chains what is made from it. */
@@ -56,7 +56,8 @@ async function decodeSource(run: SourceRun, key: string, stored: string, output:
   if (stored === '') return { status: 'waiting', output: null, checksum: '' };
   const header = parseStepHeader(stored, run.createdAt);
   const status = HEADER_STATUS[header.state];
-  if (header.state === 'V') return readMapOutput(run, key, header.map!.items);
+  if (isOfAnotherState(stored, header)) throw corrupt(run, key, 'has a state that was not written');
+  if (header.state === 'V') return readMapOutput(run, key, header.map!);
   if (header.state === 'S') {
     const stepId = stepIdOf(run.plan, key);
     const { checkpoint, fence = run.createdAt } = header;
@@ -75,28 +76,62 @@ async function decodeSource(run: SourceRun, key: string, stored: string, output:
     return { status, output: JSON.parse(output) as Json, checksum: checkpoint!.checksum };
   }
   if (header.state === 'F' || header.state === 'Q') {
-    const { code, message } = JSON.parse(output || '{}') as { code?: string; message?: string };
-    return { status, output: null, checksum: '', error: { code: code ?? 'STEP_FAILED', message: message ?? '' } };
+    return { status, output: null, checksum: '', error: parseFailure(run, key, output) };
   }
   return { status, output: null, checksum: '' };
 }
 
-/** A map's output is its items' outputs in order; a tolerated failed item is null. */
-async function readMapOutput(run: SourceRun, key: string, items: number): Promise<Source> {
+const LONGEST_NUMBER = 20;
+
+/** Only the header of a success carries a checksum, and there is none without a state: a letter has been changed. */
+function isOfAnotherState(stored: string, { state }: StepHeader): boolean {
+  if (state === 'S') return false;
+  return HEADER_STATUS[state] === undefined || (stored.split('|')[11] ?? '').length > LONGEST_NUMBER;
+}
+
+function corrupt({ plan, runId }: SourceRun, key: string, what: string): FlotillaError {
+  return new FlotillaError('DATA_CORRUPTION', `the checkpoint of step ${stepIdOf(plan, key)} in run ${runId} ${what}`);
+}
+
+function parseFailure(run: SourceRun, key: string, stored: string): { code: string; message: string } {
+  try {
+    const { code, message } = JSON.parse(stored || '{}') as { code?: string; message?: string };
+    return { code: code ?? 'STEP_FAILED', message: message ?? '' };
+  } catch {
+    throw corrupt(run, key, 'has an error that cannot be read');
+  }
+}
+
+/**
+ * A map's output is its items' outputs in order; a tolerated failed item is null. Each item proves itself; that there are
+ * as many as the map has succeeded with, and as many that failed, is checked here: DATA_CORRUPTION.
+ */
+async function readMapOutput(
+  run: SourceRun,
+  key: string,
+  { items, failed }: NonNullable<StepHeader['map']>,
+): Promise<Source> {
+  if (!Number.isSafeInteger(items)) throw corrupt(run, key, 'does not say how many items it has');
   const output: Json[] = [];
   const checksums: string[] = [];
-  for (let first = 0; first < items; first += PAGE) {
+  let without = 0;
+  let first = 0;
+  let following: string | null | undefined;
+  do {
     const keys = Array.from({ length: Math.min(PAGE, items - first) }, (_, index) => `${key}.${first + index}`);
-    const values = await readFields(
-      run,
-      keys.flatMap((item) => [`s${item}`, `o${item}`]),
-    );
+    const fields = keys.flatMap((item) => [`s${item}`, `o${item}`]);
+    first += keys.length;
+    const values = await readFields(run, [...fields, `s${key}.${first}`]);
+    following = values.at(-1);
     for (const [index, item] of keys.entries()) {
       const source = await decodeSource(run, item, values[index * 2] ?? '', values[index * 2 + 1] ?? '');
+      if (source.checksum === '') without += 1;
+      if (source.checksum === '' && source.error === undefined) throw corrupt(run, item, 'is gone');
       output.push(source.output);
       checksums.push(source.checksum);
     }
-  }
+  } while (first < items);
+  if (without !== failed || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
   return { status: 'succeeded', output, checksum: chainChecksums(checksums) };
 }
 
