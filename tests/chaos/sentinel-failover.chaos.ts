@@ -24,6 +24,8 @@ import { chanceOf } from './random.ts';
 /** F10: the primary dies while its replicas live. */
 const BOUND_MS = 15_000;
 const BEFORE_MS = 8000;
+/** What was accepted in so long before its death its replicas may not have had, were it not asked for. */
+const LAST_MS = 1000;
 const chance = chanceOf();
 
 let set: SentinelSet;
@@ -34,7 +36,9 @@ let violations: Violation[] = [];
 let present: ReadonlySet<string> = new Set();
 let diedAt = 0;
 let probe: SubmissionProbe;
+let replicatedProbe: SubmissionProbe;
 let fastLoss: Loss;
+let replicatedLoss: Loss;
 
 const isReplicated = (runId: string) => Number(runId.split('-')[1]) % 2 === 0;
 
@@ -58,14 +62,11 @@ beforeAll(async () => {
     effects: false,
     durabilityOf: (index) => (index % 2 === 0 ? 'replicated' : 'fast'),
   });
-  probe = new SubmissionProbe({
-    api: new FleetApi(() => fleet.schedulers.map(({ url }) => url!)),
-    prefix: 'fast',
-    durability: 'fast',
-    everyMs: 25,
-  });
-  load.start();
-  probe.start();
+  // Each sent once, unrecorded: what it was answered is all that counts.
+  const probeApi = new FleetApi(() => fleet.schedulers.map(({ url }) => url!));
+  probe = new SubmissionProbe({ api: probeApi, prefix: 'fast', durability: 'fast', everyMs: 25 });
+  replicatedProbe = new SubmissionProbe({ api: probeApi, prefix: 'safe', durability: 'replicated', everyMs: 50 });
+  for (const each of [load, probe, replicatedProbe]) each.start();
   await pause(BEFORE_MS);
   const before = await set.master();
   const entry = await recorder.fault(
@@ -94,8 +95,9 @@ beforeAll(async () => {
   process.stdout.write(`${entry.proof[0]}\n`);
   await pause(BOUND_MS);
   await before.restart();
-  await Promise.all([load.stop(), probe.stop()]);
+  await Promise.all([load.stop(), probe.stop(), replicatedProbe.stop()]);
   fastLoss = await probe.findLoss(diedAt);
+  replicatedLoss = await replicatedProbe.findLoss(diedAt);
   const known = new Set<string>();
   for (const { runId } of load.graphs) {
     const { status } = await fleet.api.request('GET', `/v1/runs/${runId}`);
@@ -111,7 +113,7 @@ beforeAll(async () => {
 }, 200_000);
 afterAll(async () => {
   // Still under way when something before has failed.
-  await Promise.all([load?.stop(), probe?.stop()]);
+  await Promise.all([load?.stop(), probe?.stop(), replicatedProbe?.stop()]);
   await fleet?.stop();
   await set?.stop();
 });
@@ -122,6 +124,13 @@ describe('F10 the primary of a Sentinel set dies', () => {
     const fast = lost.filter((runId) => !isReplicated(runId));
     process.stdout.write(`${load.graphs.length} runs accepted, ${fast.length} of the fast ones lost\n`);
     expect(lost.filter(isReplicated)).toEqual([]);
+    expect(replicatedLoss.lost).toEqual([]);
+    // Of those that were accepted long before, a loss would show nothing.
+    const last = replicatedProbe.acknowledged.filter(
+      ({ acknowledgedAt }) => acknowledgedAt <= diedAt && acknowledgedAt > diedAt - LAST_MS,
+    );
+    process.stdout.write(`${replicatedLoss.acknowledged} accepted as replicated, ${last.length} in the last second\n`);
+    expect(last.length).toBeGreaterThan(0);
   });
 
   test('of those accepted as fast only what was accepted in the last half second is lost', () => {

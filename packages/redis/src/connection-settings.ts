@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { RedisTarget } from './parse-redis-url.ts';
+import { SteadySentinelConnector } from './steady-sentinel-connector.ts';
 
 /**
  * What a connection is for.
@@ -92,6 +93,7 @@ export function serverOptions(
     sentinels: target.sentinels,
     name: target.masterName,
     failoverDetector: true,
+    Connector: SteadySentinelConnector,
     sentinelCommandTimeout: 2000,
     sentinelRetryStrategy: (times) => reconnectDelayMs(times),
     // The client writes each failure to listen to a dead Sentinel to stderr, and offers no way to stop it: try seldom.
