@@ -22,12 +22,12 @@ const MOST_GAP_MS = 8000;
 const MOST_START_MS = 5000;
 const chance = chanceOf();
 
-/** A single server of its own: it is killed, frozen and emptied. */
+/** A single server of its own: it is killed, frozen and emptied. It writes before it answers: all that was acknowledged has to be there. */
 let redis: LocalRedis;
 let fleet: Fleet;
 beforeAll(async () => {
   process.stdout.write(`Redis faults: seed ${chance.seed}\n`);
-  redis = await startRedis();
+  redis = await startRedis({ args: ['--appendfsync', 'always'] });
   fleet = await startFleet({
     redis,
     namespace: testNamespace(import.meta.url),

@@ -1,9 +1,20 @@
-import { checkRecording, explain, INVARIANTS } from '@flotilla/testing';
+import {
+  checkRecording,
+  explain,
+  INVARIANTS,
+  judgeRecording,
+  type Recording,
+  type StartCall,
+  type Violation,
+} from '@flotilla/testing';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type Chance, chanceOf } from '../chaos/random.ts';
 import { goodRecording } from './good-recording.ts';
 import { judge, named } from './kill-mutants.ts';
-import { MUTANTS } from './mutants/index.ts';
+import { type DraftRecording, MUTANTS } from './mutants/index.ts';
+import { killRedis } from './mutants/mutant.ts';
+import { forgetAttempt, resumeFromOlder } from './mutants/of-steps.ts';
+import { forgetRun } from './mutants/of-submissions.ts';
 
 /** The judge of all other tests, judged: it finds nothing in good recordings, and in bad ones what was done to them. */
 
@@ -57,6 +68,70 @@ test('what was acknowledged as fast may be lost in a failover, and nothing else'
   const early = [{ startAt: 0, endAt: call!.endAt }];
   const { length } = checkRecording(forgotten, { bounds: { lossWindows: early } });
   expect(length).toBeGreaterThan(0);
+});
+
+describe('what a Redis that was killed had acknowledged up to 2 s before', () => {
+  const losses = { V1: forgetRun, V9: resumeFromOlder, V12: forgetAttempt };
+  const cases = Object.entries(losses).flatMap(([id, lose]) => [1, 1990].map((ageMs) => [id, ageMs, lose] as const));
+
+  function judgeLoss(lose: (typeof losses)['V1'], ageMs: number, change: (recording: DraftRecording) => void) {
+    const [chance] = rounds as [Chance];
+    const recording = structuredClone(goodRecording(chance)) as DraftRecording;
+    killRedis(recording, lose(recording, chance), ageMs);
+    change(recording);
+    return judgeRecording(recording as Recording);
+  }
+
+  test.each(cases)('%s may be lost %i ms later, and is counted with its age', (id, ageMs, lose) => {
+    const { violations, lostWithRedis } = judgeLoss(lose, ageMs, () => undefined);
+    expect(explain(violations)).toBe('');
+    const [{ unwrittenAgeMs = 0 }] = lostWithRedis as [Violation];
+    expect(lostWithRedis).toMatchObject([{ invariant: id }]);
+    expect(unwrittenAgeMs).toBeGreaterThanOrEqual(ageMs);
+    expect(unwrittenAgeMs).toBeLessThanOrEqual(2000);
+  });
+
+  test.each(Object.entries(losses))('%s must be there when Redis writes before it answers', (id, lose) => {
+    const { violations, lostWithRedis } = judgeLoss(lose, 1000, ({ faults }) => {
+      delete faults.at(-1)!.unwrittenUntil;
+    });
+    expect(violations).toMatchObject([{ invariant: id }]);
+    expect(lostWithRedis).toEqual([]);
+  });
+
+  test('must be there when it was acknowledged after its return', () => {
+    const { violations } = judgeLoss(forgetRun, -1, () => undefined);
+    expect(violations).toMatchObject([{ invariant: 'V1' }]);
+  });
+
+  test('must be there when more than `fast` was promised', () => {
+    const { violations } = judgeLoss(forgetRun, 1, ({ calls }) => {
+      for (const call of calls)
+        if (call.kind === 'start' && call.answer !== undefined) call.answer.durability = 'fsynced';
+    });
+    expect(violations).toMatchObject([{ invariant: 'V1' }]);
+  });
+
+  test('may be asked for again: its key names another run then, and the same run id one that is younger', () => {
+    const [chance] = rounds as [Chance];
+    const recording = structuredClone(goodRecording(chance)) as DraftRecording;
+    const again = recording.calls.findLast((call) => call.kind === 'start' && call.answer !== undefined) as StartCall;
+    const startAt = recording.runs.find(({ run }) => run.runId === again.answer!.runId)!.run.createdAt - 1000;
+    const first = { ...again, startAt, endAt: startAt + 5, answer: { ...again.answer!, runId: 'gone' } };
+    recording.calls.push(structuredClone(first) as DraftRecording['calls'][number]);
+    killRedis(recording, first.endAt, 500);
+    expect(judgeRecording(recording as Recording)).toMatchObject({
+      violations: [],
+      lostWithRedis: [{ invariant: 'V1', runId: 'gone', unwrittenAgeMs: 500 }],
+    });
+    const younger = structuredClone(recording);
+    first.answer.runId = again.answer!.runId;
+    younger.calls.splice(-1, 1, structuredClone(first) as DraftRecording['calls'][number]);
+    expect(judgeRecording(younger as Recording)).toMatchObject({
+      violations: [],
+      lostWithRedis: [{ invariant: 'V15', unwrittenAgeMs: 500 }],
+    });
+  });
 });
 
 test('while nobody can look, it is not known as what an agent is shown', () => {

@@ -23,7 +23,10 @@ export interface StartOptions {
   /** Default: an id of the client's own making, unless there is an idempotency key. */
   runId?: string;
   tags?: readonly string[];
-  /** What the answer waits for. Default `fast`. */
+  /**
+   * What the answer waits for. Default `fast`: Redis has it, but may lose it if it is killed within 2 s, unless it has
+   * `appendfsync always`. `fsynced`: it is on Redis' disk. `replicated`: a replica has it, too.
+   */
   durability?: Durability;
 }
 

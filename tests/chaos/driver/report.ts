@@ -79,6 +79,7 @@ export function textOf(result: ChaosResult): string {
     `completion ${completionOf(runs)}`,
     `steps      ${result.steps} committed, ${result.doubleCommits} twice, ${result.refusedCommits} late results refused`,
     `stall      ${seconds(longestStall.ms)} at the longest (${longestStall.runId}, after event ${longestStall.afterSeq})`,
+    `with Redis ${goneWithRedis(result)}`,
     `violations ${violations.length}${violations.length === 0 ? '' : ` (${countsOf(violations)})`}`,
     ...(violations.length > 0 ? ['', explain(violations.slice(0, 20))] : []),
     ...(problems.length > 0 ? ['', ...problems.slice(0, 20)] : []),
@@ -99,7 +100,16 @@ export function jsonOf(result: ChaosResult, keptIn: string | undefined): object 
   };
 }
 
-/** Lost runs count as failed. */
+/** What a Redis that was killed took with it, which is no violation: it had answered and not yet written. */
+export function goneWithRedis({ lostWithRedis }: Pick<ChaosResult, 'lostWithRedis'>): string {
+  if (lostWithRedis.length === 0) return 'nothing was lost that a killed Redis had acknowledged';
+  const runs = lostWithRedis.filter(({ invariant }) => invariant === 'V1').length;
+  const oldestMs = Math.max(...lostWithRedis.map(({ unwrittenAgeMs = 0 }) => unwrittenAgeMs));
+  const others = countsOf(lostWithRedis.filter(({ invariant }) => invariant !== 'V1'));
+  return `${runs} runs${others === '' ? '' : ` and more (${others})`} that a killed Redis had acknowledged and not yet written, up to ${oldestMs} ms before`;
+}
+
+/** Lost runs count as failed, those that went with a killed Redis are left out. */
 function completionOf({ asPredicted, predicted }: ChaosResult['runs']): string {
   const least = leastCompletionRate(predicted - asPredicted, predicted);
   return `${asPredicted} of ${predicted} ended as their definitions predict; at least ${percent(least)} with 95 % confidence`;

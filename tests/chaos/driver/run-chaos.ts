@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
-  checkRecording,
   collectListing,
   collectRuns,
   eventually,
   type FaultEntry,
+  judgeRecording,
   type RecordedRun,
   type Recording,
   scanRedis,
@@ -71,9 +71,11 @@ export interface ChaosResult {
     succeeded: number;
     /** Accepted, not cancelled by a fault, and ended as their definitions say. */
     asPredicted: number;
-    /** Accepted and not cancelled by a fault. */
+    /** Accepted, not cancelled by a fault and not lost with Redis. */
     predicted: number;
     lost: number;
+    /** Not there either: Redis was killed within 2 s of their being accepted, and had not written them. */
+    lostWithRedis: number;
     unanswered: number;
   };
   doubleCommits: number;
@@ -83,6 +85,8 @@ export interface ChaosResult {
   /** What is wrong, a sentence each; none when every promise was kept. */
   problems: readonly string[];
   violations: readonly Violation[];
+  /** Runs and everything else that a Redis that was killed had acknowledged and not written, with their ages. */
+  lostWithRedis: readonly Violation[];
   recording: Recording;
   /** Process -> the last lines that it wrote. */
   logs: ReadonlyMap<string, readonly string[]>;
@@ -252,7 +256,8 @@ export async function makeFault(scene: Scene, planned: PlannedFault): Promise<Ma
   }
 }
 
-export function faultEntryOf({ planned, isAlone, awayMs, startAt, endAt, targets, proof }: MadeFault): FaultEntry {
+export function faultEntryOf({ planned, isAlone, awayMs, unwrittenUntil, ...fault }: MadeFault): FaultEntry {
+  const { startAt, endAt, targets, proof } = fault;
   const { kind } = faultOf(planned.id);
   return {
     faultId: `${planned.number} ${planned.id}`,
@@ -262,6 +267,7 @@ export function faultEntryOf({ planned, isAlone, awayMs, startAt, endAt, targets
     endAt,
     targets,
     proof,
+    ...(unwrittenUntil === undefined ? {} : { unwrittenUntil }),
   };
 }
 
@@ -276,7 +282,7 @@ interface Played {
 function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
   const recording = scene.recorder.recording();
   const recoveryMs = Object.fromEntries(judged.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
-  const violations = checkRecording(recording, {
+  const { violations, lostWithRedis } = judgeRecording(recording, {
     bounds: {
       recoveryMs,
       // BullMQ gives up the tasks of killed workers after a minute; they are hints, and state does not wait for that.
@@ -286,7 +292,9 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     },
   });
   const runs = new Map(recording.runs.map((run) => [run.run.runId, run]));
-  const lost = load.graphs.filter(({ runId }) => !runs.has(runId));
+  const excused = new Set(lostWithRedis.flatMap(({ invariant, runId }) => (invariant === 'V1' ? [runId] : [])));
+  const missing = load.graphs.filter(({ runId }) => !runs.has(runId));
+  const lost = missing.filter(({ runId }) => !excused.has(runId));
   const cancelled = new Set(judged.flatMap((fault) => fault.cancelled ?? []));
   const foreseen = load.graphs.filter(({ runId }) => runs.has(runId) && !cancelled.has(runId));
   const faults = judged.map((fault) => {
@@ -312,6 +320,7 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
       asPredicted: foreseen.length - wrong.length,
       predicted: foreseen.length + lost.length,
       lost: lost.length,
+      lostWithRedis: missing.length - lost.length,
       unanswered: load.unanswered.size,
     },
     doubleCommits: commits.length - new Set(commits).size,
@@ -320,6 +329,7 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     longestStall: longestStall(all),
     problems,
     violations,
+    lostWithRedis,
     recording,
     logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
   };

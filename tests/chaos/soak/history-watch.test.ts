@@ -1,6 +1,9 @@
 import { eventually, type FleetApi, type RecordedRun, Recorder, runOfCall } from '@flotilla/testing';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { goodRecording } from '../../checker/good-recording.ts';
+import { planEachWay } from '../driver/plan-each-way.ts';
+import { goneWithRedis } from '../driver/report.ts';
+import type { MadeFault } from '../driver/run-chaos.ts';
 import { chanceOf } from '../random.ts';
 import { HistoryWatch } from './history-watch.ts';
 import { kitchenSink } from './kitchen-sink.ts';
@@ -53,7 +56,10 @@ describe('who watches histories', () => {
   });
 
   /** All runs were accepted, and are to end as they did. */
-  async function watchAll(alsoAccepted: readonly string[] = []): Promise<{ watch: HistoryWatch; load: PacedLoad }> {
+  async function watchAll(
+    alsoAccepted: readonly string[] = [],
+    made: readonly MadeFault[] = [],
+  ): Promise<{ watch: HistoryWatch; load: PacedLoad }> {
     const api = apiOf(runs);
     const load = new PacedLoad({ api, url: () => '', seed: SEED, leakBytes: 0 });
     for (const runId of [...runs.keys(), ...alsoAccepted]) {
@@ -61,7 +67,7 @@ describe('who watches histories', () => {
       const graph = { ...kitchenSink(SEED, 0, 0), ends: ['succeeded' as const], output };
       load.open.set(runId, { runId, graph, acceptedAt: 0 });
     }
-    const watch = new HistoryWatch({ api, recorder, load, made: [], tell: () => undefined, isDisturbed: () => false });
+    const watch = new HistoryWatch({ api, recorder, load, made, tell: () => undefined, isDisturbed: () => false });
     watch.start();
     const over = { timeoutMs: WAIT_MS, intervalMs: 20, message: 'all runs to be looked at' };
     await eventually(async () => load.open.size === 0, over);
@@ -98,5 +104,21 @@ describe('who watches histories', () => {
     const { watch } = await watchAll(['soak-lost']);
     expect(watch.problems).toEqual(['G1 soak-lost was accepted and is not there']);
     expect(watch.checked).toBe(3);
+  });
+
+  test('excuses one that was accepted within 2 s of the death of Redis, and no older one', async () => {
+    const killedAt = 1_800_000_000_000;
+    const answers = { 'soak-late': killedAt - 900, 'soak-early': killedAt - 2001 };
+    for (const [runId, endAt] of Object.entries(answers)) {
+      const answer = { runId, status: 'pending' as const, durability: 'fast' as const, deduplicated: false };
+      recorder.add('calls', { kind: 'start', request: { runId }, startAt: endAt - 5, endAt, status: 201, answer });
+    }
+    const planned = planEachWay('F6', 1)[0]!;
+    const times = { startAt: killedAt, endAt: killedAt + 1000, unwrittenUntil: killedAt };
+    const kill = { ...times, targets: ['redis'], proof: ['killed'], isAlone: true, boundMs: 0, recoveriesMs: [] };
+    const { watch } = await watchAll(Object.keys(answers), [{ planned, ...kill }]);
+    expect(watch.problems).toEqual(['G1 soak-early was accepted and is not there']);
+    expect(watch.lostWithRedis).toMatchObject([{ invariant: 'V1', runId: 'soak-late', unwrittenAgeMs: 900 }]);
+    expect(goneWithRedis(watch)).toMatch(/^1 runs .* up to 900 ms before$/);
   });
 });

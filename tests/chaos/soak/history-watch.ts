@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isTerminalRunStatus, type RunView } from '@flotilla/contracts';
 import {
-  checkRecording,
   collectRuns,
   EMPTY_RECORDING,
   type FleetApi,
+  judgeRecording,
   mapInTurn,
   type RecordedRun,
   type Recorder,
@@ -43,6 +43,8 @@ const PAGE = 500;
 /** Reads the history of each run soon after its end, before it is removed, checks it against the invariants and drops it. */
 export class HistoryWatch {
   readonly violations: Violation[] = [];
+  /** What a Redis that was killed had acknowledged and not yet written. */
+  readonly lostWithRedis: Violation[] = [];
   readonly problems: string[] = [];
   readonly recoveriesMs: number[] = [];
   checked = 0;
@@ -52,6 +54,8 @@ export class HistoryWatch {
   doubleCommits = 0;
   readonly #options: HistoryWatchOptions;
   #ended: EndedRun[] = [];
+  /** Accepted and not there. */
+  readonly #missing = new Set<string>();
   #stopped = false;
   #loop: Promise<void> | undefined;
 
@@ -72,6 +76,7 @@ export class HistoryWatch {
     await this.#loop;
     await pause(CHECK_AFTER_MS);
     this.#check(Number.POSITIVE_INFINITY);
+    this.#judgeMissing();
     for (const runId of open.keys()) this.problems.push(`G2 ${runId} has not ended`);
   }
 
@@ -100,7 +105,7 @@ export class HistoryWatch {
       const { runId } = open;
       const [run] = await collectRuns(api, [runId], callsOf.get(runId) ?? []).catch((error: Error) => {
         if (!error.message.includes('RUN_NOT_FOUND')) throw error;
-        if (load.hasEnded(runId)) this.problems.push(`G1 ${runId} was accepted and is not there`);
+        if (load.hasEnded(runId)) this.#missing.add(runId);
         return [];
       });
       if (run === undefined || !isTerminalRunStatus(run.run.status)) return;
@@ -144,15 +149,29 @@ export class HistoryWatch {
       faults: faults.map(faultEntryOf),
     };
     const recoveryMs = Object.fromEntries(faults.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
-    const found = checkRecording(recording, { bounds: { recoveryMs } });
-    this.violations.push(...found);
-    for (const { invariant, runId, message } of found) this.#options.tell(`${invariant} ${runId ?? ''}: ${message}`);
+    const { violations, lostWithRedis } = judgeRecording(recording, { bounds: { recoveryMs } });
+    this.violations.push(...violations);
+    this.lostWithRedis.push(...lostWithRedis);
+    for (const { invariant, runId, message } of violations)
+      this.#options.tell(`${invariant} ${runId ?? ''}: ${message}`);
     for (const { open, run } of due) this.problems.push(...findWrongEnd(open, run));
     for (const fault of faults) {
       this.recoveriesMs.push(...recoveriesOf(fault, runs, takesAttempts(fault.planned.id)));
     }
     this.#count(runs);
     recorder.forgetRuns(runIds);
+  }
+
+  /** At the end, when it is known what was done to Redis. */
+  #judgeMissing(): void {
+    const { recorder, made } = this.#options;
+    const calls = recorder.recording().calls.filter((call) => this.#missing.has(runOfCall(call) ?? ''));
+    const { lostWithRedis } = judgeRecording({ ...EMPTY_RECORDING, calls, faults: made.map(faultEntryOf) });
+    this.lostWithRedis.push(...lostWithRedis);
+    const excused = new Set(lostWithRedis.map(({ runId }) => runId));
+    for (const runId of this.#missing) {
+      if (!excused.has(runId)) this.problems.push(`G1 ${runId} was accepted and is not there`);
+    }
   }
 
   #count(runs: readonly RecordedRun[]): void {

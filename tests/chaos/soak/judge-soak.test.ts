@@ -68,7 +68,7 @@ describe('the judgement of a soak', () => {
   });
 
   test('says of what nothing was measured', () => {
-    const clean = { faults: [], problems: [], violations: [], strayKeys: [], doubleCommits: 0 };
+    const clean = { faults: [], problems: [], violations: [], lostWithRedis: [], strayKeys: [], doubleCommits: 0 };
     const result = { ...clean, runs: { ended: 1, checked: 1 } } as unknown as SoakResult;
     expect(findFaultsOf(result, [{ id: 'w-1', kind: 'worker', series: [] }])).toEqual(['nothing was measured of w-1']);
   });

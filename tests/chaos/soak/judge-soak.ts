@@ -55,7 +55,10 @@ export function judgeProcesses({ processes, redis }: Series, window: Window): Ju
 
 /** What is wrong, a sentence each; none when the soak is clean. */
 export function findFaultsOf(result: SoakResult, processes: readonly JudgedProcess[]): string[] {
-  const { faults, problems, violations, strayKeys, doubleCommits, runs } = result;
+  const { faults, problems, violations, lostWithRedis, strayKeys, doubleCommits, runs } = result;
+  // Nobody can read the history of a run that has gone.
+  const gone = lostWithRedis.filter(({ invariant }) => invariant === 'V1').length;
+  const unchecked = runs.ended - runs.checked - gone;
   return [
     ...processes.flatMap(({ id, series, lag }) => [
       ...(series.length === 0 ? [`nothing was measured of ${id}`] : []),
@@ -69,7 +72,7 @@ export function findFaultsOf(result: SoakResult, processes: readonly JudgedProce
       }),
     ...(violations.length > 0 ? [`${violations.length} violations`] : []),
     ...(doubleCommits > 0 ? [`${doubleCommits} steps were committed twice`] : []),
-    ...(runs.checked < runs.ended ? [`${runs.ended - runs.checked} histories were not checked`] : []),
+    ...(unchecked > 0 ? [`${unchecked} histories were not checked`] : []),
     ...problems,
     ...strayKeys,
   ];

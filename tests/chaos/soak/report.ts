@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { explain } from '@flotilla/testing';
 import { markdownTable } from '../../load/reporting/markdown-table.ts';
+import { goneWithRedis } from '../driver/report.ts';
 import { LAG_P99_BOUND_MS } from './bounds.ts';
 import { drawSoak } from './chart.ts';
 import type { JudgedSeries } from './judge-series.ts';
@@ -48,6 +49,7 @@ export function textOf(report: SoakReport): string {
     `steps      ${result.steps} committed, ${result.doubleCommits} twice`,
     `at rest    ${atRestText(result.atRest)}`,
     `stray keys ${result.strayKeys.length}`,
+    `with Redis ${goneWithRedis(result)}`,
     `violations ${violations.length}`,
     ...(violations.length > 0 ? ['', explain(violations.slice(0, MOST_TOLD))] : []),
     '',

@@ -47,6 +47,8 @@ export interface SoakResult {
   strayKeys: readonly string[];
   problems: readonly string[];
   violations: readonly Violation[];
+  /** What a Redis that was killed had acknowledged and not written, with its age: no violation. */
+  lostWithRedis: readonly Violation[];
   /** Process -> the last lines that it wrote. */
   logs: ReadonlyMap<string, readonly string[]>;
 }
@@ -179,6 +181,7 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
     strayKeys: await strayKeysOf(scene),
     problems,
     violations,
+    lostWithRedis: watch.lostWithRedis,
     logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
   };
 }

@@ -92,3 +92,21 @@ export function workOf(run: DraftRun, stepId: string | undefined) {
   const step = run.definition?.steps[(stepId ?? '').replace(/\[\d+\]$/, '')];
   return step?.kind === 'map' ? step.each : step;
 }
+
+/** Redis, which answers before it writes, is killed so long after a moment. */
+export function killRedis({ faults }: DraftRecording, after: number, laterMs: number): void {
+  const at = after + laterMs;
+  const proof = ['Redis was killed'];
+  faults.push({
+    faultId: 'made',
+    kind: 'kill-redis',
+    startAt: at,
+    endAt: at,
+    targets: ['redis'],
+    proof,
+    unwrittenUntil: at,
+  });
+}
+
+/** More than Redis may keep to itself. */
+export const TOO_OLD_MS = 2001;

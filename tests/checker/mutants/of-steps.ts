@@ -1,5 +1,15 @@
 import type { Chance } from '../../chaos/random.ts';
-import { countOf, type DraftRecording, insert, type Mutant, pickFrom, placesOf, remove } from './mutant.ts';
+import {
+  countOf,
+  type DraftRecording,
+  insert,
+  killRedis,
+  type Mutant,
+  pickFrom,
+  placesOf,
+  remove,
+  TOO_OLD_MS,
+} from './mutant.ts';
 
 type Report = DraftRecording['effects'][number];
 type Progress = Exclude<Report, { kind: 'effect' }>;
@@ -15,6 +25,24 @@ function progress(recording: DraftRecording, chance: Chance, kind: Progress['kin
 /** The one checkpoint of a step without progress. */
 const results = ({ runs }: DraftRecording) =>
   runs.flatMap((run) => (run.checkpoints ?? []).filter(({ stepId }) => countOf(run, stepId, 'checkpoint-saved') === 0));
+
+/** Gives the moment at which the newer checkpoint was stored, which is as if it had never been. */
+export function resumeFromOlder(recording: DraftRecording, chance: Chance): number {
+  const loaded = progress(recording, chance, 'loaded', 2);
+  const savedAs = (wanted: number) =>
+    recording.effects.find(
+      (report): report is Progress => report.kind === 'saved' && report.key === loaded.key && report.number === wanted,
+    )!;
+  const newer = savedAs(loaded.number);
+  const { number, stateHash } = savedAs(loaded.number - 1);
+  Object.assign(loaded, { number, stateHash });
+  for (const report of recording.effects) {
+    if (report.kind !== 'effect' && report.key === loaded.key && report.fence === loaded.fence && report !== loaded) {
+      report.number -= 1;
+    }
+  }
+  return newer.at;
+}
 
 export const V9: readonly Mutant[] = [
   {
@@ -43,12 +71,13 @@ export const V9: readonly Mutant[] = [
   {
     name: 'an attempt resumes from an older checkpoint',
     mutate(recording, chance) {
-      const loaded = progress(recording, chance, 'loaded', 2);
-      const older = recording.effects.find(
-        (report): report is Progress =>
-          report.kind === 'saved' && report.key === loaded.key && report.number === loaded.number - 1,
-      )!;
-      Object.assign(loaded, { number: older.number, stateHash: older.stateHash });
+      resumeFromOlder(recording, chance);
+    },
+  },
+  {
+    name: 'an attempt resumes from an older checkpoint than one that was stored more than 2 s before Redis was killed',
+    mutate(recording, chance) {
+      killRedis(recording, resumeFromOlder(recording, chance), TOO_OLD_MS);
     },
   },
   {
@@ -100,6 +129,14 @@ function loneEffect(recording: DraftRecording, chance: Chance): Effect {
   return pickFrom(chance, lone.filter(isCommitted), 'effect');
 }
 
+/** An effect of an attempt of which the history knows nothing; gives the moment of its claim. */
+export function forgetAttempt(recording: DraftRecording, chance: Chance): number {
+  const lone = loneEffect(recording, chance);
+  const fence = lone.fence + 1;
+  recording.effects.push({ ...lone, fence, applied: false });
+  return fence;
+}
+
 export const V12: readonly Mutant[] = [
   {
     name: 'a committed step had no effect',
@@ -117,8 +154,13 @@ export const V12: readonly Mutant[] = [
   {
     name: 'an effect comes from an attempt that never started',
     mutate(recording, chance) {
-      const lone = loneEffect(recording, chance);
-      recording.effects.push({ ...lone, fence: lone.fence + 1, applied: false });
+      forgetAttempt(recording, chance);
+    },
+  },
+  {
+    name: 'an effect comes from an attempt that never started, more than 2 s before Redis was killed',
+    mutate(recording, chance) {
+      killRedis(recording, forgetAttempt(recording, chance), TOO_OLD_MS);
     },
   },
   {

@@ -9,8 +9,21 @@ export interface CheckOptions {
   atRest?: boolean;
 }
 
+export interface Judgement {
+  violations: Violation[];
+  /** What a Redis that was killed had acknowledged and not yet written: each has its age. */
+  lostWithRedis: Violation[];
+}
+
 /** Everything that is wrong with a recording; none when all invariants hold. Pure: the same recording, the same answer. */
-export function checkRecording(recording: Recording, { bounds = {}, atRest = true }: CheckOptions = {}): Violation[] {
+export function checkRecording(recording: Recording, options: CheckOptions = {}): Violation[] {
+  return judgeRecording(recording, options).violations;
+}
+
+/** The same, and beside it what is excused because Redis was killed. */
+export function judgeRecording(recording: Recording, { bounds = {}, atRest = true }: CheckOptions = {}): Judgement {
   const context = { recording, runs: recording.runs.map(runFacts), bounds, atRest };
-  return INVARIANTS.flatMap((invariant) => invariant.check(context));
+  const found = INVARIANTS.flatMap((invariant) => invariant.check(context));
+  const isExcused = ({ unwrittenAgeMs }: Violation) => unwrittenAgeMs !== undefined;
+  return { violations: found.filter((violation) => !isExcused(violation)), lostWithRedis: found.filter(isExcused) };
 }

@@ -1,4 +1,4 @@
-export { type CheckOptions, checkRecording } from './check-recording.ts';
+export { type CheckOptions, checkRecording, type Judgement, judgeRecording } from './check-recording.ts';
 export { collectListing, collectRuns } from './collect-runs.ts';
 export { type Expectations, findViolations } from './find-violations.ts';
 export { INVARIANTS } from './invariants/index.ts';

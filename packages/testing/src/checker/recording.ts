@@ -116,6 +116,11 @@ export interface FaultEntry {
   targets: readonly string[];
   /** What shows that it hit: the signal that ended a process, a refused write. None: it proves nothing. */
   proof: readonly string[];
+  /**
+   * Of a Redis that was killed and may have answered before it had written (`appendfsync` is not `always`): when its process
+   * was gone. None: all that was acknowledged has to be there.
+   */
+  unwrittenUntil?: number;
 }
 
 export interface ProcessEntry {

@@ -9,6 +9,11 @@ export interface Violation {
   runId?: string;
   /** What shows it: events of the history, calls, reports, faults, processes, keys. */
   evidence: readonly object[];
+  /**
+   * It is no violation, but what a Redis that was killed had acknowledged so long before and not yet written
+   * (`unwrittenAgeMs`).
+   */
+  unwrittenAgeMs?: number;
 }
 
 /** What was promised in figures; a check without its figure is left out. */

@@ -14,6 +14,8 @@ export interface Injury {
   rejoinMs?: number;
   /** How long the only worker that could go on was not there: that is the machine's time, and comes on top of the bound. */
   awayMs?: number;
+  /** Of a Redis that was killed and may have answered before it had written: when its process was gone. */
+  unwrittenUntil?: number;
   /** What was seen of a dependency that was dead. */
   outage?: DependencyOutage;
   /** Runs that were cancelled. */

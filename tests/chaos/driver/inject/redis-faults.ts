@@ -9,13 +9,15 @@ const TARGETS = ['redis'];
 /** F6 */
 export const killRedis: Injector = async (scene, { variant }) => {
   const pid = scene.redis.pid();
+  const [, policy] = (await scene.admin.call('CONFIG', 'GET', 'appendfsync')) as string[];
   const startAt = Date.now();
   await scene.redis.kill9();
+  const goneAt = Date.now();
   await pause(variant.holdMs);
   await scene.redis.restart();
   const endAt = Date.now();
   const proof = scene.redis.pid() === pid ? [] : [`Redis ${pid} killed, ${scene.redis.pid()} serves since then`];
-  return { startAt, endAt, targets: TARGETS, proof };
+  return { startAt, endAt, targets: TARGETS, proof, ...(policy === 'always' ? {} : { unwrittenUntil: goneAt }) };
 };
 
 /** F8 */

@@ -17,3 +17,40 @@ export function excusedMs({ faults }: Recording, bounds: Bounds, fromAt: number,
   }
   return excused;
 }
+
+/**
+ * With `appendfsync everysec` Redis puts writing its append-only file off while an fsync is under way, for so long at most
+ * (`flushAppendOnlyFile` in its aof.c), and answers all the same.
+ */
+const MOST_UNWRITTEN_MS = 2000;
+
+/** Of something that was asked for and acknowledged between two moments. */
+export interface Acknowledgement {
+  /** When it was asked for. */
+  startAt: number;
+  /** When whoever asked was told. */
+  endAt: number;
+}
+
+/**
+ * How long before Redis was killed something was acknowledged that it may not have written; 0 when that was told later.
+ * Undefined: it has to be there.
+ */
+export function unwrittenAgeMs({ faults }: Recording, { startAt, endAt }: Acknowledgement): number | undefined {
+  const ages = faults.flatMap(({ startAt: killedAt, endAt: backAt, unwrittenUntil }) => {
+    if (unwrittenUntil === undefined || startAt > unwrittenUntil || endAt > backAt) return [];
+    const ageMs = Math.max(0, killedAt - endAt);
+    return ageMs <= MOST_UNWRITTEN_MS ? [ageMs] : [];
+  });
+  return ages.length === 0 ? undefined : Math.min(...ages);
+}
+
+/** The same of a claim, whose fence is its time on Redis' clock: the attempt itself may go on for longer. */
+export function unwrittenClaimAgeMs(recording: Recording, fence: number): number | undefined {
+  return unwrittenAgeMs(recording, { startAt: fence, endAt: fence });
+}
+
+/** For what is found: its age where it is excused, else nothing. */
+export function excusedBy(unwrittenAgeMs: number | undefined): { unwrittenAgeMs?: number } {
+  return unwrittenAgeMs === undefined ? {} : { unwrittenAgeMs };
+}

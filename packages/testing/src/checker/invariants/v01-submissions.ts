@@ -1,6 +1,7 @@
 import type { RunStarted } from '@flotilla/contracts';
-import type { ClientCall, StartCall } from '../recording.ts';
+import type { ClientCall, Recording, StartCall } from '../recording.ts';
 import type { Bounds, Invariant, Violation } from '../violation.ts';
+import { excusedBy, unwrittenAgeMs } from './excuses.ts';
 
 type Acknowledged = StartCall & { answer: RunStarted };
 
@@ -12,24 +13,37 @@ export const v01: Invariant = {
   check: ({ recording, bounds }) => {
     const acknowledged = recording.calls.filter(isAcknowledged);
     const known = new Set(recording.runs.map(({ run }) => run.runId));
-    return [
-      ...findLost(acknowledged, known, bounds),
-      ...findDoubled(acknowledged, 'idempotencyKey'),
-      ...findDoubled(acknowledged, 'runId'),
-    ];
+    const lost = findLost(acknowledged, known, bounds, recording);
+    // What has gone with Redis is made anew when it is asked for again, and its key then names another run.
+    const gone = new Set(lost.flatMap(({ runId, unwrittenAgeMs: ageMs }) => (ageMs === undefined ? [] : runId)));
+    const rest = acknowledged.filter(({ answer }) => !gone.has(answer.runId));
+    return [...lost, ...findDoubled(rest, 'idempotencyKey'), ...findDoubled(rest, 'runId')];
   },
 };
 
-function findLost(calls: readonly Acknowledged[], known: ReadonlySet<string>, bounds: Bounds): Violation[] {
-  const lost = new Map<string, Acknowledged>();
-  for (const call of calls)
-    if (!known.has(call.answer.runId) && !mayBeLost(call, bounds)) lost.set(call.answer.runId, call);
-  return Array.from(lost, ([runId, call]) => ({
-    invariant: 'V1',
-    runId,
-    message: 'its submission was acknowledged and there is no such run',
-    evidence: [call],
-  }));
+function findLost(
+  calls: readonly Acknowledged[],
+  known: ReadonlySet<string>,
+  bounds: Bounds,
+  recording: Recording,
+): Violation[] {
+  const missing = calls.filter((call) => !known.has(call.answer.runId) && !mayBeLost(call, bounds));
+  return Array.from(
+    Map.groupBy(missing, ({ answer }) => answer.runId),
+    ([runId, same]) => ({
+      invariant: 'V1',
+      runId,
+      message: 'its submission was acknowledged and there is no such run',
+      evidence: same,
+      ...excusedBy(goneWithRedis(same, recording)),
+    }),
+  );
+}
+
+/** The age of the oldest of the acknowledgements of a run, when Redis may have written none of them. */
+function goneWithRedis(calls: readonly Acknowledged[], recording: Recording): number | undefined {
+  const ages = calls.map((call) => (call.answer.durability === 'fast' ? unwrittenAgeMs(recording, call) : undefined));
+  return ages.every((ageMs) => ageMs !== undefined) ? Math.max(...ages) : undefined;
 }
 
 function mayBeLost({ startAt, endAt, answer }: Acknowledged, { lossWindows = [] }: Bounds): boolean {

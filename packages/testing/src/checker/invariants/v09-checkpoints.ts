@@ -3,6 +3,7 @@ import { reportsOf } from '../by-run.ts';
 import type { ProgressReport, Recording } from '../recording.ts';
 import { ATTEMPT_ENDS, type RunFacts, type StepFacts } from '../run-facts.ts';
 import { type Found, perRun } from '../violation.ts';
+import { excusedBy, unwrittenAgeMs } from './excuses.ts';
 
 export const v09 = perRun(
   'V9',
@@ -11,7 +12,7 @@ export const v09 = perRun(
     ...(atRest ? findUnverified(run, recording) : []),
     ...[...run.steps.values()].flatMap((step) => [
       ...findUsesOfDamaged(step),
-      ...findProgressGaps(step, progressOf(recording, run.runId, step.stepId)),
+      ...findProgressGaps(step, progressOf(recording, run.runId, step.stepId), recording),
     ]),
   ],
 );
@@ -63,9 +64,16 @@ function findUsesOfDamaged({ stepId, events }: StepFacts): Found[] {
   return found;
 }
 
-function findProgressGaps({ stepId, events }: StepFacts, reports: readonly ProgressReport[]): Found[] {
+function findProgressGaps(
+  { stepId, events }: StepFacts,
+  reports: readonly ProgressReport[],
+  recording: Recording,
+): Found[] {
   const found: Found[] = [];
   const say = (message: string, ...evidence: object[]) => found.push({ message: `${stepId} ${message}`, evidence });
+  const unwritten = unwrittenSaves(reports, recording);
+  /** What was stored before that which Redis may not have written. */
+  let earlier: (ProgressReport | undefined)[] = [];
   /** The last that is known to be stored, and what may be: its worker died before it could tell. */
   let stored: ProgressReport | undefined;
   let possible: ProgressReport[] = [];
@@ -80,13 +88,17 @@ function findProgressGaps({ stepId, events }: StepFacts, reports: readonly Progr
       const known = fellBack ? reports.filter((save) => save.kind === 'saved') : [...possible, stored];
       const isKnown = known.some((save) => save !== undefined && isSameState(save, report));
       const isNothing = number === 0 && (stored === undefined || fellBack);
-      if (!isKnown && !isNothing)
-        say(
-          `found checkpoint ${number}, which is not the last one stored`,
-          ...possible,
-          ...(stored === undefined ? [] : [stored]),
-          report,
-        );
+      if (!isKnown && !isNothing) {
+        const wentBackTo = earlier.findIndex((save) => (save === undefined ? number === 0 : isSameState(save, report)));
+        const gone = wentBackTo < 0 ? undefined : [...earlier, stored][wentBackTo + 1];
+        found.push({
+          message: `${stepId} found checkpoint ${number}, which is not the last one stored`,
+          evidence: [...possible, ...(stored === undefined ? [] : [stored]), report],
+          ...excusedBy(gone === undefined ? undefined : unwritten.get(gone)),
+        });
+        if (gone !== undefined) stored = earlier[wentBackTo];
+      }
+      earlier = [];
       current.number = number;
     } else if (kind === 'saving') {
       const before = current.number ?? stored?.number ?? 0;
@@ -97,6 +109,7 @@ function findProgressGaps({ stepId, events }: StepFacts, reports: readonly Progr
       if (!possible.some((save) => save.fence === fence && save.number === number && save.stateHash === stateHash)) {
         say(`has stored checkpoint ${number}, which it did not save`, report);
       }
+      earlier = unwritten.has(report) ? [...earlier, stored] : [];
       stored = report;
       possible = [];
     }
@@ -104,9 +117,28 @@ function findProgressGaps({ stepId, events }: StepFacts, reports: readonly Progr
   for (const [fence, own] of Map.groupBy(reports, (report) => report.fence)) {
     const told = own.filter(({ kind }) => kind === 'saved');
     const recorded = events.filter((event) => event.type === 'checkpoint-saved' && event.fence === fence);
-    if (recorded.length < told.length) {
-      say(`was told of ${told.length} stored checkpoints, its history of ${recorded.length}`, ...told, ...recorded);
-    }
+    if (recorded.length >= told.length) continue;
+    const kept = told.filter((save) => !unwritten.has(save));
+    const ages = told.flatMap((save) => unwritten.get(save) ?? []);
+    found.push({
+      message: `${stepId} was told of ${told.length} stored checkpoints, its history of ${recorded.length}`,
+      evidence: [...told, ...recorded],
+      ...excusedBy(recorded.length < kept.length ? undefined : Math.max(...ages)),
+    });
+  }
+  return found;
+}
+
+/** Saves that a Redis that was killed may have acknowledged and not written, with their ages. */
+function unwrittenSaves(reports: readonly ProgressReport[], recording: Recording): Map<ProgressReport, number> {
+  const found = new Map<ProgressReport, number>();
+  for (const [index, save] of reports.entries()) {
+    if (save.kind !== 'saved') continue;
+    const asked = reports
+      .slice(0, index)
+      .findLast(({ kind, fence, number }) => kind === 'saving' && fence === save.fence && number === save.number);
+    const ageMs = unwrittenAgeMs(recording, { startAt: asked?.at ?? save.at, endAt: save.at });
+    if (ageMs !== undefined) found.set(save, ageMs);
   }
   return found;
 }

@@ -3,7 +3,7 @@ import { callsOf } from '../by-run.ts';
 import type { CancelCall, ClientCall } from '../recording.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
-import { excusedMs } from './excuses.ts';
+import { excusedBy, excusedMs, unwrittenAgeMs } from './excuses.ts';
 import { findWrongCleanups, registrationsOf } from './v10-cleanups.ts';
 
 type Acknowledged = CancelCall & { answer: CancelReceipt };
@@ -59,22 +59,26 @@ function findWrongReceipts(
   for (const call of callsOf(recording, runId).filter(isAnswered)) {
     const { status, receipt } = call.answer;
     const isOver = receipt.endedAt !== undefined;
+    const wrong: Found[] = [];
     if (isOver && status !== record.run.status) {
-      found.push({
+      wrong.push({
         message: `the caller was told that the run is ${status}; it is ${record.run.status}`,
         evidence: [call],
       });
     }
     if (receipt.alreadyEnded && accepted !== undefined) {
-      found.push({
+      wrong.push({
         message: 'the caller was told that it came too late; the run was cancelled',
         evidence: [call, accepted],
       });
     }
     if (!receipt.alreadyEnded && accepted === undefined) {
-      found.push({ message: 'a cancellation was acknowledged and is not in the history', evidence: [call] });
+      wrong.push({ message: 'a cancellation was acknowledged and is not in the history', evidence: [call] });
     }
-    if (isOver) found.push(...findWrongLists(run, call, accepted));
+    if (isOver) wrong.push(...findWrongLists(run, call, accepted));
+    // Redis may have gone back to before what it told.
+    const excuse = excusedBy(unwrittenAgeMs(recording, call));
+    found.push(...wrong.map((one) => ({ ...one, ...excuse })));
   }
   return found;
 }

@@ -1,9 +1,10 @@
 import type { Json } from '@flotilla/contracts';
 import { reportsOf } from '../by-run.ts';
 import { hashOf } from '../output-hash.ts';
-import type { EffectReport } from '../recording.ts';
+import type { EffectReport, Recording } from '../recording.ts';
 import type { RunFacts } from '../run-facts.ts';
 import { type Found, perRun } from '../violation.ts';
+import { excusedBy, unwrittenClaimAgeMs } from './excuses.ts';
 
 export const v12 = perRun(
   'V12',
@@ -15,6 +16,7 @@ export const v12 = perRun(
         run,
         stepId,
         reports.filter((report) => report.kind === 'effect'),
+        recording,
       );
     }),
 );
@@ -26,6 +28,7 @@ function findWrongEffects(
   { runId, steps, ruleOf }: RunFacts,
   stepId: string,
   effects: readonly EffectReport[],
+  recording: Recording,
 ): Found[] {
   const { view, events = [], starts = [] } = steps.get(stepId) ?? {};
   const found: Found[] = [];
@@ -42,7 +45,13 @@ function findWrongEffects(
       found.push({ message: `an effect of ${stepId} has the key ${effect.key}`, evidence: [effect] });
     }
     if (!starts.some(({ fence }) => fence === effect.fence)) {
-      found.push({ message: `an effect of ${stepId} comes from no attempt that started`, evidence: [effect] });
+      // Redis may have given the claim and not have written it: what was made then has been made.
+      const excuse = excusedBy(unwrittenClaimAgeMs(recording, effect.fence));
+      found.push({
+        message: `an effect of ${stepId} comes from no attempt that started`,
+        evidence: [effect],
+        ...excuse,
+      });
     }
   }
   const applied = effects.filter((effect) => effect.applied);

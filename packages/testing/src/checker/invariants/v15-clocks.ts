@@ -2,7 +2,7 @@ import type { HistoryEvent } from '@flotilla/contracts';
 import { callsOf } from '../by-run.ts';
 import { lastBefore, mapOf, type RunFacts, SETTLED } from '../run-facts.ts';
 import { type CheckContext, type Found, perRun } from '../violation.ts';
-import { excusedMs } from './excuses.ts';
+import { excusedBy, excusedMs, unwrittenAgeMs } from './excuses.ts';
 
 const DEFAULT_TOLERANCE_MS = 250;
 const DEFAULT_LATE_MS = 10_000;
@@ -41,8 +41,16 @@ function findWrongCreation({ runId, events }: RunFacts, context: CheckContext): 
   // A try that got no answer, and whose run id nobody knows, may have been the first.
   const isEarly = created.at < earliest && calls.every(({ request }) => request.idempotencyKey === undefined);
   if (!isEarly && created.at <= latest) return [];
+  // Acknowledged, lost with Redis and asked for again, it is created twice.
+  const before = answered.filter(({ endAt }) => endAt + toleranceMs(context) < created.at);
+  const ages = before.map((call) => unwrittenAgeMs(context.recording, call));
+  const isRepeated = !isEarly && before.length < calls.length && ages.every((ageMs) => ageMs !== undefined);
   return [
-    { message: `the run was created at ${created.at}, not while it was submitted`, evidence: [created, ...calls] },
+    {
+      message: `the run was created at ${created.at}, not while it was submitted`,
+      evidence: [created, ...calls],
+      ...excusedBy(isRepeated ? Math.max(...ages) : undefined),
+    },
   ];
 }
 
