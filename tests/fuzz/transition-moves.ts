@@ -178,7 +178,8 @@ export const MOVES: Readonly<Record<string, Move>> = {
   },
   park: {
     arrange: fresh,
-    make: ({ tag, state }, runId) => state.transitions.park({ tag, runId, key: FIRST }, 'no-handler', 60_000),
+    make: ({ tag, state }, runId) =>
+      state.transitions.park({ tag, runId, key: FIRST }, undefined, 'no-handler', 60_000),
     answer: undefined,
   },
   recheck: {

@@ -154,7 +154,8 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     case 'start-again':
       return run === undefined ? [] : startAgain(world, run, b, c);
     case 'park': {
-      const key = run === undefined ? undefined : pick([...handedOut(run), ...cleanupKeys(run)], b);
+      // Also by a hint of an earlier opening, whose needs are made anew.
+      const key = run === undefined ? undefined : pick([...handedOut(run), ...workKeys(run), ...cleanupKeys(run)], b);
       return key === undefined ? [] : [stepCalls.park(world, run!, key, pick(['no-handler', 'breaker-open'], c)!)];
     }
     case 'hand-back': {
@@ -255,6 +256,14 @@ function handedOut(run: ReferenceRun): StepKey[] {
     }
   }
   return keys;
+}
+
+/** All steps of a run that workers make, and two items of each map, whether or not they may begin. */
+function workKeys({ plan }: ReferenceRun): StepKey[] {
+  return plan.steps.flatMap(({ index, work, map }) => {
+    if (work === undefined) return [];
+    return map === undefined ? [String(index)] : [`${index}.0`, `${index}.1`];
+  });
 }
 
 /** All cleanups of a run, whether or not it is their turn. */

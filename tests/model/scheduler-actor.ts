@@ -114,10 +114,18 @@ export function startStep(
   const fate = decideOnce(world, run, `fate ${key}`, chance);
   if (joined !== 'run') {
     const outcome = joined === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
-    relayed.calls.push(stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome, opening }));
+    relayed.calls.push(
+      stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome, opening, from: '-P' }),
+    );
   } else if (step.when !== undefined && fate % 3 === 0) {
     relayed.calls.push(
-      stepCalls.settle(world, run, key, { state: 'skipped', reason: 'when-false', outcome: 'skipped', opening }),
+      stepCalls.settle(world, run, key, {
+        state: 'skipped',
+        reason: 'when-false',
+        outcome: 'skipped',
+        opening,
+        from: '-P',
+      }),
     );
   } else if (fate % 23 === 1) {
     // An expression that failed.

@@ -1,5 +1,5 @@
-import { countedEdges } from '@flotilla/engine';
-import type { SettleArguments, StepKey } from '@flotilla/state';
+import { countedEdges, stepGroupOf } from '@flotilla/engine';
+import { parseStepKey, type SettleArguments, type StepKey } from '@flotilla/state';
 import { addressOf, checkpointOf, stepOf } from './attempt-calls.ts';
 import { FAR_MS } from './random-workflow.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
@@ -88,9 +88,11 @@ export function startMap(
 
 export function park(world: World, run: ReferenceRun, key: StepKey, reason: string): Call {
   const a = addressOf(run, key);
+  const { step, cleanup } = parseStepKey(key);
+  const stepGroup = cleanup === undefined ? stepGroupOf(run.plan, step) : undefined;
   return call({
     what: `park ${run.id} ${key}`,
-    send: () => world.state.transitions.park(a, reason, FAR_MS),
+    send: () => world.state.transitions.park(a, stepGroup, reason, FAR_MS),
     apply: (_, clock) => steps.park(world.reference, a, reason, FAR_MS, clock),
   });
 }

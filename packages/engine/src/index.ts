@@ -23,5 +23,6 @@ export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
 export * from './resolve-map-items.ts';
 export * from './settle-edges.ts';
 export * from './spread-retries.ts';
+export { stepGroupOf } from './step-group.ts';
 export { compileTemplate } from './template.ts';
 export * from './transitions.ts';

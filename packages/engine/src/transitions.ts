@@ -27,7 +27,8 @@ export const STEP_TRANSITIONS: TransitionTable<StepStatus> = {
   // Back to ready: its worker drained or died. Parked: what it needs cannot be had now, as behind an open breaker.
   running: ['ready', 'parked', 'backing-off', 'succeeded', 'failed', 'cancelled', 'quarantined'],
   'backing-off': ['ready', 'failed', 'cancelled'],
-  parked: ['running', 'failed', 'cancelled'],
+  // Skipped: a hint of an earlier opening of the run has parked it.
+  parked: ['running', 'failed', 'skipped', 'cancelled'],
   succeeded: [],
   failed: [],
   skipped: [],

@@ -1,6 +1,6 @@
 import type { WorkMeter } from '@flotilla/agents';
 import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
-import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread } from '@flotilla/engine';
+import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread, stepGroupOf } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
 import { type ClaimedAttempt, parseRunMeta, parseStepKey, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -238,7 +238,12 @@ export class Executor {
       const assignment = assignmentOf(plan, key, abilities);
       if (assignment === 'no-work') return;
       if (assignment === 'no-handler') {
-        await state.transitions.park({ tag, runId, key }, 'no-handler', NO_HANDLER_RETRY_MS);
+        await state.transitions.park(
+          { tag, runId, key },
+          stepGroupOf(plan, parseStepKey(key).step),
+          'no-handler',
+          NO_HANDLER_RETRY_MS,
+        );
         return;
       }
       const chain = new Chain(state, tag, runId, plan, task);
@@ -291,16 +296,13 @@ export class Executor {
   }
 
   async #claim(chain: Chain, { key, step, work }: Assignment, attemptId: string): Promise<ClaimedAttempt | undefined> {
-    const group = chain.plan.groups[step.group]!;
     const reply = await this.options.state.transitions.claim({
       tag: chain.tag,
       runId: chain.runId,
       key,
       attemptId,
       worker: this.options.workerId,
-      group: step.group,
-      any: group.join === 'any',
-      initial: group.needs,
+      ...stepGroupOf(chain.plan, step.index),
       attemptMs: work.timeouts.attemptMs,
       wantsInput: chain.needsInput(work),
       hasQueuedTimer: work.timeouts.queuedMs !== undefined,

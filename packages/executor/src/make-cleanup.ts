@@ -67,7 +67,7 @@ export async function makeCleanup(executor: Executor, task: CleanupTask, live: S
   if (stored === undefined || step === undefined || work === undefined) return;
   const handler = abilities.handlers.get(work.use);
   if (handler === undefined) {
-    await state.transitions.park({ tag, runId, key }, 'no-handler', NO_HANDLER_RETRY_MS);
+    await state.transitions.park({ tag, runId, key }, undefined, 'no-handler', NO_HANDLER_RETRY_MS);
     return;
   }
   const assignment = assignmentOf(plan, index, item, handler, work);

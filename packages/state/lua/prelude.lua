@@ -420,6 +420,16 @@ local function openingTextOf(run) return match(stored(run, 'a') or '1', '^%d+') 
 -- those who act on what the step is and not on its group.
 local function isOfOpening(run, opening) return opening == '' or opening == openingTextOf(run) end
 
+-- The map that an item belongs to.
+local function parentOf(key)
+  return find(key, '.', 1, true) and match(key, '^(%d+)%.')
+end
+
+-- True when a group's counter lets its steps begin.
+local function hasFired(counter, any)
+  return counter and (counter % UNIT == 0 or (any and floor(counter / UNIT) % UNIT > 0))
+end
+
 local function sendFired(run, fired)
   local opening = #fired > 0 and stored(run, 'a') and '|' .. openingTextOf(run) or ''
   for index = 1, #fired do

@@ -3,10 +3,6 @@
 -- have in common is taken out of the arguments once (LIST): that answers where their own ones begin, and how many each has.
 local LIST, WANT = {}, {}
 
-local function parentOf(key)
-  return find(key, '.', 1, true) and match(key, '^(%d+)%.')
-end
-
 local listOf = takenApart(function(text)
   local list = {}
   for key in string.gmatch(text, '[^,]+') do list[#list + 1] = key end

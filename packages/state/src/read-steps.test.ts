@@ -66,7 +66,7 @@ describe('the list of steps', () => {
     const claimed = await worker.take('0', 'one');
     await worker.startMap('1', 2, { concurrency: 2 });
     await worker.take('1.1', 'item');
-    await state.transitions.park(worker.address('2'), 'no-handler', 60_000);
+    await state.transitions.park(worker.address('2'), undefined, 'no-handler', 60_000);
     await worker.fail('0', { ...claimed, attemptId: 'one' }, { retryInMs: 60_000 });
     const { steps } = await state.listSteps(runId, { limit: 10 });
     expect(steps.slice(0, 5)).toMatchObject([

@@ -50,7 +50,7 @@ describe('a claim', () => {
   });
 
   test('of a parked step is its first attempt', async () => {
-    await state.transitions.park(worker.address('0'), 'no-handler', 60_000);
+    await state.transitions.park(worker.address('0'), undefined, 'no-handler', 60_000);
     const claimed = await worker.take('0', 'one');
     expect(claimed.firstAt).toBe(claimed.claimedAt);
   });
@@ -66,6 +66,33 @@ describe('a claim', () => {
     expect(claimed.sources.at(-1)).toEqual({ key: '6009', header: 'S|6009', output: '"6009"' });
     const bare = await worker.take('0', 'one', { wantsInput: false });
     expect([bare.inputJson, bare.itemJson, bare.sources]).toEqual(['', '', []]);
+  });
+});
+
+describe('a step whose needs have not settled', () => {
+  const group = { group: 1, any: false, initial: 1 };
+
+  test('is not parked, by whatever hint: it could be claimed then', async () => {
+    await state.transitions.park(worker.address('1'), group, 'no-handler', 60_000);
+    expect(await headerOf('1')).toBe('');
+    expect(await worker.claim('1', 'one', group)).toEqual({ refused: 'not-due' });
+    expect(await connection.client.zscore(stateKey(worker.tag, 'due'), `p|1|${runId}`)).toBeNull();
+  });
+
+  test('is parked when they have', async () => {
+    const claimed = await worker.take('0', 'one');
+    await worker.commit('0', 'one', claimed, { edges: [edgeTo(1)] });
+    await state.transitions.park(worker.address('1'), group, 'no-handler', 60_000);
+    expect(await headerOf('1')).toMatch(/^P/);
+  });
+
+  test('is not parked when it is an item of a map that has not begun, or one beyond those that may be made', async () => {
+    const park = (key: string) => state.transitions.park(worker.address(key), group, 'no-handler', 60_000);
+    await park('2.0');
+    await worker.startMap('2', 3, { concurrency: 1 });
+    await park('2.1');
+    await park('2.0');
+    expect([await headerOf('2.0'), await headerOf('2.1')]).toEqual([expect.stringMatching(/^P/), '']);
   });
 });
 

@@ -63,12 +63,18 @@ export interface ClaimedAttempt {
 export type ClaimRefusal = 'gone' | 'cancelled' | 'paused' | 'leased' | 'settled' | 'not-due';
 export type ClaimReply = { claimed: ClaimedAttempt } | { refused: ClaimRefusal };
 
-export interface ClaimArguments extends StepAddress {
+/** What says whether a step may begin: the group that it is in. */
+export interface StepGroup {
+  group: number;
+  /** Join `any`. */
+  any: boolean;
+  /** What its counter starts with. */
+  initial: number;
+}
+
+export interface ClaimArguments extends StepAddress, StepGroup {
   attemptId: string;
   worker: string;
-  group: number;
-  any: boolean;
-  initial: number;
   attemptMs: number;
   wantsInput: boolean;
   hasQueuedTimer: boolean;
@@ -184,7 +190,7 @@ export class Transitions {
   }
 
   async claim(a: ClaimArguments): Promise<ClaimReply> {
-    const group = `${a.group}|${a.any ? 'y' : 'a'}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`;
+    const group = `${a.group}|${joinLetter(a)}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`;
     const shared = [a.runId, a.worker, flag(a.wantsInput), group, a.sources.join(',')];
     const reply = await this.#batch.applyHot(a.tag, 'claim', shared, [a.key, a.attemptId]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
@@ -365,8 +371,10 @@ export class Transitions {
     return reply[0] === 'started' ? 'started' : reply[1]!;
   }
 
-  async park(a: StepAddress, reason: string, againInMs: number): Promise<void> {
-    await this.#batch.apply(a.tag, 'park', [a.runId, a.key, reason, againInMs]);
+  /** Without a group (cleanups) it is not asked whether the step may begin. */
+  async park(a: StepAddress, group: StepGroup | undefined, reason: string, againInMs: number): Promise<void> {
+    const groupText = group === undefined ? '' : `${group.group}|${joinLetter(group)}|${group.initial}`;
+    await this.#batch.apply(a.tag, 'park', [a.runId, a.key, reason, againInMs, groupText]);
   }
 
   async cancelRun(tag: string, runId: string, reasonJson: string): Promise<CancelReply> {
@@ -653,4 +661,8 @@ function claimedAttempt(
       output: reply[4 + index * 2] ?? '',
     })),
   };
+}
+
+function joinLetter({ any }: StepGroup): string {
+  return any ? 'y' : 'a';
 }

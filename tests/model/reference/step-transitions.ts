@@ -1,4 +1,4 @@
-import type { SettleArguments, TakenTimer } from '@flotilla/state';
+import { parseStepKey, type SettleArguments, type TakenTimer } from '@flotilla/state';
 import { letterOf } from './attempt-transitions.ts';
 import { TAKEN_MS } from './failure-transitions.ts';
 import {
@@ -53,6 +53,7 @@ export function settle(state: Reference, a: SettleArguments, outcome: Outcome, r
     return;
   }
   expectReply(reply, 'settled', what);
+  if (step?.state === 'parked') state.due.remove(a.tag, dueMember('p', a.key, a.runId));
   run.steps.set(a.key, {
     ...NO_ATTEMPT,
     ...step,
@@ -144,6 +145,9 @@ export function park(state: Reference, a: StepRef, reason: string, againInMs: nu
   if (refusal(run, a) !== undefined) return;
   const step = run!.steps.get(a.key);
   if (!'-YP'.includes(letterOf(step))) return;
+  const { step: index, item, cleanup } = parseStepKey(a.key);
+  if (item !== undefined && step === undefined && run!.steps.get(String(index))?.state !== 'map-running') return;
+  if (cleanup === undefined && step === undefined && !run!.isReached(a.key)) return;
   state.due.set(a.tag, dueMember('p', a.key, a.runId), after(clock, againInMs));
   state.due.remove(a.tag, dueMember('q', a.key, a.runId));
   if (step?.state === 'parked' && step.reason === reason) return;

@@ -56,7 +56,9 @@ async function park(runs: number, stepsOfEach: number): Promise<string[]> {
   const steps = Object.fromEntries(ids.map((id) => [id, missing]));
   for (let run = 0; run < runs; run += 1) {
     const { runId, key } = await world.start(steps);
-    await Promise.all(ids.map((id) => state.transitions.park({ tag, runId, key: key(id) }, 'no-handler', 60_000)));
+    await Promise.all(
+      ids.map((id) => state.transitions.park({ tag, runId, key: key(id) }, undefined, 'no-handler', 60_000)),
+    );
   }
   await client.xtrim(stateKey(tag, 'outbox'), 'MAXLEN', 0);
   return parkedMembers();

@@ -103,6 +103,21 @@ describe('the relay', () => {
     );
   });
 
+  test('skips a step that a hint of an earlier opening has had parked', async () => {
+    const { plan, runId, key } = await world.start({ a: work, b: { ...work, needs: ['a'] } });
+    await world.state.cancelRun(runId);
+    await world.state.transitions.retryRun(world.tag, runId, { seen: undefined, selectionJson: '{}', dataJson: '{}' });
+    startRelay();
+    await eventually(async () => world.queues.added.length > 0 && (await outbox()) === 0);
+    await world.state.transitions.park({ tag: world.tag, runId, key: key('b') }, undefined, 'no-handler', 60_000);
+    const { group } = plan.steps[Number(key('b'))]!;
+    await world.client.xadd(stateKey(world.tag, 'outbox'), '*', 'e', `G|${runId}|${plan.hash}|${group}|${2 ** 34}|2`);
+    await eventually(async () =>
+      (await world.state.listSteps(runId, { limit: 9 })).steps.some(({ status }) => status === 'skipped'),
+    );
+    expect((await world.due()).filter((member) => member.startsWith('p|'))).toEqual([]);
+  });
+
   test('drops the entry of a run of which not even the status can be read', async () => {
     const { runId } = await world.start({ a: { kind: 'delay', forMs: 1 } });
     await world.client.hset(stateKey(world.tag, 'run', runId), 'm', 'damaged');

@@ -28,7 +28,15 @@ export async function cleanupToDispatch(
   const work = await readCleanupWork(state, plan, ready);
   if (work !== undefined) {
     const { queue, use, timeouts } = work;
-    return { ...ready, queue, use, queuedMs: undefined, totalMs: timeouts.totalMs, breaker: undefined };
+    return {
+      ...ready,
+      queue,
+      use,
+      queuedMs: undefined,
+      totalMs: timeouts.totalMs,
+      breaker: undefined,
+      group: undefined,
+    };
   }
   const error = { type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'what was registered cannot be read' };
   await failCleanup(state, ready, error);

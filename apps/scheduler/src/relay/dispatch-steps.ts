@@ -27,10 +27,12 @@ export async function dispatchSteps(
   origin: string,
 ): Promise<StepToDispatch[]> {
   const parked: Promise<void>[] = [];
-  const free = steps.filter(({ breaker, runId, key }) => {
+  const free = steps.filter(({ breaker, runId, key, group }) => {
     const parkMs = breaker === undefined ? undefined : breakers.parkMs(breaker, runId);
     if (parkMs === undefined) return true;
-    parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, breakerReason(breaker!), parkMs));
+    parked.push(
+      state.transitions.park({ tag: state.tagOf(runId), runId, key }, group, breakerReason(breaker!), parkMs),
+    );
     return false;
   });
   const byHandler = Map.groupBy(free, ({ queue, use }) => `${queue}\n${use}`);
@@ -43,8 +45,8 @@ export async function dispatchSteps(
     const obstacle = fleet.obstacleTo(queue, use);
     if (obstacle !== undefined) {
       const againInMs = fleet.lookAgainInMs(queue, use);
-      for (const { runId, key } of group) {
-        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, obstacle, againInMs));
+      for (const { runId, key, group: stepGroup } of group) {
+        parked.push(state.transitions.park({ tag: state.tagOf(runId), runId, key }, stepGroup, obstacle, againInMs));
       }
       continue;
     }

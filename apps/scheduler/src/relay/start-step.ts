@@ -11,8 +11,9 @@ import {
   type PlanStep,
   resolveMapItems,
   type SettledOutcome,
+  stepGroupOf,
 } from '@flotilla/engine';
-import { chainChecksums, type State, type StepAddress } from '@flotilla/state';
+import { chainChecksums, type State, type StepAddress, type StepGroup } from '@flotilla/state';
 import { readScope } from './run-scope.ts';
 
 export interface ReadyStep {
@@ -40,6 +41,8 @@ export interface StepToDispatch extends ReadyStep {
   queuedMs: number | undefined;
   totalMs: number | undefined;
   breaker: string | undefined;
+  /** None of cleanups. */
+  group: StepGroup | undefined;
 }
 
 /**
@@ -63,7 +66,7 @@ export async function startStep(
       plan,
       runId,
       fired,
-      { state: 'skipped', reason: decision.reason },
+      { state: 'skipped', reason: decision.reason, from: NOT_BEGUN },
       outcomeOfSkip(decision.reason),
     );
     return undefined;
@@ -72,7 +75,7 @@ export async function startStep(
     if (step.when !== undefined) {
       const { scope } = await readScope(state, plan, runId, step.when.reads);
       if (!evaluateCondition(step.when, scope)) {
-        await settle(state, plan, runId, fired, { state: 'skipped', reason: 'when-false' }, 'skipped');
+        await settle(state, plan, runId, fired, { state: 'skipped', reason: 'when-false', from: NOT_BEGUN }, 'skipped');
         return undefined;
       }
     }
@@ -104,10 +107,12 @@ export async function startStep(
 
 /** What workers need to know to take a step or map item that is ready. */
 export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undefined {
-  const work = plan.steps[Number.parseInt(ready.key, 10)]?.work;
-  if (work === undefined) return undefined;
-  const { queuedMs, totalMs } = work.timeouts;
-  return { ...ready, queue: work.queue, use: work.use, queuedMs, totalMs, breaker: work.breaker };
+  const step = plan.steps[Number.parseInt(ready.key, 10)];
+  if (step?.work === undefined) return undefined;
+  const { queue, use, timeouts, breaker } = step.work;
+  const { queuedMs, totalMs } = timeouts;
+  const group = stepGroupOf(plan, step.index);
+  return { ...ready, queue, use, queuedMs, totalMs, breaker, group };
 }
 
 /** A delay's time has come. */
@@ -166,6 +171,9 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
     );
   }
 }
+
+/** Nobody has made it; a task of an earlier opening of the run may have had it parked by a worker without the handler. */
+const NOT_BEGUN = '-P';
 
 interface Settlement {
   state: 'succeeded' | 'skipped';

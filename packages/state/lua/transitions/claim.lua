@@ -74,9 +74,7 @@ T['claim'] = function(list, o, run)
       end
       if tonumber(match(key, '%.(%d+)$')) >= tonumber(map[3]) then return { 'refused', 'not-due' } end
     elseif not header and group.start ~= '0' and run.readyGroup ~= group then
-      local counter = tonumber(stored(run, group.field))
-      local ready = counter and (counter % UNIT == 0 or (group.any and floor(counter / UNIT) % UNIT > 0))
-      if not ready then return { 'refused', 'not-due' } end
+      if not hasFired(tonumber(stored(run, group.field)), group.any) then return { 'refused', 'not-due' } end
       -- What is ready stays so: the others of the group need not ask again.
       run.readyGroup = group
     end

@@ -18,6 +18,12 @@ T['settle'] = function(tag, a)
   if not isActive(run.status) then return { 'refused', 'cancelled' } end
   if not isOfOpening(run, ARGV[a + 11]) then return { 'refused', 'reopened' } end
   if not string.find(ARGV[a + 5], current, 1, true) then return { 'refused', current } end
+  if current == 'P' then
+    -- Parked by a hint of an earlier opening: as if it had never been.
+    unindexParked(run, key, header)
+    unschedule(tag .. K.due, 'p|' .. key .. '|' .. id)
+    header = nil
+  end
   local started = header and header[8] and header[8] ~= '' and header[8] or integer(run.at)
   local failures = header and tonumber(header[2]) or 0
   put(run, 's' .. key, table.concat({ state, failures, header and header[3] or 0, header and header[4] or '',

@@ -56,14 +56,28 @@ T['start-map'] = function(tag, a)
   return { 'started' }
 end
 
+-- Whether a step that has no header yet may begin: hints of an earlier opening of the run outlive it, and whoever has a header
+-- can be claimed.
+local function mayBegin(run, key, group)
+  local parent = parentOf(key)
+  if parent then
+    local map = stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
+    return map and map[1] == 'M' and tonumber(match(key, '%.(%d+)$')) < tonumber(map[3])
+  end
+  local number, join, start = match(group, '^(%d+)|(%a)|(%d+)$')
+  return not number or start == '0' or hasFired(tonumber(stored(run, 'g' .. number)), join == 'y')
+end
+
 -- A ready step that nobody can take now: said once per reason, looked at again at a time, no attempt charged.
--- Args: runId, step key, reason, again in ms. Reply: {'parked'} | {'refused', state}
+-- Args: runId, step key, reason, again in ms, `group|join (y: any)|the group's start value` or '' (cleanups).
+-- Reply: {'parked'} | {'refused', state|not-due}
 T['park'] = function(tag, a)
   local run, header, refusal = openWaiting(tag, a, '')
   if not run then return refusal end
   local key, reason = ARGV[a + 1], ARGV[a + 2]
   local current = header and header[1] or '-'
   if not string.find('-YP', current, 1, true) then return { 'refused', current } end
+  if not header and not mayBegin(run, key, ARGV[a + 4]) then return { 'refused', 'not-due' } end
   schedule(tag .. K.due, 'p|' .. key .. '|' .. run.id, now + tonumber(ARGV[a + 3]))
   unschedule(tag .. K.due, 'q|' .. key .. '|' .. run.id)
   if current == 'P' and header[10] == reason then
