@@ -430,6 +430,22 @@ describe('what is due', () => {
 });
 
 describe('pausing', () => {
+  test.each([
+    ['held steps are text', () => connection.client.set(stateKey(worker.tag, 'paused', runId), 'not what it was')],
+    ['definition is gone', () => connection.client.hdel(runKey(), 'd')],
+  ])('a run whose %s is not resumed, and nothing of it changes', async (_what, damage) => {
+    await state.pauseRun(runId);
+    await damage();
+    const stored = () =>
+      Promise.all([
+        connection.client.hgetall(runKey()),
+        connection.client.lrange(stateKey(worker.tag, 'history', runId), 0, -1),
+      ]);
+    const before = await stored();
+    await expect(state.resumeRun(runId)).rejects.toThrow();
+    expect(await stored()).toEqual(before);
+  });
+
   test('holds claims back and hands them out on resuming; what runs may end', async () => {
     const claimed = await worker.take('0', 'one');
     await state.pauseRun(runId);

@@ -77,6 +77,8 @@ T['resume-run'] = function(tag, a)
   if run.status ~= 'p' then return { 'refused', run.status } end
   -- What was held back is sent with it, after the writing.
   if not definitionOf(run) then error('run ' .. run.id .. ' has lost its definition') end
+  -- Nothing has been written yet: a damaged key fails here.
+  call('SCARD', tag .. K.paused .. run.id)
   run.status = 'r'
   event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
