@@ -21,7 +21,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/health-handlers.ts', import.meta.url));
-const QUIET_MS = 60_000;
+/** No false alarm in ten quiet minutes is promised; without it a minute is looked at. */
+const QUIET_MS = process.env['FLOTILLA_CHAOS'] === 'full' ? 600_000 : 60_000;
 /** G11. */
 const LOST_WITHIN_MS = 10_000;
 /** A sign of life, a judgement, and the sign with which the worker hears of it. */
@@ -143,16 +144,20 @@ afterAll(async () => {
 });
 
 describe('G11 health', () => {
-  test('nobody is said to be anything but healthy in a quiet minute', async () => {
-    const from = sightings.length;
-    await pause(QUIET_MS);
-    const odd = sightings
-      .slice(from)
-      .filter(({ agents }) => Object.values(agents).some((status) => status !== 'healthy'));
-    expect(odd).toEqual([]);
-    expect(sightings.length - from).toBeGreaterThan(30);
-    expect((await fleet.api.get<{ events: AgentEvent[] }>('/v1/agents/events')).events).toEqual([]);
-  }, 90_000);
+  test(
+    'nobody is said to be anything but healthy while all is quiet',
+    async () => {
+      const from = sightings.length;
+      await pause(QUIET_MS);
+      const odd = sightings
+        .slice(from)
+        .filter(({ agents }) => Object.values(agents).some((status) => status !== 'healthy'));
+      expect(odd).toEqual([]);
+      expect(sightings.length - from).toBeGreaterThan(30);
+      expect((await fleet.api.get<{ events: AgentEvent[] }>('/v1/agents/events')).events).toEqual([]);
+    },
+    QUIET_MS + 30_000,
+  );
 
   test('an agent whose steps fail is taken out of routing within 10 s and comes back through a probation', async () => {
     const [victim] = fleet.workers;
