@@ -290,6 +290,49 @@ describe('discarding', () => {
   });
 });
 
+describe('redriving and discarding at once', () => {
+  test('is one of them: what was told to be discarded is not made anew, and what is made anew was not discarded', async () => {
+    const outcomes = new Set<string>();
+    for (let turn = 0; turn < 20; turn += 1) {
+      const runId = await deadRun();
+      const [redriven, discarded] = await Promise.allSettled([
+        state.redriveDeadLetters(runId, ['pay']),
+        state.discardDeadLetters(runId, ['pay']),
+      ]);
+      const { status, opening } = (await state.readRun(runId))!;
+      outcomes.add(`${redriven.status}, ${discarded.status}, ${status}, opening ${opening ?? 1}`);
+    }
+    const allowed = ['rejected, fulfilled, failed, opening 1', 'fulfilled, rejected, pending, opening 2'];
+    expect([...outcomes].filter((outcome) => !allowed.includes(outcome))).toEqual([]);
+  });
+
+  test('of two of a run makes the one anew that was not discarded', async () => {
+    const { runId } = await state.createRun(requestOf(orders));
+    await failStep(runId, '0');
+    await failStep(runId, '1');
+    const redriving = state.redriveDeadLetters(runId, ['pay', 'ship']);
+    const discarded = await state.discardDeadLetters(runId, ['pay']).catch(() => 'too late');
+    await redriving;
+    const { events } = await state.readHistory(runId, { after: -1, limit: 100 });
+    const steps = events.find(({ type }) => type === 'run-retried')?.data?.['steps'];
+    expect(steps).toEqual(discarded === 'too late' ? ['pay', 'ship'] : ['ship']);
+  });
+
+  test('refuses to open a run from what is no dead letter any more, of however many', async () => {
+    const { runId } = await state.createRun(requestOf(huge));
+    await Promise.all(huge.steps.map(({ index }) => failStep(runId, String(index))));
+    await state.discardDeadLetters(runId, [huge.steps.at(-1)!.id]);
+    const only = huge.steps.map(({ index }) => index);
+    const open = (selection: object) =>
+      state.transitions.retryRun(state.tagOf(runId), runId, {
+        ...{ seen: 1, selectionJson: JSON.stringify(selection), dataJson: '{}', mustBeDead: true },
+      });
+    expect(await open({ only })).toEqual({ reply: 'refused', status: 'discarded' });
+    expect(await state.readRun(runId)).toMatchObject({ status: 'failed' });
+    expect(await open({ only: only.slice(0, -1) })).toMatchObject({ reply: 'retried', opening: 2 });
+  });
+});
+
 describe('a run that somebody wrote into', () => {
   const runKey = (runId: string) => stateKey(state.tagOf(runId), 'run', runId);
   const lettersKey = (runId: string) => stateKey(state.tagOf(runId), 'deadLetters', runId);

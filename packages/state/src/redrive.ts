@@ -29,27 +29,45 @@ export async function redriveDeadLetters(
 ): Promise<RedrivenRun> {
   const { plan } = dependencies;
   const steps = indexesOf(plan, runId, stepIds);
-  const stands = await readStanding(dependencies, runId, steps);
-  const already = { status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true };
-  if (opening !== undefined && opening < stands.opening) return already;
-  const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
-  if (listed.length > 0) {
+  for (;;) {
+    const stands = await readStanding(dependencies, runId, steps);
+    const already = { status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true };
+    if (opening !== undefined && opening < stands.opening) return already;
+    const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
+    if (listed.length > 0) {
+      const redriven = await openAgain(dependencies, runId, listed, stands.opening);
+      // Another look: some of them were discarded since this one.
+      if (redriven === undefined) continue;
+      return redriven;
+    }
+    // Whatever it failed with before has been taken up.
+    if (stands.opening > 1 && stands.hasFailed.includes(false)) return already;
+    if (stands.isActive) {
+      throw new FlotillaError(
+        'RUN_STILL_ACTIVE',
+        `run ${runId} is ${runStatusOf(stands.letter)}; its steps can be redriven when it has ended`,
+      );
+    }
+    throw notFound(runId, stepIds);
+  }
+}
+
+/** Undefined when somebody has discarded one of the letters meanwhile: nothing was done. */
+async function openAgain(
+  dependencies: RedriveDependencies,
+  runId: string,
+  listed: readonly number[],
+  opening: number,
+): Promise<RedrivenRun | undefined> {
+  const steps = listed.map((step) => dependencies.plan.steps[step]!.id);
+  try {
     // With the opening, of any number of requests at once one opens the run.
-    const { status, ...retried } = await retryRun(dependencies, runId, {
-      steps: listed.map((step) => plan.steps[step]!.id),
-      opening: stands.opening,
-    });
+    const { status, ...retried } = await retryRun(dependencies, runId, { steps, opening, mustBeDead: true });
     return { status, opening: retried.opening, alreadyRedriven: retried.alreadyRetried };
+  } catch (error) {
+    if (error instanceof FlotillaError && error.code === 'DEAD_LETTER_NOT_FOUND') return undefined;
+    throw error;
   }
-  // Whatever it failed with before has been taken up.
-  if (stands.opening > 1 && stands.hasFailed.includes(false)) return already;
-  if (stands.isActive) {
-    throw new FlotillaError(
-      'RUN_STILL_ACTIVE',
-      `run ${runId} is ${runStatusOf(stands.letter)}; its steps can be redriven when it has ended`,
-    );
-  }
-  throw notFound(runId, stepIds);
 }
 
 /** Takes dead letters of one run off the list; one answer each: whether it was on it. Errors as of `redriveDeadLetters`. */

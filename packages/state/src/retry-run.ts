@@ -12,6 +12,8 @@ export interface RetryRequest {
   from?: string | undefined;
   /** The opening whose end the caller has seen, 1 of a run that was never retried: asked twice, it is one retry. */
   opening?: number | undefined;
+  /** `steps` must be dead letters in the moment in which the run is opened: DEAD_LETTER_NOT_FOUND. */
+  mustBeDead?: boolean;
 }
 
 export interface RetriedRun {
@@ -31,7 +33,7 @@ const MOST_NAMED = 100;
 export async function retryRun(
   dependencies: ReadDependencies & { plan: PlanShape; transitions: Transitions },
   runId: string,
-  { steps, from, opening }: RetryRequest,
+  { steps, from, opening, mustBeDead = false }: RetryRequest,
 ): Promise<RetriedRun> {
   const { plan, transitions } = dependencies;
   const tag = tagOfRun(dependencies, runId);
@@ -54,6 +56,7 @@ export async function retryRun(
     seen: opening,
     selectionJson: JSON.stringify(selection),
     dataJson: JSON.stringify(data),
+    mustBeDead,
   });
   if (answer.reply !== 'refused') {
     return {
@@ -61,6 +64,9 @@ export async function retryRun(
       opening: answer.opening,
       alreadyRetried: answer.reply === 'already',
     };
+  }
+  if (answer.status === 'discarded') {
+    throw new FlotillaError('DEAD_LETTER_NOT_FOUND', `a step of run ${runId} was discarded in this moment`);
   }
   if (answer.status === 'S') throw new FlotillaError('NOTHING_TO_RETRY', `run ${runId} has succeeded`);
   throw new FlotillaError(

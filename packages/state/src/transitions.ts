@@ -453,12 +453,13 @@ export class Transitions {
 
   /**
    * Opens an ended run again. `seen`: the opening whose end the caller knows; when the run has been opened since, nothing
-   * happens. RUN_NOT_FOUND; `refused` with the letter of a run that has not ended or that succeeded.
+   * happens. RUN_NOT_FOUND; `refused` with the letter of a run that has not ended or that succeeded, or with `discarded`
+   * when the selected steps must be dead letters and are not.
    */
   async retryRun(
     tag: string,
     runId: string,
-    a: { seen: number | undefined; selectionJson: string; dataJson: string },
+    a: { seen: number | undefined; selectionJson: string; dataJson: string; mustBeDead?: boolean },
   ): Promise<{ reply: 'retried' | 'already'; opening: number; status: string } | { reply: 'refused'; status: string }> {
     // The script puts the opening's number in front of the data.
     const data = a.dataJson === '{}' ? '' : `,${a.dataJson.slice(1, -1)}`;
@@ -467,6 +468,7 @@ export class Transitions {
       a.seen ?? '',
       a.selectionJson,
       data,
+      a.mustBeDead === true ? 1 : '',
     ]);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     if (reply === 'refused') return { reply, status: second! };

@@ -9,9 +9,24 @@ local function openingOf(run)
   return tonumber(opening), tonumber(cleanups)
 end
 
+-- `only` of a selection, a thousand at a time: whether all of them are dead letters now.
+local LETTERS_A_LOOK = 1000
+local function areDeadLetters(tag, run, selection)
+  local keys = {}
+  for key in string.gmatch(match(selection, '"only":%[([%d,]*)%]') or '', '%d+') do keys[#keys + 1] = key end
+  for first = 1, #keys, LETTERS_A_LOOK do
+    local last = math.min(first + LETTERS_A_LOOK - 1, #keys)
+    local scores = call('ZMSCORE', tag .. K.deadLetters .. run.id, unpack(keys, first, last))
+    for index = 1, last - first + 1 do
+      if not scores[index] then return false end
+    end
+  end
+  return true
+end
+
 -- Args: runId, the opening whose end the caller has seen or '', selection (JSON), data of the event (JSON) without its
---       opening's number.
--- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'gone'}
+--       opening's number, whether the selected steps must be dead letters (1 or '').
+-- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'refused', 'discarded'} | {'gone'}
 T['retry-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a], 'a', 'u')
   if not run or not definitionOf(run) then return { 'gone' } end
@@ -19,6 +34,8 @@ T['retry-run'] = function(tag, a)
   local seen = tonumber(ARGV[a + 1])
   if run.status == 'a' or (seen and seen < opening) then return { 'already', integer(opening), run.status } end
   if not isTerminal(run.status) or run.status == 'S' then return { 'refused', run.status } end
+  -- What somebody has discarded since the caller looked is not made anew behind their back.
+  if ARGV[a + 4] == '1' and not areDeadLetters(tag, run, ARGV[a + 2]) then return { 'refused', 'discarded' } end
   opening = opening + 1
   local cleanups = cleanupsOf(run)
   if cleanups then undone = math.max(undone, cleanups.registered) end
