@@ -69,9 +69,19 @@ describe('why', () => {
   test('names the handler that no worker has, and the queue that none serves', async () => {
     const runId = await start({
       unknown: { kind: 'task', use: 'nobody.has-it' },
+      limited: { kind: 'task', use: 'nobody.has-it', timeouts: { queuedMs: LONG_MS } },
       elsewhere: sleep(1, { queue: 'unserved' }),
     });
-    expect(await gateOf(runId, 'handler', 'unknown')).toMatchObject({ subject: 'nobody.has-it' });
+    const unknown = await gateOf(runId, 'handler', 'unknown');
+    expect(unknown).toMatchObject({ subject: 'nobody.has-it' });
+    // When somebody looks at it again is no end of its wait; queuedMs is.
+    expect(unknown).not.toHaveProperty('until');
+    // From when it is parked: before that, it stands in the queue.
+    const until = await eventually(async () => (await gateOf(runId, 'handler', 'limited')).until, {
+      timeoutMs: 10_000,
+      message: 'until when a parked step waits',
+    });
+    expect(until).toBeGreaterThan(unknown.since + LONG_MS / 2);
     expect(await gateOf(runId, 'handler', 'elsewhere')).toMatchObject({ subject: 'unserved' });
     await cancel(runId);
   });

@@ -31,6 +31,14 @@ describe("a run's checkpoints", () => {
     expect(findCheckpointProblems([], saves(1))).toHaveLength(1);
   });
 
+  test('are good while a step saves: the newest is any that the history counted while they were read', () => {
+    const kept = [2, 3, 4].map((seq) => checkpoint('progress', seq));
+    expect(findCheckpointProblems(kept, saves(3), saves(3))).toEqual([]);
+    expect(findCheckpointProblems([checkpoint('progress', 1)], [], saves(2))).toEqual([]);
+    expect(findCheckpointProblems(kept, saves(5), saves(1))).toHaveLength(1);
+    expect(findCheckpointProblems(kept, saves(2), saves(1))).toHaveLength(1);
+  });
+
   test('count on from the one that took the place of a damaged one', () => {
     const events = [...saves(3), event('checkpoint-corrupt', { usedInstead: 2 }), ...saves(1)];
     expect(findCheckpointProblems([checkpoint('progress', 3)], events)).toEqual([]);

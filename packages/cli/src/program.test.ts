@@ -335,6 +335,17 @@ describe('looking', () => {
     expect((await cli(['show', '00-r1', '--json'])).json()).toEqual({ run: RUN, steps: [step, skipped] });
   });
 
+  test('show says how many cleanups have failed and are still to be made', async () => {
+    const cleanups = { registered: 3, left: 1, failed: 2, outcome: 'cancelled' };
+    await serve({
+      'GET /v1/runs/00-r1': { body: { ...RUN, status: 'cancelling', cleanups } },
+      'GET /v1/runs/00-r1/steps': { body: { steps: [] } },
+    });
+    const { stdout } = await cli(['show', '00-r1']);
+    expect(stdout).toContain('2 of 3 cleanups FAILED: ./flotilla history 00-r1 says why\n');
+    expect(stdout).toContain('1 of 3 cleanups still to be made\n');
+  });
+
   test('show says which handler and queue a step waits for, and that no worker serves the queue', async () => {
     const parked = { kind: 'task', status: 'parked', attempts: 0, reason: 'no-handler', queue: 'gpu' };
     const steps = [

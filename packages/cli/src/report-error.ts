@@ -106,5 +106,7 @@ function hintFor(code: string, ambiguous: boolean): string | undefined {
   if (code === 'SCHEDULER_UNREACHABLE')
     return 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
   if (code === 'UNAUTHORIZED') return 'give a key with --api-key or FLOTILLA_API_KEY';
+  if (code === 'RUN_NOT_FOUND') return './flotilla ps lists the runs';
+  if (code === 'NOTHING_TO_RETRY') return 'a run of its own makes it again: ./flotilla run';
   return undefined;
 }

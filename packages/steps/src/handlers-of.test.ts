@@ -70,6 +70,11 @@ describe('handlersOf', () => {
     ]);
   });
 
+  test('says what an agent lacks', () => {
+    const agent = defineAgent({ name: 'pricing', run: () => 1 } as never);
+    expect(() => handlersOf({ agent })).toThrow('/agent: the agent has no capability');
+  });
+
   test('refuses a named export that is a plain function, because its step would wait for ever', () => {
     expect(problemsOf({ charge, refund: () => null })).toEqual(['NOT_A_HANDLER /refund']);
   });

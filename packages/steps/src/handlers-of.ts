@@ -87,6 +87,7 @@ function problemOfName(handler: Handler, path: string): Problem | undefined {
     ['capability', handler.capability],
   ] as const) {
     if (what === 'capability' && handler.kind === 'step') continue;
+    if (name === undefined) return { code: 'ILLEGAL_NAME', path, message: `the ${handler.kind} has no ${what}` };
     if (!isLegalId(name)) {
       const message = `the ${what} ${shown(name)} is not an id: 1 to 128 of A-Z a-z 0-9 . _ - that begins with a letter or digit`;
       return { code: 'ILLEGAL_NAME', path, message };

@@ -164,7 +164,7 @@ async function readSurroundings(
 ): Promise<AroundAll> {
   const address = { tag: state.tagOf(run.runId), runId: run.runId };
   const timers = keyed.flatMap(({ step: { status, kind }, key }) => {
-    if (status === 'parked') return [`p|${key}`];
+    if (status === 'parked') return [`p|${key}`, `w|${key}`];
     if (status === 'backing-off') return [`b|${key}`];
     return status === 'running' && kind === 'delay' ? [`d|${key}`] : [];
   });

@@ -45,9 +45,21 @@ describe('a parked step', () => {
 
   test('waits for the person who opened the breaker', () => {
     const facts = { state: 'open', since: NOW - 1000, parked: 1 };
-    const [gate] = gatesOfStep(parked, around({ breaker: () => facts }));
+    const timer = (letter: string) => (letter === 'p' ? NOW + 300 : undefined);
+    const [gate] = gatesOfStep(parked, around({ timer, breaker: () => facts }));
     expect(gate).toMatchObject({ message: expect.stringContaining('until somebody closes it, 1 step parked') });
     expect(gate).not.toHaveProperty('until');
+  });
+
+  test('waits for the calls that test the way back when its breaker is half-open, and for nobody', () => {
+    const timer = (letter: string) => (letter === 'p' ? NOW + 300 : undefined);
+    const facts = { state: 'half-open', since: Date.UTC(2026, 0, 1, 12, 4, 11), parked: 10 };
+    const [gate] = gatesOfStep(parked, around({ timer, breaker: () => facts }));
+    expect(gate).toMatchObject({
+      until: NOW + 300,
+      message:
+        'waits for payments-api: breaker half-open since 12:04:11 UTC, a few calls test the way back, 10 steps parked',
+    });
   });
 
   test('is on its way back when its breaker has closed', () => {
@@ -71,6 +83,16 @@ describe('a parked step', () => {
       ['handler', 'payments.charge'],
     ]);
   });
+
+  test.each(['agent-health', 'storage', 'no-handler'])(
+    'that is parked for %s waits until queuedMs is over, not until it is looked at again',
+    (reason) => {
+      const lookedAt = (letter: string) => (letter === 'p' ? NOW + 300 : undefined);
+      expect(gatesOfStep(step({ reason }), around({ timer: lookedAt }))[0]).not.toHaveProperty('until');
+      const queued = (letter: string) => (letter === 'w' ? NOW + 60_000 : NOW + 300);
+      expect(gatesOfStep(step({ reason }), around({ timer: queued }))[0]).toMatchObject({ until: NOW + 60_000 });
+    },
+  );
 });
 
 describe('a step that is being made', () => {

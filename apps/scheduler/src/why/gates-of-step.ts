@@ -5,7 +5,7 @@ import { isSettledStepStatus } from '@flotilla/contracts';
 export interface BreakerFacts {
   state: string;
   since: number;
-  /** When the next call may test the way back; absent when somebody opened it by hand. */
+  /** When the next call may test the way back; absent when somebody opened it by hand, and while it is half-open. */
   openUntil?: number | undefined;
   parked: number;
 }
@@ -28,7 +28,7 @@ export interface Surroundings {
   steps: ReadonlyMap<string, StepView>;
   agents: readonly AgentView[];
   /** When one of the step's timers is due: `p` parked, `b` backing off, `d` delay, `w` queuedMs. */
-  timer: (letter: 'p' | 'b' | 'd') => number | undefined;
+  timer: (letter: 'p' | 'b' | 'd' | 'w') => number | undefined;
   leaseEnd: (worker: string) => number | undefined;
   breaker: (name: string) => BreakerFacts | undefined;
   queue: QueueFacts | undefined;
@@ -152,10 +152,11 @@ function settledNeeds({ needs = [] }: StepView, { steps, runCreatedAt }: Surroun
 
 function whyParked(step: StepView, around: Surroundings): Gate {
   const { stepId, reason = '' } = step;
-  const until = around.timer('p');
-  const base = { stepId, since: step.since ?? around.runCreatedAt, ...(until === undefined ? {} : { until }) };
+  const since = step.since ?? around.runCreatedAt;
   const [kind, name = ''] = splitReason(reason);
-  if (kind === 'breaker') return behindBreaker(base, name, around);
+  if (kind === 'breaker') return behindBreaker({ stepId, since }, name, around);
+  // Only `queuedMs` ends such a wait: the timer of a parked step says when somebody looks at it again, which may change nothing.
+  const base = { stepId, since, ...untilOf(around.timer('w')) };
   if (kind === 'agent-health') return { ...base, ...noHealthyAgent(step) };
   if (kind === 'storage') {
     return { ...base, gate: 'storage', subject: 'redis', message: 'waits until Redis has memory again' };
@@ -167,36 +168,42 @@ function whyParked(step: StepView, around: Surroundings): Gate {
   return { ...base, ...noHandler(step) };
 }
 
+function untilOf(until: number | undefined): Pick<Gate, 'until'> {
+  return until === undefined ? {} : { until };
+}
+
 function splitReason(reason: string): [kind: string, name?: string] {
   const colon = reason.indexOf(':');
   return colon < 0 ? [reason] : [reason.slice(0, colon), reason.slice(colon + 1)];
 }
 
 function behindBreaker(
-  base: Pick<Gate, 'stepId' | 'since' | 'until'>,
+  base: Pick<Gate, 'stepId' | 'since'>,
   name: string,
-  { now, breaker }: Surroundings,
+  { now, breaker, timer }: Surroundings,
 ): Gate {
   const facts = breaker(name);
   if (facts === undefined || facts.state === 'closed') {
     const message = `waits for ${name}: its breaker has closed, the step is on its way back`;
-    return { ...base, gate: 'breaker', subject: name, message };
+    return { ...base, ...untilOf(timer('p')), gate: 'breaker', subject: name, message };
   }
-  const { state, since, openUntil, parked } = facts;
-  const next =
-    openUntil === undefined
-      ? 'until somebody closes it'
-      : `next probe ${openUntil > now ? `in ${Math.ceil((openUntil - now) / 1000)} s` : 'now'}`;
+  const { state, since, parked } = facts;
+  const { next, until } = wayBack(facts, now, timer);
   const steps = `${parked} ${parked === 1 ? 'step' : 'steps'} parked`;
   const message = `waits for ${name}: breaker ${state} since ${clockText(since)}, ${next}, ${steps}`;
-  return {
-    ...base,
-    since,
-    ...(openUntil === undefined ? {} : { until: openUntil }),
-    gate: 'breaker',
-    subject: name,
-    message,
-  };
+  return { ...base, since, ...untilOf(until), gate: 'breaker', subject: name, message };
+}
+
+/** What has to happen before the steps behind a breaker are made, and when that is as far as it is known. */
+function wayBack(
+  { state, openUntil }: BreakerFacts,
+  now: number,
+  timer: Surroundings['timer'],
+): { next: string; until: number | undefined } {
+  if (state === 'half-open') return { next: 'a few calls test the way back', until: timer('p') };
+  if (openUntil === undefined) return { next: 'until somebody closes it', until: timer('w') };
+  const when = openUntil > now ? `in ${Math.ceil((openUntil - now) / 1000)} s` : 'now';
+  return { next: `next probe ${when}`, until: openUntil };
 }
 
 /** Time of day in UTC: the wall clock of whoever reads it is unknown here. */

@@ -1,6 +1,8 @@
-import type { BreakerView } from '@flotilla/contracts';
+import type { FlotillaClient } from '@flotilla/client';
+import { type BreakerView, nearestName } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { counted } from '../counted.ts';
 import { formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
@@ -24,14 +26,14 @@ export function breakersCommand(terminal: Terminal, _exit: Action): Command {
     withRemote(new Command('open').argument('<name>'))
       .description('keep the steps behind this breaker waiting until it is closed')
       .action(async (name: string, options: RemoteOptions) => {
-        show(terminal, options, await connectScheduler(terminal, options).openBreaker(name));
+        await act(terminal, options, name, (client) => client.openBreaker(name));
       }),
   );
   breakers.addCommand(
     withRemote(new Command('close').argument('<name>'))
       .description('let the steps behind this breaker go on, whatever opened it')
       .action(async (name: string, options: RemoteOptions) => {
-        show(terminal, options, await connectScheduler(terminal, options).closeBreaker(name));
+        await act(terminal, options, name, (client) => client.closeBreaker(name));
       }),
   );
   return breakers;
@@ -44,7 +46,29 @@ function row({ name, state, since, openUntil, parked, manual, cause = '' }: Brea
   return [name, state, formatMoment(since), next, String(parked), cause];
 }
 
-function show(terminal: Terminal, options: RemoteOptions, breaker: BreakerView): void {
+/** A breaker can be opened before anything has used it; a name that is mistyped looks just like that, so it is told. */
+async function act(
+  terminal: Terminal,
+  options: RemoteOptions,
+  name: string,
+  change: (client: FlotillaClient) => Promise<BreakerView>,
+): Promise<void> {
+  const client = connectScheduler(terminal, options);
+  const known = (await client.breakers()).map((breaker) => breaker.name);
+  const breaker = await change(client);
   if (options.json) printJson(terminal, breaker);
-  else printLine(terminal, `${breaker.name} is ${breaker.state}; ${breaker.parked} steps are parked`);
+  else printLine(terminal, toldAfter(breaker) + unknownNote(name, known));
+}
+
+function unknownNote(name: string, known: readonly string[]): string {
+  if (known.includes(name)) return '';
+  const nearest = nearestName(name, known);
+  return `; no step has used it within a day${nearest === undefined ? '' : `: did you mean ${nearest}?`}`;
+}
+
+function toldAfter({ name, state, parked }: BreakerView): string {
+  const steps = `${counted(parked, 'step')} ${parked === 1 ? 'is' : 'are'} parked`;
+  const back =
+    state === 'closed' && parked > 0 ? `, and ${parked === 1 ? 'comes' : 'come'} back within the next minutes` : '';
+  return `${name} is ${state}; ${steps}${back}`;
 }

@@ -1,7 +1,9 @@
+import type { FlotillaClient } from '@flotilla/client';
 import type { CheckpointView, HistoryEvent } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { type CheckpointProblem, findCheckpointProblems } from '../checkpoint-problems.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { counted } from '../counted.ts';
 import { EXIT } from '../exit-codes.ts';
 import { plainText } from '../plain-text.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
@@ -35,19 +37,26 @@ function verifyCommand(terminal: Terminal, setExit: Action): Command {
     .argument('<run>', 'id of the run')
     .action(async (runId: string, options: RemoteOptions) => {
       const client = connectScheduler(terminal, options);
+      // A run that is being made goes on meanwhile: the history is read on both sides of the checkpoints.
+      const before = await eventsAfter(client, runId, -1);
       const checkpoints = await readAll(terminal, options, runId);
-      const events: HistoryEvent[] = [];
-      for await (const event of client.allHistory(runId)) events.push(event);
-      const problems = findCheckpointProblems(checkpoints, events);
+      const meanwhile = await eventsAfter(client, runId, before.at(-1)?.seq ?? -1);
+      const problems = findCheckpointProblems(checkpoints, before, meanwhile);
       const ok = problems.length === 0;
       if (options.json) printJson(terminal, { ok, checked: checkpoints.length, problems });
       else {
         for (const problem of problems) printLine(terminal, lineOf(problem));
-        const verdict = ok ? 'all good' : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
-        printLine(terminal, `${checkpoints.length} checkpoints: ${verdict}`);
+        const verdict = ok ? 'all good' : counted(problems.length, 'problem');
+        printLine(terminal, `${counted(checkpoints.length, 'checkpoint')}: ${verdict}`);
       }
       if (!ok) setExit(EXIT.failed);
     });
+}
+
+async function eventsAfter(client: FlotillaClient, runId: string, after: number): Promise<HistoryEvent[]> {
+  const events: HistoryEvent[] = [];
+  for await (const event of client.allHistory(runId, { after })) events.push(event);
+  return events;
 }
 
 async function readAll(terminal: Terminal, options: RemoteOptions, runId: string): Promise<CheckpointView[]> {

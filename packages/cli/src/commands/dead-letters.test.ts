@@ -58,7 +58,8 @@ describe('dead-letters', () => {
       },
     });
     const before = Date.now();
-    expect((await shell.run(['dead-letters', '--since', '2h'])).stdout).toBe('no dead letters\n');
+    expect((await shell.run(['dead-letters'])).stdout).toBe('no dead letters\n');
+    expect((await shell.run(['dead-letters', '--since', '2h'])).stdout).toBe('no dead letter fits\n');
     expect(since).toBeGreaterThanOrEqual(before - 7_200_000);
     expect(since).toBeLessThanOrEqual(Date.now() - 7_200_000);
   });

@@ -11,6 +11,7 @@ import {
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { counted } from '../counted.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatMoment } from '../format-time.ts';
 import { plainText } from '../plain-text.ts';
@@ -97,15 +98,18 @@ function filterOf({
 
 async function list(terminal: Terminal, options: ListOptions): Promise<void> {
   const { limit, cursor } = options;
-  const page = { ...filterOf(options), limit, ...(cursor === undefined ? {} : { cursor }) };
+  const filter = filterOf(options);
+  const page = { ...filter, limit, ...(cursor === undefined ? {} : { cursor }) };
   const found = await connectScheduler(terminal, options).deadLetters(page);
   if (options.json) {
     printJson(terminal, found);
     return;
   }
   const { deadLetters } = found;
-  if (deadLetters.length === 0) printLine(terminal, found.cursor === undefined ? 'no dead letters' : 'none so far');
-  else printTable(terminal, ['RUN', 'STEP', 'WORKFLOW', 'DEAD SINCE', 'TRIED', 'ERROR'], deadLetters.map(row));
+  if (deadLetters.length === 0) {
+    const none = Object.keys(filter).length === 0 ? 'no dead letters' : 'no dead letter fits';
+    printLine(terminal, found.cursor === undefined ? none : 'none so far');
+  } else printTable(terminal, ['RUN', 'STEP', 'WORKFLOW', 'DEAD SINCE', 'TRIED', 'ERROR'], deadLetters.map(row));
   if (found.cursor !== undefined) printLine(terminal, `there are more: --cursor ${found.cursor}`);
 }
 
@@ -132,8 +136,8 @@ function linesOf(letter: DeadLetterDetail): string[] {
   const { runId, stepId, workflow, reason, use, attempts, crashes = 0, error, failedAt, run } = letter;
   const lines = [
     `${stepId} of run ${runId} (${workflow}) is ${reason}: ${error.code}: ${plainText(error.message)}`,
-    `failed at ${formatMoment(failedAt)} after ${attempts} attempts that failed and ${crashes} that were lost`,
-    `the run is ${run.status} since ${formatMoment(run.endedAt)}, opened ${letter.opening} times`,
+    `failed at ${formatMoment(failedAt)} after ${counted(attempts, 'failed attempt')} and ${counted(crashes, 'lost one')}`,
+    `the run is ${run.status} since ${formatMoment(run.endedAt)}, opened ${letter.opening === 1 ? 'once' : `${letter.opening} times`}`,
   ];
   if (use !== undefined) lines.push(`handler: ${use}`);
   if (letter.lostWith !== undefined) lines.push(`lost with: ${letter.lostWith.join(', ')}`);

@@ -2,6 +2,7 @@ import type { FlotillaClient } from '@flotilla/client';
 import { isFlotillaError, type RunView, type StepView } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { counted } from '../counted.ts';
 import { formatDuration, formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
@@ -56,10 +57,22 @@ function tell(terminal: Terminal, surroundings: Surroundings, steps: readonly St
     `${workflow}, started ${formatMoment(run.createdAt)}${run.tags.map((tag) => ` #${tag}`).join('')}`,
   );
   printOutcome(terminal, run);
+  for (const line of cleanupLines(run)) printLine(terminal, line);
   printLine(terminal);
   const rows = steps.slice(0, MOST_ROWS).map((step) => row(step, surroundings));
   printTable(terminal, ['STEP', 'KIND', 'STATUS', 'ATTEMPTS', 'TOOK', 'WHY'], rows);
   if (steps.length > MOST_ROWS) printLine(terminal, `only the first ${MOST_ROWS} steps are shown; --json has all`);
+}
+
+/** What could not be undone must not be overlooked: no step says so. */
+function cleanupLines({ runId, cleanups }: RunView): string[] {
+  if (cleanups === undefined) return [];
+  const { registered, left, failed } = cleanups;
+  const of = `of ${counted(registered, 'cleanup')}`;
+  return [
+    ...(failed > 0 ? [`${failed} ${of} FAILED: ./flotilla history ${runId} says why`] : []),
+    ...(left > 0 ? [`${left} ${of} still to be made`] : []),
+  ];
 }
 
 function row(step: StepView, surroundings: Surroundings): string[] {

@@ -30,7 +30,10 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
   return withCommon(new Command('up'))
     .description('start a scheduler and workers, and serve until Ctrl-C')
     .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3)
-    .option('--handlers <file>', 'module with your step handlers (default: FLOTILLA_HANDLERS)')
+    .option(
+      '--handlers <file>',
+      'module with your step handlers, or several with commas between (default: FLOTILLA_HANDLERS)',
+    )
     .option(
       '--port <port>',
       `of the API; 0 takes any free one (default: FLOTILLA_PORT, else ${DEFAULT_PORT})`,
@@ -104,7 +107,7 @@ async function environmentOf(options: UpOptions, terminal: Terminal): Promise<{ 
   }
   const host = env['FLOTILLA_HOST'] || '127.0.0.1';
   const port = await requirePort(host.replace(/^\[|\]$/g, ''), options.port ?? portOf(env));
-  const handlers = handlersFile(options.handlers, terminal.cwd);
+  const handlers = handlerFiles(options.handlers, terminal.cwd);
   const url = `http://${urlHost(host)}:${port}`;
   return {
     url,
@@ -127,11 +130,17 @@ function portOf(env: Terminal['env']): number {
   return port;
 }
 
-function handlersFile(file: string | undefined, cwd: string): string | undefined {
-  if (file === undefined) return undefined;
-  const path = resolve(cwd, file);
-  if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file} with handlers`);
-  return path;
+/** As FLOTILLA_HANDLERS has them: one file, or several with commas between. */
+function handlerFiles(files: string | undefined, cwd: string): string | undefined {
+  if (files === undefined) return undefined;
+  const whole = resolve(cwd, files);
+  const names = existsSync(whole) ? [files] : files.split(',').map((file) => file.trim());
+  const paths = names.map((file) => {
+    const path = resolve(cwd, file);
+    if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file} with handlers`);
+    return path;
+  });
+  return paths.join(',');
 }
 
 /** What to connect to where the server listens on all addresses. */

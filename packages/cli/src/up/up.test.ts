@@ -34,9 +34,9 @@ test('up --demo --once runs the Montage graph with three workers, shows how it w
   expect(up.stderr()).toBe('');
 }, 60_000);
 
-test('up serves until SIGTERM, with the handlers of a module, and takes its processes with it', async () => {
+test('up serves until SIGTERM, with the handlers of two modules, and takes its processes with it', async () => {
   const port = await freePort();
-  const handlers = 'examples/order-fulfilment/src/handlers.ts';
+  const handlers = 'examples/order-fulfilment/src/handlers.ts, examples/first-workflow/src/handlers.ts';
   const up = await flotilla(['up', '--workers', '1', '--port', String(port), '--handlers', handlers]);
   await up.waitForLine(/Serving until Ctrl-C/, 30_000);
   const env = { FLOTILLA_URL: `http://127.0.0.1:${port}` };
@@ -48,6 +48,18 @@ test('up serves until SIGTERM, with the handlers of a module, and takes its proc
   );
   expect(await run.exited).toMatchObject({ code: 0 });
   expect(JSON.parse(run.stdout())).toMatchObject({ status: 'succeeded', output: { charged: 1350 } });
+  const invoice = await flotilla(
+    [
+      'run',
+      'examples/first-workflow/invoice.yaml',
+      '--input',
+      '@examples/first-workflow/order.json',
+      '--wait',
+      '--json',
+    ],
+    env,
+  );
+  expect(await invoice.exited).toMatchObject({ code: 0 });
   up.signal('SIGTERM');
   expect(await up.exited).toMatchObject({ code: 0 });
   const show = await flotilla(['ps'], env);
