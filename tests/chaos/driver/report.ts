@@ -23,9 +23,14 @@ interface FaultRow {
   boundMs: number;
 }
 
-/** True when nothing was wrong and every fault had an effect. */
-export function isClean({ problems, violations, faults }: ChaosResult): boolean {
-  return problems.length === 0 && violations.length === 0 && faults.every(({ proof }) => proof.length > 0);
+/** True when nothing was wrong, every submission was answered and every fault had an effect. */
+export function isClean({ problems, violations, faults, runs }: ChaosResult): boolean {
+  return (
+    problems.length === 0 &&
+    violations.length === 0 &&
+    runs.unanswered === runs.unansweredWithRedis &&
+    faults.every(({ proof }) => proof.length > 0)
+  );
 }
 
 function rowsOf(faults: readonly MadeFault[]): FaultRow[] {

@@ -27,6 +27,7 @@ import { longestStall, recoveriesOf } from './recoveries.ts';
 import type { Safeguard } from './safeguards.ts';
 import { PROBE_INTERVAL_MS, Scene } from './scene.ts';
 import { type LoadOptions, SteadyLoad } from './steady-load.ts';
+import { findUnanswered } from './unanswered.ts';
 
 export interface ChaosOptions {
   seed: number;
@@ -76,7 +77,10 @@ export interface ChaosResult {
     lost: number;
     /** Not there either: Redis was killed within 2 s of their being accepted, and had not written them. */
     lostWithRedis: number;
+    /** Submitted, and nobody said within a minute that they were accepted. */
     unanswered: number;
+    /** Those of them whose runs are lost with Redis. */
+    unansweredWithRedis: number;
   };
   doubleCommits: number;
   steps: number;
@@ -301,7 +305,9 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     return { ...fault, recoveriesMs: recoveriesOf(fault, recording.runs, takesAttempts(fault.planned.id)) };
   });
   const wrong = foreseen.flatMap(({ runId, graph }) => findWrongEnd(runs.get(runId)!, graph));
+  const unanswered = findUnanswered(load.unanswered, lostWithRedis);
   problems.push(
+    ...unanswered,
     ...lost.map(({ runId }) => `G1 ${runId} was accepted and is not there`),
     ...wrong,
     ...faults.flatMap(findMissedBounds),
@@ -322,6 +328,7 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
       lost: lost.length,
       lostWithRedis: missing.length - lost.length,
       unanswered: load.unanswered.size,
+      unansweredWithRedis: load.unanswered.size - unanswered.length,
     },
     doubleCommits: commits.length - new Set(commits).size,
     steps: commits.length,
