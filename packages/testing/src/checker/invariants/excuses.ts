@@ -8,12 +8,19 @@ export function recoveryBoundMs({ kind }: FaultEntry, { recoveryMs }: Bounds): n
   return recoveryMs?.[kind] ?? recoveryMs?.['other'] ?? DEFAULT_RECOVERY_MS;
 }
 
-/** How much longer something may take between two moments because of the faults in between. */
+/**
+ * How much longer something may take between two moments because of the faults in between: the time in which at least one of
+ * them went on or was being recovered from. What several of them cover excuses no more than what one does.
+ */
 export function excusedMs({ faults }: Recording, bounds: Bounds, fromAt: number, toAt: number): number {
   let excused = 0;
-  for (const fault of faults) {
-    const last = fault.endAt + recoveryBoundMs(fault, bounds);
-    if (fault.startAt <= toAt && last >= fromAt) excused += Math.min(last, toAt) - Math.max(fault.startAt, fromAt);
+  let countedTo = fromAt;
+  for (const fault of faults.toSorted((one, other) => one.startAt - other.startAt)) {
+    const last = Math.min(toAt, fault.endAt + recoveryBoundMs(fault, bounds));
+    const first = Math.max(countedTo, fault.startAt);
+    if (last <= first) continue;
+    excused += last - first;
+    countedTo = last;
   }
   return excused;
 }
