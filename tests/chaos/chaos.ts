@@ -3,7 +3,7 @@
  * chaos [--minutes M | --runs R [--minutes M]] [--seed S] [--faults F1,F3,…] [--without SAFEGUARD] [--workers N]
  *   [--schedulers N] [--keep FOLDER] [--json]
  * Ends with 0 when every fault hit and nothing was wrong, 1 when something was, 2 when it was called wrongly. Without a
- * safeguard: 0 when the checks found a violation, 1 when they found none.
+ * safeguard: 0 when the checks found what it prevents, 1 when they did not.
  */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ import { FAULT_IDS, type FaultId, MIXES, readFaultList, SHORT_RUNS_MIX } from '.
 import { findFaketime } from './driver/inject/clock-faults.ts';
 import { isClean, jsonOf, keep, textOf } from './driver/report.ts';
 import { runChaos } from './driver/run-chaos.ts';
-import { SAFEGUARDS } from './driver/safeguards.ts';
+import { findNotBroken, SAFEGUARDS } from './driver/safeguards.ts';
 import { chanceOf } from './random.ts';
 import { shortGraph } from './short-graphs.ts';
 
@@ -60,12 +60,15 @@ if (folder !== undefined) {
   tell(`recording, logs and report are in ${folder}`);
 }
 process.stdout.write(given.json ? `${JSON.stringify(jsonOf(result, folder), null, 2)}\n` : `\n${textOf(result)}`);
-if (without !== undefined) tell(`without the ${without} the checks found ${result.violations.length} violations`);
-else if (!clean) {
+const notBroken = without === undefined ? [] : findNotBroken(without, result.violations);
+if (without !== undefined) {
+  const missed = notBroken.length === 0 ? '' : `; NOT FOUND: ${notBroken.join(', ')}, which it prevents`;
+  tell(`without the ${without} the checks found ${result.violations.length} violations${missed}`);
+} else if (!clean) {
   const runs = given.runs === undefined ? '' : ` --runs ${given.runs}`;
   tell(`not clean; the same again: ./flotilla chaos --seed ${seed} --minutes ${minutes}${runs} --faults ${faults}`);
 }
-const asExpected = without === undefined ? clean : result.violations.length > 0;
+const asExpected = without === undefined ? clean : notBroken.length === 0;
 // Whatever a fault has left open ends with this process.
 process.exit(asExpected ? 0 : 1);
 
