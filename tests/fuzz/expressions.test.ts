@@ -11,7 +11,16 @@ const stepIndex = new Map([
   ['b-c', 1],
 ]);
 const list = Array.from({ length: 20_000 }, (_, index) => index);
-const input: Json = { n: 5, text: 'x'.repeat(200_000), list, nested: { deep: [1, { two: null }] }, words: ['a', 'b'] };
+/** As it comes from the network: what is named so is the object's own. */
+const poison = JSON.parse('{"__proto__": {"polluted": true}, "nested": {"__proto__": {"polluted": true}}}') as Json;
+const input: Json = {
+  poison,
+  n: 5,
+  text: 'x'.repeat(200_000),
+  list,
+  nested: { deep: [1, { two: null }] },
+  words: ['a', 'b'],
+};
 const scope: Scope = {
   run: { id: 'r', input },
   step: (index) => ({ status: index === 0 ? 'succeeded' : 'failed', output: { rows: list, 'a b': '"' } }),
@@ -107,6 +116,52 @@ const soup = fc
   .array(fc.oneof(fc.constantFrom(...TOKENS), atom, fc.string({ maxLength: 4 })), { maxLength: 30 })
   .map((parts) => parts.join(''));
 
+/** What sets something on a prototype where objects are made or merged carelessly. */
+const POISONS = [
+  '{"__proto__": {"polluted": true}}',
+  '{"constructor": {"prototype": {"polluted": true}}}',
+  '[{"__proto__": {"polluted": true}}].map(x, x)',
+  '{"a": {"__proto__": {"polluted": true}}}.a',
+  'run.input.poison',
+  'run.input.poison.nested',
+];
+
+const PROTOTYPES = { Object, Array, Function, String, Number, Boolean, Map, Set, Promise, Error };
+const AT = Object.getOwnPropertyDescriptor(Array.prototype, 'at')!;
+const shared = Object.entries(PROTOTYPES).map(([name, { prototype }]) => {
+  return { name, prototype: prototype as object, own: Object.getOwnPropertyDescriptors(prototype as object) };
+});
+
+/** What prototypes that everything shares have and had not at first, or have in another form. */
+function findPolluted(): string[] {
+  return shared.flatMap(({ name, prototype, own }) => {
+    const before = own as Record<PropertyKey, PropertyDescriptor>;
+    return Reflect.ownKeys(prototype)
+      .filter(
+        (key) => Object.getOwnPropertyDescriptor(prototype, key)?.value !== before[key]?.value || !(key in before),
+      )
+      .map((key) => `${name}.${String(key)}`);
+  });
+}
+
+/** JSON whose objects have no prototype but the common one, or EXPRESSION_FAILED. */
+function expectPlain(evaluate: () => Json): void {
+  let value: Json;
+  try {
+    value = evaluate();
+  } catch (error) {
+    if (!isFlotillaError(error)) throw error;
+    expect(error.code).toBe('EXPRESSION_FAILED');
+    return;
+  }
+  const left: unknown[] = [value];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    if (typeof one !== 'object' || one === null) continue;
+    expect([Object.prototype, Array.prototype, null]).toContain(Object.getPrototypeOf(one));
+    left.push(...Object.values(one));
+  }
+}
+
 function checkEvaluation(source: string): void {
   const startedAt = performance.now();
   const compiled = compileExpression(source, { stepIndex, itemName: 'item' });
@@ -163,10 +218,31 @@ describe('an expression', () => {
       'run.input["__proto__"]',
       'eval("1")',
       'run.input.list.constructor',
+      ...POISONS,
     ];
     for (const source of sources) checkEvaluation(source);
-    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(findPolluted()).toEqual([]);
   });
+
+  test.each(POISONS)('that names a prototype gives it as data, if anything: %s', (source) => {
+    const compiled = compileExpression(source, { stepIndex });
+    if (compiled.ok) expectPlain(() => compiled.expression.evaluate(scope));
+    expect(findPolluted()).toEqual([]);
+  });
+});
+
+test('a property that was given to everything is noticed', () => {
+  expect(findPolluted()).toEqual([]);
+  Object.defineProperty(Object.prototype, 'polluted', { value: true, configurable: true });
+  Object.defineProperty(Array.prototype, 'at', { value: () => 'mine', configurable: true, writable: true });
+  try {
+    expect(findPolluted()).toEqual(['Object.polluted', 'Array.at']);
+    expect(() => expectPlain(() => Object.create({ polluted: true }) as Json)).toThrow();
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'polluted');
+    Object.defineProperty(Array.prototype, 'at', AT);
+  }
+  expect(findPolluted()).toEqual([]);
 });
 
 describe('a template', () => {
