@@ -1,4 +1,4 @@
-import { eventually, type FleetApi, type RecordedRun, Recorder, runOfCall } from '@flotilla/testing';
+import { eventually, type FleetApi, type ProcessEntry, type RecordedRun, Recorder, runOfCall } from '@flotilla/testing';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { goodRecording } from '../../checker/good-recording.ts';
 import { planEachWay } from '../driver/plan-each-way.ts';
@@ -19,6 +19,16 @@ function goodRuns() {
     return run.status === 'succeeded' && !events.some(({ type }) => type === 'attempt-lost');
   });
   return { runs: quiet.slice(0, 3), calls, effects };
+}
+
+/** The run with its first attempt lost before it began anew on the same worker. */
+function takeFirstAttempt(run: RecordedRun): { run: RecordedRun; worker: string } {
+  const index = run.events.findIndex(({ type }) => type === 'attempt-started');
+  const start = run.events[index]!;
+  const first = { ...start, fence: start.fence! - 1, attemptId: `${start.attemptId}-first` };
+  const lost = { ...first, type: 'attempt-lost' as const };
+  const events = [...run.events.slice(0, index), first, lost, ...run.events.slice(index)];
+  return { run: { ...run, events: events.map((event, seq) => ({ ...event, seq })) }, worker: start.worker! };
 }
 
 /** What the watch asks a fleet for, answered from histories. */
@@ -59,6 +69,7 @@ describe('who watches histories', () => {
   async function watchAll(
     alsoAccepted: readonly string[] = [],
     made: readonly MadeFault[] = [],
+    processes: readonly ProcessEntry[] = [],
   ): Promise<{ watch: HistoryWatch; load: PacedLoad }> {
     const api = apiOf(runs);
     const load = new PacedLoad({ api, url: () => '', seed: SEED, leakBytes: 0 });
@@ -67,7 +78,15 @@ describe('who watches histories', () => {
       const graph = { ...kitchenSink(SEED, 0, 0), ends: ['succeeded' as const], output };
       load.open.set(runId, { runId, graph, acceptedAt: 0 });
     }
-    const watch = new HistoryWatch({ api, recorder, load, made, tell: () => undefined, isDisturbed: () => false });
+    const watch = new HistoryWatch({
+      api,
+      recorder,
+      load,
+      made,
+      processes: () => processes,
+      tell: () => undefined,
+      isDisturbed: () => false,
+    });
     watch.start();
     const over = { timeoutMs: WAIT_MS, intervalMs: 20, message: 'all runs to be looked at' };
     await eventually(async () => load.open.size === 0, over);
@@ -91,6 +110,37 @@ describe('who watches histories', () => {
     const { watch } = await watchAll();
     expect(watch.violations.map(({ invariant }) => invariant)).toContain('V3');
     expect(watch.doubleCommits).toBe(1);
+  });
+
+  test('finds an attempt that was taken from a worker which lived, and leaves its end for later', async () => {
+    const { run, worker } = takeFirstAttempt([...runs.values()][0]!);
+    runs.set(run.run.runId, run);
+    const lives = { id: worker, kind: 'worker', pid: 1, startedAt: 0, complaints: ['unhandledRejection'] };
+    const { watch } = await watchAll([], [], [lives]);
+    const taken = expect.objectContaining({ invariant: 'V7', message: expect.stringContaining('is alive') });
+    expect(watch.violations).toContainEqual(taken);
+    expect(watch.violations.map(({ invariant }) => invariant)).not.toContain('V18');
+  });
+
+  test('finds a cancelled run that took long to end', async () => {
+    const { runs: all, calls, effects } = goodRecording(chanceOf(SEED));
+    const good = all.find(({ events }) => events.some(({ type }) => type === 'cancel-requested'))!;
+    const { runId } = good.run;
+    const asked = good.events.findIndex(({ type }) => type === 'cancel-requested');
+    const moved = <Timed extends { at: number }>(timed: Timed, index: number) =>
+      index > asked ? { ...timed, at: timed.at + 60_000 } : timed;
+    runs = new Map([[runId, { ...good, events: good.events.map(moved) }]]);
+    recorder.addAll(
+      'calls',
+      calls.filter((call) => runOfCall(call) === runId),
+    );
+    recorder.addAll(
+      'effects',
+      effects.filter((effect) => effect.runId === runId),
+    );
+    const { watch } = await watchAll();
+    const slow = expect.objectContaining({ invariant: 'V10', message: expect.stringMatching(/took \d+ ms to end/) });
+    expect(watch.violations).toContainEqual(slow);
   });
 
   test('finds an output that is not the one known beforehand', async () => {

@@ -6,13 +6,14 @@ import {
   type FleetApi,
   judgeRecording,
   mapInTurn,
+  type ProcessEntry,
   type RecordedRun,
   type Recorder,
   runOfCall,
   type Violation,
 } from '@flotilla/testing';
 import { withBounds } from '../driver/bounds.ts';
-import { takesAttempts } from '../driver/fault-table.ts';
+import { faultOf, takesAttempts } from '../driver/fault-table.ts';
 import { recoveriesOf } from '../driver/recoveries.ts';
 import { faultEntryOf, type MadeFault } from '../driver/run-chaos.ts';
 import type { OpenRun, PacedLoad } from './paced-load.ts';
@@ -23,6 +24,8 @@ export interface HistoryWatchOptions {
   load: PacedLoad;
   /** Faults that are over. */
   made: readonly MadeFault[];
+  /** All processes there were until now. */
+  processes: () => readonly ProcessEntry[];
   /** Told of each violation when it is found. */
   tell: (line: string) => void;
   /** A fault is being made: what it hits cannot be judged before it is known. */
@@ -135,7 +138,7 @@ export class HistoryWatch {
     const due = this.#ended.filter(isDue);
     if (due.length === 0) return;
     this.#ended = this.#ended.filter((ended) => !isDue(ended));
-    const { recorder, made } = this.#options;
+    const { recorder, made, processes } = this.#options;
     const runs = due.map(({ run }) => run);
     const runIds = new Set(runs.map(({ run }) => run.runId));
     const { calls, effects } = recorder.recording();
@@ -147,9 +150,14 @@ export class HistoryWatch {
       calls: calls.filter((call) => runIds.has(runOfCall(call) ?? '')),
       effects: effects.filter(({ runId }) => runIds.has(runId)),
       faults: faults.map(faultEntryOf),
+      processes: processes(),
     };
     const recoveryMs = Object.fromEntries(faults.map((fault) => [faultEntryOf(fault).kind, fault.boundMs]));
-    const { violations, lostWithRedis } = judgeRecording(recording, { bounds: { recoveryMs } });
+    const bounds = { recoveryMs, cancelMs: faultOf('F25').boundMs };
+    const judgement = judgeRecording(recording, { bounds });
+    const { lostWithRedis } = judgement;
+    // How processes ended is judged once, at the end; here they tell whose attempts may be taken.
+    const violations = judgement.violations.filter(({ invariant }) => invariant !== 'V18');
     this.violations.push(...violations);
     this.lostWithRedis.push(...lostWithRedis);
     for (const { invariant, runId, message } of violations)

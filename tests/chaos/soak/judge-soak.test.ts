@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { findFaultsOf, judgeProcesses } from './judge-soak.ts';
+import { planEachWay } from '../driver/plan-each-way.ts';
+import type { JudgedSeries } from './judge-series.ts';
+import { findFaultsOf, findUndecided, type JudgedProcess, judgeProcesses, verdictOf } from './judge-soak.ts';
 import { LAG_LIMITS_MS, type ProcessSample } from './process-sample.ts';
 import type { RedisSample } from './redis-sample.ts';
 import type { SoakResult } from './run-soak.ts';
@@ -30,6 +32,16 @@ function judge(minutes: number, fromMinute = 0) {
   const window = { pacePerSecond: 10, fromAt, untilAt, measuredMs: untilAt - fromAt, runs: minutes * 600 };
   return judgeProcesses({ processes, redis: [] }, window);
 }
+
+const clean = {
+  faults: [{ planned: planEachWay('F1', 1)[0]!, proof: ['SIGKILL'] }],
+  problems: [],
+  violations: [],
+  lostWithRedis: [],
+  strayKeys: [],
+  doubleCommits: 0,
+  runs: { ended: 1, checked: 1, unanswered: [] },
+} as unknown as SoakResult;
 
 describe('the judgement of a soak', () => {
   test('is of processes that were spared, and of Redis', () => {
@@ -68,8 +80,35 @@ describe('the judgement of a soak', () => {
   });
 
   test('says of what nothing was measured', () => {
-    const clean = { faults: [], problems: [], violations: [], lostWithRedis: [], strayKeys: [], doubleCommits: 0 };
-    const result = { ...clean, runs: { ended: 1, checked: 1 } } as unknown as SoakResult;
-    expect(findFaultsOf(result, [{ id: 'w-1', kind: 'worker', series: [] }])).toEqual(['nothing was measured of w-1']);
+    expect(findFaultsOf(clean, [{ id: 'w-1', kind: 'worker', series: [] }])).toEqual(['nothing was measured of w-1']);
+  });
+
+  test('is not that it is clean when no fault was made', () => {
+    expect(findFaultsOf(clean, [])).toEqual([]);
+    expect(findFaultsOf({ ...clean, faults: [] }, [])).toEqual(['no fault was made']);
+  });
+
+  test('is not that it is clean when a submission was never answered', () => {
+    const runs = { ...clean.runs, unanswered: ['run 3: no answer'] };
+    expect(findFaultsOf({ ...clean, runs }, [])).toEqual(['1 submissions were never answered: run 3: no answer']);
+  });
+
+  test('says what it leaves open', () => {
+    const series = (metric: string, verdict: JudgedSeries['verdict']): JudgedSeries => {
+      return { metric, unit: 'bytes', samples: 50, level: 0, boundPerHour: 0, verdict };
+    };
+    const judged: JudgedProcess[] = [
+      {
+        id: 'w-1',
+        kind: 'worker',
+        series: [series('heap', 'open'), series('rss', 'flat'), series('handles', 'grows')],
+      },
+      { id: 'redis', kind: 'redis', series: [series('keys', 'too short')] },
+    ];
+    const undecided = findUndecided(judged);
+    expect(undecided).toEqual(['heap of w-1', 'keys of redis (too short)']);
+    expect(verdictOf([], undecided)).toBe('CLEAN, and not decided: heap of w-1, keys of redis (too short)');
+    expect(verdictOf(['handles of w-1 grows'], undecided)).toMatch(/^NOT CLEAN, and not decided: heap of w-1/);
+    expect(verdictOf([], [])).toBe('CLEAN');
   });
 });

@@ -65,15 +65,34 @@ export function findFaultsOf(result: SoakResult, processes: readonly JudgedProce
       ...series.filter(({ verdict }) => verdict === 'grows').map(({ metric }) => `${metric} of ${id} grows`),
       ...(lag?.verdict === 'late' ? [`the event loop of ${id} is late: p99 ${lag.p99Ms.toFixed(0)} ms`] : []),
     ]),
+    ...(faults.length === 0 ? ['no fault was made'] : []),
     ...faults
       .filter(({ proof }) => proof.length === 0)
       .map(({ planned, problem }) => {
         return `fault ${planned.number} ${planned.id} did not hit${problem === undefined ? '' : `: ${problem}`}`;
       }),
+    ...(runs.unanswered.length > 0
+      ? [`${runs.unanswered.length} submissions were never answered: ${runs.unanswered[0]}`]
+      : []),
     ...(violations.length > 0 ? [`${violations.length} violations`] : []),
     ...(doubleCommits > 0 ? [`${doubleCommits} steps were committed twice`] : []),
     ...(unchecked > 0 ? [`${unchecked} histories were not checked`] : []),
     ...problems,
     ...strayKeys,
   ];
+}
+
+/** Of what nothing was found out: whether it grows may be seen in a longer soak, or on a quieter machine. */
+export function findUndecided(processes: readonly JudgedProcess[]): string[] {
+  return processes.flatMap(({ id, series }) =>
+    series
+      .filter(({ verdict }) => verdict === 'open' || verdict === 'too short')
+      .map(({ metric, verdict }) => `${metric} of ${id}${verdict === 'open' ? '' : ` (${verdict})`}`),
+  );
+}
+
+/** The last word. */
+export function verdictOf(wrong: readonly string[], undecided: readonly string[]): string {
+  const first = wrong.length === 0 ? 'CLEAN' : 'NOT CLEAN';
+  return undecided.length === 0 ? first : `${first}, and not decided: ${undecided.join(', ')}`;
 }

@@ -7,7 +7,7 @@ import { goneWithRedis } from '../driver/report.ts';
 import { LAG_P99_BOUND_MS } from './bounds.ts';
 import { drawSoak } from './chart.ts';
 import type { JudgedSeries } from './judge-series.ts';
-import { findFaultsOf, type JudgedProcess, judgeProcesses } from './judge-soak.ts';
+import { findFaultsOf, findUndecided, type JudgedProcess, judgeProcesses, verdictOf } from './judge-soak.ts';
 import type { RedisSample } from './redis-sample.ts';
 import type { SoakResult } from './run-soak.ts';
 
@@ -53,7 +53,8 @@ export function textOf(report: SoakReport): string {
     `violations ${violations.length}`,
     ...(violations.length > 0 ? ['', explain(violations.slice(0, MOST_TOLD))] : []),
     '',
-    wrong.length === 0 ? 'CLEAN' : `NOT CLEAN:\n${wrong.slice(0, MOST_TOLD).join('\n')}`,
+    verdictOf(wrong, findUndecided(processes)),
+    ...wrong.slice(0, MOST_TOLD),
     '',
   ].join('\n');
 }
@@ -116,7 +117,8 @@ function perRun({ unit, slope }: JudgedSeries, runsPerHour: number): string {
 /** The report for programs: one document, without the samples. */
 export function jsonOf({ result, processes, wrong, machine }: SoakReport, keptIn: string): object {
   const { series: _series, logs: _logs, ...rest } = result;
-  return { ok: wrong.length === 0, wrong, ...rest, machine, processes, keptIn };
+  const notDecided = findUndecided(processes);
+  return { ok: wrong.length === 0, wrong, notDecided, ...rest, machine, processes, keptIn };
 }
 
 /** Writes the report, all samples, a chart and the logs of the processes. */

@@ -106,7 +106,15 @@ async function soak(scene: Scene, sampler: Sampler, options: SoakOptions, times:
   let disturbances = 0;
   const load = new PacedLoad({ api, url: () => scene.fleet.url, seed, leakBytes: leakBytesARun });
   const isDisturbed = () => disturbances > 0;
-  const watch = new HistoryWatch({ api, recorder: scene.recorder, load, made, tell, isDisturbed });
+  const watch = new HistoryWatch({
+    api,
+    recorder: scene.recorder,
+    load,
+    made,
+    processes: () => scene.processes(),
+    tell,
+    isDisturbed,
+  });
   watch.start();
   const before = await sampleRedis(scene.admin);
 
