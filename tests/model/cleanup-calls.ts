@@ -57,6 +57,7 @@ export function expireCleanup(world: World, run: ReferenceRun, key: StepKey): Ca
 function endOf(becomes: CleanupFate): CleanupEnd {
   if (becomes === 'succeeded') return { becomes };
   if (becomes === 'released') return { becomes, dataJson: '{"reason":"drain"}' };
+  if (becomes === 'parked') return { becomes, dataJson: '{"reason":"breaker:model"}', retryInMs: FAR_MS };
   return { becomes, dataJson: errorJson, ...(becomes === 'retried' ? { retryInMs: FAR_MS } : {}) };
 }
 

@@ -124,7 +124,7 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
     }
     case 'end-cleanup': {
       const known = pickAttempt(world, a, b, true);
-      const ends = ['succeeded', 'succeeded', 'retried', 'failed', 'released'] as const;
+      const ends = ['succeeded', 'succeeded', 'retried', 'failed', 'released', 'parked'] as const;
       return known === undefined ? [] : [cleanupCalls.endCleanup(world, known, pick(ends, b)!, fenceShift(c))];
     }
     case 'expire-cleanup': {

@@ -110,7 +110,10 @@ function buildWork(
     timeouts,
     breaker: work.breaker,
     onCorruptCheckpoint: work.onCorruptCheckpoint ?? 'fail',
-    compensation: buildCompensation(work.compensate, { queue, retry, attemptMs: timeouts.attemptMs }),
+    compensation: buildCompensation(work.compensate, {
+      ...{ queue, retry, breaker: work.breaker },
+      attemptMs: timeouts.attemptMs,
+    }),
     toolAllowlist: work.toolAllowlist,
     costUSD: work.costUSD,
   };
@@ -119,7 +122,7 @@ function buildWork(
 /** Settings that it does not have are the step's, but for the limits that are about when the step starts and settles. */
 function buildCompensation(
   compensate: MapEachDefinition['compensate'],
-  step: { queue: string; retry: RetryPolicy; attemptMs: number },
+  step: { queue: string; retry: RetryPolicy; breaker: string | undefined; attemptMs: number },
 ): CleanupWork | undefined {
   if (compensate === undefined) return undefined;
   const { use, queue, retry, timeouts }: CompensationDefinition =
@@ -128,6 +131,7 @@ function buildCompensation(
     use,
     queue: queue ?? step.queue,
     retry: decideRetryPolicy(step.retry, retry),
+    breaker: step.breaker,
     timeouts: {
       attemptMs: timeouts?.attemptMs ?? step.attemptMs,
       totalMs: timeouts?.totalMs ?? DEFAULT_CLEANUP_TOTAL_MS,

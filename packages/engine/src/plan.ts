@@ -75,6 +75,8 @@ export interface CleanupWork {
   queue: string;
   retry: RetryPolicy;
   timeouts: { attemptMs: number; totalMs: number };
+  /** The step's: what undoes a call calls the same dependency. */
+  breaker: string | undefined;
 }
 
 export interface PlanStep {

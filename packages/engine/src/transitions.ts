@@ -65,7 +65,8 @@ export const CLEANUP_TRANSITIONS: TransitionTable<CleanupStatus> = {
   registered: ['running', 'parked', 'failed'],
   // Back to ready: its worker drained or died, or the wait is over.
   ready: ['running', 'parked', 'failed'],
-  running: ['ready', 'backing-off', 'succeeded', 'failed'],
+  // To parked: what it calls is behind a breaker that is open.
+  running: ['ready', 'parked', 'backing-off', 'succeeded', 'failed'],
   'backing-off': ['ready', 'failed'],
   parked: ['running', 'failed'],
   succeeded: [],

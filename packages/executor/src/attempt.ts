@@ -121,7 +121,12 @@ export async function makeAttempt(
   }
 }
 
-function breakerOf({ options }: Executor, runId: string, { work: { breaker } }: Assignment): BehindBreaker | undefined {
+/** The breaker that the calls of a step, and of what undoes it, stand behind; undefined when there is none. */
+export function breakerOf(
+  { options }: Executor,
+  runId: string,
+  { work: { breaker } }: Assignment,
+): BehindBreaker | undefined {
   const { breakers, flags = DEFAULT_FLAGS } = options;
   if (breaker === undefined || breakers === undefined || !isOnForRun(flags, 'breakers', runId)) return undefined;
   return new BehindBreaker(breakers, breaker);

@@ -1,16 +1,26 @@
 import { FlotillaError, type Json, type StepError } from '@flotilla/contracts';
-import { type CleanupWork, canonicalJson, cleanupWorkOf, decideRetry, type Plan } from '@flotilla/engine';
+import {
+  type Classification,
+  type CleanupWork,
+  canonicalJson,
+  cleanupWorkOf,
+  decideRetry,
+  type Plan,
+  type RetryQuestion,
+} from '@flotilla/engine';
 import type { Task } from '@flotilla/queue';
 import {
   type AttemptAddress,
   type ClaimedCleanup,
+  type CleanupEnd,
   decodeSources,
   parseStepKey,
   type StoredCleanup,
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
-import { classify, isTimeout, spread, timeoutOf } from './attempt.ts';
+import { breakerOf, classify, isTimeout, spread, timeoutOf } from './attempt.ts';
 import { AttemptControl } from './attempt-control.ts';
+import type { BehindBreaker } from './behind-breaker.ts';
 import { type Assignment, Chain } from './chain.ts';
 import { CleanupContext } from './cleanup-context.ts';
 import { createAttemptId } from './continuation.ts';
@@ -36,6 +46,8 @@ interface CleanupAttempt extends ClaimedCleanup {
   address: AttemptAddress;
   control: AttemptControl;
   context: CleanupContext;
+  /** That of its step. */
+  breaker: BehindBreaker | undefined;
   /** Monotonic time of the claim. */
   startedAt: number;
 }
@@ -83,7 +95,8 @@ export async function makeCleanup(executor: Executor, task: CleanupTask, live: S
   const context = new CleanupContext(executor.options, assignment, address, reply.claimed, control);
   context.cleanup = cleanup!;
   const startedAt = performance.now();
-  const attempt = { ...reply, executor, task, stored, work, assignment, address, control, context, startedAt };
+  const breaker = breakerOf(executor, runId, assignment);
+  const attempt = { ...reply, executor, task, stored, work, assignment, address, control, context, breaker, startedAt };
   const entry: LiveAttempt = {
     ...{ runId, stepId: assignment.stepId, key, attemptId, tag, control, task: task.task },
     isCleanup: true,
@@ -93,6 +106,8 @@ export async function makeCleanup(executor: Executor, task: CleanupTask, live: S
   try {
     await untilAnswered(async () => end(attempt, await endOf(attempt)));
   } finally {
+    // Where nothing has told what became of the call. Never rejects.
+    void breaker?.settle('ignored');
     control.stop();
     live.delete(entry);
     await context.cleanUp();
@@ -119,14 +134,19 @@ function assignmentOf(
   };
 }
 
-async function endOf(attempt: CleanupAttempt): Promise<HandlerEnd> {
-  const { executor, assignment, context, control } = attempt;
+async function endOf(attempt: CleanupAttempt): Promise<HandlerEnd | Parked> {
+  const { executor, assignment, context, control, claimed, breaker, address } = attempt;
   let input: Json;
   try {
     input = await inputOf(attempt);
   } catch (error) {
     if (isRedisTrouble(error)) throw error;
     return { kind: 'threw', error };
+  }
+  if (breaker !== undefined) {
+    // Right before the call, as for a step.
+    const forMs = await breaker.enter(address.attemptId, claimed.failures + claimed.crashes === 0);
+    if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   const end = await runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
   control.stop();
@@ -157,44 +177,68 @@ async function inputOf(attempt: CleanupAttempt): Promise<Json> {
   return { ...given };
 }
 
-async function end(attempt: CleanupAttempt, handlerEnd: HandlerEnd): Promise<void> {
+async function end(attempt: CleanupAttempt, handlerEnd: HandlerEnd | Parked): Promise<void> {
   const { executor, control, address, assignment, context } = attempt;
   const { state, logger } = executor.options;
   const { runId } = address;
-  const change = changeOf(attempt, handlerEnd);
+  const { error, ...change } = await changeOf(attempt, handlerEnd);
   const ended = await untilAnswered(() => state.transitions.endCleanup(address, { attempt: address, ...change }));
   const about = { runId, stepId: assignment.stepId, cleanup: context.cleanup };
   if (!ended) logger.warn({ ...about, cause: control.cause }, 'the end of a cleanup was refused');
-  else if (change.becomes === 'failed')
-    logger.error({ ...about, error: change.dataJson }, 'a cleanup has failed for good');
+  else if (change.becomes === 'failed') {
+    // Not its message: what a handler says may hold what it was given.
+    logger.error({ ...about, type: error?.type, code: error?.code }, 'a cleanup has failed for good');
+  }
 }
 
-interface Change {
-  becomes: 'succeeded' | 'failed' | 'retried' | 'released';
-  dataJson?: string;
-  retryInMs?: number;
+/** The call may not be made now. */
+interface Parked {
+  kind: 'parked';
+  forMs: number;
 }
 
-function changeOf(attempt: CleanupAttempt, end: HandlerEnd): Change {
-  const { executor, claimed, control, work, startedAt } = attempt;
-  const { random = Math.random } = executor.options;
+type Change = Pick<CleanupEnd, 'becomes' | 'dataJson' | 'retryInMs'> & { error?: StepError };
+
+async function changeOf(attempt: CleanupAttempt, end: HandlerEnd | Parked): Promise<Change> {
+  const { control, breaker } = attempt;
+  if (end.kind === 'parked') return parkedFor(attempt, end.forMs);
   const timedOut = isTimeout(control);
-  if (end.kind === 'returned' && !timedOut) return { becomes: 'succeeded' };
+  if (end.kind === 'returned' && !timedOut) {
+    // Not waited for, as for a step.
+    void breaker?.settle('success');
+    return { becomes: 'succeeded' };
+  }
   if (control.cause === 'drain' || control.cause === 'superseded') {
+    void breaker?.settle('ignored');
     return { becomes: 'released', dataJson: canonicalJson({ reason: control.cause }) };
   }
-  const classification = timedOut ? timeoutOf(control) : classify(end, attempt);
-  const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
+  return changeOfFailure(attempt, timedOut ? timeoutOf(control) : classify(end, attempt));
+}
+
+function parkedFor({ breaker }: CleanupAttempt, forMs: number): Change {
+  return { becomes: 'parked', dataJson: canonicalJson({ reason: breaker!.reason }), retryInMs: Math.round(forMs) };
+}
+
+async function changeOfFailure(attempt: CleanupAttempt, classification: Classification): Promise<Change> {
+  const { executor, claimed, work, startedAt, breaker } = attempt;
+  const parkMs = await breaker?.settleFailure(classification);
+  if (parkMs !== undefined) return parkedFor(attempt, parkMs);
+  const { type, code, message } = classification;
+  const error: StepError = { type, code, message };
   const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
-  const decision = decideRetry({
+  const question: RetryQuestion = {
     classification,
     policy: work.retry,
     failures: claimed.failures + 1,
     elapsedMs,
-    random: random(),
+    random: (executor.options.random ?? Math.random)(),
     cancelled: false,
-  });
+  };
+  let decision = decideRetry(question);
+  if (breaker !== undefined && decision.action === 'retry') {
+    decision = decideRetry({ ...question, budgetDelayMs: await breaker.budgetDelayMs() });
+  }
   const dataJson = canonicalJson(error);
-  if (decision.action === 'fail') return { becomes: 'failed', dataJson };
+  if (decision.action === 'fail') return { becomes: 'failed', dataJson, error };
   return { becomes: 'retried', dataJson, retryInMs: spread(attempt, classification, decision.delayMs, elapsedMs) };
 }

@@ -75,6 +75,33 @@ describe('the cleanups of a run', () => {
     ]);
   });
 
+  test('of which one is parked behind a breaker: it is counted there, and no longer once it is made or its time is over', async () => {
+    await cancel(await register());
+    const { transitions } = state;
+    const { client } = connection;
+    const countParked = () => client.zcard(stateKey(worker.tag, 'parkedBehind', 'payments'));
+    const parked = { becomes: 'parked', dataJson: '{"reason":"breaker:payments"}', retryInMs: 60_000 } as const;
+    const attempts = [];
+    for (const attemptId of ['one', 'two']) {
+      const address = worker.address('1!1');
+      const claimed = await transitions.claimCleanup(address, { attemptId, worker: 'w1', attemptMs: 1000 });
+      if ('refused' in claimed) throw new Error(claimed.refused);
+      expect(await countParked()).toBe(0);
+      const { fence, createdAt } = claimed.claimed;
+      attempts.push({ fence, createdAt, attemptId });
+      // Repeated, as by whoever does not know whether it took effect.
+      for (const _ of [1, 2]) {
+        expect(await transitions.endCleanup(address, { attempt: attempts.at(-1)!, ...parked })).toBe(true);
+      }
+      expect(await countParked()).toBe(1);
+    }
+    const [, cleanup] = (await state.listCleanups(runId, { limit: 2 })).cleanups;
+    expect(cleanup).toMatchObject({ status: 'parked', reason: 'breaker:payments', attempts: 0 });
+    await transitions.endCleanup(worker.address('1!1'), { becomes: 'failed', dataJson: '{"code":"TIMEOUT"}' });
+    expect(await countParked()).toBe(0);
+    expect((await state.readRun(runId))?.cleanups).toMatchObject({ left: 1, failed: 1 });
+  });
+
   test('of which nothing can be read have failed, and the run ends', async () => {
     const attempts = await register();
     await connection.client.hset(runKey(), 'u', 'damaged');

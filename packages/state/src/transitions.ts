@@ -173,9 +173,10 @@ export interface ClaimedCleanup {
 export interface CleanupEnd {
   /** Absent: its time is over, whoever makes it. */
   attempt?: { fence: number; createdAt: number; attemptId: string };
-  becomes: 'succeeded' | 'failed' | 'retried' | 'released';
-  /** Error of a failure; reason of a release. */
+  becomes: 'succeeded' | 'failed' | 'retried' | 'released' | 'parked';
+  /** Error of a failure; `{ reason }` of a release, and of parking (letters, digits, `-`, `.`, `:`, `_`). */
   dataJson?: string;
+  /** Of what is tried again or parked. */
   retryInMs?: number;
 }
 
@@ -415,7 +416,7 @@ export class Transitions {
       a.key,
       attempt === undefined ? '' : attempt.fence - attempt.createdAt,
       attempt?.attemptId ?? '',
-      { succeeded: 'S', failed: 'F', retried: 'B', released: 'Y' }[becomes],
+      { succeeded: 'S', failed: 'F', retried: 'B', released: 'Y', parked: 'P' }[becomes],
       end.dataJson ?? '',
       end.retryInMs ?? '',
     ]);

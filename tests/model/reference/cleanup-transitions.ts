@@ -125,7 +125,13 @@ export function claimCleanup(
   assert.equal(ending, `${kind}|${run.ending!.error}`);
 }
 
-const STATES = { succeeded: 'succeeded', failed: 'failed', retried: 'backing-off', released: 'ready' } as const;
+const STATES = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  retried: 'backing-off',
+  released: 'ready',
+  parked: 'parked',
+} as const;
 
 export function endCleanup(
   state: Reference,
@@ -180,7 +186,11 @@ function change(
   };
   const data: unknown = dataJson === undefined ? undefined : JSON.parse(dataJson);
   const told = becomes === 'retried' ? { delayMs: retryInMs, error: data } : data;
-  run.event(`cleanup-${becomes}`, key, { ...about, ...(told === undefined ? {} : { data: told as never }) });
+  // Its attempt ends uncharged, and then it waits.
+  run.event(`cleanup-${becomes === 'parked' ? 'released' : becomes}`, key, {
+    ...about,
+    ...(told === undefined ? {} : { data: told as never }),
+  });
   if (wasRunning) endLease(state, run, key);
   if (wasRunning && (becomes === 'failed' || becomes === 'retried')) step.failures += 1;
   if (becomes === 'failed' || becomes === 'retried') step.body = dataJson;
@@ -191,6 +201,12 @@ function change(
     state.due.set(run.tag, dueMember('b', key, run.id), after(clock, retryInMs!));
   } else if (becomes === 'released') {
     sendStep(state, run, key);
+  } else if (becomes === 'parked') {
+    const { reason } = data as { reason: string };
+    step.reason = reason;
+    if (step.failures + step.crashes === 0) delete step.firstAt;
+    run.event('cleanup-parked', key, { data: { reason, forMs: retryInMs! } });
+    state.due.set(run.tag, dueMember('p', key, run.id), after(clock, retryInMs!));
   } else {
     state.due.remove(run.tag, dueMember('t', key, run.id));
     run.cleanupsLeft -= 1;

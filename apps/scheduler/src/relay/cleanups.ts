@@ -27,14 +27,14 @@ export async function cleanupToDispatch(
 ): Promise<StepToDispatch | undefined> {
   const work = await readCleanupWork(state, plan, ready);
   if (work !== undefined) {
-    const { queue, use, timeouts } = work;
+    const { queue, use, timeouts, breaker } = work;
     return {
       ...ready,
       queue,
       use,
       queuedMs: undefined,
       totalMs: timeouts.totalMs,
-      breaker: undefined,
+      breaker,
       group: undefined,
     };
   }

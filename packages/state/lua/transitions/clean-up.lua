@@ -69,6 +69,7 @@ T['claim-cleanup'] = function(tag, a)
       unschedule(tag .. K.due, hint)
       return { 'refused', 'not-due' }
     end
+    if header then unindexParked(run, key, header) end
     startAttempt(run, key, attemptId, worker, header, ARGV[a + 4], key, K.eventCleanupStarted)
     run.live = run.live + 1
     writeRun(run)
@@ -82,12 +83,13 @@ T['claim-cleanup'] = function(tag, a)
 end
 
 local CLEANUP_EVENT = { S = K.eventCleanupSucceeded, F = K.eventCleanupFailed, B = K.eventCleanupRetried,
-  Y = K.eventCleanupReleased }
+  Y = K.eventCleanupReleased, P = K.eventCleanupReleased }
 
 -- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over or that cannot be made, whatever is left
 -- of its header.
 -- Args: runId, key, fence or '', attemptId, what becomes of it (S succeeded, F failed for good, B tried again, Y handed back
---       uncharged), data of the event (JSON; F and B: the error) or '', delayMs of B
+--       uncharged, P parked uncharged), data of the event (JSON; F and B: the error; Y and P: {"reason"}) or '', delayMs of B
+--       and P
 -- Reply: {'ended'} | {'rejected', reason}
 T['end-cleanup'] = function(tag, a)
   local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
@@ -115,8 +117,12 @@ T['end-cleanup'] = function(tag, a)
   local attempt = running and integer(failures + 1) or ''
   if running then run.live = run.live - 1 end
   if running and (becomes == 'F' or becomes == 'B') then failures = failures + 1 end
-  local detail = becomes == 'B' and '|' .. integer(run.at + tonumber(delay)) or ''
-  put(run, 's' .. key, table.concat({ becomes, failures, header[3], fence, attemptId, header[6], header[7], header[8],
+  local reason = becomes == 'P' and cjson.decode(data).reason
+  local detail = becomes == 'B' and '|' .. integer(run.at + tonumber(delay)) or reason and '|' .. reason or ''
+  -- As of a step: the time spent parked before the first charged attempt does not count against the retries.
+  local first = reason and failures == 0 and header[3] == '0' and '' or header[7]
+  if forced then unindexParked(run, key, header) end
+  put(run, 's' .. key, table.concat({ becomes, failures, header[3], fence, attemptId, header[6], first, header[8],
     run.atText }, '|') .. detail)
   if becomes == 'F' or becomes == 'B' then put(run, 'o' .. key, data) end
   if becomes == 'S' then remove(run, 'o' .. key) end
@@ -128,6 +134,10 @@ T['end-cleanup'] = function(tag, a)
     schedule(tag .. K.due, 'b|' .. key .. '|' .. id, now + tonumber(delay))
   elseif becomes == 'Y' then
     send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+  elseif becomes == 'P' then
+    event(run, table.concat({ K.eventCleanupParked, run.atText, key, '', '', '', '',
+      cjson.encode({ reason = reason, forMs = tonumber(delay) }) }, '|'))
+    schedule(tag .. K.due, 'p|' .. key .. '|' .. id, now + tonumber(delay))
   else
     unschedule(tag .. K.due, 't|' .. key .. '|' .. id)
     if forced and running then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
@@ -137,5 +147,6 @@ T['end-cleanup'] = function(tag, a)
     nextCleanup(run, cleanups)
   end
   writeRun(run)
+  if reason then indexParked(run, key, reason, tonumber(delay)) end
   return { 'ended' }
 end
