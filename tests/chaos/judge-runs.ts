@@ -8,26 +8,19 @@ import {
   type RunRecord,
 } from '@flotilla/testing';
 import type { MixedGraph } from './mixed-graphs.ts';
+import { findWrongEnd } from './wrong-end.ts';
 
 export interface StartedGraph {
   runId: string;
   graph: MixedGraph;
 }
 
-/** What is wrong with runs that should all have succeeded with the output known beforehand; none when they are right. */
+/** What is wrong with runs that should all have ended as is known beforehand; none when they are right. */
 export function findWrongRuns(graphs: readonly StartedGraph[], records: readonly RunRecord[]): string[] {
   return records.flatMap((record, index) => {
     const { graph } = graphs[index]!;
-    const { run } = record;
-    const found = findViolations(record, { definition: graph.definition as unknown as WorkflowDefinition });
-    if (run.status !== 'succeeded') {
-      found.push(`${run.runId} (${graph.shape}) is ${run.status}: ${JSON.stringify(run.error)}`);
-    } else if (run.output !== graph.output) {
-      found.push(
-        `${run.runId} (${graph.shape}) gave ${JSON.stringify(run.output)}, not ${JSON.stringify(graph.output)}`,
-      );
-    }
-    return found;
+    const definition = graph.definition as unknown as WorkflowDefinition;
+    return [...findViolations(record, { definition }), ...findWrongEnd(record, graph)];
   });
 }
 

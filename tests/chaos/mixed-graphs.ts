@@ -7,6 +7,8 @@ export interface MixedGraph {
   definition: { flotilla: 1; name: string; steps: Record<string, object>; output: unknown };
   input: Json;
   output: Json;
+  /** Its caller cancels it at some moment: it ends so where that came in time, and as otherwise where it did not. */
+  isCancelled?: boolean;
 }
 
 const SHORTEST_MS = 50;
@@ -102,6 +104,33 @@ const SHAPES: Record<string, Shape> = {
     return known('retry', steps, '${{ steps.fails.output.attempts }}', chance, () => 2);
   },
 };
+
+/**
+ * The graph with a step beside the others that saves its progress and then fails once: another attempt goes on from there. Needs
+ * the handlers of `chaos-handlers.ts`.
+ */
+export function withProgress(graph: MixedGraph, chance: Chance): MixedGraph {
+  const pages = chance.between(2, 4);
+  const step = {
+    kind: 'task',
+    use: 'save-pages',
+    input: { pages, failsAfter: chance.between(1, pages - 1) },
+    // A Redis that is killed may take back the page after which it failed.
+    retry: { maxAttempts: 5, initialMs: 50, maxMs: 200 },
+  };
+  return withStep(graph, 'saves', step);
+}
+
+/** The graph with a step beside the others that is undone when the run is cancelled, which its caller does. */
+export function withCancellation(graph: MixedGraph): MixedGraph {
+  const step = { kind: 'task', use: 'flotilla.echo', input: { seats: 2 }, compensate: 'flotilla.echo' };
+  return { ...withStep(graph, 'books', step), isCancelled: true };
+}
+
+function withStep(graph: MixedGraph, name: string, step: object): MixedGraph {
+  const { definition } = graph;
+  return { ...graph, definition: { ...definition, steps: { ...definition.steps, [name]: step } } };
+}
 
 function known(
   name: string,

@@ -32,6 +32,7 @@ const right: ChaosResult = {
   seed: 7,
   faults: [hit],
   runs,
+  treated: { keysAgain: 0, progressFound: 0, cancelled: 0, compensations: 0 },
   doubleCommits: 0,
   steps: 50,
   refusedCommits: 0,

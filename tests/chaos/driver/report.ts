@@ -60,7 +60,7 @@ const HEADER = ['fault', 'what', 'made', 'hit', 'recovered', 'median', 'longest'
 
 /** The whole result as text. */
 export function textOf(result: ChaosResult): string {
-  const { runs, longestStall, violations, problems } = result;
+  const { runs, longestStall, treated, violations, problems } = result;
   const rows = rowsOf(result.faults).map((row) => [
     `${row.fault} ${row.variant}`.trim(),
     row.what,
@@ -83,6 +83,7 @@ export function textOf(result: ChaosResult): string {
     `runs       ${runs.submitted} accepted, ${runs.ended} ended (${runs.succeeded} succeeded), ${runs.lost} lost, ${runs.unanswered} never answered`,
     `completion ${completionOf(runs)}`,
     `steps      ${result.steps} committed, ${result.doubleCommits} twice, ${result.refusedCommits} late results refused`,
+    `treated    ${treated.keysAgain} keys used again, ${treated.progressFound} attempts went on from saved progress, ${treated.cancelled} runs cancelled, ${treated.compensations} steps undone`,
     `stall      ${seconds(longestStall.ms)} at the longest (${longestStall.runId}, after event ${longestStall.afterSeq})`,
     `with Redis ${goneWithRedis(result)}`,
     `violations ${violations.length}${violations.length === 0 ? '' : ` (${countsOf(violations)})`}`,

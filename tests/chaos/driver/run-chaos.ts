@@ -5,7 +5,6 @@ import {
   eventually,
   type FaultEntry,
   judgeRecording,
-  type RecordedRun,
   type Recording,
   scanRedis,
   type Violation,
@@ -14,8 +13,8 @@ import {
   within,
 } from '@flotilla/testing';
 import { findLeftovers } from '../../integration/find-leftovers.ts';
-import type { MixedGraph } from '../mixed-graphs.ts';
 import { chanceOf } from '../random.ts';
+import { findWrongEnd } from '../wrong-end.ts';
 import { excuseDrains, withBounds } from './bounds.ts';
 import { type FaultId, faultOf, takesAttempts } from './fault-table.ts';
 import { mountSmallDisk } from './inject/disk-full.ts';
@@ -27,6 +26,7 @@ import { longestStall, recoveriesOf } from './recoveries.ts';
 import type { Safeguard } from './safeguards.ts';
 import { PROBE_INTERVAL_MS, Scene } from './scene.ts';
 import { type LoadOptions, SteadyLoad } from './steady-load.ts';
+import { countTreated, type Treated } from './treatments.ts';
 import { findUnanswered } from './unanswered.ts';
 
 export interface ChaosOptions {
@@ -82,6 +82,8 @@ export interface ChaosResult {
     /** Those of them whose runs are lost with Redis. */
     unansweredWithRedis: number;
   };
+  /** Of what callers and steps did beside starting and sleeping. */
+  treated: Treated;
   doubleCommits: number;
   steps: number;
   refusedCommits: number;
@@ -330,6 +332,7 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
       unanswered: load.unanswered.size,
       unansweredWithRedis: load.unanswered.size - unanswered.length,
     },
+    treated: countTreated(recording),
     doubleCommits: commits.length - new Set(commits).size,
     steps: commits.length,
     refusedCommits: all.flatMap(({ events }) => events.filter(({ type }) => type === 'attempt-rejected')).length,
@@ -340,14 +343,6 @@ function judge({ seed, scene, load, judged, problems }: Played): ChaosResult {
     recording,
     logs: new Map(scene.fleet.members.map(({ id, process }) => [id, process.lines.slice(-LOG_LINES)])),
   };
-}
-
-/** What the checker cannot know: how the run was to end. */
-function findWrongEnd({ run }: RecordedRun, { shape, output }: MixedGraph): string[] {
-  const { runId, status, error } = run;
-  if (status !== 'succeeded') return [`${runId} (${shape}) is ${status}: ${JSON.stringify(error)}`];
-  if (run.output === output) return [];
-  return [`${runId} (${shape}) gave ${JSON.stringify(run.output)}, not ${JSON.stringify(output)}`];
 }
 
 function findMissedBounds({ planned, problem, boundMs, recoveriesMs }: MadeFault): string[] {

@@ -5,6 +5,7 @@ import type { StartedGraph } from '../judge-runs.ts';
 import { type MixedGraph, mixedGraph } from '../mixed-graphs.ts';
 import { type Chance, chanceOf } from '../random.ts';
 import { type NamedSubmission, submitRuns } from './submit-runs.ts';
+import { treat } from './treatments.ts';
 
 export interface LoadOptions {
   api: FleetApi;
@@ -19,7 +20,7 @@ export interface LoadOptions {
   inBatches?: boolean;
   /** Default: `mixedGraph`. */
   graphOf?: (chance: Chance) => MixedGraph;
-  /** False: workers have no handlers but the built-in ones. Default true. */
+  /** False: workers have no handlers but the built-in ones, and runs are only started (`treat`). Default true. */
   effects?: boolean;
   /** What run ids begin with. Default `load`. */
   prefix?: string;
@@ -46,7 +47,8 @@ export class SteadyLoad {
   /** Run id -> why nobody said that it was accepted. It may run or not. */
   readonly unanswered = new Map<string, string>();
   readonly #options: LoadOptions;
-  readonly #submitting = new Set<Promise<void>>();
+  /** Submissions and cancellations that have not been answered. */
+  readonly #busy = new Set<Promise<void>>();
   #submitted = 0;
   #underSubmission = 0;
   #stopped = false;
@@ -68,7 +70,7 @@ export class SteadyLoad {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#loop;
-    await Promise.all(this.#submitting);
+    while (this.#busy.size > 0) await Promise.all(this.#busy);
   }
 
   async #keepGoing(): Promise<void> {
@@ -106,12 +108,17 @@ export class SteadyLoad {
     const groups = this.#options.inBatches === true ? [runs] : runs.map((run) => [run]);
     for (const group of groups) {
       this.#underSubmission += group.length;
-      const submitting = this.#submitAll(group).finally(() => {
-        this.#underSubmission -= group.length;
-        this.#submitting.delete(submitting);
-      });
-      this.#submitting.add(submitting);
+      this.#track(
+        this.#submitAll(group).finally(() => {
+          this.#underSubmission -= group.length;
+        }),
+      );
     }
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#busy.delete(tracked));
+    this.#busy.add(tracked);
   }
 
   #next(): NewRun {
@@ -119,31 +126,47 @@ export class SteadyLoad {
     const index = this.#submitted;
     this.#submitted += 1;
     const chance = chanceOf(seed + index * 7919);
-    const graph = effects ? withEffects(graphOf(chance), chance) : graphOf(chance);
+    const made = effects ? withEffects(graphOf(chance), chance) : graphOf(chance);
+    const { graph, idempotencyKey, ...treated } = effects ? treat(index, prefix, made, chance) : { graph: made };
     const durability = durabilityOf?.(index);
     const { definition, input } = graph;
-    const submission = { definition, input, runId: `${prefix}-${index}`, ...(durability && { durability }) };
-    return { index, graph, submission };
+    const body = { definition, input, ...(durability && { durability }), ...(idempotencyKey && { idempotencyKey }) };
+    const runId = `${prefix}-${index}`;
+    // Were the key not known again, there would be a second run under the second id.
+    const again = idempotencyKey === undefined ? {} : { again: { ...body, runId: `${runId}-again` } };
+    return { index, graph, submission: { ...body, runId }, ...again, ...treated };
   }
 
   async #submitAll(runs: readonly NewRun[]): Promise<void> {
     const submit = (some: readonly NewRun[]) => this.#submitOnce(some.map(({ submission }) => submission));
     const twice = runs.filter(({ index }) => index % TWICE_EVERY === 0);
     const refused = await Promise.all([submit(runs), ...(twice.length > 0 ? [submit(twice)] : [])]);
-    for (const { graph, submission } of runs) {
+    const again = runs.flatMap((run) => (refused[0].has(run.submission.runId) ? [] : (run.again ?? [])));
+    const refusedAgain = await this.#submitOnce(again);
+    for (const { graph, submission, again: second, cancelAfterMs } of runs) {
       const { runId } = submission;
-      const why = refused.map((reasons) => reasons.get(runId)).find((reason) => reason !== undefined);
+      const reasons = [...refused.map((all) => all.get(runId)), second && refusedAgain.get(second.runId)];
+      const why = reasons.find((reason) => reason !== undefined);
       if (why === undefined) this.graphs.push({ runId, graph });
       else this.unanswered.set(runId, why);
+      if (why === undefined && cancelAfterMs !== undefined) this.#track(this.#cancel(runId, cancelAfterMs));
     }
+  }
+
+  /** That nobody answers while something is broken on purpose is no failure: what the history says of it is judged. */
+  async #cancel(runId: string, afterMs: number): Promise<void> {
+    await pause(afterMs);
+    await this.#options.api
+      .request('POST', `/v1/runs/${runId}/cancel`, undefined, { timeoutMs: SUBMIT_MS })
+      .catch(() => undefined);
   }
 
   /** What was not accepted: run id -> why. */
   async #submitOnce(submissions: readonly NamedSubmission[]): Promise<ReadonlyMap<string, string>> {
     const { api, inBatches } = this.#options;
-    if (inBatches === true) return submitRuns(api, submissions, SUBMIT_MS);
     const [submission] = submissions;
     if (submission === undefined) return new Map();
+    if (inBatches === true) return submitRuns(api, submissions, SUBMIT_MS);
     return api.start(submission, { timeoutMs: SUBMIT_MS }).then(
       () => new Map(),
       (error: Error) => new Map([[submission.runId, error.message]]),
@@ -155,6 +178,9 @@ interface NewRun {
   index: number;
   graph: MixedGraph;
   submission: NamedSubmission;
+  /** Follows when the first was answered. */
+  again?: NamedSubmission;
+  cancelAfterMs?: number;
 }
 
 /** The graph with an effect outside in a third of its sleeping steps. */
