@@ -7,7 +7,8 @@
 --   trip, name, generation, cause, pause ms          a worker saw too many failures while it thought the breaker closed
 --   begin, name, owner, pause ms, trial ms           may `owner` make a call that tests the way back?
 --   end, name, owner, outcome, pause ms, trials      what became of it: success | failure | undecided
---   open | close, name                               by hand: stays open until closed by hand
+--   open | close, name                               by hand: stays open until closed by hand; a new name is refused
+--                                                    (`full`) when as many are kept as may be
 -- Reply: {Redis' clock in ms, record (JSON) or '', answer}
 --
 -- Record: { state: closed | open | half-open, since, generation, openUntil, trialAt, trials: { owner: deadline }, ramp,
@@ -28,6 +29,11 @@ local function load()
   if type(record.trials) ~= 'table' then record.trials = {} end
   return record
 end
+
+local function isKept() return call('HEXISTS', KEYS[1], name) == 1 end
+
+-- What a person opens is never forgotten: without a limit any name that somebody makes up would stay.
+local function hasRoom() return isKept() or call('HLEN', KEYS[1]) < MOST_BREAKERS end
 
 local function see() call('ZADD', KEYS[2], string.format('%.0f', now), name) end
 
@@ -91,9 +97,9 @@ end
 if what == 'touch' then
   for index = 3, #ARGV do
     name = ARGV[index]
-    if call('HEXISTS', KEYS[1], name) == 1 then
+    if isKept() then
       see()
-    elseif call('HLEN', KEYS[1]) < MOST_BREAKERS then
+    elseif hasRoom() then
       save({ state = 'closed', since = now, generation = now, trials = {} })
     end
   end
@@ -119,6 +125,8 @@ if what == 'trip' then
   if record.state ~= 'closed' or (record.generation ~= 0 and record.generation ~= generation and generation ~= 0) then
     return reply(record, 'stale', false)
   end
+  -- The worker then goes by what it has seen itself, as without Redis.
+  if not hasRoom() then return reply(record, 'stale', false) end
   return reply(enter(record, 'open', { openUntil = now + pause, cause = cause }), 'opened', true)
 end
 
@@ -168,10 +176,13 @@ end
 
 if what == 'open' then
   if record.manual then return reply(record, 'opened', false) end
+  if not hasRoom() then return reply(record, 'full', false) end
   return reply(enter(record, 'open', { manual = true, cause = 'opened by hand' }), 'opened', true)
 end
 
 if what == 'close' then
+  -- Nobody has used it: there is nothing to close, and nothing is kept of the name.
+  if not isKept() then return reply(record, 'closed', false) end
   if record.state == 'closed' and record.generation ~= 0 then return reply(record, 'closed', false) end
   return reply(enter(record, 'closed', {}), 'closed', true)
 end

@@ -41,6 +41,34 @@ async function untilAdmitted(owner: string, given = settings): Promise<'go' | 't
   }
 }
 
+describe('the breakers that are kept', () => {
+  test('are not more than ten thousand, whoever opens them', async () => {
+    const key = `{${testNamespace(import.meta.url)}}:full`;
+    const unused = (_: string) => key;
+    const full = new FleetBreakers(connection.client, {
+      ...{ breakers: key, breakersSeen: `${key}:seen`, channel: key, retriesOf: unused },
+    });
+    const count = () => connection.client.hlen(key);
+    const record = JSON.stringify({ state: 'closed', since: 1, generation: 1, trials: {} });
+    const names = Array.from({ length: 10_000 }, (_, index) => `known-${index}`);
+    await connection.client.hset(key, Object.fromEntries(names.map((known) => [known, record])));
+    await expect(full.open('new')).rejects.toMatchObject({ code: 'TOO_MANY_BREAKERS' });
+    expect((await full.trip('new', 0, 'failed', settings)).answer).toBe('stale');
+    expect((await full.begin('new', 'owner', settings)).answer).toBe('go');
+    expect(await count()).toBe(10_000);
+    // Those that are there already work as ever.
+    expect((await full.open('known-7')).record.manual).toBe(true);
+    await connection.client.hdel(key, 'known-8');
+    expect((await full.open('new')).record.state).toBe('open');
+    await connection.client.del(key, `${key}:seen`);
+  });
+
+  test('are not more for a close of a name that nobody has used', async () => {
+    expect((await fleet.close(name)).record.state).toBe('closed');
+    expect((await fleet.readOne(name)).record).toBeUndefined();
+  });
+});
+
 describe('the breaker of the fleet', () => {
   test('lets one caller of many test the way back', async () => {
     await fleet.trip(name, 0, 'failed', settings);
@@ -87,7 +115,8 @@ describe('the breaker of the fleet', () => {
   });
 
   test('is not opened by who has not heard that it was closed since', async () => {
-    const first = (await fleet.close(name)).record.generation;
+    await fleet.touch([name]);
+    const first = (await fleet.readOne(name)).record!.generation;
     await fleet.trip(name, first, 'failed', settings);
     await fleet.close(name);
     expect((await fleet.trip(name, first, 'failed', settings)).answer).toBe('stale');

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { FlotillaError } from '@flotilla/contracts';
 import { defineScript, type RedisClient, runScript } from '@flotilla/redis';
 import { type BreakerRecord, parseBreakerRecord } from './breaker-record.ts';
 import type { BreakerSettings } from './breaker-settings.ts';
@@ -76,11 +77,19 @@ export class FleetBreakers {
     );
   }
 
-  /** By hand: it stays open, without any testing call, until it is closed by hand. */
-  open(name: string) {
-    return this.#change<'opened'>('open', name);
+  /**
+   * By hand: it stays open, without any testing call, until it is closed by hand.
+   * @throws FlotillaError TOO_MANY_BREAKERS: nobody has used this name, and as many are kept as may be
+   */
+  async open(name: string) {
+    const reply = await this.#change<'opened' | 'full'>('open', name);
+    if (reply.answer === 'full') {
+      throw new FlotillaError('TOO_MANY_BREAKERS', `there are too many breakers for one with the new name ${name}`);
+    }
+    return reply;
   }
 
+  /** Of one that nobody has used nothing is kept. */
   close(name: string) {
     return this.#change<'closed'>('close', name);
   }

@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   RUN_STILL_ACTIVE: { status: 409, title: 'The run has not ended; only an ended run can be retried' },
   NOTHING_TO_RETRY: { status: 409, title: 'Nothing of the run has failed that could be made again' },
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'The step is not on the list of dead letters' },
+  TOO_MANY_BREAKERS: { status: 409, title: 'As many breakers are kept as may be; a new one cannot be opened by hand' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
   // Access
