@@ -214,7 +214,7 @@ describe('redriving', () => {
     expect(await state.redriveDeadLetters(runId, ['pay'])).toMatchObject({ alreadyRedriven: true });
     await succeed(runId, '0');
     const after = await state.redriveDeadLetters(runId, ['pay']);
-    expect(after).toEqual({ alreadyRedriven: true, status: 'succeeded', opening: 2 });
+    expect(after).toEqual({ alreadyRedriven: true, status: 'succeeded', opening: 2, redriven: [false] });
     expect(await listed()).toEqual([]);
   });
 
@@ -239,6 +239,16 @@ describe('redriving', () => {
     await state.redriveDeadLetters(runId, ['pay']);
     await reopen(runId, 2);
     await expect(state.redriveDeadLetters(runId, ['ship'])).rejects.toMatchObject({ code: 'RUN_STILL_ACTIVE' });
+  });
+
+  test('says of each step whether it is made anew', async () => {
+    const { runId } = await state.createRun(requestOf(orders));
+    await failStep(runId, '0');
+    await failStep(runId, '1');
+    await state.discardDeadLetters(runId, ['ship']);
+    const both = ['pay', 'ship'];
+    expect(await state.redriveDeadLetters(runId, both)).toMatchObject({ redriven: [true, false] });
+    expect(await state.redriveDeadLetters(runId, both)).toMatchObject({ redriven: [false, false] });
   });
 
   test('of what is no dead letter is refused', async () => {

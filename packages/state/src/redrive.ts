@@ -14,6 +14,8 @@ export interface RedrivenRun {
   opening: number;
   /** True when the run had been opened again before: nothing was done. */
   alreadyRedriven: boolean;
+  /** By step: whether this call has it made anew. One that was discarded meanwhile is not. */
+  redriven: boolean[];
 }
 
 /**
@@ -31,14 +33,17 @@ export async function redriveDeadLetters(
   const steps = indexesOf(plan, runId, stepIds);
   for (;;) {
     const stands = await readStanding(dependencies, runId, steps);
-    const already = { status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true };
+    const already = {
+      ...{ status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true },
+      redriven: steps.map(() => false),
+    };
     if (opening !== undefined && opening < stands.opening) return already;
     const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
     if (listed.length > 0) {
       const redriven = await openAgain(dependencies, runId, listed, stands.opening);
       // Another look: some of them were discarded since this one.
       if (redriven === undefined) continue;
-      return redriven;
+      return { ...redriven, redriven: stands.isListed.map((isListed) => isListed && !redriven.alreadyRedriven) };
     }
     // Whatever it failed with before has been taken up.
     if (stands.opening > 1 && stands.hasFailed.includes(false)) return already;
@@ -58,7 +63,7 @@ async function openAgain(
   runId: string,
   listed: readonly number[],
   opening: number,
-): Promise<RedrivenRun | undefined> {
+): Promise<Omit<RedrivenRun, 'redriven'> | undefined> {
   const steps = listed.map((step) => dependencies.plan.steps[step]!.id);
   try {
     // With the opening, of any number of requests at once one opens the run.

@@ -119,6 +119,8 @@ interface RedrivenRun {
   status: RunStatus;
   opening: number;
   alreadyRedriven: boolean;
+  /** By step: whether it is made anew. */
+  redriven: readonly boolean[];
 }
 
 interface DeadLetterQuery extends DeadLetterFilter {

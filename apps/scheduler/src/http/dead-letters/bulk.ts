@@ -19,6 +19,8 @@ export interface BulkDependencies {
   pace: Pace;
   /** Aborted when nobody waits for the answer any more: what has not been begun is left. */
   signal: AbortSignal;
+  /** Something went wrong that has no code of its own. */
+  onError: (error: unknown, runId: string) => void;
 }
 
 type Item = BulkDeadLettersDone['items'][number];
@@ -27,15 +29,21 @@ type Done = Pick<Item, 'outcome' | 'status' | 'opening' | 'error'>;
 /** The store or the scheduler is not there: the next ones would fail as well, one deadline after the other. */
 const AWAY: ReadonlySet<string> = new Set(['REDIS_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'STORAGE_FULL']);
 
+const UNKNOWN = {
+  code: 'INTERNAL',
+  message: 'something went wrong inside Flotilla; the log of the scheduler says what',
+};
+
 /**
  * Redrives or discards the oldest dead letters that fit. Which ones is settled before the first is touched, so one that dies
  * again meanwhile is not taken up twice. The letters of one run are one reopening.
  */
 export async function inBulk(
   what: 'redrive' | 'discard',
-  { api, pace, signal }: BulkDependencies,
+  dependencies: BulkDependencies,
   request: BulkRequest,
 ): Promise<BulkDeadLettersDone> {
+  const { api, signal } = dependencies;
   const { letters, more } = await collect(api, request, signal);
   const items: Item[] = [];
   let isAway = false;
@@ -44,8 +52,8 @@ export async function inBulk(
     let done: Done[];
     if (request.dryRun) done = ofRun.map(() => ({ outcome: 'matched' }));
     else if (isAway || signal.aborted) done = ofRun.map(() => ({ outcome: 'not-tried' }));
-    else if (what === 'redrive') done = await redrive(api, ofRun, pace, signal);
-    else done = await attempt(ofRun, () => discard(api, ofRun));
+    else if (what === 'redrive') done = await redrive(dependencies, ofRun);
+    else done = await attempt(ofRun, dependencies.onError, () => discard(api, ofRun));
     isAway ||= done.some(({ error }) => error !== undefined && AWAY.has(error.code));
     ofRun.forEach(({ id, runId, stepId }, index) => {
       items.push({ id, runId, stepId, ...done[index]! });
@@ -87,19 +95,20 @@ function byRun(letters: readonly DeadLetterView[]): DeadLetterView[][] {
 }
 
 async function redrive(
-  api: BulkDependencies['api'],
+  { api, pace, signal, onError }: BulkDependencies,
   letters: readonly DeadLetterView[],
-  pace: Pace,
-  signal: AbortSignal,
 ): Promise<Done[]> {
   await pause(pace.take(), undefined, { signal }).catch(() => undefined);
   if (signal.aborted) return letters.map(() => ({ outcome: 'not-tried' }));
-  return attempt(letters, async () => {
+  return attempt(letters, onError, async () => {
     const { runId, opening } = letters[0]!;
     const stepIds = letters.map(({ stepId }) => stepId);
-    const { alreadyRedriven, ...run } = await api.redriveDeadLetters(runId, stepIds, opening);
-    const outcome = alreadyRedriven ? 'already-redriven' : 'redriven';
-    return letters.map(() => ({ outcome, ...run }));
+    const { alreadyRedriven, redriven, ...run } = await api.redriveDeadLetters(runId, stepIds, opening);
+    if (alreadyRedriven) return letters.map(() => ({ outcome: 'already-redriven', ...run }));
+    // Of the same opening and not on the list any more: somebody has discarded it since it was chosen.
+    return redriven.map((isMadeAnew) =>
+      isMadeAnew ? { outcome: 'redriven', ...run } : { outcome: 'already-discarded' },
+    );
   });
 }
 
@@ -111,12 +120,17 @@ async function discard(api: BulkDependencies['api'], letters: readonly DeadLette
 }
 
 /** What is wrong with one run is told of its letters and hinders no other. */
-async function attempt(letters: readonly DeadLetterView[], act: () => Promise<Done[]>): Promise<Done[]> {
+async function attempt(
+  letters: readonly DeadLetterView[],
+  onError: BulkDependencies['onError'],
+  act: () => Promise<Done[]>,
+): Promise<Done[]> {
   try {
     return await act();
   } catch (error) {
-    if (!isFlotillaError(error)) throw error;
-    const { code, message } = error;
+    // What was reached before is told in any case.
+    if (!isFlotillaError(error)) onError(error, letters[0]!.runId);
+    const { code, message } = isFlotillaError(error) ? error : UNKNOWN;
     return letters.map(() => ({ outcome: 'failed', error: { code, message } }));
   }
 }

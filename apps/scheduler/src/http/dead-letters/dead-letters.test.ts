@@ -124,6 +124,28 @@ describe('many', () => {
     expect(items[2]).toMatchObject({ outcome: 'failed', error: { code: 'RUN_NOT_FOUND' } });
   });
 
+  test('that somebody discards meanwhile are not said to be redriven', async () => {
+    server.api.discardedMeanwhile.add('r1/ship');
+    const { body } = await server.send('POST', '/v1/dead-letters/redrive', { all: true });
+    expect(body).toMatchObject({ counts: { redriven: 3, 'already-discarded': 1 } });
+    expect((body['items'] as object[])[1]).toEqual({
+      ...{ id: 'r1/ship', runId: 'r1', stepId: 'ship', outcome: 'already-discarded' },
+    });
+  });
+
+  test('are told of although one of them meets an error that nobody has foreseen', async () => {
+    let redriven = 0;
+    server.api.before = (method) => {
+      redriven += method === 'redriveDeadLetters' ? 1 : 0;
+      if (redriven === 2) throw new TypeError('secret');
+    };
+    const { status, body } = await server.send('POST', '/v1/dead-letters/redrive', { all: true });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ counts: { redriven: 3, failed: 1 } });
+    expect((body['items'] as object[])[2]).toMatchObject({ outcome: 'failed', error: { code: 'INTERNAL' } });
+    expect(JSON.stringify(body)).not.toContain('secret');
+  });
+
   test('are left when the store is away', async () => {
     server.api.before = (method) => {
       if (method === 'redriveDeadLetters') throw redisIsAway;

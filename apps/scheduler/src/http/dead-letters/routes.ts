@@ -71,7 +71,11 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
     },
     handler: async (request) => {
       const { runId, stepId } = request.params;
-      const { alreadyRedriven, ...run } = await api.redriveDeadLetters(runId, [stepId], request.body?.opening);
+      const {
+        alreadyRedriven,
+        redriven: _,
+        ...run
+      } = await api.redriveDeadLetters(runId, [stepId], request.body?.opening);
       if (!alreadyRedriven) count(metrics, 'redrive', 1);
       const outcome = alreadyRedriven ? ('already-redriven' as const) : ('redriven' as const);
       return { id: idOf(runId, stepId), runId, stepId, outcome, ...run };
@@ -99,11 +103,13 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
   });
 }
 
-function registerBulkActions(app: HttpApp, { api, metrics, closing }: HttpContext): void {
+function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: HttpContext): void {
   const pace = new Pace(REDRIVEN_RUNS_A_SECOND);
+  const onError = (error: unknown, runId: string) =>
+    logger.error({ error, runId }, 'a dead letter of a bulk action failed unexpectedly');
   const act = async (what: 'redrive' | 'discard', request: BulkRequest, reply: FastifyReply) => {
     const signal = AbortSignal.any([closing, gone(reply)]);
-    const done = await inBulk(what, { api, pace, signal }, request);
+    const done = await inBulk(what, { api, pace, signal, onError }, request);
     count(metrics, what, done.counts[what === 'redrive' ? 'redriven' : 'discarded'] ?? 0);
     return done;
   };

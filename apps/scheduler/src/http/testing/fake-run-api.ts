@@ -34,6 +34,8 @@ export class FakeRunApi implements RunApi {
   agentEvents: AgentEvent[] = [];
   /** Requests as they came, for what the edge derived. */
   readonly created: CreateRun[] = [];
+  /** `run/step` of letters that somebody else discards between the list and the redrive. */
+  readonly discardedMeanwhile = new Set<string>();
   /** In the order in which they are listed. */
   deadLetters: DeadLetterView[] = [];
   /** Runs and steps that were redriven or discarded, and the queries of lists. */
@@ -122,11 +124,12 @@ export class FakeRunApi implements RunApi {
     runId: string,
     stepIds: readonly string[],
     opening?: number,
-  ): Promise<{ status: RunStatus; opening: number; alreadyRedriven: boolean }> {
+  ): Promise<{ status: RunStatus; opening: number; alreadyRedriven: boolean; redriven: boolean[] }> {
     await this.#begin('redriveDeadLetters');
     this.acts.push({ redrive: runId, stepIds, opening });
     const alreadyRedriven = this.#letter(runId, stepIds[0]!).opening !== (opening ?? 1);
-    return { status: 'pending', opening: 2, alreadyRedriven };
+    const redriven = stepIds.map((stepId) => !alreadyRedriven && !this.discardedMeanwhile.has(`${runId}/${stepId}`));
+    return { status: 'pending', opening: 2, alreadyRedriven, redriven };
   }
 
   async discardDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<boolean[]> {
