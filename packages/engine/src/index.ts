@@ -21,6 +21,7 @@ export { PlanCache } from './plan-cache.ts';
 export { type EndedStep, hasFired, planRetry, type RetryPlan, type RetrySelection } from './plan-retry.ts';
 export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
 export * from './resolve-map-items.ts';
+export * from './run-error.ts';
 export * from './settle-edges.ts';
 export * from './spread-retries.ts';
 export { stepGroupOf } from './step-group.ts';

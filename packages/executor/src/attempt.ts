@@ -10,6 +10,7 @@ import {
   isOnForRun,
   type RetryDecision,
   type RetryQuestion,
+  runErrorOf,
 } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
@@ -279,18 +280,6 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMsOf(attempt)) : undefined;
   const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
   const isItem = assignment.item !== undefined;
-  const runError = isItem
-    ? {
-        type: 'non_retryable',
-        code: 'MAP_ITEMS_FAILED',
-        message:
-          `more items failed than the map tolerates; the last was ${assignment.stepId}: ${error.code}: ${error.message}`.slice(
-            0,
-            1000,
-          ),
-        stepId: step.id,
-      }
-    : { ...error, stepId: step.id };
   await options.state.transitions.fail({
     tag: chain.tag,
     runId: chain.runId,
@@ -303,7 +292,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     endStep: step.endStep,
     hasTotalTimer: stepWork.timeouts.totalMs !== undefined,
     parentKey: assignment.parentKey,
-    runErrorJson: canonicalJson(runError),
+    runErrorJson: canonicalJson(runErrorOf(step, assignment.item, error)),
     edges: countedEdges(chain.plan, step.index, 'failed'),
     ...(isItem ? { successEdges: edgesOfSuccess(chain.plan, step.index) } : {}),
   });

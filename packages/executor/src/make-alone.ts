@@ -1,4 +1,4 @@
-import { canonicalJson, countedEdges, isPoison } from '@flotilla/engine';
+import { canonicalJson, countedEdges, isPoison, runErrorOf } from '@flotilla/engine';
 import { type AttemptAddress, type ClaimedAttempt, type Loss, readLosses } from '@flotilla/state';
 import { AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
@@ -96,7 +96,7 @@ async function charge(
     endStep: step.endStep,
     hasTotalTimer: work.timeouts.totalMs !== undefined,
     parentKey,
-    runErrorJson: canonicalJson({ ...error, stepId }),
+    runErrorJson: canonicalJson(runErrorOf(step, item, error)),
     quarantine: poison,
     alone,
     edges: countedEdges(plan, step.index, 'failed'),

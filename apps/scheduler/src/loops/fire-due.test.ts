@@ -70,6 +70,25 @@ describe('what is due', () => {
     expect((await world.state.readRun(runId))?.error).toMatchObject({ code: 'TIMEOUT' });
   });
 
+  test('ends the map of an item that nobody started within its queued time, as any failed item does', async () => {
+    const each = { ...work, timeouts: { queuedMs: 1 } };
+    const { runId, key } = await world.start({ m: { kind: 'map', over: '[1]', each } });
+    const map = key('m');
+    const settings = { concurrency: 1, toleratedFailures: 0, maxSteps: undefined, definitionSteps: 1 };
+    await world.state.transitions.startMap({ tag: world.tag, runId, key: map }, ['1'], settings);
+    await world.state.transitions.dispatched(world.tag, [], ['w', `${map}.0`, runId, 1]);
+    startLoop();
+    await eventually(async () => (await statusOf(runId)) === 'failed');
+    const { error } = (await world.state.readRun(runId))!;
+    expect(error).toMatchObject({ code: 'MAP_ITEMS_FAILED', stepId: 'm' });
+    expect(error?.message).toContain('m[0]: TIMEOUT: no attempt started within 1 ms');
+    const { steps } = await world.state.listSteps(runId, { limit: 5 });
+    expect(steps.map((step) => [step.stepId, step.error?.code])).toEqual([
+      ['m', 'MAP_ITEMS_FAILED'],
+      ['m[0]', 'TIMEOUT'],
+    ]);
+  });
+
   test('leaves a step alone that has begun or backs off when an old queued time is due', async () => {
     const { plan, runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 60_000 } } });
     const a = key('a');

@@ -1,6 +1,6 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
-import { canonicalJson, countedEdges } from '@flotilla/engine';
+import { canonicalJson, countedEdges, runErrorOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -162,7 +162,6 @@ class DueTimers {
         : `the step did not settle within ${step.work?.timeouts.totalMs} ms (totalMs)`,
     };
     const { item } = parseStepKey(key);
-    const stepId = item === undefined ? step.id : `${step.id}[${item}]`;
     await state.transitions.fail({
       tag,
       runId,
@@ -174,7 +173,7 @@ class DueTimers {
       endStep: step.endStep,
       hasTotalTimer: true,
       parentKey: item === undefined ? undefined : String(step.index),
-      runErrorJson: canonicalJson({ ...error, stepId }),
+      runErrorJson: canonicalJson(runErrorOf(step, item, error)),
       edges: countedEdges(plan, step.index, 'failed'),
       ...(item === undefined ? {} : { successEdges: countedEdges(plan, step.index, 'succeeded') }),
     });

@@ -53,6 +53,29 @@ describe('an attempt whose worker is gone', () => {
     );
   });
 
+  test('too often ends the map whose item it made, as any failed item does', async () => {
+    const { client, tag } = world;
+    const { runId, plan, key } = await world.start({
+      m: { kind: 'map', over: '[1]', each: { kind: 'task', use: 'work' } },
+    });
+    const item = `${key('m')}.0`;
+    const settings = { concurrency: 1, toleratedFailures: 0, maxSteps: undefined, definitionSteps: 1 };
+    await world.state.transitions.startMap({ tag, runId, key: key('m') }, ['1'], settings);
+    await world.claim(runId, plan, item, 'attempt-1');
+    await client.zadd(stateKey(tag, 'lease'), 0, `${runId}|${item}`);
+    const run = stateKey(tag, 'run', runId);
+    const header = (await client.hget(run, `s${item}`))!.split('|');
+    await client.hset(run, `s${item}`, header.with(2, '99').join('|'));
+    await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
+
+    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop.start();
+    await eventually(async () => (await world.state.readRun(runId))?.status === 'failed');
+    const { error } = (await world.state.readRun(runId))!;
+    expect(error).toMatchObject({ code: 'MAP_ITEMS_FAILED', stepId: 'm' });
+    expect(error?.message).toContain('m[0]: CRASH_LIMIT: ');
+  });
+
   test('is noticed at once behind a thousand attempts of living workers', async () => {
     const { client, tag } = world;
     const lease = stateKey(tag, 'lease');

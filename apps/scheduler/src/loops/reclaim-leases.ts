@@ -1,5 +1,5 @@
 import { isFlotillaError } from '@flotilla/contracts';
-import { canonicalJson, countedEdges, decideRetry, type Plan } from '@flotilla/engine';
+import { canonicalJson, countedEdges, decideRetry, type Plan, runErrorOf } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { endOverdueCleanup, isCleanup } from '../relay/cleanups.ts';
@@ -103,7 +103,6 @@ async function end(
         random: random(),
         cancelled: false,
       });
-  const stepId = item === undefined ? step.id : `${step.id}[${item}]`;
   await state.transitions.fail({
     tag,
     runId,
@@ -116,7 +115,7 @@ async function end(
     endStep: step.endStep,
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     parentKey: item === undefined ? undefined : String(index),
-    runErrorJson: canonicalJson({ ...error, stepId }),
+    runErrorJson: canonicalJson(runErrorOf(step, item, error)),
     quarantine: isCrash,
     edges: countedEdges(plan, index, 'failed'),
     ...(item === undefined ? {} : { successEdges: countedEdges(plan, index, 'succeeded') }),
