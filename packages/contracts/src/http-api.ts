@@ -102,6 +102,13 @@ export type CleanupList = z.infer<typeof cleanupListZ>;
 
 const cleanupNameZ = cleanupViewZ.pick({ number: true, stepId: true, kind: true, use: true });
 
+/** Names that one list of a receipt has at most. */
+export const MOST_LISTED_IN_RECEIPT = 10_000;
+export const RECEIPT_LISTS = [
+  ...(['stoppedSteps', 'finishedSteps', 'lostSteps', 'released', 'compensated', 'cleanedUp'] as const),
+  ...(['failedCleanups', 'pendingCleanups', 'pending'] as const),
+] as const;
+
 /** What a cancellation has done: the same for everybody who cancels the run, once it has ended. */
 export const cancelReceiptZ = z.object({
   status: z.enum(RUN_STATUSES),
@@ -131,6 +138,8 @@ export const cancelReceiptZ = z.object({
     pendingCleanups: z.array(cleanupNameZ.extend({ status: z.enum(CLEANUP_STATUSES) })),
     /** Steps whose attempt had not ended when the answer was due. */
     pending: z.array(z.string()),
+    /** How many names these lists leave out: of each the first 10,000 are told. Absent when they are whole. */
+    leftOut: z.partialRecord(z.enum(RECEIPT_LISTS), z.number()).optional(),
   }),
 });
 export type CancelReceipt = z.infer<typeof cancelReceiptZ>;

@@ -3,6 +3,8 @@ import {
   type CleanupView,
   type EventType,
   isTerminalRunStatus,
+  MOST_LISTED_IN_RECEIPT,
+  RECEIPT_LISTS,
   type RunStatus,
   type RunView,
   type StepView,
@@ -14,8 +16,6 @@ type Reads = Pick<RunApi, 'readHistory' | 'listSteps' | 'listCleanups'>;
 
 const HISTORY_PAGE = 1000;
 const PAGE = 500;
-/** Names that one list of a receipt has at most. */
-const MOST_LISTED = 10_000;
 
 const BY_THEMSELVES: ReadonlySet<EventType> = new Set<EventType>([
   'attempt-succeeded',
@@ -39,7 +39,7 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
     isCancelled: requestSeq !== undefined,
     ended: new Set([...ends.stopped, ...ends.finished, ...ends.lost]),
   });
-  return {
+  return shortened({
     runId,
     requestedAt,
     ...(run.endedAt !== undefined && { endedAt: run.endedAt }),
@@ -51,7 +51,20 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
     released,
     ...cleanups,
     pending,
-  };
+  });
+}
+
+/** Whoever reads a list must be able to tell that it is not whole. */
+function shortened(receipt: Receipt): Receipt {
+  const leftOut: Receipt['leftOut'] = {};
+  for (const name of RECEIPT_LISTS) {
+    const list: unknown[] = receipt[name];
+    const surplus = list.length - MOST_LISTED_IN_RECEIPT;
+    if (surplus <= 0) continue;
+    leftOut[name] = surplus;
+    list.length = MOST_LISTED_IN_RECEIPT;
+  }
+  return Object.keys(leftOut).length === 0 ? receipt : { ...receipt, leftOut };
 }
 
 function outcomeOf(run: RunView, decided: RunStatus): RunStatus {
@@ -64,7 +77,7 @@ async function readEnds(api: Reads, runId: string, requestSeq: number | undefine
   const finished = new Set<string>();
   const lost = new Set<string>();
   let after = requestSeq;
-  while (after !== undefined && stopped.size < MOST_LISTED) {
+  while (after !== undefined) {
     const { events, next } = await api.readHistory(runId, { after, limit: HISTORY_PAGE });
     for (const { type, stepId } of events) {
       if (stepId === undefined) continue;
@@ -94,7 +107,7 @@ async function readSteps(
       else if (isCancelled && wasWaitedFor(step) && !ended.has(step.stepId)) released.push(step.stepId);
     }
     cursor = page.cursor;
-  } while (cursor !== undefined && pending.length < MOST_LISTED && released.length < MOST_LISTED);
+  } while (cursor !== undefined);
   return { pending, released };
 }
 
@@ -115,7 +128,7 @@ async function readCleanups(api: Reads, run: RunView): Promise<Cleanups> {
     const page = await api.listCleanups(run.runId, { limit: PAGE, ...(cursor !== undefined && { cursor }) });
     all.push(...page.cleanups);
     cursor = page.cursor;
-  } while (cursor !== undefined && all.length < MOST_LISTED);
+  } while (cursor !== undefined);
   for (const { number, stepId, kind, use, status, error } of all.reverse()) {
     const cleanup = { number, stepId, kind, use };
     if (!CLEANUP_ENDS.has(status)) told.pendingCleanups.push({ ...cleanup, status });

@@ -1,3 +1,4 @@
+import type { CancelReceipt } from '@flotilla/contracts';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ECHO, startTestServer, type TestServer } from './testing/start-test-server.ts';
 
@@ -60,6 +61,26 @@ describe('POST /v1/runs/{id}/cancel', () => {
       receipt: { stoppedSteps: ['stopped'], finishedSteps: ['failed'], lostSteps: ['lost'], released: ['waited'] },
     });
   });
+
+  test('says how many names its lists leave out', async () => {
+    const { steps } = server.api.runs.get('r1')!;
+    const [first] = steps;
+    steps.splice(0);
+    for (let index = 0; index < 10_003; index += 1) {
+      steps.push({ ...first!, stepId: `waited-${index}`, status: 'cancelled', startedAt: 1, reason: 'run-ending' });
+    }
+    const answer = server.send('POST', '/v1/runs/r1/cancel');
+    await untilCancelling();
+    for (let index = 0; index < 12_000; index += 1)
+      server.api.append('r1', { type: 'attempt-cancelled', stepId: `stopped-${index}` });
+    server.api.finish('r1', 'cancelled');
+    const { receipt } = (await answer).body as unknown as CancelReceipt;
+    expect(receipt.leftOut).toEqual({ stoppedSteps: 2000, released: 3 });
+    expect([receipt.stoppedSteps.length, receipt.stoppedSteps.at(-1)]).toEqual([10_000, 'stopped-9999']);
+    expect(receipt.released).toHaveLength(10_000);
+    const again = await server.send('POST', '/v1/runs/r1/cancel');
+    expect((again.body as unknown as CancelReceipt).receipt).toEqual(receipt);
+  }, 20_000);
 
   test('answers after waitMs with what has not ended', async () => {
     server.api.runs.get('r1')!.steps[0]!.status = 'running';

@@ -34,6 +34,13 @@ describe('cancel', () => {
     expect(stdout).toContain('./flotilla cancel 00-r1 --wait');
   });
 
+  test('says how many names the receipt leaves out', async () => {
+    const body = { status: 'cancelled', receipt: { ...nothing, released: ['a', 'b'], leftOut: { released: 7 } } };
+    await shell.serve({ [path]: { body } });
+    const { stdout } = await shell.run(['cancel', '00-r1']);
+    expect(stdout).toContain('released: a, b and 7 more\n');
+  });
+
   test('--wait goes on until the run has ended, and prints the receipt of all of it', async () => {
     let calls = 0;
     await shell.serve({

@@ -1,4 +1,4 @@
-import { type CancelReceipt, isTerminalRunStatus } from '@flotilla/contracts';
+import { type CancelReceipt, isTerminalRunStatus, type RECEIPT_LISTS } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -59,22 +59,25 @@ function tell(terminal: Terminal, runId: string, { receipt, status }: CancelRece
   if (!receipt.alreadyEnded) printLine(terminal, `${runId} ${status}`);
   else if (hasEnded) printLine(terminal, `${runId} had ended before: ${status}`);
   else printLine(terminal, `${runId} was ending before, and will be ${receipt.outcome}`);
-  const list = (what: string, names: readonly string[]) => {
-    if (names.length > 0) printLine(terminal, plainText(`${what}: ${names.join(', ')}`));
+  const list = (what: string, field: (typeof RECEIPT_LISTS)[number], names: readonly string[]) => {
+    const leftOut = receipt.leftOut?.[field];
+    const more = leftOut === undefined ? '' : ` and ${leftOut} more`;
+    if (names.length > 0) printLine(terminal, plainText(`${what}: ${names.join(', ')}${more}`));
   };
   const nameOf = ({ stepId, use }: { stepId: string; use: string }) => `${stepId} (${use})`;
-  list('stopped', receipt.stoppedSteps);
-  list('had ended by itself', receipt.finishedSteps);
-  list('could not be stopped, its worker died', receipt.lostSteps);
-  list('released', receipt.released);
-  list('compensated', receipt.compensated);
-  list('cleaned up', receipt.cleanedUp.map(nameOf));
+  list('stopped', 'stoppedSteps', receipt.stoppedSteps);
+  list('had ended by itself', 'finishedSteps', receipt.finishedSteps);
+  list('could not be stopped, its worker died', 'lostSteps', receipt.lostSteps);
+  list('released', 'released', receipt.released);
+  list('compensated', 'compensated', receipt.compensated);
+  list('cleaned up', 'cleanedUp', receipt.cleanedUp.map(nameOf));
   list(
     'NOT cleaned up',
+    'failedCleanups',
     receipt.failedCleanups.map(({ error, ...cleanup }) => `${nameOf(cleanup)}: ${error?.message ?? 'failed'}`),
   );
-  list('still to be cleaned up', receipt.pendingCleanups.map(nameOf));
-  list('still running', receipt.pending);
+  list('still to be cleaned up', 'pendingCleanups', receipt.pendingCleanups.map(nameOf));
+  list('still running', 'pending', receipt.pending);
   if (hasEnded) return;
   printLine(terminal, 'no further step starts, and the running ones have been told to stop;');
   printLine(terminal, `wait for them with: ./flotilla cancel ${runId} --wait`);
