@@ -251,6 +251,22 @@ describe('redriving', () => {
     expect(await state.redriveDeadLetters(runId, both)).toMatchObject({ redriven: [false, false] });
   });
 
+  test('of a step that has never failed is refused, however often its run was opened', async () => {
+    const runId = await deadRun();
+    await state.redriveDeadLetters(runId, ['pay']);
+    await reopen(runId, 2);
+    await failStep(runId, '0');
+    await expect(state.redriveDeadLetters(runId, ['ship'])).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+    expect(await state.redriveDeadLetters(runId, ['ship', 'pay'])).toMatchObject({ redriven: [false, true] });
+  });
+
+  test('and discarding refuse an opening that the run has not come to', async () => {
+    const runId = await deadRun();
+    await expect(state.redriveDeadLetters(runId, ['pay'], 2)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+    await expect(state.discardDeadLetters(runId, ['pay'], 2)).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });
+    expect(await listed()).toHaveLength(1);
+  });
+
   test('of what is no dead letter is refused', async () => {
     const runId = await deadRun();
     await expect(state.redriveDeadLetters(runId, ['ship'])).rejects.toMatchObject({ code: 'DEAD_LETTER_NOT_FOUND' });

@@ -1,7 +1,8 @@
-import { FlotillaError, type RunStatus } from '@flotilla/contracts';
+import { type EventType, FlotillaError, type RunStatus } from '@flotilla/contracts';
 import { hasFailedForGood, openingOf } from './dead-letter-view.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
+import { readHistory } from './read-history.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
 import { retryRun } from './retry-run.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
@@ -38,6 +39,7 @@ export async function redriveDeadLetters(
       redriven: steps.map(() => false),
     };
     if (opening !== undefined && opening < stands.opening) return already;
+    if (opening !== undefined && opening > stands.opening) throw notOpened(runId, opening, stands.opening);
     const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
     if (listed.length > 0) {
       const redriven = await openAgain(dependencies, runId, listed, stands.opening);
@@ -46,7 +48,8 @@ export async function redriveDeadLetters(
       return { ...redriven, redriven: stands.isListed.map((isListed) => isListed && !redriven.alreadyRedriven) };
     }
     // Whatever it failed with before has been taken up.
-    if (stands.opening > 1 && stands.hasFailed.includes(false)) return already;
+    const others = steps.filter((_, index) => !stands.hasFailed[index]);
+    if (stands.opening > 1 && (await hasOneFailedBefore(dependencies, runId, stands.createdAt, others))) return already;
     if (stands.isActive) {
       throw new FlotillaError(
         'RUN_STILL_ACTIVE',
@@ -55,6 +58,30 @@ export async function redriveDeadLetters(
     }
     throw notFound(runId, stepIds);
   }
+}
+
+const FAILURES: ReadonlySet<EventType> = new Set<EventType>(['step-failed', 'step-quarantined']);
+const HISTORY_PAGE = 1000;
+
+/** Only the history knows: when a step is made anew, what it had failed with is taken away. */
+async function hasOneFailedBefore(
+  dependencies: RedriveDependencies,
+  runId: string,
+  createdAt: number,
+  steps: readonly number[],
+): Promise<boolean> {
+  const ids = new Set(steps.map((step) => dependencies.plan.steps[step]!.id));
+  for (let after: number | undefined = -1; after !== undefined && ids.size > 0; ) {
+    const page = await readHistory(dependencies, runId, createdAt, { after, limit: HISTORY_PAGE });
+    if (page.events.some(({ type, stepId }) => FAILURES.has(type) && ids.has(stepId ?? ''))) return true;
+    after = page.events.length < HISTORY_PAGE ? undefined : page.next;
+  }
+  return false;
+}
+
+function notOpened(runId: string, opening: number, real: number): FlotillaError {
+  const message = `run ${runId} has no opening ${opening}, the last one is ${real}`;
+  return new FlotillaError('DEAD_LETTER_NOT_FOUND', message);
 }
 
 /** Undefined when somebody has discarded one of the letters meanwhile: nothing was done. */
@@ -84,7 +111,8 @@ export async function discardDeadLetters(
 ): Promise<boolean[]> {
   const { plan, transitions } = dependencies;
   const steps = indexesOf(plan, runId, stepIds);
-  const { isActive, hasFailed } = await readStanding(dependencies, runId, steps);
+  const { isActive, hasFailed, opening: real } = await readStanding(dependencies, runId, steps);
+  if (opening !== undefined && opening > real) throw notOpened(runId, opening, real);
   if (!isActive && hasFailed.includes(false)) throw notFound(runId, stepIds);
   const tag = tagOfRun(dependencies, runId);
   const done: boolean[] = [];
@@ -120,6 +148,7 @@ export function indexesOf(plan: PlanShape, runId: string, stepIds: readonly stri
 interface Standing {
   /** Of the run's status. */
   letter: string;
+  createdAt: number;
   /** It has ended failed or timed out. */
   isDead: boolean;
   isActive: boolean;
@@ -141,9 +170,10 @@ async function readStanding(
     client.zmscore(stateKey(tag, 'deadLetters', runId), ...steps.map(String)),
   ]);
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  const { letter } = parseRunMeta(packed);
+  const { letter, createdAt } = parseRunMeta(packed);
   return {
     letter,
+    createdAt,
     isDead: letter === 'F' || letter === 'T',
     isActive: !'SFCT'.includes(letter),
     opening: openingOf(reopened),
