@@ -25,6 +25,8 @@ export const GATES = [
   'storage',
   /** The run is ending: attempts are being stopped, or what it has done is being undone. */
   'ending',
+  /** The run was told to go on after its end: what is made anew is being taken back, and nothing of it starts. */
+  'reopening',
 ] as const;
 export type GateKind = (typeof GATES)[number];
 

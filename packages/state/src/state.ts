@@ -184,6 +184,12 @@ export class State<P extends PlanShape> {
     return readDeadLetter({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, stepId);
   }
 
+  /** True from a retry of the run until it goes on. */
+  async isReopening(runId: string): Promise<boolean> {
+    const packed = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), 'm');
+    return packed != null && parseRunMeta(packed).letter === 'a';
+  }
+
   /** See `redriveDeadLetters`. */
   async redriveDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<RedrivenRun> {
     const plan = await this.#planOfRun(runId);

@@ -50,12 +50,14 @@ export async function explainRun(
   const { steps, isWhole } = await readSteps(state, runId);
   const asked = stepId === undefined ? [...steps.values()] : await readAsked(state, plan, runId, stepId, steps);
   const hasEnded = isTerminalRunStatus(run.status);
-  const open = hasEnded ? [] : asked.filter(({ status }) => !isSettledStepStatus(status));
+  const isReopening = run.status === 'pending' && run.opening !== undefined && (await state.isReopening(runId));
+  // What its steps say is of the opening before, and on its way out.
+  const open = hasEnded || isReopening ? [] : asked.filter(({ status }) => !isSettledStepStatus(status));
   const keyed = open.map((step): KeyedStep => ({ step, key: keyOf(plan, step.stepId)! }));
   const cleanup = await cleanupInTurn(state, plan, run);
   if (cleanup !== undefined && (stepId ?? cleanup.step.stepId) === cleanup.step.stepId) keyed.push(cleanup);
   const around = await readSurroundings(dependencies, run, keyed, steps);
-  const ofRun = hasEnded ? [] : await gatesOfRun(state, plan, run, around.waits);
+  const ofRun = hasEnded ? [] : await gatesOfRun(state, plan, { ...run, isReopening }, around.waits);
   const gates = [...ofRun, ...gatesOfSteps(plan, keyed, around)];
   return {
     runId,
@@ -220,8 +222,19 @@ function gatesOfSteps(plan: Plan, keyed: readonly KeyedStep[], around: AroundAll
 }
 
 /** What holds the run as a whole. */
-async function gatesOfRun(state: State<Plan>, plan: Plan, run: RunView, { now }: Waits): Promise<Gate[]> {
+async function gatesOfRun(
+  state: State<Plan>,
+  plan: Plan,
+  run: RunView & { isReopening: boolean },
+  { now }: Waits,
+): Promise<Gate[]> {
   const { status, runId } = run;
+  if (run.isReopening) {
+    const since = (await lastEventAt(state, runId, ['run-retried'])) ?? now;
+    const message =
+      'the run is being opened again: what is made anew is being taken back, and no step starts until it is';
+    return [{ gate: 'reopening', subject: runId, since, message }];
+  }
   if (status === 'paused') {
     const since = (await lastEventAt(state, runId, ['run-paused'])) ?? now;
     return [{ gate: 'pause', subject: runId, since, message: 'the run is paused: no step starts until it is resumed' }];

@@ -113,14 +113,14 @@ export class LoopWorld {
     return reply.claimed;
   }
 
-  /** The attempt fails and is tried again `retryInMs` later. */
+  /** The attempt fails and is tried again `retryInMs` later; undefined: it has failed for good. */
   async failAttempt(
     runId: string,
     key: string,
     attemptId: string,
     fence: number,
     createdAt: number,
-    retryInMs: number,
+    retryInMs: number | undefined,
   ) {
     const errorJson = '{"type":"retryable","code":"STEP_FAILED","message":"no"}';
     return this.state.transitions.fail({
