@@ -87,6 +87,7 @@ export async function startWorker(
           namespace,
           queue,
           whenFree: () => executor.slots.whenFree(),
+          free: () => executor.slots.unclaimed,
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(queue),
           describe: (task) => executor.describeTask(task),

@@ -29,6 +29,11 @@ export class Slots {
     return Math.max(0, this.#limit - this.#taken);
   }
 
+  /** Free ones that nobody who holds a task waits for. */
+  get unclaimed(): number {
+    return Math.max(0, this.free - this.#holders.length);
+  }
+
   /**
    * Lowers how many may be taken for a reason of that name; Infinity lifts it. What is taken beyond it stays until it is
    * released.

@@ -10,6 +10,8 @@ export interface TaskConsumerOptions {
   queue: string;
   /** Resolves when there is a free slot. */
   whenFree: () => Promise<void>;
+  /** Slots that nobody waits for. */
+  free: () => number;
   /**
    * Runs a task's steps. Must take its slots synchronously, before it first awaits, so that the loop sees them taken.
    * Never rejects for a step's failure: those are state, not the queue's business.
@@ -30,6 +32,8 @@ const LOCK_RENEWAL_MS = 20_000;
 /** Longest block for a task: the loop comes around at least this often. */
 const BLOCK_SECONDS = 1;
 const AFTER_ERROR_MS = 250;
+/** Tasks that are fetched side by side while many slots are free: one after the other, thousands would take seconds. */
+const MOST_FETCHES = 8;
 const PROGRESS_MS = 1000;
 /** Most jobs whose progress is told in one go. */
 const MOST_PROGRESS = 100;
@@ -105,12 +109,39 @@ export class TaskConsumer {
         this.#movedAt = performance.now();
         this.#rebuilds = 0;
         this.#begin(job, token);
+        await this.#fetchMore(job.data.i.length);
       } catch (error) {
         this.#options.onError(error as Error);
         await this.#pause(AFTER_ERROR_MS);
       } finally {
         this.#fetching = false;
       }
+    }
+  }
+
+  /** As many as there are free slots for, if they are like the one before, and until no more wait. */
+  async #fetchMore(stepsOfTask: number): Promise<void> {
+    let steps = stepsOfTask;
+    while (!this.#stopping) {
+      const wanted = Math.min(MOST_FETCHES, Math.floor(this.#options.free() / Math.max(1, steps)));
+      if (wanted < 2) return;
+      this.#comeAround();
+      const tokens = Array.from({ length: wanted }, () => randomUUID());
+      const worker = this.#worker;
+      const fetches = await Promise.allSettled(tokens.map((token) => worker.getNextJob(token, { block: false })));
+      let failure: PromiseRejectedResult | undefined;
+      let fetched = 0;
+      fetches.forEach((fetch, index) => {
+        if (fetch.status === 'rejected') failure ??= fetch;
+        const job = fetch.status === 'fulfilled' ? (fetch.value as Job<Task> | undefined) : undefined;
+        if (job === undefined) return;
+        fetched += 1;
+        steps = Math.max(steps, job.data.i.length);
+        this.#begin(job, tokens[index]!);
+      });
+      if (fetched > 0) this.#movedAt = performance.now();
+      if (failure !== undefined) throw failure.reason;
+      if (fetched < wanted) return;
     }
   }
 

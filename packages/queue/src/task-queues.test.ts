@@ -41,6 +41,7 @@ function consume(options: Partial<TaskConsumerOptions>): TaskConsumer {
     namespace,
     queue: QUEUE,
     whenFree: () => Promise.resolve(),
+    free: () => 1,
     handle: () => Promise.resolve(),
     onTurn: () => undefined,
     onError: (error) => errors.push(error),
@@ -123,7 +124,7 @@ describe('a consumer', () => {
         });
       });
     };
-    consume({ handle, whenFree: () => (free > 0 ? Promise.resolve() : freed.promise) });
+    consume({ handle, whenFree: () => (free > 0 ? Promise.resolve() : freed.promise), free: () => free });
     await queues.add(QUEUE, ['1', '2', '3', '4'].map(outgoing));
     await eventually(() => ends.length === 2);
     // A look at the queue takes no longer than taking a task would: had it gone on, there would be three by now.
@@ -134,6 +135,33 @@ describe('a consumer', () => {
     ends[1]!();
     await eventually(() => ends.length === 4);
     for (const end of ends) end();
+  });
+
+  test('takes many tasks side by side when slots are free, each once and never more than there are slots', async () => {
+    let free = 30;
+    const end = Promise.withResolvers<void>();
+    const seen: string[] = [];
+    const handle = ({ i }: Task): Promise<void> => {
+      free -= i.length;
+      seen.push(i[0]![2]);
+      expect(free).toBeGreaterThanOrEqual(0);
+      return end.promise;
+    };
+    const never = new Promise<void>(() => undefined);
+    await queues.add(
+      QUEUE,
+      Array.from({ length: 100 }, (_, index) => outgoing(String(index))),
+    );
+    let turns = 0;
+    const whenFree = () => (free > 0 ? Promise.resolve() : never);
+    const consumer = consume({ handle, whenFree, free: () => free, onTurn: () => (turns += 1) });
+    await eventually(() => free === 0);
+    // Eight at a time and not one by one: fewer turns of the loop than tasks.
+    expect(turns).toBeLessThan(15);
+    expect(new Set(seen).size).toBe(30);
+    expect(await queues.waitingCount(QUEUE)).toBe(70);
+    await consumer.stopTaking();
+    end.resolve();
   });
 
   test('gives a sign of life at each turn, with nothing to do and with all slots taken', async () => {
