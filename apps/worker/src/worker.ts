@@ -87,7 +87,8 @@ export async function startWorker(
           namespace,
           queue,
           whenFree: () => executor.slots.whenFree(),
-          free: () => executor.slots.unclaimed,
+          // Its share: what all queues fetch side by side finds slots.
+          free: () => Math.floor(executor.slots.unclaimed / queues.length),
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(queue),
           describe: (task) => executor.describeTask(task),

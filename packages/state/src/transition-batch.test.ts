@@ -210,6 +210,22 @@ describe('a batch on a real Redis', () => {
     for (const command of ['hmget', 'hset', 'rpush']) expect(stats).toMatch(`cmdstat_${command}:calls=1,`);
   });
 
+  test('keeps no more of what it has taken apart than it may, however many texts come', async () => {
+    const batch = new TransitionBatch({ ...options, client: connection.client });
+    const sources = (index: number) => Array.from({ length: 250 }, (_, need) => 100_000 + index * 250 + need).join(',');
+    const claim = (index: number) =>
+      batch.applyHot(tag, 'claim', [`00-none-${index}`, 'w', '0', '0|a|0|1000|', sources(index)], ['1', `a${index}`]);
+    for (let first = 0; first < 4000; first += 200) {
+      const replies = await Promise.all(Array.from({ length: 200 }, (_, index) => claim(first + index)));
+      expect(new Set(replies.map(([what]) => what))).toEqual(new Set(['refused']));
+    }
+    const memory = await connection.client.info('memory');
+    const bytes = Number(/used_memory_vm_functions:(\d+)/.exec(memory)?.[1]);
+    // A million needs, 7 MB of text, were taken apart: kept, their lists alone would fill 50 MB and more.
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThan(20_000_000);
+  });
+
   test('shares script calls among a thousand askers', async () => {
     const batch = new TransitionBatch({ ...options, client: connection.client });
     await batch.apply(tag, 'renew', ['w', 0]);

@@ -23,7 +23,7 @@ T['start-delay'] = function(tag, a)
   return { 'started' }
 end
 
--- Keeps items of a map before it starts; repeated or abandoned without harm. 
+-- Keeps items of a map before it starts; repeated or abandoned without harm.
 -- Args: runId, step key, opening, first, items (JSON)…
 T['stage-items'] = function(tag, a, count)
   local run, header, refusal = openWaiting(tag, a, ARGV[a + 2])
