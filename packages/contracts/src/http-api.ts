@@ -105,7 +105,15 @@ const cleanupNameZ = cleanupViewZ.pick({ number: true, stepId: true, kind: true,
 /** Names that one list of a receipt has at most. */
 export const MOST_LISTED_IN_RECEIPT = 10_000;
 export const RECEIPT_LISTS = [
-  ...(['stoppedSteps', 'finishedSteps', 'lostSteps', 'released', 'compensated', 'cleanedUp'] as const),
+  ...([
+    'stoppedSteps',
+    'abandonedSteps',
+    'finishedSteps',
+    'lostSteps',
+    'released',
+    'compensated',
+    'cleanedUp',
+  ] as const),
   ...(['failedCleanups', 'pendingCleanups', 'pending'] as const),
 ] as const;
 
@@ -122,6 +130,8 @@ export const cancelReceiptZ = z.object({
     alreadyEnded: z.boolean(),
     /** Steps whose running attempt was stopped. */
     stoppedSteps: z.array(z.string()),
+    /** Those of them whose handler did not look at its AbortSignal: it may still go on outside. Absent when there are none. */
+    abandonedSteps: z.array(z.string()).optional(),
     /** Steps whose attempt ended by itself after the request, as it would have without. */
     finishedSteps: z.array(z.string()),
     /** Steps whose attempt could not be stopped: its worker had died. */

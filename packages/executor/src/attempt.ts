@@ -104,7 +104,9 @@ export async function makeAttempt(
     }
     if (control.cause === 'cancelled' || control.cause === 'drain' || control.cause === 'superseded') {
       void breaker?.settle('ignored');
-      await executor.options.state.transitions.release(address, control.cause);
+      // Told apart for the receipt: the attempt is over, what its handler does outside is not.
+      const goesOn = control.cause === 'cancelled' && end.kind === 'abandoned';
+      await executor.options.state.transitions.release(address, goesOn ? 'abandoned' : control.cause);
       return undefined;
     }
     await fail(attempt, end);

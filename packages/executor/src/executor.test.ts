@@ -256,6 +256,29 @@ describe('an executor', () => {
     expect((await state.readRun(other.runId))?.status).toBe('succeeded');
   });
 
+  test('records of an attempt that a cancellation stops whether its handler has stopped, too', async () => {
+    const [listens, deaf] = [await start({ a: work }), await start({ a: work })];
+    let begun = 0;
+    const executor = createExecutor((_, { signal, runId }) => {
+      begun += 1;
+      return new Promise<Json>((_resolve, reject) => {
+        if (runId === listens.runId) signal.addEventListener('abort', () => reject(signal.reason));
+      });
+    });
+    const tasks = [listens, deaf].map(({ step }) => executor.runTask({ v: 1, i: [step('a')] }));
+    await eventually(() => begun === 2);
+    await Promise.all([listens, deaf].map(({ runId }) => state.cancelRun(runId)));
+    await executor.abortEnding();
+    await within(Promise.all(tasks), 4000, 'the attempts to end');
+    const reasons = await Promise.all(
+      [listens, deaf].map(async ({ runId }) => {
+        const { events } = await state.readHistory(runId, { after: -1, limit: 100 });
+        return events.find(({ type }) => type === 'attempt-cancelled')?.data?.['reason'];
+      }),
+    );
+    expect(reasons).toEqual(['cancelled', 'abandoned']);
+  });
+
   test('drained hands back what does not end in time, charges nothing and takes no more', async () => {
     const { runId, step } = await start({ a: work, b: work });
     const executor = createExecutor(

@@ -529,6 +529,14 @@ export const V10: readonly Mutant[] = [
     },
   },
   {
+    name: 'a receipt claims that a handler goes on which has stopped',
+    mutate(recording, chance) {
+      const told = receiptsOf(recording).filter(({ stoppedSteps }) => stoppedSteps.length > 0);
+      const receipt = pickFrom(chance, told, 'receipt');
+      receipt.abandonedSteps = [receipt.stoppedSteps[0]!];
+    },
+  },
+  {
     name: 'a receipt leaves out what could not be cleaned up',
     mutate(recording) {
       for (const receipt of receiptsOf(recording)) receipt.failedCleanups = [];

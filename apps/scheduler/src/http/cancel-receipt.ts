@@ -46,6 +46,7 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
     outcome: outcomeOf(run, outcome),
     alreadyEnded: requestSeq === undefined,
     stoppedSteps: ends.stopped,
+    ...(ends.abandoned.length > 0 && { abandonedSteps: ends.abandoned }),
     finishedSteps: ends.finished,
     lostSteps: ends.lost,
     released,
@@ -58,7 +59,7 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
 function shortened(receipt: Receipt): Receipt {
   const leftOut: Receipt['leftOut'] = {};
   for (const name of RECEIPT_LISTS) {
-    const list: unknown[] = receipt[name];
+    const list: unknown[] = receipt[name] ?? [];
     const surplus = list.length - MOST_LISTED_IN_RECEIPT;
     if (surplus <= 0) continue;
     leftOut[name] = surplus;
@@ -74,20 +75,22 @@ function outcomeOf(run: RunView, decided: RunStatus): RunStatus {
 /** How attempts have ended since the cancellation, by step, in the order of the history. */
 async function readEnds(api: Reads, runId: string, requestSeq: number | undefined) {
   const stopped = new Set<string>();
+  const abandoned = new Set<string>();
   const finished = new Set<string>();
   const lost = new Set<string>();
   let after = requestSeq;
   while (after !== undefined) {
     const { events, next } = await api.readHistory(runId, { after, limit: HISTORY_PAGE });
-    for (const { type, stepId } of events) {
+    for (const { type, stepId, data } of events) {
       if (stepId === undefined) continue;
+      if (type === 'attempt-cancelled' && data?.['reason'] === 'abandoned') abandoned.add(stepId);
       if (type === 'attempt-cancelled') stopped.add(stepId);
       else if (type === 'attempt-lost') lost.add(stepId);
       else if (BY_THEMSELVES.has(type)) finished.add(stepId);
     }
     after = events.length < HISTORY_PAGE ? undefined : next;
   }
-  return { stopped: [...stopped], finished: [...finished], lost: [...lost] };
+  return { stopped: [...stopped], abandoned: [...abandoned], finished: [...finished], lost: [...lost] };
 }
 
 async function readSteps(

@@ -47,18 +47,22 @@ describe('POST /v1/runs/{id}/cancel', () => {
     const { steps } = server.api.runs.get('r1')!;
     const [first] = steps;
     steps.splice(0);
-    for (const stepId of ['stopped', 'failed', 'lost', 'waited', 'untouched']) {
+    for (const stepId of ['stopped', 'deaf', 'failed', 'lost', 'waited', 'untouched']) {
       const begun = stepId === 'untouched' ? { reason: 'run-ended' } : { startedAt: 1, reason: 'run-ending' };
       steps.push({ ...first!, stepId, status: 'cancelled', ...begun });
     }
     const answer = server.send('POST', '/v1/runs/r1/cancel');
     await untilCancelling();
     server.api.append('r1', { type: 'attempt-cancelled', stepId: 'stopped' });
+    server.api.append('r1', { type: 'attempt-cancelled', stepId: 'deaf', data: { reason: 'abandoned' } });
     server.api.append('r1', { type: 'attempt-failed', stepId: 'failed' });
     server.api.append('r1', { type: 'attempt-lost', stepId: 'lost' });
     server.api.finish('r1', 'cancelled');
     expect((await answer).body).toMatchObject({
-      receipt: { stoppedSteps: ['stopped'], finishedSteps: ['failed'], lostSteps: ['lost'], released: ['waited'] },
+      receipt: {
+        ...{ stoppedSteps: ['stopped', 'deaf'], abandonedSteps: ['deaf'], finishedSteps: ['failed'] },
+        ...{ lostSteps: ['lost'], released: ['waited'] },
+      },
     });
   });
 

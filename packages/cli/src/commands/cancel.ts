@@ -66,6 +66,7 @@ function tell(terminal: Terminal, runId: string, { receipt, status }: CancelRece
   };
   const nameOf = ({ stepId, use }: { stepId: string; use: string }) => `${stepId} (${use})`;
   list('stopped', 'stoppedSteps', receipt.stoppedSteps);
+  list('may still go on outside, ignoring its signal', 'abandonedSteps', receipt.abandonedSteps ?? []);
   list('had ended by itself', 'finishedSteps', receipt.finishedSteps);
   list('could not be stopped, its worker died', 'lostSteps', receipt.lostSteps);
   list('released', 'released', receipt.released);

@@ -92,6 +92,15 @@ function findWrongLists(run: RunFacts, call: Acknowledged, accepted: HistoryEven
       types.includes(type) && seq > (accepted?.seq ?? Number.POSITIVE_INFINITY);
     return [...new Set(run.events.flatMap((event) => (isOne(event) ? [event.stepId] : [])))];
   };
+  const abandoned = new Set(
+    run.events.flatMap(({ type, stepId, seq, data }) =>
+      type === 'attempt-cancelled' &&
+      data?.['reason'] === 'abandoned' &&
+      seq > (accepted?.seq ?? Number.POSITIVE_INFINITY)
+        ? [stepId]
+        : [],
+    ),
+  );
   const hadAttempt = new Set<string | undefined>(
     stepsOf('attempt-cancelled', 'attempt-succeeded', 'attempt-failed', 'attempt-timed-out', 'attempt-lost'),
   );
@@ -100,6 +109,7 @@ function findWrongLists(run: RunFacts, call: Acknowledged, accepted: HistoryEven
   const ids = (cleanups: readonly { stepId: string }[]) => cleanups.map(({ stepId }) => stepId);
   const facts: [what: string, told: readonly unknown[], is: readonly unknown[]][] = [
     ['stopped', receipt.stoppedSteps, stepsOf('attempt-cancelled')],
+    ['abandoned', receipt.abandonedSteps ?? [], [...abandoned]],
     ['finished', receipt.finishedSteps, stepsOf('attempt-succeeded', 'attempt-failed', 'attempt-timed-out')],
     ['lost', receipt.lostSteps, stepsOf('attempt-lost')],
     ['released though an attempt of it has ended', receipt.released.filter((stepId) => hadAttempt.has(stepId)), []],
