@@ -1,5 +1,6 @@
 import type { AgentStatus } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { countsAgainstAgent } from './blame-agent.ts';
 import { classifyError } from './classify-error.ts';
 import {
@@ -209,31 +210,38 @@ describe('the health of an agent', () => {
   });
 
   test('moves as the table of agents allows, whatever happens', () => {
-    const seed = Number(process.env['FLOTILLA_SEED'] ?? Date.now() % 1_000_000);
-    let chance = seed;
-    const roll = (sides: number): number => {
-      chance = (chance * 1_103_515_245 + 12_345) % 2_147_483_648;
-      return Math.floor((chance / 2_147_483_648) * sides);
-    };
-    const fleet = new JudgedFleet(3);
-    const totals = { totalSucceeded: 0, totalFailed: 0 };
     const seen = new Set<string>();
-    let before: AgentStatus = 'healthy';
-    for (let round = 0; round < 3000; round += 1) {
-      totals.totalSucceeded += roll(3);
-      totals.totalFailed += roll(2);
-      fleet.does('a1', { ...totals, consecutiveFailures: roll(5), succeeded: roll(20), failed: roll(20) });
-      if (roll(10) === 0) fleet.silence('a1');
-      else if (roll(2) === 0) fleet.speak('a1');
-      const after = fleet.after(roll(8000)).status('a1').split(' ')[0] as AgentStatus;
-      if (after !== before) {
-        seen.add(`${before} ${after}`);
-        expect({ seed, round, before, after, allowed: AGENT_TRANSITIONS[before].includes(after) }).toMatchObject({
-          allowed: true,
-        });
+    const round = fc.record({
+      succeeded: fc.nat(19),
+      failed: fc.nat(19),
+      consecutiveFailures: fc.nat(4),
+      moreSucceeded: fc.nat(2),
+      moreFailed: fc.nat(1),
+      heard: fc.constantFrom('silenced', ...Array.from({ length: 5 }, () => 'speaks'), 'as before', 'as before'),
+      passedMs: fc.nat(8000),
+    });
+    const story = fc.property(fc.array(round, { minLength: 100, maxLength: 100 }), (rounds) => {
+      const fleet = new JudgedFleet(3);
+      const totals = { totalSucceeded: 0, totalFailed: 0 };
+      let before: AgentStatus = 'healthy';
+      for (const { succeeded, failed, consecutiveFailures, moreSucceeded, moreFailed, heard, passedMs } of rounds) {
+        totals.totalSucceeded += moreSucceeded;
+        totals.totalFailed += moreFailed;
+        fleet.does('a1', { ...totals, consecutiveFailures, succeeded, failed });
+        if (heard === 'silenced') fleet.silence('a1');
+        else if (heard === 'speaks') fleet.speak('a1');
+        const after = fleet.after(passedMs).status('a1').split(' ')[0] as AgentStatus;
+        if (after !== before) {
+          seen.add(`${before} ${after}`);
+          expect({ before, after, allowed: AGENT_TRANSITIONS[before].includes(after) }).toMatchObject({
+            allowed: true,
+          });
+        }
+        before = after;
       }
-      before = after;
-    }
+    });
+    const given = process.env['FLOTILLA_SEED'];
+    fc.assert(story, { numRuns: 60, ...(given === undefined || given === '' ? {} : { seed: Number(given) }) });
     // All moves among the four were made, so the table allows no more of them than there are.
     expect(seen.size).toBe(10);
   });
