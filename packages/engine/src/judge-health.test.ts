@@ -241,7 +241,7 @@ describe('the health of an agent', () => {
       }
     });
     const given = process.env['FLOTILLA_SEED'];
-    fc.assert(story, { numRuns: 60, ...(given === undefined || given === '' ? {} : { seed: Number(given) }) });
+    fc.assert(story, { numRuns: 150, ...(given === undefined || given === '' ? {} : { seed: Number(given) }) });
     // All moves among the four were made, so the table allows no more of them than there are.
     expect(seen.size).toBe(10);
   });
