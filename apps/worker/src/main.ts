@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { isFlotillaError } from '@flotilla/contracts';
 import { createLogger } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
@@ -47,6 +48,8 @@ async function main(): Promise<void> {
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   await starting;
+  // Where Node keeps compiled code it does so when a process exits; one that will be killed leaves nothing to the next.
+  flushCompileCache();
 }
 
 main().catch((error: unknown) => {
