@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { connectScheduler, schedulerUrl } from '../connect-scheduler.ts';
 import { checkNode, checkPnpm } from '../doctor/check-machine.ts';
-import { checkRedisServer } from '../doctor/check-redis-server.ts';
 import { checkScheduler } from '../doctor/check-scheduler.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -17,6 +16,8 @@ export function doctorCommand(terminal: Terminal, exit: Action): Command {
     .action(async (options: RemoteOptions) => {
       const client = connectScheduler(terminal, options);
       const url = schedulerUrl(terminal, options.url);
+      // Loaded by the only command that talks to Redis: the client for it is a quarter of a start.
+      const { checkRedisServer } = await import('../doctor/check-redis-server.ts');
       const findings = (
         await Promise.all([checkNode(), checkPnpm(), checkRedisServer(terminal.env), checkScheduler(client, url)])
       ).flat();

@@ -1,4 +1,3 @@
-import { compileWorkflow } from '@flotilla/engine';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { plainName, readImportFile } from '../import/read-import-file.ts';
@@ -22,6 +21,7 @@ export function importCommand(terminal: Terminal, _exit: Action): Command {
       const document = await readImportFile(file, terminal.cwd);
       const { timeScale } = options;
       const { definition } = importWfformat(document, { timeScale, fallbackName: plainName(file) });
+      const { compileWorkflow } = await import('@flotilla/engine');
       const compiled = compileWorkflow(definition);
       if (!compiled.ok) {
         throw new CliProblem('DEFINITION_INVALID', `${file} gives a workflow that cannot run`, {

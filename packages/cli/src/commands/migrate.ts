@@ -1,5 +1,4 @@
 import type { WorkflowDefinition } from '@flotilla/contracts';
-import { isLegacyDocument, migrateLegacy } from '@flotilla/engine';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { loadWorkflow } from '../documents/load-workflow.ts';
@@ -15,12 +14,13 @@ export function migrateCommand(terminal: Terminal, _exit: Action): Command {
     .argument('<file>', 'the legacy document: YAML or JSON')
     .option('--out <file>', 'write it there instead of to stdout; .yaml and .yml give YAML')
     .action(async (file: string, options: EmitOptions) => {
-      const definition = migrate(await loadWorkflow(file, terminal.cwd), file, terminal);
+      const definition = await migrate(await loadWorkflow(file, terminal.cwd), file, terminal);
       await emitDefinition(terminal, definition, options);
     });
 }
 
-function migrate(document: unknown, file: string, terminal: Terminal): WorkflowDefinition {
+async function migrate(document: unknown, file: string, terminal: Terminal): Promise<WorkflowDefinition> {
+  const { isLegacyDocument, migrateLegacy } = await import('@flotilla/engine');
   if (!isLegacyDocument(document as never)) {
     throw new CliProblem('DEFINITION_INVALID', `${file} is not a legacy document`, {
       hint: 'a legacy document has id, entry and steps; a definition with `flotilla: 1` needs no migration',

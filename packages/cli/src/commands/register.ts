@@ -1,6 +1,6 @@
 import type { FlotillaClient, RegisteredWorkflow } from '@flotilla/client';
 import { isFlotillaError, type Problem } from '@flotilla/contracts';
-import { compileWorkflow, type Plan } from '@flotilla/engine';
+import type { Plan } from '@flotilla/engine';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
@@ -57,6 +57,7 @@ async function load(file: string, cwd: string): Promise<Candidate> {
   const candidate: Candidate = { file, document: undefined, plan: undefined, problems: [], registered: undefined };
   try {
     const document = await loadWorkflow(file, cwd);
+    const { compileWorkflow } = await import('@flotilla/engine');
     const compiled = compileWorkflow(document);
     if (!compiled.ok) return { ...candidate, problems: compiled.problems };
     return { ...candidate, document, plan: compiled.plan, problems: compiled.warnings };

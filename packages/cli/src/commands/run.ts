@@ -1,6 +1,5 @@
 import type { FlotillaClient, StartOptions, WorkflowReference } from '@flotilla/client';
 import type { Durability, Json, RunView } from '@flotilla/contracts';
-import { compileWorkflow } from '@flotilla/engine';
 import { Command, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
@@ -84,6 +83,8 @@ async function stepsOf(client: FlotillaClient, name: string): Promise<number | u
 async function referenceOf(workflow: string, terminal: Terminal): Promise<Reference> {
   if (!meansFile(workflow, terminal.cwd)) return { reference: workflow, name: workflow, totalSteps: undefined };
   const document = await loadWorkflow(workflow, terminal.cwd);
+  // Loaded by those who need it: most commands do not, and it is a third of their start.
+  const { compileWorkflow } = await import('@flotilla/engine');
   // The scheduler would say the same; without it there is no need for one to learn of a typo.
   const compiled = compileWorkflow(document);
   if (!compiled.ok) {

@@ -1,5 +1,4 @@
 import type { Problem } from '@flotilla/contracts';
-import { compileWorkflow } from '@flotilla/engine';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
@@ -40,6 +39,7 @@ async function findProblems(file: string, options: ValidateOptions, terminal: Te
     const { code, message, problems } = error;
     return problems.length > 0 ? problems : [{ code, path: '', message }];
   }
+  const { compileWorkflow } = await import('@flotilla/engine');
   const compiled = compileWorkflow(document);
   if (!compiled.ok) return compiled.problems;
   if (options.strict !== true) return compiled.warnings;
