@@ -86,6 +86,9 @@ describe('who watches histories', () => {
       processes: () => processes,
       tell: () => undefined,
       isDisturbed: () => false,
+      // Everything is there before the first look: nothing comes late.
+      lookEveryMs: 20,
+      checkAfterMs: 100,
     });
     watch.start();
     const over = { timeoutMs: WAIT_MS, intervalMs: 20, message: 'all runs to be looked at' };

@@ -30,6 +30,10 @@ export interface HistoryWatchOptions {
   tell: (line: string) => void;
   /** A fault is being made: what it hits cannot be judged before it is known. */
   isDisturbed: () => boolean;
+  /** Pause between two looks. Default 400. */
+  lookEveryMs?: number;
+  /** From the end of a run until it is checked: results that come late belong to its history. Default 3000. */
+  checkAfterMs?: number;
 }
 
 interface EndedRun {
@@ -37,10 +41,7 @@ interface EndedRun {
   run: RecordedRun;
 }
 
-const LOOK_EVERY_MS = 400;
 const RUNS_AT_ONCE = 6;
-/** Results that come late belong to the history. */
-const CHECK_AFTER_MS = 3000;
 const PAGE = 500;
 
 /** Reads the history of each run soon after its end, before it is removed, checks it against the invariants and drops it. */
@@ -56,6 +57,8 @@ export class HistoryWatch {
   steps = 0;
   doubleCommits = 0;
   readonly #options: HistoryWatchOptions;
+  readonly #lookEveryMs: number;
+  readonly #checkAfterMs: number;
   #ended: EndedRun[] = [];
   /** Accepted and not there. */
   readonly #missing = new Set<string>();
@@ -64,6 +67,8 @@ export class HistoryWatch {
 
   constructor(options: HistoryWatchOptions) {
     this.#options = options;
+    this.#lookEveryMs = options.lookEveryMs ?? 400;
+    this.#checkAfterMs = options.checkAfterMs ?? 3000;
   }
 
   start(): void {
@@ -74,10 +79,10 @@ export class HistoryWatch {
   async finish(timeoutMs: number): Promise<void> {
     const { open } = this.#options.load;
     const endsAt = performance.now() + timeoutMs;
-    while (open.size > 0 && performance.now() < endsAt) await pause(LOOK_EVERY_MS);
+    while (open.size > 0 && performance.now() < endsAt) await pause(this.#lookEveryMs);
     this.#stopped = true;
     await this.#loop;
-    await pause(CHECK_AFTER_MS);
+    await pause(this.#checkAfterMs);
     this.#check(Number.POSITIVE_INFINITY);
     this.#judgeMissing();
     for (const runId of open.keys()) this.problems.push(`G2 ${runId} has not ended`);
@@ -92,8 +97,8 @@ export class HistoryWatch {
         // Nobody answers while all that could is away; the next look finds what this one missed.
         this.lastFailure = (error as Error).message;
       }
-      if (!this.#options.isDisturbed()) this.#check(Date.now() - CHECK_AFTER_MS);
-      await pause(LOOK_EVERY_MS);
+      if (!this.#options.isDisturbed()) this.#check(Date.now() - this.#checkAfterMs);
+      await pause(this.#lookEveryMs);
     }
   }
 
