@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface EventuallyOptions {
   /** Default 5000. */
   timeoutMs?: number;
-  /** Pause between two checks. Default 10. */
+  /** Shortest pause between two checks. Default 10. Who has waited long looks less often: see `pauseMs`. */
   intervalMs?: number;
   /** What was waited for, for the error. */
   message?: string;
@@ -29,12 +29,23 @@ export async function eventually<T>(
     } catch (error) {
       lastError = error;
     }
-    if (performance.now() - startedMs >= timeoutMs) {
+    const waitedMs = performance.now() - startedMs;
+    if (waitedMs >= timeoutMs) {
       const why = lastError instanceof Error ? `: ${lastError.message}` : '';
       throw new Error(`waited ${timeoutMs} ms for ${message}${why}`, { cause: lastError });
     }
-    await delay(intervalMs);
+    await delay(pauseMs(waitedMs, intervalMs));
   }
+}
+
+const LONGEST_PAUSE_MS = 100;
+
+/**
+ * A twentieth of the time waited so far, within bounds: the end of a wait is noticed as exactly as its length matters, and
+ * those who wait for seconds leave the processor to what they wait for.
+ */
+function pauseMs(waitedMs: number, intervalMs: number): number {
+  return Math.max(intervalMs, Math.min(LONGEST_PAUSE_MS, waitedMs / 20));
 }
 
 /** Rejects when `promise` has not settled after `timeoutMs`. The promise itself goes on. */
