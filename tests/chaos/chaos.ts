@@ -8,7 +8,14 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FAULT_IDS, type FaultId, MIXES, readFaultList, SHORT_RUNS_MIX } from './driver/fault-table.ts';
+import {
+  FAULT_IDS,
+  type FaultId,
+  MIXES,
+  readFaultList,
+  SHORT_RUNS_BEGIN_WITH,
+  SHORT_RUNS_MIX,
+} from './driver/fault-table.ts';
 import { findFaketime } from './driver/inject/clock-faults.ts';
 import { isClean, jsonOf, keep, textOf } from './driver/report.ts';
 import { runChaos } from './driver/run-chaos.ts';
@@ -46,7 +53,9 @@ const result = await runChaos({
   // What was asked for by name has to come; of all that there are, as many as there is time for.
   mustCome: given.faults === undefined ? [] : faults,
   durationMs: minutes * 60_000,
-  ...(given.runs === undefined ? {} : { acceptedRuns: Number(given.runs), load: SHORT_RUNS }),
+  ...(given.runs === undefined
+    ? {}
+    : { acceptedRuns: Number(given.runs), load: SHORT_RUNS, beginWith: SHORT_RUNS_BEGIN_WITH }),
   ...(without === undefined ? {} : { without }),
   workers: Number(given.workers),
   schedulers: Number(given.schedulers),

@@ -6,8 +6,7 @@ const SLOW_SHARE = 0.08;
 
 /**
  * Runs of a second or two: chains, fans, layers, maps, branches, retries and delays. Some have a step of 3 to 6 s, so that
- * there is always one that is under way when a worker that stood still comes back: without that no late result could do
- * any harm.
+ * there are always some that outlast a fault.
  */
 export function shortGraph(chance: Chance): MixedGraph {
   return chance.next() < SLOW_SHARE ? slow(chance) : mixedGraph(chance);

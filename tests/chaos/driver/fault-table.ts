@@ -42,7 +42,7 @@ const FAULTS = {
     kind: 'freeze-worker',
     what: 'worker frozen (SIGSTOP), then continued',
     hold: 'worker',
-    variants: lasting(2, 8, 14, 40),
+    variants: lasting(14, 2, 8, 40),
     boundMs: 12_000,
   },
   F4: {
@@ -170,6 +170,9 @@ export const MIXES: Readonly<Record<'F27', readonly FaultId[]>> = { F27: ['F1', 
 
 /** What is made while a number of short runs is worked off. */
 export const SHORT_RUNS_MIX: readonly FaultId[] = ['F1', 'F3', 'F5', 'F6', 'F12', 'F19'];
+
+/** They come first, so that a few hundred runs meet them, too: a worker that dies, and one that comes back when it was given up. */
+export const SHORT_RUNS_BEGIN_WITH: readonly FaultId[] = ['F1', 'F3'];
 
 /** When several faults come together, what they hit may need this long. */
 export const MIX_BOUND_MS = 30_000;

@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { chanceOf } from '../random.ts';
-import { FAULT_IDS, type FaultId, faultOf, readFaultList, takesAttempts } from './fault-table.ts';
+import {
+  FAULT_IDS,
+  type FaultId,
+  faultOf,
+  readFaultList,
+  SHORT_RUNS_BEGIN_WITH,
+  SHORT_RUNS_MIX,
+  takesAttempts,
+} from './fault-table.ts';
 import { type PlannedFault, planFaults } from './plan-faults.ts';
 
 const MIX: FaultId[] = ['F1', 'F3', 'F5', 'F6', 'F12', 'F19'];
@@ -39,8 +47,26 @@ describe('the plan of faults', () => {
 
   test('uses each way of a fault in turn, without those that would take most of the window', () => {
     const names = (windowMs: number) => new Set(plan(3, ['F3'], windowMs).map(({ variant }) => variant.name));
-    expect(names(300_000)).toEqual(new Set(['2 s', '8 s', '14 s', '40 s']));
-    expect(names(100_000)).toEqual(new Set(['2 s', '8 s', '14 s']));
+    expect(names(300_000)).toEqual(new Set(['14 s', '2 s', '8 s', '40 s']));
+    expect(names(100_000)).toEqual(new Set(['14 s', '2 s', '8 s']));
+  });
+
+  test('begins with what is asked for, and nothing comes beside it; whatever is not among the faults does not come', () => {
+    for (let seed = 0; seed < 40; seed += 1) {
+      const planned = planFaults({
+        chance: chanceOf(seed),
+        faults: SHORT_RUNS_MIX,
+        windowMs: 600_000,
+        workers: 3,
+        beginWith: ['F9', ...SHORT_RUNS_BEGIN_WITH],
+      });
+      const [first, second, third] = planned;
+      expect([first?.id, second?.id, second?.variant.name]).toEqual(['F1', 'F3', '14 s']);
+      expect(third!.atMs).toBeGreaterThan(second!.atMs + second!.variant.holdMs);
+      // 600 runs at 16 a second, of which 10 s are warm-up.
+      expect(third!.atMs).toBeLessThan(27_500);
+      expect(new Set(planned.slice(0, SHORT_RUNS_MIX.length).map(({ id }) => id)).size).toBe(SHORT_RUNS_MIX.length);
+    }
   });
 
   test('lets single kinds of faults come one after the other', () => {

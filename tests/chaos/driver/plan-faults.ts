@@ -17,6 +17,8 @@ export interface PlanOptions {
   faults: readonly FaultId[];
   windowMs: number;
   workers: number;
+  /** Those of them that come first, in this order and each in its first way; nothing else does until they are over. */
+  beginWith?: readonly FaultId[];
 }
 
 /** A process that was killed or stopped is back after this, on a busy machine. */
@@ -29,11 +31,13 @@ const LEAST_GAP_MS = 500;
  * Which fault comes when, and to whom: decided by the seed alone. Every kind comes once before any comes twice, as far
  * as the window reaches, and each time in another way. Faults overlap, but never two that hold the same thing.
  */
-export function planFaults({ chance, faults, windowMs, workers }: PlanOptions): PlannedFault[] {
+export function planFaults({ chance, faults, windowMs, workers, beginWith = [] }: PlanOptions): PlannedFault[] {
   const planned: PlannedFault[] = [];
   const freeAt = new Map<string, number>();
   const turns = new Map<FaultId, number>();
-  let round: FaultId[] = [];
+  const opening = beginWith.filter((id) => faults.includes(id));
+  const others = faults.filter((id) => !opening.includes(id));
+  let round: FaultId[] = [...opening, ...shuffled(others, chance)];
   let atMs = 0;
   for (let tries = 0; tries < 100_000; tries += 1) {
     if (round.length === 0) round = shuffled(faults, chance);
@@ -49,9 +53,12 @@ export function planFaults({ chance, faults, windowMs, workers }: PlanOptions): 
     // With one kind alone each is to be seen by itself; in a mix the next may come while this one lasts.
     const gapMs = chance.between(LEAST_GAP_MS, 6000);
     atMs = startMs + gapMs + (faults.length === 1 ? variant.holdMs + faultOf(id).boundMs : 0);
+    if (planned.length === opening.length) atMs += Math.max(...planned.map(endOf)) - startMs;
   }
   return planned;
 }
+
+const endOf = ({ atMs, variant }: PlannedFault): number => atMs + variant.holdMs;
 
 function nextVariant(id: FaultId, turns: Map<FaultId, number>, windowMs: number): FaultVariant {
   const { variants } = faultOf(id);

@@ -47,6 +47,8 @@ export interface ChaosOptions {
   load?: Pick<Partial<LoadOptions>, 'activeRuns' | 'runsPerSecond' | 'inBatches' | 'graphOf'>;
   /** Switched off, to see that the checks find what it prevents. */
   without?: Safeguard;
+  /** Those of them that the plan begins with. Default: as the seed has it. */
+  beginWith?: readonly FaultId[];
   /** Instead of the plan that the seed makes: these, each when the bound of the one before has passed. */
   oneByOne?: readonly PlannedFault[];
   tell?: (line: string) => void;
@@ -135,7 +137,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 }
 
 async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, faults, durationMs, workers, acceptedRuns } = options;
+  const { seed, faults, durationMs, workers, acceptedRuns, beginWith = [] } = options;
   const { api } = scene.fleet;
   const load = new SteadyLoad({
     api,
@@ -158,7 +160,7 @@ async function playOn(scene: Scene, options: ChaosOptions): Promise<ChaosResult>
     options.oneByOne === undefined
       ? await makePlanned(
           scene,
-          planFaults({ chance: chanceOf(seed), faults, windowMs, workers }),
+          planFaults({ chance: chanceOf(seed), faults, windowMs, workers, beginWith }),
           windowMs,
           over.signal,
         )

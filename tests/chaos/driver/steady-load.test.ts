@@ -8,22 +8,28 @@ interface Submission extends Record<string, unknown> {
   definition: { steps: Record<string, { use?: string; compensate?: string }> };
 }
 
-/** Accepts everything, and keeps what was asked for. */
-function openScheduler() {
+/** Accepts everything, and keeps what was asked for. Nothing begins: with `lists` all that it accepted are pending. */
+function openScheduler({ lists = false } = {}) {
   const submitted: Submission[] = [];
   const cancelled: string[] = [];
+  /** Statuses whose runs were listed. */
+  const asked: (string | null)[] = [];
   const fetch: typeof globalThis.fetch = async (url, init) => {
-    const { pathname } = new URL(String(url));
+    const { pathname, searchParams } = new URL(String(url));
     const cancelledId = /^\/v1\/runs\/([^/]+)\/cancel$/.exec(pathname)?.[1];
     if (cancelledId !== undefined) cancelled.push(cancelledId);
-    if (cancelledId !== undefined || init?.method !== 'POST') return new Response('{"runs": []}');
+    if (cancelledId !== undefined || init?.method !== 'POST') {
+      const status = searchParams.get('status');
+      asked.push(status);
+      return new Response(JSON.stringify({ runs: lists && status === 'pending' ? submitted : [] }));
+    }
     const body = JSON.parse(String(init.body)) as Submission & { runs?: Submission[] };
     const runs = body.runs ?? [body];
     submitted.push(...runs);
     const answers = runs.map(({ runId }) => ({ runId, status: 'pending', deduplicated: false, durability: 'fast' }));
     return new Response(JSON.stringify(body.runs === undefined ? answers[0] : { runs: answers }));
   };
-  return { api: new FleetApi(() => ['http://scheduler.example'], fetch), submitted, cancelled };
+  return { api: new FleetApi(() => ['http://scheduler.example'], fetch), submitted, cancelled, asked };
 }
 
 const RUNS = 100;
@@ -62,6 +68,18 @@ describe.each([false, true])('a load (in batches: %s)', (inBatches) => {
     expect(cancelled.toSorted()).toEqual(undone.map(({ runId }) => runId).toSorted());
     expect(load.graphs.filter(({ graph }) => graph.isCancelled)).toEqual(undone);
   });
+});
+
+test('a load counts runs that have not begun: where no worker takes any it starts no more than are to be under way', async () => {
+  const { api, submitted, asked } = openScheduler({ lists: true });
+  const load = new SteadyLoad({ api, seed: 7, activeRuns: 5, mostRuns: RUNS, effects: false });
+  load.start();
+  await eventually(async () => asked.filter((status) => status === 'running').length >= 4, {
+    timeoutMs: 10_000,
+    message: 'the load to look again and again',
+  });
+  await load.stop();
+  expect(new Set(submitted.map(({ runId }) => runId)).size).toBe(5);
 });
 
 test('a load is repeated by its seed', async () => {

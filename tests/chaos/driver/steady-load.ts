@@ -90,14 +90,19 @@ export class SteadyLoad {
     this.#tellEnough();
   }
 
-  /** While nobody answers no more are started than those that are being submitted. */
+  /**
+   * Those that have not begun count as well: while no worker takes any, more would only pile up before it. While nobody
+   * answers no more are started than those that are being submitted.
+   */
   async #countActive(): Promise<number> {
-    try {
-      const { runs } = await this.#options.api.get<{ runs: unknown[] }>('/v1/runs?status=running&limit=500', {
-        timeoutMs: 2000,
-        repeat: false,
-      });
+    const count = async (status: string): Promise<number> => {
+      const path = `/v1/runs?status=${status}&limit=500`;
+      const { runs } = await this.#options.api.get<{ runs: unknown[] }>(path, { timeoutMs: 2000, repeat: false });
       return runs.length;
+    };
+    try {
+      const [pending, running] = await Promise.all([count('pending'), count('running')]);
+      return pending + running;
     } catch {
       return this.#options.activeRuns; // nobody can tell now; asked again soon
     }

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, type FleetMember } from '@flotilla/testing';
 import { queueOf } from '../scene.ts';
 import type { Injector } from './injury.ts';
+import { giveLongStep } from './long-step.ts';
 
 const BACK_MS = 90_000;
 
@@ -31,10 +32,11 @@ export const restartWorker: Injector = async (scene, { slot: preferred }) => {
 };
 
 /** F3 */
-export const freezeWorker: Injector = async (scene, { slot: preferred, variant }) => {
+export const freezeWorker: Injector = async (scene, { number, slot: preferred, variant }) => {
   const { member, release } = await scene.holdWorker(preferred);
-  const startAt = Date.now();
   try {
+    await giveLongStep(scene, member, `frozen-${number}`);
+    const startAt = Date.now();
     member.pause();
     await eventually(async () => (await stateOf(member)) === 'T', { timeoutMs: 2000, message: 'the process to stop' });
     await pause(variant.holdMs);
