@@ -156,6 +156,23 @@ describe('a step that is ready', () => {
   });
 });
 
+describe('a map that is about to be started', () => {
+  const map = (change: Partial<StepView>) => step({ kind: 'map', attempts: 0, ...change });
+  const full = around({ agents: [agent({ load: { running: 2, slots: 2 } })], queue: { depth: 3, position: 2 } });
+
+  test.each(['waiting', 'ready'] as const)('and is %s waits for no worker: only its items do', (status) => {
+    expect(gatesOfStep(map({ status }), full)).toEqual([]);
+    const item = map({ stepId: 'charge[3]', status: 'ready' });
+    expect(gatesOfStep(item, full).map(({ gate }) => gate)).toEqual(['queue', 'concurrency']);
+  });
+
+  test('waits for what it needs before', () => {
+    const needs = new Map([['cart', step({ stepId: 'cart', status: 'running' })]]);
+    const [gate, ...others] = gatesOfStep(map({ status: 'waiting', needs: ['cart'] }), { ...full, steps: needs });
+    expect([gate?.gate, gate?.subject, others]).toEqual(['dependency', 'cart', []]);
+  });
+});
+
 test('a step that has settled is held by nothing', () => {
   expect(gatesOfStep(step({ status: 'succeeded' }), around())).toEqual([]);
 });

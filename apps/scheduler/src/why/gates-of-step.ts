@@ -43,9 +43,9 @@ const MOST_NEEDS = 20;
 export function gatesOfStep(step: StepView, around: Surroundings): Gate[] {
   switch (step.status) {
     case 'waiting':
-      return isDispatched(step, around) ? waitsForWorker(step, around) : waitsForNeeds(step, around);
+      return isDispatched(step, around) ? waitsForStart(step, around) : waitsForNeeds(step, around);
     case 'ready':
-      return waitsForWorker(step, around);
+      return waitsForStart(step, around);
     case 'parked':
       return [whyParked(step, around)];
     case 'backing-off':
@@ -80,6 +80,11 @@ function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }
   // A step of very many needs has no list of them.
   const message = 'waits for the steps that it needs';
   return [{ stepId, gate: 'dependency', subject: stepId, since: runCreatedAt, message }];
+}
+
+/** A map is started by a scheduler, at once, whatever workers do: only its items wait for them. */
+function waitsForStart(step: StepView, around: Surroundings): Gate[] {
+  return step.kind === 'map' && !step.stepId.endsWith(']') ? [] : waitsForWorker(step, around);
 }
 
 /** Of a paused run it waits for nothing but the end of the pause, which is a gate of the run. */
