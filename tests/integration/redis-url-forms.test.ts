@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Durability, ProblemDocument, RunStarted } from '@flotilla/contracts';
 import {
   freePort,
   type RedisCluster,
@@ -8,6 +9,7 @@ import {
   type StartedProcess,
   spawnNode,
   startCluster,
+  startFleet,
   startSentinel,
   testNamespace,
 } from '@flotilla/testing';
@@ -32,21 +34,39 @@ interface Form {
   start: () => Promise<RedisCluster | SentinelSet>;
   /** As doctor shows it. */
   shown: RegExp;
+  /** What a start is answered that asks for this durability. */
+  durabilities: Partial<Record<Durability, Answer>>;
 }
+
+interface Answer {
+  status: number;
+  body: Partial<RunStarted> | Partial<ProblemDocument>;
+}
+
+const REFUSED: Answer = {
+  status: 422,
+  body: { code: 'DURABILITY_UNSUPPORTED', detail: 'durability above fast is not offered on a Cluster' },
+};
 
 const FORMS: Record<string, Form> = {
   'redis+cluster': {
     start: () => startCluster(),
     shown: /Redis [\d.]+, [\d.]+, [\d.]+ at redis\+cluster:\/\/127\.0\.0\.1:\d+,127\.0\.0\.1:\d+,127\.0\.0\.1:\d+/,
+    durabilities: { fast: { status: 201, body: { durability: 'fast' } }, fsynced: REFUSED, replicated: REFUSED },
   },
   'redis+sentinel': {
     start: () => startSentinel({ replicas: 1 }),
     shown: /Redis [\d.]+ at redis\+sentinel:\/\/127\.0\.0\.1:\d+,127\.0\.0\.1:\d+,127\.0\.0\.1:\d+\/flotilla\/0/,
+    // Whether `fsynced` is offered is a question of Redis' version.
+    durabilities: {
+      fast: { status: 201, body: { durability: 'fast' } },
+      replicated: { status: 201, body: { durability: 'replicated' } },
+    },
   },
 };
 
 describe.each(Object.keys(FORMS))('a REDIS_URL that begins with %s://', (scheme) => {
-  const { start, shown } = FORMS[scheme]!;
+  const { start, shown, durabilities } = FORMS[scheme]!;
   const namespace = testNamespace(import.meta.url);
   let url: string;
   beforeAll(async () => {
@@ -90,6 +110,27 @@ describe.each(Object.keys(FORMS))('a REDIS_URL that begins with %s://', (scheme)
       expect(checks.filter(({ check }) => check === 'redis')).toEqual([
         { check: 'redis', state: 'ok', message: expect.stringMatching(shown) },
       ]);
+    },
+    MOST_MS,
+  );
+
+  test(
+    'is one whose runs are as lasting as was asked, or refused with nothing stored',
+    async () => {
+      const fleet = await startFleet({ redis: { url }, namespace: testNamespace(import.meta.url), workers: 0 });
+      try {
+        const steps = { only: { kind: 'task', use: 'flotilla.echo' } };
+        const definition = { flotilla: 1, name: 'lasting', steps };
+        for (const [durability, answer] of Object.entries(durabilities)) {
+          const submission = { definition, runId: `asks-${durability}`, durability };
+          expect(await fleet.api.request('POST', '/v1/runs', submission)).toMatchObject(answer);
+        }
+        const { runs } = await fleet.api.get<{ runs: { runId: string }[] }>('/v1/runs');
+        const accepted = Object.entries(durabilities).filter(([, { status }]) => status === 201);
+        expect(runs.map(({ runId }) => runId).sort()).toEqual(accepted.map(([name]) => `asks-${name}`).sort());
+      } finally {
+        await fleet.stop();
+      }
     },
     MOST_MS,
   );
