@@ -86,7 +86,8 @@ export async function startWorker(
           client: connect('queue').client,
           namespace,
           queue,
-          whenFree: () => executor.slots.whenFree(),
+          // All queues may fetch at once.
+          whenRoom: (steps) => executor.slots.whenRoom(steps * queues.length),
           // Its share: what all queues fetch side by side finds slots.
           free: () => Math.floor(executor.slots.unclaimed / queues.length),
           handle: (task) => executor.runTask(task),

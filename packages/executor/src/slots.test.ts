@@ -15,7 +15,7 @@ describe('slots', () => {
     const slots = new Slots(1);
     slots.take(1);
     const order: string[] = [];
-    const fetched = slots.whenFree().then(() => order.push('fetch'));
+    const fetched = slots.whenRoom(1).then(() => order.push('fetch'));
     const held = slots.takeWithin(5000).then((granted) => order.push(granted ? 'held' : 'late'));
     slots.release();
     await held;
@@ -36,10 +36,72 @@ describe('slots', () => {
   test('wake all who wait for one', async () => {
     const slots = new Slots(1);
     slots.take(1);
-    const both = Promise.all([slots.whenFree(), slots.whenFree()]);
+    const both = Promise.all([slots.whenRoom(1), slots.whenRoom(1)]);
     slots.release();
     await both;
     expect(slots.free).toBe(1);
+  });
+});
+
+describe('a task is fetched before a slot is free', () => {
+  /** Slots that are all taken, and a clock. */
+  function busySlots(size: number) {
+    let now = 0;
+    const slots = new Slots(size, () => now);
+    slots.take(size);
+    return {
+      slots,
+      pass: (ms: number) => {
+        now += ms;
+      },
+      /** So many attempts end, and others begin in their place. */
+      turnOver: (times: number) => {
+        for (let time = 0; time < times; time += 1) {
+          slots.release();
+          slots.take(1);
+        }
+      },
+    };
+  }
+
+  const isTold = async (room: Promise<void>): Promise<boolean> =>
+    Promise.race([room.then(() => true), new Promise((resolve) => setImmediate(resolve, false))]) as Promise<boolean>;
+
+  test('when as many came free of late as it will have steps', async () => {
+    const { slots, turnOver } = busySlots(4);
+    turnOver(9);
+    expect(await isTold(slots.whenRoom(10))).toBe(false);
+    turnOver(1);
+    expect(await isTold(slots.whenRoom(10))).toBe(true);
+  });
+
+  test('and not for those who wait already', async () => {
+    const { slots, turnOver } = busySlots(4);
+    const held = slots.takeWithin(5000);
+    slots.release();
+    await held;
+    turnOver(9);
+    const waiting = slots.takeWithin(5000);
+    expect(await isTold(slots.whenRoom(10))).toBe(false);
+    // That is one more: nobody waits now.
+    slots.release();
+    await waiting;
+    expect(await isTold(slots.whenRoom(10))).toBe(true);
+  });
+
+  test('and not when that was a while ago', async () => {
+    const { slots, pass, turnOver } = busySlots(4);
+    turnOver(10);
+    pass(8);
+    expect(await isTold(slots.whenRoom(10))).toBe(false);
+  });
+
+  test('and not when fewer may be taken than are', async () => {
+    const { slots, turnOver } = busySlots(40);
+    slots.limitTo('probation', 2);
+    for (let time = 0; time < 30; time += 1) slots.release();
+    turnOver(10);
+    expect(await isTold(slots.whenRoom(10))).toBe(false);
   });
 });
 

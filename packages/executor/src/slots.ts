@@ -1,3 +1,6 @@
+/** What slots did in so short a time they are taken to do once more. Below the executor's patience with those who wait for one. */
+const LOOK_BACK_MS = 8;
+
 /** How many attempts a worker makes at once. Taking is synchronous, so that two tasks never share a slot. */
 export class Slots {
   readonly #size: number;
@@ -5,11 +8,14 @@ export class Slots {
   readonly #limits = new Map<string, number>();
   #limit: number;
   readonly #holders: Holder[] = [];
-  #free: { promise: Promise<void>; resolve: () => void } | undefined;
+  readonly #turnover: Turnover;
+  /** Of those who wait to fetch a task: how many steps it may have. */
+  #room: { promise: Promise<void>; resolve: () => void; steps: number } | undefined;
 
-  constructor(size: number) {
+  constructor(size: number, nowMs: () => number = () => performance.now()) {
     this.#size = size;
     this.#limit = size;
+    this.#turnover = new Turnover(LOOK_BACK_MS, nowMs);
   }
 
   get size(): number {
@@ -54,14 +60,22 @@ export class Slots {
 
   release(): void {
     this.#taken -= 1;
+    // What is released beyond the limit comes to nobody's use.
+    if (this.free > 0) this.#turnover.count();
     this.#wake();
   }
 
-  /** Resolves when a slot is free and nobody who holds a task waits for it; all who wait share one promise. */
-  whenFree(): Promise<void> {
-    if (this.free > 0 && this.#holders.length === 0) return Promise.resolve();
-    this.#free ??= Promise.withResolvers<void>();
-    return this.#free.promise;
+  /**
+   * Resolves when a task of about so many steps may be fetched: a slot is free and nobody who holds a task waits for it, or
+   * slots come free so fast that all of its steps, behind those that wait, will have theirs in a moment; fetched only when
+   * slots stand empty, a task of tiny steps would keep them empty for as long as it is under way. All who wait share one
+   * promise.
+   */
+  whenRoom(steps: number): Promise<void> {
+    if (this.#hasRoomFor(steps)) return Promise.resolve();
+    this.#room ??= { ...Promise.withResolvers<void>(), steps };
+    this.#room.steps = Math.max(this.#room.steps, steps);
+    return this.#room.promise;
   }
 
   /**
@@ -83,10 +97,15 @@ export class Slots {
       this.#taken += 1;
       holder.resolve(true);
     }
-    if (this.free > 0) {
-      this.#free?.resolve();
-      this.#free = undefined;
+    if (this.#room !== undefined && this.#hasRoomFor(this.#room.steps)) {
+      this.#room.resolve();
+      this.#room = undefined;
     }
+  }
+
+  #hasRoomFor(steps: number): boolean {
+    if (this.free > 0 && this.#holders.length === 0) return true;
+    return this.#holders.length + steps <= this.#turnover.recent();
   }
 
   #giveUp(holder: Holder): void {
@@ -101,4 +120,37 @@ export class Slots {
 interface Holder {
   resolve: (granted: boolean) => void;
   timer: NodeJS.Timeout;
+}
+
+/** Counts, and tells how many there were of late: at least in the second half of the time that it looks back, at most in all of it. */
+class Turnover {
+  readonly #halfMs: number;
+  readonly #nowMs: () => number;
+  #startedAt = Number.NEGATIVE_INFINITY;
+  #before = 0;
+  #since = 0;
+
+  constructor(lookBackMs: number, nowMs: () => number) {
+    this.#halfMs = lookBackMs / 2;
+    this.#nowMs = nowMs;
+  }
+
+  count(): void {
+    this.#turn();
+    this.#since += 1;
+  }
+
+  recent(): number {
+    this.#turn();
+    return this.#before + this.#since;
+  }
+
+  #turn(): void {
+    const now = this.#nowMs();
+    const passedMs = now - this.#startedAt;
+    if (passedMs < this.#halfMs) return;
+    this.#before = passedMs < 2 * this.#halfMs ? this.#since : 0;
+    this.#since = 0;
+    this.#startedAt = now;
+  }
 }

@@ -8,8 +8,8 @@ export interface TaskConsumerOptions {
   client: RedisClient;
   namespace: string;
   queue: string;
-  /** Resolves when there is a free slot. */
-  whenFree: () => Promise<void>;
+  /** Resolves when a task may be fetched; told how many steps the one before had. */
+  whenRoom: (steps: number) => Promise<void>;
   /** Slots that nobody waits for. */
   free: () => number;
   /**
@@ -43,8 +43,8 @@ const STUCK_MS = 15_000;
 const MOST_REBUILDS = 2;
 
 /**
- * Takes tasks from one queue by hand instead of by BullMQ's own loop: a task is fetched only when a slot is free, so a
- * worker never holds steps that it cannot start.
+ * Takes tasks from one queue by hand instead of by BullMQ's own loop: a task is fetched only when a slot is free or about to
+ * be, so a worker does not hold steps that it cannot start.
  */
 export class TaskConsumer {
   readonly #options: TaskConsumerOptions;
@@ -54,6 +54,8 @@ export class TaskConsumer {
   #loop: Promise<void> | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #fetching = false;
+  /** Of the task that was fetched last; of several fetched side by side, of the largest. */
+  #steps = 1;
   /** Times that the loop has come around. */
   #turns = 0;
   #turnsAtCheck = -1;
@@ -99,7 +101,7 @@ export class TaskConsumer {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       this.#comeAround();
-      await this.#whenFreeOrStopping();
+      await this.#whenRoomOrStopping();
       if (this.#stopping) return;
       const token = randomUUID();
       try {
@@ -109,7 +111,7 @@ export class TaskConsumer {
         this.#movedAt = performance.now();
         this.#rebuilds = 0;
         this.#begin(job, token);
-        await this.#fetchMore(job.data.i.length);
+        await this.#fetchMore();
       } catch (error) {
         this.#options.onError(error as Error);
         await this.#pause(AFTER_ERROR_MS);
@@ -120,10 +122,9 @@ export class TaskConsumer {
   }
 
   /** As many as there are free slots for, if they are like the one before, and until no more wait. */
-  async #fetchMore(stepsOfTask: number): Promise<void> {
-    let steps = stepsOfTask;
+  async #fetchMore(): Promise<void> {
     while (!this.#stopping) {
-      const wanted = Math.min(MOST_FETCHES, Math.floor(this.#options.free() / Math.max(1, steps)));
+      const wanted = Math.min(MOST_FETCHES, Math.floor(this.#options.free() / this.#steps));
       if (wanted < 2) return;
       this.#comeAround();
       const tokens = Array.from({ length: wanted }, () => randomUUID());
@@ -131,14 +132,16 @@ export class TaskConsumer {
       const fetches = await Promise.allSettled(tokens.map((token) => worker.getNextJob(token, { block: false })));
       let failure: PromiseRejectedResult | undefined;
       let fetched = 0;
+      let mostSteps = 1;
       fetches.forEach((fetch, index) => {
         if (fetch.status === 'rejected') failure ??= fetch;
         const job = fetch.status === 'fulfilled' ? (fetch.value as Job<Task> | undefined) : undefined;
         if (job === undefined) return;
         fetched += 1;
-        steps = Math.max(steps, job.data.i.length);
         this.#begin(job, tokens[index]!);
+        mostSteps = Math.max(mostSteps, this.#steps);
       });
+      this.#steps = mostSteps;
       if (fetched > 0) this.#movedAt = performance.now();
       if (failure !== undefined) throw failure.reason;
       if (fetched < wanted) return;
@@ -146,6 +149,7 @@ export class TaskConsumer {
   }
 
   #begin(job: Job<Task>, token: string): void {
+    this.#steps = Math.max(1, job.data.i.length);
     const done = this.#options
       .handle(job.data)
       .then(() => job.moveToCompleted(undefined, token, false))
@@ -154,13 +158,16 @@ export class TaskConsumer {
     this.#active.set(job.id!, { job, token, done, since: performance.now(), told: '' });
   }
 
-  /** A slot, or a short while: the loop must come around to give its sign of life even when all slots are taken. */
-  async #whenFreeOrStopping(): Promise<void> {
+  /** Room, or a short while: the loop must come around to give its sign of life even when all slots are taken. */
+  async #whenRoomOrStopping(): Promise<void> {
     for (;;) {
       const turn = this.#pause(BLOCK_SECONDS * 1000);
-      const free = await Promise.race([this.#options.whenFree().then(() => true), turn.then(() => false)]);
+      const hasRoom = await Promise.race([
+        this.#options.whenRoom(this.#steps).then(() => true),
+        turn.then(() => false),
+      ]);
       this.#wake?.();
-      if (free || this.#stopping) return;
+      if (hasRoom || this.#stopping) return;
       this.#comeAround();
     }
   }

@@ -40,7 +40,7 @@ function consume(options: Partial<TaskConsumerOptions>): TaskConsumer {
     client: connection.client,
     namespace,
     queue: QUEUE,
-    whenFree: () => Promise.resolve(),
+    whenRoom: () => Promise.resolve(),
     free: () => 1,
     handle: () => Promise.resolve(),
     onTurn: () => undefined,
@@ -124,7 +124,7 @@ describe('a consumer', () => {
         });
       });
     };
-    consume({ handle, whenFree: () => (free > 0 ? Promise.resolve() : freed.promise), free: () => free });
+    consume({ handle, whenRoom: () => (free > 0 ? Promise.resolve() : freed.promise), free: () => free });
     await queues.add(QUEUE, ['1', '2', '3', '4'].map(outgoing));
     await eventually(() => ends.length === 2);
     // A look at the queue takes no longer than taking a task would: had it gone on, there would be three by now.
@@ -153,8 +153,8 @@ describe('a consumer', () => {
       Array.from({ length: 100 }, (_, index) => outgoing(String(index))),
     );
     let turns = 0;
-    const whenFree = () => (free > 0 ? Promise.resolve() : never);
-    const consumer = consume({ handle, whenFree, free: () => free, onTurn: () => (turns += 1) });
+    const whenRoom = () => (free > 0 ? Promise.resolve() : never);
+    const consumer = consume({ handle, whenRoom, free: () => free, onTurn: () => (turns += 1) });
     await eventually(() => free === 0);
     // Eight at a time and not one by one: fewer turns of the loop than tasks.
     expect(turns).toBeLessThan(15);
@@ -169,7 +169,7 @@ describe('a consumer', () => {
     consume({ onTurn: () => (turns += 1) });
     await eventually(() => turns >= 2);
     let busyTurns = 0;
-    consume({ onTurn: () => (busyTurns += 1), whenFree: () => new Promise(() => undefined) });
+    consume({ onTurn: () => (busyTurns += 1), whenRoom: () => new Promise(() => undefined) });
     await eventually(() => busyTurns >= 2);
   });
 
