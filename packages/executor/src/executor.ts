@@ -40,8 +40,11 @@ export interface ExecutorOptions {
 
 /** After this long a chain of continued steps goes back through the outbox, so that no run keeps a worker to itself. */
 const TIME_SLICE_MS = 1000;
-/** Steps of a task that found no free slot wait for one this long before they are handed back to the fleet. */
-const PATIENCE_MS = 10;
+/**
+ * Steps of a task that found no free slot wait for one this long before they are handed back to the fleet: about what a whole
+ * task of tiny steps takes, for coming back costs a step more than that.
+ */
+const PATIENCE_MS = 30;
 const MOST_DESCRIBED = 10;
 /** Letters of runs whose attempts go on: pending, running, paused. */
 const ACTIVE: ReadonlySet<string> = new Set(['n', 'r', 'p']);

@@ -1,4 +1,4 @@
-/** What slots did in so short a time they are taken to do once more. Below the executor's patience with those who wait for one. */
+/** What slots did in so short a time they are taken to do once more. Far below the executor's patience with those who wait for one. */
 const LOOK_BACK_MS = 8;
 
 /** How many attempts a worker makes at once. Taking is synchronous, so that two tasks never share a slot. */

@@ -34,7 +34,7 @@ local function decide(lists)
       run = newRun(list.tag, id)
       runs[id] = run
     end
-    for own = list.first, list.first + each * (list.count - 1), each do wants(run, list, own) end
+    wants(run, list, list.first, list.first + each * (list.count - 1))
   end
   for id, run in pairs(runs) do runs[id] = readRun(run) end
   for index = 1, #lists do

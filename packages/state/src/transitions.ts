@@ -191,7 +191,8 @@ export class Transitions {
   }
 
   async claim(a: ClaimArguments): Promise<ClaimReply> {
-    const group = `${a.group}|${joinLetter(a)}|${a.initial}|${a.attemptMs}|${a.hasQueuedTimer ? 'w' : ''}`;
+    const letters = (a.hasQueuedTimer ? 'w' : '') + (isItem(a.key) ? 'm' : '');
+    const group = `${a.group}|${joinLetter(a)}|${a.initial}|${a.attemptMs}|${letters}`;
     const shared = [a.runId, a.worker, flag(a.wantsInput), group, a.sources.join(',')];
     const reply = await this.#batch.applyHot(a.tag, 'claim', shared, [a.key, a.attemptId]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
@@ -202,8 +203,13 @@ export class Transitions {
 
   async commit(a: CommitArguments): Promise<CommitReply> {
     const { checkpoint } = a;
-    const flags = flag(a.hasTotalTimer) + flag(a.endStep) + flag(a.wantsInput) + (a.compensated ? '1' : '');
-    const shared = [a.runId, a.worker, flags, a.nextItemAttemptMs ?? '', edgeText(a.edges), a.sources.join(',')];
+    const letters =
+      (a.hasTotalTimer ? 't' : '') +
+      (a.endStep ? 'e' : '') +
+      (a.wantsInput ? 'i' : '') +
+      (a.compensated ? 'c' : '') +
+      (isItem(a.key) ? 'm' : '');
+    const shared = [a.runId, a.worker, letters, a.nextItemAttemptMs ?? '', edgeText(a.edges), a.sources.join(',')];
     const reply = await this.#batch.applyHot(a.tag, 'commit', shared, [
       a.key,
       a.fence - a.createdAt,
@@ -665,6 +671,8 @@ function claimedAttempt(
     })),
   };
 }
+
+const isItem = (key: StepKey) => key.includes('.');
 
 function joinLetter({ any }: StepGroup): string {
   return any ? 'y' : 'a';

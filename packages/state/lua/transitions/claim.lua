@@ -1,14 +1,15 @@
 -- Gives a worker the right to one attempt, or the reason to leave the step.
 -- Shared: runId, worker, wants input (1|0), group text
---         `group|join (y: any)|the group's start value|attemptMs|timers to end ('w' when the step has queuedMs)`, step keys
---         to read, joined by ','
+--         `group|join (y: any)|the group's start value|attemptMs|letters (w: the step has queuedMs; m: map items)`, step
+--         keys to read, joined by ','
 -- Own: step key (of a map item `map.item`), attemptId
 -- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
 --        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
 local groupOf = takenApart(function(text)
-  local number, join, start, attemptMs, timers = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
-  return { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs, timers = timers }
+  local number, join, start, attemptMs, letters = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
+  return { field = 'g' .. number, any = join == 'y', start = start, attemptMs = attemptMs,
+    hasQueuedTimer = find(letters, 'w', 1, true) ~= nil, isOfItems = find(letters, 'm', 1, true) ~= nil }
 end)
 
 LIST['claim'] = function(list, s)
@@ -17,17 +18,17 @@ LIST['claim'] = function(list, s)
   return s + 5, 2
 end
 
-WANT['claim'] = function(run, list, o)
-  local key = ARGV[o]
-  want(run, 's' .. key)
-  local parent = parentOf(key)
-  if parent then
-    want(run, 's' .. parent)
-    want(run, 'i' .. key)
-  else
-    local group = list.group
-    if group.start ~= '0' then want(run, group.field) end
+WANT['claim'] = function(run, list, first, last)
+  local group = list.group
+  for o = first, last, 2 do
+    local key = ARGV[o]
+    want(run, 's' .. key)
+    if group.isOfItems then
+      want(run, 's' .. parentOf(key))
+      want(run, 'i' .. key)
+    end
   end
+  if not group.isOfItems and group.start ~= '0' then want(run, group.field) end
   if list.wantsInput then want(run, 'i') end
   wantSources(run, list.sources)
 end
@@ -44,7 +45,7 @@ end
 T['claim'] = function(list, o, run)
   local id, due, group, worker = list.id, list.due, list.group, list.worker
   local key, attemptId = ARGV[o], ARGV[o + 1]
-  local parent = parentOf(key)
+  local parent = group.isOfItems and parentOf(key)
   local hint = 'q|' .. key .. '|' .. id
   if not run then
     unschedule(due, hint)
@@ -91,7 +92,7 @@ T['claim'] = function(list, o, run)
     writeRun(run)
     schedule(list.lease, id .. '|' .. key, LEASE_END_TEXT)
     unschedule(due, hint)
-    if group.timers == 'w' then unschedule(due, 'w|' .. key .. '|' .. id) end
+    if group.hasQueuedTimer then unschedule(due, 'w|' .. key .. '|' .. id) end
   end
   return withValues({ claimedText(run, fence, failures, crashes, first) }, run, list, parent and stored(run, 'i' .. key))
 end

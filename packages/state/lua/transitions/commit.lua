@@ -1,26 +1,28 @@
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
--- Shared: runId, worker, flags (total timer, end step, wants input; 1|0 each; a further 1: it is compensated
---         when the run does not succeed), the next item's attemptMs or '', edges
---         (text), step keys to read, joined by ','
+-- Shared: runId, worker, letters (t: total timer; e: end step; i: wants input; c: compensated when the run does not succeed;
+--         m: map items), the next item's attemptMs or '', edges (text), step keys to read, joined by ','
 -- Own: step key (of a map item `map.item`), fence, attemptId, output, checkpoint (ts|seq|checksum|previous), attemptId to go
 --      on with or ''
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'rejected', reason}
 LIST['commit'] = function(list, s)
-  local flags = ARGV[s + 2]
-  list.worker, list.hasTotalTimer, list.isEndStep = ARGV[s + 1], sub(flags, 1, 1) == '1', sub(flags, 2, 2) == '1'
-  list.wantsInput, list.isCompensated, list.nextItemAttemptMs = sub(flags, 3, 3) == '1', #flags > 3, ARGV[s + 3]
+  local letters = ARGV[s + 2]
+  list.worker, list.nextItemAttemptMs = ARGV[s + 1], ARGV[s + 3]
+  list.hasTotalTimer, list.isEndStep = find(letters, 't', 1, true), find(letters, 'e', 1, true)
+  list.wantsInput, list.isCompensated = find(letters, 'i', 1, true), find(letters, 'c', 1, true)
+  list.isOfItems = find(letters, 'm', 1, true)
   list.edges, list.sources = edgesOf(ARGV[s + 4]), listOf(ARGV[s + 5])
   return s + 6, 6
 end
 
-WANT['commit'] = function(run, list, o)
-  local key = ARGV[o]
-  want(run, 's' .. key)
-  local parent = parentOf(key)
-  if parent then want(run, 's' .. parent) end
+WANT['commit'] = function(run, list, first, last)
+  for o = first, last, 6 do
+    local key = ARGV[o]
+    want(run, 's' .. key)
+    if list.isOfItems then want(run, 's' .. parentOf(key)) end
+  end
   wantEdges(run, list.edges)
   if list.wantsInput then want(run, 'i') end
   if list.isCompensated then want(run, 'u') end
@@ -78,7 +80,7 @@ local RUNNING = '^R(|([^|]*)|[^|]*|([^|]*)|([^|]*)|[^|]*|[^|]*|[^|]*)|([^|]*)|'
 T['commit'] = function(list, o, run)
   local id, edges = list.id, list.edges
   local key, fence, attemptId, continueAs = ARGV[o], ARGV[o + 1], ARGV[o + 2], ARGV[o + 5]
-  local parent = parentOf(key)
+  local parent = list.isOfItems and parentOf(key)
   if not run then return { 'rejected', 'gone' } end
 
   local found = stored(run, 's' .. key)
