@@ -3,8 +3,24 @@ import { defineLibrary } from '@flotilla/redis';
 import { EVENT_CODES } from './event-codes.ts';
 import { CHANNELS, KEY_SUFFIXES, RELAY_GROUP } from './keys.ts';
 
+/** What transitions share: each file uses what stands before it. */
+const SHARED_FILES: readonly string[] = [
+  'call',
+  'taken-apart',
+  'gathered-writes',
+  'entry',
+  'run',
+  'step-header',
+  'how-runs-end',
+  'cleanups',
+  'when-runs-end',
+  'edges-and-groups',
+  'settle-step',
+  'attempts',
+  'parked-steps',
+];
+
 const TRANSITION_FILES: readonly string[] = [
-  'transitions/settle-step',
   'transitions/clean-up',
   'transitions/create-run',
   'transitions/fail',
@@ -13,6 +29,8 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/start-waiting',
   'transitions/save-progress',
   'transitions/end-run',
+  'transitions/pause-run',
+  'transitions/prune-run',
   'transitions/retry-run',
   'transitions/dead-letters',
   'transitions/dispatch',
@@ -22,13 +40,7 @@ const TRANSITION_FILES: readonly string[] = [
 ];
 
 /** What happens with every step has a function of its own: it reads and writes each run once a group. */
-const HOT_FILES: readonly string[] = [
-  'share-runs',
-  'transitions/settle-step',
-  'transitions/claim',
-  'transitions/commit',
-  'apply-hot-transitions',
-];
+const HOT_FILES: readonly string[] = ['share-runs', 'transitions/claim', 'transitions/commit', 'apply-hot-transitions'];
 
 const luaFile = (name: string) => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
 
@@ -67,5 +79,5 @@ export const transitionFunctions = defineLibrary('flotilla_transitions', {
 });
 
 function sourceOf(files: readonly string[]): string {
-  return withLiterals(['prelude', ...files].map(luaFile).join('\n'));
+  return withLiterals([...SHARED_FILES, ...files].map(luaFile).join('\n'));
 }

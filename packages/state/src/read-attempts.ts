@@ -2,7 +2,7 @@ import type { RedisClient } from '@flotilla/redis';
 import { stateKey } from './keys.ts';
 import { parseRunMeta } from './run-record.ts';
 import { parseStepHeader } from './step-header.ts';
-import type { AttemptAddress } from './transitions.ts';
+import type { AttemptAddress } from './transitions/addresses.ts';
 
 const AT_ONCE = 100;
 

@@ -7,7 +7,7 @@ import type { PlanShape } from './plan-shape.ts';
 import type { State } from './state.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
-import type { ClaimedAttempt } from './transitions.ts';
+import type { ClaimedAttempt } from './transitions/claimed-attempt.ts';
 
 const plan = shapeOf('checkpoints', [{ id: 'a' }, { id: 'b', kind: 'map', needs: [0] }, { id: 'c', needs: [1] }]);
 const STATE = '{"ü":"🚀"}';

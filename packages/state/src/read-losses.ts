@@ -1,6 +1,6 @@
 import type { RedisClient } from '@flotilla/redis';
 import { stateKey } from './keys.ts';
-import type { StepAddress } from './transitions.ts';
+import type { StepAddress } from './transitions/addresses.ts';
 
 /** An attempt that was lost. */
 export interface Loss {

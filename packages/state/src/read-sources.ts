@@ -5,7 +5,7 @@ import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
-import type { StoredStep } from './transitions.ts';
+import type { StoredStep } from './transitions/claimed-attempt.ts';
 
 /** A step as expressions see it, with the checksum that chains what is made from it. */
 export interface Source {

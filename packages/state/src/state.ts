@@ -30,7 +30,8 @@ import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redr
 import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
-import { type AttemptAddress, Transitions } from './transitions.ts';
+import type { AttemptAddress } from './transitions/addresses.ts';
+import { createTransitions, type Transitions } from './transitions.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
 
 export interface StateOptions<P extends PlanShape> {
@@ -80,7 +81,7 @@ export class State<P extends PlanShape> {
     this.tags = allTags(namespace, partitions);
     const lease = leaseDurationMs === undefined ? {} : { leaseDurationMs };
     const progressDeadlineMs = options.progressDeadlineMs ?? 120_000;
-    this.transitions = new Transitions(
+    this.transitions = createTransitions(
       new TransitionBatch({ client, namespace, kind: 'progress', deadlineMs: progressDeadlineMs, ...lease }),
     );
     this.#admission = new TransitionBatch({

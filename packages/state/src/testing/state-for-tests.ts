@@ -2,7 +2,11 @@ import type { RedisClient } from '@flotilla/redis';
 import type { CreateRun } from '../create-runs.ts';
 import type { PlanShape, StepKey } from '../plan-shape.ts';
 import { State, type StateOptions } from '../state.ts';
-import type { ClaimArguments, ClaimedAttempt, CommitArguments, EdgeArgument, FailArguments } from '../transitions.ts';
+import type { ClaimArguments } from '../transitions/claim.ts';
+import type { ClaimedAttempt } from '../transitions/claimed-attempt.ts';
+import type { CommitArguments } from '../transitions/commit.ts';
+import type { FailArguments } from '../transitions/fail.ts';
+import type { EdgeArgument } from '../transitions/groups-and-edges.ts';
 
 /** State over plans that tests made by hand: a stored definition is found again by its name. */
 export function createTestState(

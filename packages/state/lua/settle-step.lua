@@ -1,5 +1,10 @@
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
 
+-- The map that an item belongs to.
+local function parentOf(key)
+  return find(key, '.', 1, true) and match(key, '^(%d+)%.')
+end
+
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
 local function settleStep(run, edges, isEndStep)
   local fired = countDown(run, edges)

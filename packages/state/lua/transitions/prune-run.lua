@@ -1,0 +1,33 @@
+-- What is left of a run that has ended, or is gone, is taken away.
+
+-- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
+-- Args: runId, step keys…
+T['sweep-run'] = function(tag, a, count)
+  local run = openRun(tag, ARGV[a])
+  if run and not isTerminal(run.status) then return { 'refused' } end
+  for index = 1, count - 1 do
+    for timer in string.gmatch('qbdwtp', '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. ARGV[a]) end
+  end
+  call('DEL', tag .. K.paused .. ARGV[a])
+  return { 'swept' }
+end
+
+-- Args: runId. Reply: {'pruned'} | {'refused'}
+T['prune-run'] = function(tag, a)
+  local id = ARGV[a]
+  local key = tag .. K.run .. id
+  local values = call('HMGET', key, 'm', 'd', 'w', 't')
+  if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
+  unschedule(tag .. K.ended, id)
+  unschedule(tag .. K.runs, id)
+  unschedule(tag .. K.dead, id)
+  if not values[1] then return { 'pruned' } end
+  unschedule(tag .. K.byWorkflow .. values[3], id)
+  if values[4] then
+    for _, label in ipairs(cjson.decode(values[4])) do unschedule(tag .. K.byTag .. label, id) end
+  end
+  call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id, tag .. K.deadLetters .. id)
+  local definitionKey = tag .. K.definition .. values[2]
+  if call('HINCRBY', definitionKey, 'runs', -1) <= 0 then call('UNLINK', definitionKey) end
+  return { 'pruned' }
+end

@@ -1,0 +1,62 @@
+import { FlotillaError } from '@flotilla/contracts';
+import type { TransitionBatch } from '../transition-batch.ts';
+import type { AttemptAddress, StepAddress } from './addresses.ts';
+import { type ClaimedAttempt, claimedAttempt } from './claimed-attempt.ts';
+
+export interface ClaimedCleanup {
+  claimed: ClaimedAttempt;
+  /** What is stored of the step that it belongs to. */
+  step: { header: string; output: string };
+  /** How the run ends: `c|error` cancelled, `f|error` failed, `t|error` timed out. */
+  ending: string;
+}
+
+export interface CleanupEnd {
+  /** Absent: its time is over, whoever makes it. */
+  attempt?: { fence: number; createdAt: number; attemptId: string };
+  becomes: 'succeeded' | 'failed' | 'retried' | 'released' | 'parked';
+  /** Error of a failure; `{ reason }` of a release, and of parking (letters, digits, `-`, `.`, `:`, `_`). */
+  dataJson?: string;
+  /** Of what is tried again or parked. */
+  retryInMs?: number;
+}
+
+export const cleanUpTransitions = (batch: TransitionBatch) => ({
+  /** The cleanup's number; undefined when the attempt was superseded. @throws FlotillaError CLEANUP_REFUSED */
+  async registerCleanup(
+    a: AttemptAddress,
+    { use, inputJson, digest }: { use: string; inputJson: string; digest: string },
+  ): Promise<number | undefined> {
+    const args = [a.runId, a.key, a.fence - a.createdAt, a.attemptId, use, inputJson, digest];
+    const [reply, number] = await batch.apply(a.tag, 'register-cleanup', args);
+    if (reply === 'refused') throw new FlotillaError('CLEANUP_REFUSED', 'the step has registered too many cleanups');
+    return reply === 'registered' ? Number(number) : undefined;
+  },
+
+  async claimCleanup(
+    a: StepAddress,
+    { attemptId, worker, attemptMs }: { attemptId: string; worker: string; attemptMs: number },
+  ): Promise<ClaimedCleanup | { refused: string }> {
+    const reply = await batch.apply(a.tag, 'claim-cleanup', [a.runId, a.key, attemptId, worker, attemptMs]);
+    if (reply[0] === 'refused') return { refused: reply[1]! };
+    const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
+    const [, inputJson = '', itemJson = '', header = '', output = '', ending = ''] = reply;
+    const claimed = claimedAttempt([], [], Number(created), [fence, now, failures, crashes, first]);
+    return { claimed: { ...claimed, inputJson, itemJson }, step: { header, output }, ending };
+  },
+
+  /** False when the attempt was superseded, or the cleanup had ended. */
+  async endCleanup(a: StepAddress, end: CleanupEnd): Promise<boolean> {
+    const { attempt, becomes } = end;
+    const reply = await batch.apply(a.tag, 'end-cleanup', [
+      a.runId,
+      a.key,
+      attempt === undefined ? '' : attempt.fence - attempt.createdAt,
+      attempt?.attemptId ?? '',
+      { succeeded: 'S', failed: 'F', retried: 'B', released: 'Y', parked: 'P' }[becomes],
+      end.dataJson ?? '',
+      end.retryInMs ?? '',
+    ]);
+    return reply[0] === 'ended';
+  },
+});

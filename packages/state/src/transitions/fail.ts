@@ -1,0 +1,64 @@
+import type { EventType } from '@flotilla/contracts';
+import { EVENT_CODES } from '../event-codes.ts';
+import type { StepKey } from '../plan-shape.ts';
+import type { TransitionBatch } from '../transition-batch.ts';
+import type { StepAddress } from './addresses.ts';
+import { flag } from './argument-texts.ts';
+import { type EdgeArgument, edgeText } from './groups-and-edges.ts';
+
+export interface FailArguments extends StepAddress {
+  /** The attempt that failed; or the states (letters of headers, `-` for none yet) in which the scheduler ends the step. */
+  attempt: { fence: number; createdAt: number; attemptId: string } | { from: string };
+  /** See `FiredStep`; absent: because of something else. */
+  opening?: number | undefined;
+  event: Extract<EventType, 'attempt-failed' | 'attempt-timed-out' | 'attempt-lost'>;
+  errorJson: string;
+  /** Absent: the step has failed for good. */
+  retryInMs?: number | undefined;
+  failFast: boolean;
+  endStep: boolean;
+  hasTotalTimer: boolean;
+  parentKey?: StepKey | undefined;
+  /** The run's error if this ends it. */
+  runErrorJson: string;
+  quarantine?: boolean;
+  /** A lost attempt had a process to itself, which ended while the worker lived. */
+  alone?: boolean;
+  edges: readonly EdgeArgument[];
+  /** Map items: what the map's success would count. */
+  successEdges?: readonly EdgeArgument[];
+}
+
+export type FailReply =
+  | { outcome: 'retry'; at: number }
+  | { outcome: 'failed' }
+  | { outcome: 'cancelled' }
+  | { outcome: 'rejected'; reason: string };
+
+export const failTransitions = (batch: TransitionBatch) => ({
+  async fail(a: FailArguments): Promise<FailReply> {
+    const { attempt } = a;
+    const reply = await batch.apply(a.tag, 'fail', [
+      a.runId,
+      a.key,
+      'from' in attempt ? '' : attempt.fence - attempt.createdAt,
+      'from' in attempt ? attempt.from : attempt.attemptId,
+      EVENT_CODES[a.event],
+      a.errorJson,
+      a.retryInMs ?? '',
+      flag(a.failFast),
+      flag(a.endStep),
+      flag(a.hasTotalTimer),
+      a.parentKey ?? '',
+      a.runErrorJson,
+      a.quarantine ? 'Q' : 'F',
+      edgeText(a.edges),
+      edgeText(a.successEdges ?? []),
+      flag(a.alone ?? false),
+      a.opening ?? '',
+    ]);
+    if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
+    if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
+    return { outcome: reply[0] as 'failed' | 'cancelled' };
+  },
+});

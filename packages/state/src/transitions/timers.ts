@@ -1,0 +1,70 @@
+import type { StepKey } from '../plan-shape.ts';
+import type { TransitionBatch } from '../transition-batch.ts';
+import type { StepAddress } from './addresses.ts';
+import { flag } from './argument-texts.ts';
+
+/** q hint, d delay, w queued time, t total time, r run time; b backing off and p parked only of runs with damaged fields. */
+export interface TakenTimer {
+  letter: string;
+  key: StepKey;
+  runId: string;
+  dueAt: number;
+}
+
+export interface UndecidedAttempt {
+  /** `damaged`: the run's fields cannot be read; only `key` (of the chain's head) and `runId` are known. */
+  why: 'overdue' | 'crashes' | 'damaged';
+  key: StepKey;
+  runId: string;
+  fenceOffset: number;
+  attemptId: string;
+  definitionHash: string;
+}
+
+/** What schedulers look at because its time has come. */
+export const timerTransitions = (batch: TransitionBatch) => ({
+  /** `lookedAt` counts also what needs no scheduler; when it equals `limit`, more may be due now. */
+  async takeDue(
+    tag: string,
+    limit: number,
+  ): Promise<{ nextDueAt: number | undefined; lookedAt: number; taken: TakenTimer[] }> {
+    const reply = await batch.apply(tag, 'take-due', [limit]);
+    const taken: TakenTimer[] = [];
+    for (let index = 2; index < reply.length; index += 2) {
+      const [letter, key, ...run] = reply[index]!.split('|');
+      taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt: Number(reply[index + 1]) });
+    }
+    return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), lookedAt: Number(reply[1]), taken };
+  },
+
+  async endTimer({ tag, runId, key }: StepAddress, letter: string): Promise<void> {
+    await batch.apply(tag, 'end-timer', [letter, key, runId]);
+  },
+
+  async recheck(a: StepAddress, againInMs: number, handOutAgain: boolean): Promise<'waiting' | 'done'> {
+    const [reply] = await batch.apply(a.tag, 'recheck', [a.runId, a.key, againInMs, flag(handOutAgain)]);
+    return reply as 'waiting' | 'done';
+  },
+
+  /** `lookedAt` counts also the entries of living workers; when it equals `limit`, more may wait. */
+  async reclaim(
+    tag: string,
+    settings: { limit: number; pauseMs: number; suspensionMs: number; crashLimit: number },
+  ): Promise<{ lost: number; suspended: boolean; lookedAt: number; undecided: UndecidedAttempt[] }> {
+    const { limit, pauseMs, suspensionMs, crashLimit } = settings;
+    const reply = await batch.apply(tag, 'reclaim', [limit, pauseMs, suspensionMs, crashLimit]);
+    const undecided: UndecidedAttempt[] = [];
+    for (let index = 3; index < reply.length; index += 6) {
+      const [why, key, runId, fenceOffset, attemptId, definitionHash] = reply.slice(index, index + 6) as string[];
+      undecided.push({
+        why: why as UndecidedAttempt['why'],
+        key: key!,
+        runId: runId!,
+        fenceOffset: Number(fenceOffset),
+        attemptId: attemptId!,
+        definitionHash: definitionHash!,
+      });
+    }
+    return { lost: Number(reply[0]), suspended: Number(reply[1]) === 1, lookedAt: Number(reply[2]), undecided };
+  },
+});
