@@ -120,6 +120,27 @@ describe('an executor', () => {
     expect(steps.at(-1)?.output).toEqual({ own: { list: [1] }, run: { who: 'world' } });
   });
 
+  test.each([
+    { passedMs: 900, slots: 1, goesOn: true, when: 'within a second, with no slot free' },
+    { passedMs: 1100, slots: 1, goesOn: false, when: 'after a second, with no slot free' },
+    { passedMs: 1100, slots: 2, goesOn: true, when: 'after a second, while a slot is free' },
+    { passedMs: 5100, slots: 2, goesOn: false, when: 'after five seconds, while a slot is free' },
+  ])('goes on with a run or lets it go to others: $when, it goes on: $goesOn', async ({ passedMs, slots, goesOn }) => {
+    const { runId, step } = await start({ a: work, b: { ...work, needs: ['a'] } });
+    const now = performance.now.bind(performance);
+    let aheadMs = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs);
+    const executor = createExecutor((_, { stepId }) => {
+      if (stepId === 'a') aheadMs = passedMs;
+      return null;
+    }, slots);
+    await executor.runTask({ v: 1, i: [step('a')] });
+    clock.mockRestore();
+    const lines = await outboxLines();
+    expect(lines.some((line) => line.startsWith('G'))).toBe(!goesOn);
+    expect((await state.readRun(runId))?.status).toBe(goesOn ? 'succeeded' : 'running');
+  });
+
   test('leaves a map item whose limits the relay sets to the relay', async () => {
     const { runId, step } = await start({
       items: {

@@ -41,6 +41,11 @@ export interface ExecutorOptions {
 /** After this long a chain of continued steps goes back through the outbox, so that no run keeps a worker to itself. */
 const TIME_SLICE_MS = 1000;
 /**
+ * The same while slots are free: the chain keeps nobody waiting, and coming back costs as much as several steps. It ends all
+ * the same, so that workers that were started meanwhile get their share.
+ */
+const LONG_TIME_SLICE_MS = 5000;
+/**
  * Steps of a task that found no free slot wait for one this long before they are handed back to the fleet: about what a whole
  * task of tiny steps takes, for coming back costs a step more than that.
  */
@@ -283,7 +288,9 @@ export class Executor {
       while (claimed !== undefined) {
         // Where fewer slots may be taken than are, chains end with their step, so that others go on with them.
         const mayContinue = () =>
-          !this.#draining && this.slots.taken <= this.slots.limit && performance.now() - startedAt < TIME_SLICE_MS;
+          !this.#draining &&
+          this.slots.taken <= this.slots.limit &&
+          performance.now() - startedAt < this.#timeSliceMs();
         const next = await makeAttempt(this, chain, assignment, attemptId, claimed, mayContinue, this.#live);
         if (next === undefined) return;
         const following = assignmentOf(chain.plan, next.key, this.options.abilities);
@@ -296,6 +303,10 @@ export class Executor {
     } finally {
       this.held.delete(attemptId);
     }
+  }
+
+  #timeSliceMs(): number {
+    return this.slots.unclaimed > 0 ? LONG_TIME_SLICE_MS : TIME_SLICE_MS;
   }
 
   async #claim(chain: Chain, { key, step, work }: Assignment, attemptId: string): Promise<ClaimedAttempt | undefined> {
