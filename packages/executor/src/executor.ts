@@ -234,6 +234,7 @@ export class Executor {
   }
 
   async #runChain(task: Task, [runId, definitionHash, key]: TaskStep): Promise<void> {
+    const startedAt = performance.now();
     try {
       const { state, abilities } = this.options;
       const tag = state.tagOf(runId);
@@ -257,7 +258,7 @@ export class Executor {
       const chain = new Chain(state, tag, runId, plan, task);
       await this.#goOn(chain, assignment);
     } finally {
-      this.slots.release();
+      this.slots.release(performance.now() - startedAt);
     }
   }
 

@@ -54,10 +54,10 @@ describe('a task is fetched before a slot is free', () => {
       pass: (ms: number) => {
         now += ms;
       },
-      /** So many attempts end, and others begin in their place. */
-      turnOver: (times: number) => {
+      /** So many attempts end, after so long each, and others begin in their place. */
+      turnOver: (times: number, heldMs = 5) => {
         for (let time = 0; time < times; time += 1) {
-          slots.release();
+          slots.release(heldMs);
           slots.take(1);
         }
       },
@@ -84,7 +84,7 @@ describe('a task is fetched before a slot is free', () => {
     const waiting = slots.takeWithin(5000);
     expect(await isTold(slots.whenRoom(10))).toBe(false);
     // That is one more: nobody waits now.
-    slots.release();
+    slots.release(5);
     await waiting;
     expect(await isTold(slots.whenRoom(10))).toBe(true);
   });
@@ -99,9 +99,17 @@ describe('a task is fetched before a slot is free', () => {
   test('and not when fewer may be taken than are', async () => {
     const { slots, turnOver } = busySlots(40);
     slots.limitTo('probation', 2);
-    for (let time = 0; time < 30; time += 1) slots.release();
+    for (let time = 0; time < 30; time += 1) slots.release(5);
     turnOver(10);
     expect(await isTold(slots.whenRoom(10))).toBe(false);
+  });
+
+  test('and not when those that came free had been held for long: so will be what took their place', async () => {
+    const { slots, turnOver } = busySlots(4);
+    turnOver(10, 200);
+    expect(await isTold(slots.whenRoom(1))).toBe(false);
+    turnOver(1, 5);
+    expect(await isTold(slots.whenRoom(1))).toBe(true);
   });
 });
 

@@ -1,5 +1,10 @@
 /** What slots did in so short a time they are taken to do once more. Far below the executor's patience with those who wait for one. */
 const LOOK_BACK_MS = 8;
+/**
+ * Who held a slot for longer tells nothing of when the next one comes free: what took its place is as long, and whoever waited
+ * for that would run out of patience.
+ */
+const SHORT_HOLD_MS = 30;
 
 /** How many attempts a worker makes at once. Taking is synchronous, so that two tasks never share a slot. */
 export class Slots {
@@ -58,10 +63,11 @@ export class Slots {
     return granted;
   }
 
-  release(): void {
+  /** Told how long it was held; by default for long. */
+  release(heldMs = Number.POSITIVE_INFINITY): void {
     this.#taken -= 1;
     // What is released beyond the limit comes to nobody's use.
-    if (this.free > 0) this.#turnover.count();
+    if (this.free > 0 && heldMs <= SHORT_HOLD_MS) this.#turnover.count();
     this.#wake();
   }
 

@@ -44,7 +44,7 @@ const MOST_REBUILDS = 2;
 
 /**
  * Takes tasks from one queue by hand instead of by BullMQ's own loop: a task is fetched only when a slot is free or about to
- * be, so a worker does not hold steps that it cannot start.
+ * be, so a worker holds no step for longer than a moment that it cannot start.
  */
 export class TaskConsumer {
   readonly #options: TaskConsumerOptions;
@@ -141,8 +141,10 @@ export class TaskConsumer {
         this.#begin(job, tokens[index]!);
         mostSteps = Math.max(mostSteps, this.#steps);
       });
-      this.#steps = mostSteps;
-      if (fetched > 0) this.#movedAt = performance.now();
+      if (fetched > 0) {
+        this.#steps = mostSteps;
+        this.#movedAt = performance.now();
+      }
       if (failure !== undefined) throw failure.reason;
       if (fetched < wanted) return;
     }

@@ -137,6 +137,19 @@ describe('a consumer', () => {
     for (const end of ends) end();
   });
 
+  test('asks for room for as many steps as the last task had, also when no other waited beside that', async () => {
+    const asked: number[] = [];
+    const whenRoom = (steps: number) => {
+      asked.push(steps);
+      return Promise.resolve();
+    };
+    const task: Task = { v: 1, i: ['1', '2', '3'].map((key) => ['00-run', 'hash', key] as const) };
+    await queues.add(QUEUE, [{ ...outgoing('1'), task }]);
+    consume({ whenRoom, free: () => 8 });
+    await eventually(() => asked.length >= 2);
+    expect(asked.slice(0, 2)).toEqual([1, 3]);
+  });
+
   test('takes many tasks side by side when slots are free, each once and never more than there are slots', async () => {
     let free = 30;
     const end = Promise.withResolvers<void>();
