@@ -104,6 +104,13 @@ describe('a task is fetched before a slot is free', () => {
     expect(await isTold(slots.whenRoom(10))).toBe(false);
   });
 
+  test('and not once fewer may be taken, whatever came free before that', async () => {
+    const { slots, turnOver } = busySlots(4);
+    turnOver(10);
+    slots.limitTo('storage', 0);
+    expect(await isTold(slots.whenRoom(1))).toBe(false);
+  });
+
   test('and not when those that came free had been held for long: so will be what took their place', async () => {
     const { slots, turnOver } = busySlots(4);
     turnOver(10, 200);

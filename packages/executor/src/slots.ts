@@ -52,7 +52,10 @@ export class Slots {
   limitTo(reason: string, most: number): void {
     if (most >= this.#size) this.#limits.delete(reason);
     else this.#limits.set(reason, Math.max(0, Math.floor(most)));
+    const before = this.#limit;
     this.#limit = Math.min(this.#size, ...this.#limits.values());
+    // As many do not come free for others any more.
+    if (this.#limit < before) this.#turnover.forget();
     this.#wake();
   }
 
@@ -149,6 +152,11 @@ class Turnover {
   recent(): number {
     this.#turn();
     return this.#before + this.#since;
+  }
+
+  forget(): void {
+    this.#before = 0;
+    this.#since = 0;
   }
 
   #turn(): void {
