@@ -13,8 +13,13 @@ local function readLists()
   local lists, position, last = {}, 3, #ARGV
   while position <= last do
     local name, tag, shared = ARGV[position], ARGV[position + 1], position + 3
-    local list = { transition = T[name], want = WANT[name], tag = tag, id = ARGV[shared], due = tag .. K.due,
-      lease = tag .. K.lease, count = tonumber(ARGV[position + 2]) }
+    local list = {
+      transition = T[name], want = WANT[name], tag = tag, id = ARGV[shared], count = tonumber(ARGV[position + 2]),
+      due = tag .. K.due, lease = tag .. K.lease,
+      -- What `LIST` sets: named here, so that the table need not grow.
+      first = 0, each = 0, worker = false, sources = false, wantsInput = false, group = false, letters = false, edges = false,
+      nextItemAttemptMs = false,
+    }
     list.first, list.each = LIST[name](list, shared)
     lists[#lists + 1] = list
     position = list.first + list.each * list.count

@@ -21,7 +21,7 @@ end
 
 -- Counts down the groups that a settled step feeds. Returns the list of those that fired: {edge, counter, clean}.
 local function countDown(run, edges)
-  local fired = {}
+  local fired = NONE
   for index = 1, #edges do
     local edge = edges[index]
     local before = tonumber(stored(run, edge.field) or edge.start)
@@ -34,7 +34,10 @@ local function countDown(run, edges)
       local succeededBefore = floor(before / UNIT) % UNIT
       fires = (succeededBefore == 0 and succeeded > 0) or (pending == 0 and succeeded == 0)
     end
-    if fires then fired[#fired + 1] = { edge = edge, counter = integer(after), clean = after < UNIT2 } end
+    if fires then
+      if fired == NONE then fired = {} end
+      fired[#fired + 1] = { edge = edge, counter = after, clean = after < UNIT2 }
+    end
   end
   return fired
 end
@@ -60,6 +63,6 @@ local function sendFired(run, fired)
   for index = 1, #fired do
     local group = fired[index].edge.group
     announceReady(run, group)
-    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. fired[index].counter .. opening)
+    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. integer(fired[index].counter) .. opening)
   end
 end

@@ -24,10 +24,25 @@ end
 
 local NONE = {}
 
+-- A table that grows is made anew at each doubling, which cost a third of a transition: what a run usually has is named when it
+-- is made, and its lists have room.
 local function newRun(tag, id)
   local key = tag .. K.run .. id
-  -- values: what has been read or put, false where the hash has no such field. fields: what to read with `readRun`.
-  return { tag = tag, id = id, key = key, values = {}, fields = { 'HMGET', key, 'm' } }
+  return {
+    tag = tag, id = id, key = key,
+    -- What has been read or put, false where the hash has no such field.
+    values = {},
+    -- What to read with `readRun`.
+    fields = { 'HMGET', key, 'm', nil, nil, nil, nil, nil },
+    -- What `readRun` sets.
+    status = false, createdText = false, created = false, live = false, endPending = false, hasOutput = false, hasFailed = false,
+    at = false, atText = false, readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
+    -- What is to be written.
+    set = false, places = false, events = false, counters = false, removed = false, deadLetters = false, held = false,
+    changed = false,
+    -- What several transitions of a group have in common.
+    starts = false, firstAttempts = false, claimedText = false, readyGroup = false,
+  }
 end
 
 local function want(run, field)
@@ -50,11 +65,12 @@ local function readRun(run)
   run.status, run.createdText = status, created
   run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
   run.hasOutput, run.hasFailed = output, failed
+  run.readStatus, run.readLive, run.readEndPending, run.readHasFailed = status, run.live, run.endPending, failed
   run.at = now - run.created
   -- Texts of numbers are made once: formatting is what costs in these scripts.
   run.atText = integer(run.at)
-  run.set, run.places = { 'HSET', run.key }, {}
-  run.events = { 'RPUSH', run.tag .. K.history .. run.id }
+  run.set, run.places = { 'HSET', run.key, nil, nil, nil, nil, nil, nil, nil, nil }, {}
+  run.events = { 'RPUSH', run.tag .. K.history .. run.id, nil, nil, nil, nil }
   return run
 end
 
@@ -110,8 +126,11 @@ end
 
 local function writeFields(run)
   for field, value in pairs(run.counters or NONE) do put(run, field, integer(value)) end
-  local meta = run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput .. '|' .. run.hasFailed
-  if meta ~= run.values.m then put(run, 'm', meta) end
+  if run.status ~= run.readStatus or run.live ~= run.readLive or run.endPending ~= run.readEndPending
+    or run.hasFailed ~= run.readHasFailed then
+    put(run, 'm', run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput
+      .. '|' .. run.hasFailed)
+  end
   if #run.set > 2 then callInParts(run.set) end
   for field in pairs(run.removed or NONE) do call('HDEL', run.key, field) end
 end

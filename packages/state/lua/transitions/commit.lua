@@ -7,12 +7,15 @@
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'rejected', reason}
+local lettersOf = takenApart(function(text)
+  local function has(letter) return find(text, letter, 1, true) ~= nil end
+  return { hasTotalTimer = has('t'), isEndStep = has('e'), wantsInput = has('i'), isCompensated = has('c'), isOfItems = has('m') }
+end)
+
 LIST['commit'] = function(list, s)
-  local letters = ARGV[s + 2]
+  local letters = lettersOf(ARGV[s + 2])
+  list.letters, list.wantsInput = letters, letters.wantsInput
   list.worker, list.nextItemAttemptMs = ARGV[s + 1], ARGV[s + 3]
-  list.hasTotalTimer, list.isEndStep = find(letters, 't', 1, true), find(letters, 'e', 1, true)
-  list.wantsInput, list.isCompensated = find(letters, 'i', 1, true), find(letters, 'c', 1, true)
-  list.isOfItems = find(letters, 'm', 1, true)
   list.edges, list.sources = edgesOf(ARGV[s + 4]), listOf(ARGV[s + 5])
   return s + 6, 6
 end
@@ -21,11 +24,11 @@ WANT['commit'] = function(run, list, first, last)
   for o = first, last, 6 do
     local key = ARGV[o]
     want(run, 's' .. key)
-    if list.isOfItems then want(run, 's' .. parentOf(key)) end
+    if list.letters.isOfItems then want(run, 's' .. parentOf(key)) end
   end
   wantEdges(run, list.edges)
   if list.wantsInput then want(run, 'i') end
-  if list.isCompensated then want(run, 'u') end
+  if list.letters.isCompensated then want(run, 'u') end
   wantSources(run, list.sources)
 end
 
@@ -80,7 +83,7 @@ local RUNNING = '^R(|([^|]*)|[^|]*|([^|]*)|([^|]*)|[^|]*|[^|]*|[^|]*)|([^|]*)|'
 T['commit'] = function(list, o, run)
   local id, edges = list.id, list.edges
   local key, fence, attemptId, continueAs = ARGV[o], ARGV[o + 1], ARGV[o + 2], ARGV[o + 5]
-  local parent = list.isOfItems and parentOf(key)
+  local parent = list.letters.isOfItems and parentOf(key)
   if not run then return { 'rejected', 'gone' } end
 
   local found = stored(run, 's' .. key)
@@ -105,18 +108,18 @@ T['commit'] = function(list, o, run)
   put(run, 'o' .. key, ARGV[o + 3])
   event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
   event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
-  if list.hasTotalTimer then unschedule(list.due, 't|' .. key .. '|' .. id) end
-  if list.isCompensated then registerCleanup(run, key) end
+  if list.letters.hasTotalTimer then unschedule(list.due, 't|' .. key .. '|' .. id) end
+  if list.letters.isCompensated then registerCleanup(run, key) end
 
   local mayContinue = continueAs ~= '' and (run.status == 'r' or run.status == 'n')
   local nextKey, nextAttemptMs
   local fired = {}
   if not parent then
-    fired = settleStep(run, edges, list.isEndStep)
+    fired = settleStep(run, edges, list.letters.isEndStep)
   else
     local outcome, nextItem = countItem(run, parent, map, true)
     if outcome == 'succeeded' then
-      fired = settleStep(run, edges, list.isEndStep)
+      fired = settleStep(run, edges, list.letters.isEndStep)
     elseif outcome == 'next' then
       local itemKey = parent .. '.' .. nextItem
       if mayContinue and list.nextItemAttemptMs ~= '' then
