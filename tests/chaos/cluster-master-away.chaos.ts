@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { closeConnection, connectRedis } from '@flotilla/redis';
 import {
   eventually,
   type Fleet,
@@ -88,13 +89,29 @@ const chargedSteps = (records: readonly RunRecord[]) =>
       .map(({ stepId }) => `${run.runId} ${stepId}`),
   );
 
+/** Asks a node for a sign of life; the connection ends by itself when it has come. */
+function answerOf(url: string): { isThere: boolean } {
+  const answer = { isThere: false };
+  const connection = connectRedis(url, 'commands');
+  void connection.client
+    .call('PING')
+    .then(() => {
+      answer.isThere = true;
+    })
+    .catch(() => undefined)
+    .finally(() => closeConnection(connection));
+  return answer;
+}
+
 describe('when the masters of a Cluster are killed and started again, one after the other', () => {
   let disturbed: Disturbed;
   beforeAll(async () => {
     disturbed = await disturb('killed', 5000, async () => {
       for (const node of cluster.nodes) {
+        const before = node.pid();
         await node.kill9();
         await node.restart();
+        if (node.pid() === before) throw new Error('a master was not killed');
       }
     });
   }, 180_000);
@@ -119,7 +136,10 @@ describe.each([0, 1, 2])('when master %i of a Cluster is frozen for longer than 
       frozenAt = Date.now();
       node.pause();
       try {
+        const answer = answerOf(node.url);
         await pause(FROZEN_MS);
+        // It hit: who asked at its beginning has waited until now.
+        expect(answer.isThere).toBe(false);
       } finally {
         node.resume();
       }

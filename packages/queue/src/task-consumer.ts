@@ -65,6 +65,8 @@ export class TaskConsumer {
   #movedAt = performance.now();
   #rebuilds = 0;
   #wake: (() => void) | undefined;
+  /** What has been asked for and not been used yet. */
+  #room: { isThere: boolean } | undefined;
 
   constructor(options: TaskConsumerOptions) {
     this.#options = options;
@@ -163,15 +165,25 @@ export class TaskConsumer {
   /** Room, or a short while: the loop must come around to give its sign of life even when all slots are taken. */
   async #whenRoomOrStopping(): Promise<void> {
     for (;;) {
-      const turn = this.#pause(BLOCK_SECONDS * 1000);
-      const hasRoom = await Promise.race([
-        this.#options.whenRoom(this.#steps).then(() => true),
-        turn.then(() => false),
-      ]);
-      this.#wake?.();
-      if (hasRoom || this.#stopping) return;
+      // Asked once, not at each turn: who waits for hours would leave a reaction behind with every second.
+      this.#room ??= this.#askForRoom();
+      if (!this.#room.isThere) await this.#pause(BLOCK_SECONDS * 1000);
+      if (this.#stopping) return;
+      if (this.#room.isThere) {
+        this.#room = undefined;
+        return;
+      }
       this.#comeAround();
     }
+  }
+
+  #askForRoom(): { isThere: boolean } {
+    const room = { isThere: false };
+    void this.#options.whenRoom(this.#steps).then(() => {
+      room.isThere = true;
+      this.#wake?.();
+    });
+    return room;
   }
 
   #comeAround(): void {

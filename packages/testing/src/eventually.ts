@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface EventuallyOptions {
   /** Default 5000. */
   timeoutMs?: number;
-  /** Shortest pause between two checks. Default 10. Who has waited long looks less often: see `pauseMs`. */
+  /** Pause between two checks. Default: 10 at first, and longer for who has waited long (see `pauseMs`). */
   intervalMs?: number;
   /** What was waited for, for the error. */
   message?: string;
@@ -15,7 +15,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,
-  { timeoutMs = 5000, intervalMs = 10, message = 'the condition' }: EventuallyOptions = {},
+  { timeoutMs = 5000, intervalMs, message = 'the condition' }: EventuallyOptions = {},
 ): Promise<Exclude<T, false | null | undefined>> {
   const startedMs = performance.now();
   let lastError: unknown;
@@ -34,18 +34,19 @@ export async function eventually<T>(
       const why = lastError instanceof Error ? `: ${lastError.message}` : '';
       throw new Error(`waited ${timeoutMs} ms for ${message}${why}`, { cause: lastError });
     }
-    await delay(pauseMs(waitedMs, intervalMs));
+    await delay(intervalMs ?? pauseMs(waitedMs));
   }
 }
 
+const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 100;
 
 /**
  * A twentieth of the time waited so far, within bounds: the end of a wait is noticed as exactly as its length matters, and
  * those who wait for seconds leave the processor to what they wait for.
  */
-function pauseMs(waitedMs: number, intervalMs: number): number {
-  return Math.max(intervalMs, Math.min(LONGEST_PAUSE_MS, waitedMs / 20));
+function pauseMs(waitedMs: number): number {
+  return Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, waitedMs / 20));
 }
 
 /** Rejects when `promise` has not settled after `timeoutMs`. The promise itself goes on. */
