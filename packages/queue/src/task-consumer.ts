@@ -24,6 +24,8 @@ export interface TaskConsumerOptions {
   describe: (task: Task) => string[];
   /** Tasks wait, slots are free, and even fresh connections fetch nothing, or the loop hangs: the process should end. */
   onStuck: () => void;
+  /** How long nothing may move before connections are made anew. Default 15,000; at least 2500. */
+  stuckMs?: number;
 }
 
 /** BullMQ's lock is only a hint of ours (leases are in state), so it is long and renewed seldom. */
@@ -40,6 +42,8 @@ const MOST_PROGRESS = 100;
 const STUCK_CHECK_MS = 2500;
 /** Nothing was fetched for this long although tasks wait and slots are free: the connection is dead without knowing. */
 const STUCK_MS = 15_000;
+/** A fetch that has not returned so long after the end of all taking is not waited for. */
+const STOP_MS = 3 * BLOCK_SECONDS * 1000;
 const MOST_REBUILDS = 2;
 
 /**
@@ -50,6 +54,8 @@ export class TaskConsumer {
   readonly #options: TaskConsumerOptions;
   #worker: Worker<Task>;
   readonly #active = new Map<string, ActiveTask>();
+  /** Of the fetches under way: ends the wait for one. */
+  readonly #giveUps = new Set<() => void>();
   #stopping = false;
   #loop: Promise<void> | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -90,7 +96,9 @@ export class TaskConsumer {
   async stopTaking(): Promise<void> {
     this.#stopping = true;
     this.#wake?.();
+    const giveUp = setTimeout(() => this.#giveUpFetches(), STOP_MS);
     await this.#loop;
+    clearTimeout(giveUp);
   }
 
   /** Waits for the tasks in hand, then closes. Call `stopTaking` first. */
@@ -108,7 +116,7 @@ export class TaskConsumer {
       const token = randomUUID();
       try {
         this.#fetching = true;
-        const job = (await this.#worker.getNextJob(token)) as Job<Task> | undefined;
+        const job = await this.#fetch(token);
         if (job === undefined) continue;
         this.#movedAt = performance.now();
         this.#rebuilds = 0;
@@ -130,14 +138,13 @@ export class TaskConsumer {
       if (wanted < 2) return;
       this.#comeAround();
       const tokens = Array.from({ length: wanted }, () => randomUUID());
-      const worker = this.#worker;
-      const fetches = await Promise.allSettled(tokens.map((token) => worker.getNextJob(token, { block: false })));
+      const fetches = await Promise.allSettled(tokens.map((token) => this.#fetch(token, { block: false })));
       let failure: PromiseRejectedResult | undefined;
       let fetched = 0;
       let mostSteps = 1;
       fetches.forEach((fetch, index) => {
         if (fetch.status === 'rejected') failure ??= fetch;
-        const job = fetch.status === 'fulfilled' ? (fetch.value as Job<Task> | undefined) : undefined;
+        const job = fetch.status === 'fulfilled' ? fetch.value : undefined;
         if (job === undefined) return;
         fetched += 1;
         this.#begin(job, tokens[index]!);
@@ -150,6 +157,35 @@ export class TaskConsumer {
       if (failure !== undefined) throw failure.reason;
       if (fetched < wanted) return;
     }
+  }
+
+  /**
+   * The next job, or undefined when none came or the wait for it was given up: a call can be lost with a connection, and never
+   * return. What it brings after all is begun then.
+   */
+  #fetch(token: string, options?: { block: boolean }): Promise<Job<Task> | undefined> {
+    return new Promise((resolve, reject) => {
+      let isGivenUp = false;
+      const giveUp = () => {
+        isGivenUp = true;
+        resolve(undefined);
+      };
+      this.#giveUps.add(giveUp);
+      const settle = (job: Job<Task> | undefined) => {
+        this.#giveUps.delete(giveUp);
+        if (isGivenUp && job !== undefined && !this.#stopping) this.#begin(job, token);
+        resolve(job);
+      };
+      (this.#worker.getNextJob(token, options) as Promise<Job<Task> | undefined>).then(settle, (error: unknown) => {
+        this.#giveUps.delete(giveUp);
+        reject(error);
+      });
+    });
+  }
+
+  #giveUpFetches(): void {
+    for (const giveUp of this.#giveUps) giveUp();
+    this.#giveUps.clear();
   }
 
   #begin(job: Job<Task>, token: string): void {
@@ -238,10 +274,11 @@ export class TaskConsumer {
     const isHung = this.#turns === this.#turnsAtCheck && now - askedAt < BLOCK_SECONDS * 1000;
     this.#turnsAtCheck = this.#turns;
     this.#hungChecks = isHung ? this.#hungChecks + 1 : 0;
-    const hangs = this.#hungChecks * STUCK_CHECK_MS >= STUCK_MS;
+    const { stuckMs = STUCK_MS } = this.#options;
+    const hangs = this.#hungChecks * STUCK_CHECK_MS >= stuckMs;
     const waiting = this.#fetching ? length : 0;
-    if ((waiting === 0 && !hangs) || this.#stopping) this.#movedAt = now;
-    if (now - this.#movedAt < STUCK_MS) return;
+    if (waiting === 0 || this.#stopping) this.#movedAt = now;
+    if (this.#stopping || (!hangs && now - this.#movedAt < stuckMs)) return;
     this.#movedAt = now;
     this.#hungChecks = 0;
     if (this.#rebuilds >= MOST_REBUILDS) {
@@ -249,11 +286,14 @@ export class TaskConsumer {
       return;
     }
     this.#rebuilds += 1;
-    this.#options.onError(new Error(`nothing was fetched from ${queue} for ${STUCK_MS} ms: connecting anew`));
+    const what = hangs ? 'the loop stood still' : `nothing was fetched from ${queue}`;
+    this.#options.onError(new Error(`${what} for ${stuckMs} ms: connecting anew`));
     const former = this.#worker;
     this.#worker = this.#createWorker();
     void this.#worker.startStalledCheckTimer().catch(this.#options.onError);
-    // The loop waits in a call of the former worker: closing it by force ends that call.
+    // The loop waits in a call of the former worker. Closing it by force ends a call that blocks; one that was lost with the
+    // connection that all calls share nothing ends.
+    this.#giveUpFetches();
     await former.close(true);
   }
 

@@ -1,6 +1,7 @@
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Worker } from 'bullmq';
 import { capabilityQueue, queuePrefix } from './queue-names.ts';
 import { type Task, taskId } from './task.ts';
 import { TaskConsumer, type TaskConsumerOptions } from './task-consumer.ts';
@@ -184,6 +185,38 @@ describe('a consumer', () => {
     let busyTurns = 0;
     consume({ onTurn: () => (busyTurns += 1), whenRoom: () => new Promise(() => undefined) });
     await eventually(() => busyTurns >= 2);
+  });
+
+  describe('whose call for a task never returns', () => {
+    /** As when it was lost with its connection. */
+    const loseNextCall = () =>
+      jest.spyOn(Worker.prototype, 'getNextJob').mockImplementationOnce(() => new Promise(() => undefined));
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    test('connects anew and goes on', async () => {
+      const lost = loseNextCall();
+      const seen: string[] = [];
+      const handle = ({ i }: Task) => {
+        seen.push(i[0]![2]);
+        return Promise.resolve();
+      };
+      consume({ handle, stuckMs: 2500 });
+      await eventually(() => lost.mock.calls.length === 1);
+      await queues.add(QUEUE, [outgoing('1')]);
+      await eventually(() => seen.length === 1, { timeoutMs: 15_000, message: 'the task to be taken' });
+      expect(errors.splice(0).map(({ message }) => message)).toEqual([
+        expect.stringMatching(/ for 2500 ms: connecting anew$/),
+      ]);
+    }, 20_000);
+
+    test('stops taking all the same', async () => {
+      const lost = loseNextCall();
+      const consumer = consume({});
+      await eventually(() => lost.mock.calls.length === 1);
+      await within(consumer.stopTaking(), 10_000, 'the consumer to stop');
+    }, 15_000);
   });
 
   test('stops taking within a moment, and closes when what it holds has ended', async () => {
