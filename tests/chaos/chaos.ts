@@ -75,7 +75,9 @@ if (without !== undefined) {
   tell(`without the ${without} the checks found ${result.violations.length} violations${missed}`);
 } else if (!clean) {
   const runs = given.runs === undefined ? '' : ` --runs ${given.runs}`;
-  tell(`not clean; the same again: ./flotilla chaos --seed ${seed} --minutes ${minutes}${runs} --faults ${faults}`);
+  // Faults that are named have to come, whatever the plan: those that nobody named are not named here.
+  const named = given.faults === undefined ? '' : ` --faults ${given.faults}`;
+  tell(`not clean; the same again: ./flotilla chaos --seed ${seed} --minutes ${minutes}${runs}${named}`);
 }
 const asExpected = without === undefined ? clean : notBroken.length === 0;
 // Whatever a fault has left open ends with this process.

@@ -11,20 +11,25 @@ export interface Terminal {
   readonly cwd: string;
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP; its reason is `Interrupted`. */
   readonly signal: AbortSignal;
-  /** Calls back for each further one; returns what ends that. */
+  /** Calls back for each further one, but for what comes with the first; returns what ends that. */
   onFurtherSignal(listener: () => void): () => void;
 }
 
 const DEFAULT_COLUMNS = 80;
+/** A signal to a whole process group comes twice, from who sent it and from the launcher: that is one request to end. */
+const SAME_REQUEST_MS = 500;
 
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const controller = new AbortController();
   const listeners = new Set<() => void>();
+  let firstAt = 0;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) for (const listener of listeners) listener();
-      else controller.abort(new Interrupted(name));
+      if (!controller.signal.aborted) {
+        firstAt = performance.now();
+        controller.abort(new Interrupted(name));
+      } else if (performance.now() - firstAt >= SAME_REQUEST_MS) for (const listener of listeners) listener();
     });
   }
   // A reader that goes away (`flotilla ps | head -1`) is not an error of ours.

@@ -36,6 +36,18 @@ test('what a process says is in its log, and its end is told with its code', asy
   expect(await process.lastLines()).toEqual(['out', 'err']);
 });
 
+test('what the process of that name said before is kept, also while it still writes', async () => {
+  const former = await supervise(
+    'console.log("first"); process.stdin.once("end", () => console.log("last")).resume();',
+  );
+  await eventually(async () => (await readFile(former.logFile, 'utf8')).includes('first'));
+  const process = await supervise('console.log("second");');
+  await within(process.ended, 5000, 'the end');
+  await former.stop(1000);
+  expect(await process.lastLines()).toEqual(['second']);
+  expect(await readFile(join(folder, 'logs', 'probe.previous.log'), 'utf8')).toMatch(/^first/);
+});
+
 test('a process that crashes is started again, with a new id', async () => {
   const crashes: string[] = [];
   const process = await supervise('setInterval(() => {}, 1000); console.log("up", process.pid);', crashes);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -54,6 +54,7 @@ export class SupervisedProcess {
       this.#end = resolve;
     });
     mkdirSync(dirname(options.logFile), { recursive: true });
+    keepFormerLog(options.logFile);
     this.#start('w');
   }
 
@@ -132,5 +133,14 @@ export class SupervisedProcess {
     }
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (this.#crashes.length - 1), LONGEST_PAUSE_MS);
     this.#pause = setTimeout(() => this.#start('a'), pauseMs);
+  }
+}
+
+/** What the process of that name said last is what people look for after a restart; a fleet that still runs goes on writing there. */
+function keepFormerLog(logFile: string): void {
+  try {
+    renameSync(logFile, logFile.replace(/(\.log)?$/, '.previous.log'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
