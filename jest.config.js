@@ -10,8 +10,8 @@ const shared = {
 export default {
   // A deadline for what hangs, not a measure: the machine may be busy. (In a project it would have no effect.)
   testTimeout: 30_000,
-  // Most tests wait for processes, Redis or a lease most of the time, so two cores carry five files.
-  maxWorkers: 5,
+  // Most tests wait for processes, Redis or a lease most of the time, so two cores carry four files.
+  maxWorkers: 4,
   // One Redis that all test files share; those that freeze, kill or reconfigure one start their own.
   globalSetup: '<rootDir>/packages/testing/src/jest-global-setup.ts',
   globalTeardown: '<rootDir>/packages/testing/src/jest-global-teardown.ts',

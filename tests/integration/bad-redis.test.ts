@@ -222,7 +222,8 @@ describe('when it runs', () => {
 
   test('G8 a full Redis refuses submissions, lets attempts end, holds what would follow, and goes on when it has room', async () => {
     const running = workflow({
-      first: { kind: 'task', use: 'flotilla.sleep', input: { ms: 1000 } },
+      // Longer than a worker needs to notice, on a busy machine, too.
+      first: { kind: 'task', use: 'flotilla.sleep', input: { ms: 5000 } },
       last: echo('done', { needs: ['first'] }),
     });
     const { runId } = await fleet.api.start(running);

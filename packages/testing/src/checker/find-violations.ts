@@ -10,6 +10,7 @@ import { v10 } from './invariants/v10-cancel.ts';
 import { v15 } from './invariants/v15-clocks.ts';
 import { EMPTY_RECORDING } from './recording.ts';
 import { mapOf, type RunFacts, runFacts } from './run-facts.ts';
+import type { Bounds } from './violation.ts';
 
 export interface Expectations {
   /** Step id -> its needs. Default: what `/steps` says. */
@@ -19,6 +20,8 @@ export interface Expectations {
   /** Most failures of a step that are charged. Default: not checked, unless the definition is known. */
   maxAttempts?: number;
   definition?: WorkflowDefinition;
+  /** Default: those of a fleet that nothing disturbs. */
+  bounds?: Bounds;
 }
 
 const OF_ONE_RUN = [v00, v02, v03, v04, v05, v06, v07, v10, v15];
@@ -28,10 +31,10 @@ const OF_ONE_RUN = [v00, v02, v03, v04, v05, v06, v07, v10, v15];
  * right. `checkRecording` looks at everything.
  */
 export function findViolations(record: RunRecord, expectations: Expectations = {}): string[] {
-  const { definition } = expectations;
+  const { definition, bounds = {} } = expectations;
   const facts = runFacts(definition === undefined ? record : { ...record, definition });
   const run = withExpectations(facts, expectations);
-  const context = { recording: EMPTY_RECORDING, runs: [run], bounds: {}, atRest: true };
+  const context = { recording: EMPTY_RECORDING, runs: [run], bounds, atRest: true };
   return OF_ONE_RUN.flatMap(({ checkRun }) => checkRun(run, context)).map(
     ({ invariant, message }) => `${run.runId}: ${invariant} ${message}`,
   );
