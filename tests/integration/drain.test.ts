@@ -70,6 +70,21 @@ describe('a worker that is told to end', () => {
     );
   }, 40_000);
 
+  test('told twice at once, as by a signal to its process group, it drains all the same', async () => {
+    const others = fleet.workers.filter(({ process: { running } }) => running());
+    const told = await fleet.addWorker({ FLOTILLA_DRAIN_MS: '30000' });
+    for (const other of others) other.pause();
+    const runId = await startAndWaitUntilAllRun(fleet, 1, 3000);
+    told.process.signal('SIGTERM');
+    await told.process.waitForLine(/"draining"/, 10_000);
+    const exit = await told.terminate();
+    for (const other of others) other.resume();
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    const record = await fleet.api.record(runId);
+    expect(record.run.status).toBe('succeeded');
+    expect(record.steps.map(({ attempts, lost = 0 }) => [attempts, lost])).toEqual([[1, 0]]);
+  }, 40_000);
+
   test('an idle worker exits at once', async () => {
     const idle = await fleet.addWorker({ FLOTILLA_DRAIN_MS: '30000' });
     const exit = await idle.terminate();

@@ -5,6 +5,8 @@ import { readSchedulerConfig } from './config.ts';
 import { startScheduler } from './scheduler.ts';
 
 /** 2: the configuration is wrong. 3: Redis cannot be reached or used. 74: data loss. 1: anything else. */
+/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
+const SAME_REQUEST_MS = 2000;
 const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74 } as const;
 
 /** Longest stop; whatever hangs then is left alone: every duty survives it. */
@@ -25,8 +27,12 @@ async function main(): Promise<void> {
     process.stderr.write(`${message}\n`);
     process.exit(EXIT.dataLoss);
   });
-  const stop = (signal: string) => {
+  const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
+    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
+    const ignore = () => undefined;
+    process.on(signal, ignore);
+    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
     setTimeout(() => {
       logger.error('stopping took too long');
       process.exit(EXIT.failed);

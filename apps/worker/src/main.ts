@@ -5,6 +5,8 @@ import { readWorkerConfig } from './config.ts';
 import { startWorker } from './worker.ts';
 
 /** 2: configuration or handlers are wrong. 3: Redis cannot be reached or used. 74: data loss. 75: tasks cannot be fetched. 1: anything else. */
+/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
+const SAME_REQUEST_MS = 2000;
 const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74, stuck: 75 } as const;
 /** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
 const DRAIN_SLACK_MS = 8000;
@@ -28,8 +30,12 @@ async function main(): Promise<void> {
     process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
     process.exit(EXIT.dataLoss);
   });
-  const stop = (signal: string) => {
+  const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'draining');
+    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
+    const ignore = () => undefined;
+    process.on(signal, ignore);
+    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
     setTimeout(() => {
       logger.error('draining took too long; what is held is left to its lease');
       process.exit(EXIT.failed);
