@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { stepIdZ } from './http-api.ts';
 import { idZ } from './ids.ts';
 import { RUN_STATUSES } from './states.ts';
+import { timestampQueryZ, timestampZ } from './timestamps.ts';
 import { historyEventZ, stepErrorZ } from './views.ts';
 
 /** `quarantined`: it ended its worker too often. `failed`: everything else. */
@@ -42,15 +43,17 @@ const filterFields = {
 };
 
 /** All of them must fit. Times are milliseconds since 1970 on Redis' clock, both included, and are those of `deadSince`. */
-const timeZ = z.number().int().min(0).max(8_640_000_000_000_000);
-const deadLetterFilterZ = z.strictObject({ ...filterFields, since: timeZ.optional(), until: timeZ.optional() });
+const deadLetterFilterZ = z.strictObject({
+  ...filterFields,
+  since: timestampZ.optional(),
+  until: timestampZ.optional(),
+});
 export type DeadLetterFilter = z.infer<typeof deadLetterFilterZ>;
 
-const timeQueryZ = z.coerce.number().pipe(timeZ).optional();
 export const listDeadLettersQueryZ = z.strictObject({
   ...filterFields,
-  since: timeQueryZ,
-  until: timeQueryZ,
+  since: timestampQueryZ.optional(),
+  until: timestampQueryZ.optional(),
   cursor: z.string().max(1024).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
 });

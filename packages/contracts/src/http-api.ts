@@ -8,7 +8,6 @@ import {
   cleanupViewZ,
   durabilityZ,
   historyEventZ,
-  runViewZ,
   stepErrorZ,
   stepViewZ,
 } from './views.ts';
@@ -73,17 +72,6 @@ export const runsStartedZ = z.object({
 });
 export type RunsStarted = z.infer<typeof runsStartedZ>;
 
-export const listRunsQueryZ = z.strictObject({
-  workflow: idZ.optional(),
-  status: z.enum(RUN_STATUSES).optional(),
-  tag: idZ.optional(),
-  cursor: z.string().max(1024).optional(),
-  limit: z.coerce.number().int().min(1).max(500).default(50),
-});
-export type ListRunsQuery = z.infer<typeof listRunsQueryZ>;
-
-export const runListZ = z.object({ runs: z.array(runViewZ), cursor: z.string().optional() });
-export type RunList = z.infer<typeof runListZ>;
 export const stepListZ = z.object({ steps: z.array(stepViewZ), cursor: z.string().optional() });
 export type StepList = z.infer<typeof stepListZ>;
 export const historyPageZ = z.object({ events: z.array(historyEventZ), next: z.number() });

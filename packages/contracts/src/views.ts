@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AGENT_HEALTH_REASONS, AGENT_INTAKES, AGENT_STATUSES, agentPerformanceZ } from './agent-health.ts';
 import { CLEANUP_STATUSES, EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
+import { waitViewZ } from './wait-reasons.ts';
 
 /** Why something failed: `type` is the class of error that decide-retry worked with. */
 export const stepErrorZ = z.object({
@@ -28,6 +29,8 @@ export const runViewZ = z.object({
   output: z.json().optional(),
   error: stepErrorZ.extend({ stepId: z.string().optional() }).optional(),
   tags: z.array(z.string()),
+  /** Why it waits, of a run that has not ended: each reason that holds a step of it, or the run. Absent when there is none. */
+  waiting: z.array(waitViewZ).optional(),
   counts: z.object({ steps: z.number(), settled: z.number().optional(), running: z.number() }).optional(),
   /** Of a run that is ending or has ended without success: its compensations and registered cleanups. */
   cleanups: z

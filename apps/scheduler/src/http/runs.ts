@@ -87,7 +87,7 @@ function registerReads(app: HttpApp, context: HttpContext): void {
     schema: {
       summary: 'List runs, newest first',
       tags: ['runs'],
-      querystring: listRunsQueryZ,
+      querystring: listRunsQueryZ.pick({ workflow: true, status: true, tag: true, cursor: true, limit: true }),
       response: { 200: runListZ, ...problemAnswer },
     },
     handler: (request) => {
