@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { AgentView } from '@flotilla/contracts';
 import { eventually, type Fleet, startFleet, testNamespace, within } from '@flotilla/testing';
@@ -79,4 +80,50 @@ test('F18 a worker whose attempts get no handles takes less work for a while', a
   const [worker] = fleet.workers;
   expect(worker!.process.lines.some((line) => /taking less work/.test(line) && /EMFILE/.test(line))).toBe(true);
   await eventually(async () => (await fleet.api.agents())[0]!.load.limit! < 32, { timeoutMs: 10_000 });
+}, 90_000);
+
+/** More than the worker may have, all at once; a few at a time fit. */
+const HANDLES_A_STEP = 20;
+const HANDLE_STEPS = 30;
+
+test('F18 a worker that may open few files takes less work, survives and makes every step', async () => {
+  fleet = await startFleet({
+    namespace: `${testNamespace(import.meta.url)}-few-handles`,
+    workerEnv: { FLOTILLA_HANDLERS: handlers, FLOTILLA_CONCURRENCY: '32' },
+  });
+  const [worker] = fleet.workers;
+  execFileSync('prlimit', ['--nofile=200:200', '--pid', String(worker!.process.pid)]);
+  const step = {
+    kind: 'task',
+    use: 'open-files',
+    input: { files: HANDLES_A_STEP, ms: 1000 },
+    retry: { maxAttempts: 30, initialMs: 200 },
+  };
+  const steps = Object.fromEntries(Array.from({ length: HANDLE_STEPS }, (_, index) => [`s${index}`, step]));
+  const record = await fleet.api.runToEnd({ definition: { flotilla: 1, name: 'files', steps } }, 60_000);
+  expect(record.run.status).toBe('succeeded');
+  expect(record.steps.filter(({ lost = 0 }) => lost > 0)).toEqual([]);
+  expect(fleet.unexpectedEnds()).toEqual([]);
+  expect(worker!.process.lines.some((line) => /taking less work/.test(line))).toBe(true);
+}, 90_000);
+
+test('a cold worker of a thousand slots takes a thousand waiting steps at once', async () => {
+  const slots = 1000;
+  fleet = await startFleet({
+    namespace: `${testNamespace(import.meta.url)}-burst`,
+    workerEnv: { FLOTILLA_CONCURRENCY: String(slots) },
+  });
+  const each = { kind: 'task', use: 'flotilla.sleep', input: { ms: UNTIL_DEAD_MS } };
+  const definition = {
+    flotilla: 1,
+    name: 'burst',
+    steps: { all: { kind: 'map', over: 'run.input.items', concurrency: slots, each } },
+  };
+  const items = Array.from({ length: slots }, (_, index) => index);
+  const { runId } = await fleet.api.start({ definition, input: { items } });
+  // The steps outlast the test: all of them are under way together, or never.
+  await eventually(async () => (await fleet.api.agents())[0]!.load.running === slots, { timeoutMs: 60_000 });
+  await fleet.api.post(`/v1/runs/${runId}/cancel`);
+  expect((await fleet.api.agents())[0]!.load.limit).toBe(slots);
+  expect(fleet.workers[0]!.process.lines.filter((line) => /taking less work/.test(line))).toEqual([]);
 }, 90_000);

@@ -55,7 +55,10 @@ export async function startWorker(
     const outages = new OutageWatch(() => commands.client.ping());
     const startsSlowly = config.flags['slow-start'] > 0;
     if (config.flags['adaptive-concurrency'] > 0) {
-      governor = new LoadGovernor(executor, logger, () => startsSlowly && outages.isAway);
+      governor = new LoadGovernor({
+        ...{ executor, logger, isRedisAway: () => startsSlowly && outages.isAway },
+        onMoreRoom: () => keeper.hasNews(),
+      });
     }
     const startedAt = Date.now();
     const identity = {

@@ -1,12 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ConcurrencyLimit, judgePressure, mayBeStarved, type Pressure, type Resources } from './concurrency-limit.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
+import type { Pressure } from './judge-pressure.ts';
 
 const SLOTS = 64;
 
 /** Observes every 250 ms from `fromMs` for `forMs`, with all that is allowed under way. */
 function busy(limit: ConcurrencyLimit, fromMs: number, forMs: number): number {
-  for (let nowMs = fromMs; nowMs <= fromMs + forMs; nowMs += 250) limit.observe('none', limit.limit, nowMs);
+  for (let nowMs = fromMs; nowMs <= fromMs + forMs; nowMs += 250)
+    limit.observe({ pressure: 'none', taken: limit.limit }, nowMs);
   return limit.limit;
 }
 
@@ -18,13 +20,13 @@ describe('the limit of attempts at once', () => {
 
   test('is halved when something is short, of what is really under way, at most once a second', () => {
     const limit = new ConcurrencyLimit(SLOTS);
-    limit.observe('some', 64, 0);
+    limit.observe({ pressure: 'some', taken: 64 }, 0);
     expect(limit.limit).toBe(32);
-    limit.observe('some', 64, 250);
+    limit.observe({ pressure: 'some', taken: 64 }, 250);
     expect(limit.limit).toBe(32);
-    limit.observe('some', 10, 1000);
+    limit.observe({ pressure: 'some', taken: 10 }, 1000);
     expect(limit.limit).toBe(5);
-    for (let second = 2; second < 10; second += 1) limit.observe('some', 1, second * 1000);
+    for (let second = 2; second < 10; second += 1) limit.observe({ pressure: 'some', taken: 1 }, second * 1000);
     expect(limit.limit).toBe(1);
   });
 
@@ -35,60 +37,72 @@ describe('the limit of attempts at once', () => {
     expect(limit.limit).toBe(32);
   });
 
-  test('grows back by small steps, but only as far as it is used', () => {
-    const limit = new ConcurrencyLimit(SLOTS);
-    limit.observe('some', 64, 0);
-    expect(busy(limit, 250, 750)).toBe(34);
-    for (let nowMs = 1000; nowMs < 60_000; nowMs += 250) limit.observe('none', 10, nowMs);
-    expect(limit.limit).toBe(34);
-    expect(busy(limit, 60_000, 31_000)).toBe(SLOTS);
+  test('comes back at once to three quarters of where it hurt, and by growing steps from there', () => {
+    const limit = new ConcurrencyLimit(1000);
+    limit.observe({ pressure: 'some', taken: 1000 }, 0);
+    const limits = [250, 500, 750, 1250, 1750, 2250].map((atMs) => busy(limit, atMs, 0));
+    expect(limits).toEqual([750, 750, 770, 810, 890, 1000]);
   });
 
-  test("grows no further than memory would reach if all of it were the attempts'", () => {
-    const limit = new ConcurrencyLimit(SLOTS, { slowStart: true });
-    limit.observe('none', 7, 0, 0.5);
-    limit.observe('none', 7, 5000, 0.5);
+  test('grows back only as far as it is used', () => {
+    const limit = new ConcurrencyLimit(SLOTS);
+    limit.observe({ pressure: 'some', taken: 64 }, 0);
+    for (let nowMs = 250; nowMs < 60_000; nowMs += 250) limit.observe({ pressure: 'none', taken: 10 }, nowMs);
+    expect(limit.limit).toBe(32);
+    expect(busy(limit, 60_000, 4000)).toBe(SLOTS);
+  });
+
+  test('of a worker that knows nothing yet is all slots two looks after the first attempts have begun and used little', () => {
+    const limit = new ConcurrencyLimit(1000, 128);
+    const limits = [0, 50, 100, 150].map((atMs) => {
+      limit.observe({ pressure: 'none', taken: 128, begun: atMs === 0 ? 0 : 128, share: 0.03 }, atMs);
+      return limit.limit;
+    });
+    expect(limits).toEqual([128, 128, 1000, 1000]);
+  });
+
+  test('waits with that growth while the loop is late, but for small steps', () => {
+    const limit = new ConcurrencyLimit(1000, 100);
+    for (let nowMs = 0; nowMs < 500; nowMs += 50) {
+      limit.observe({ pressure: 'none', taken: 100, share: 0.03, isLate: true }, nowMs);
+    }
+    expect(limit.limit).toBe(100);
+    limit.observe({ pressure: 'none', taken: 100, share: 0.03, isLate: true }, 500);
+    expect(limit.limit).toBe(120);
+  });
+
+  test("grows no further than what is measured would reach if all of it were the attempts'", () => {
+    const limit = new ConcurrencyLimit(SLOTS, 7);
+    for (const atMs of [0, 50]) limit.observe({ pressure: 'none', taken: 7, share: 0.5 }, atMs);
     expect(limit.limit).toBe(11);
-    limit.observe('none', 11, 10_000, 0.64);
+    for (const atMs of [100, 150]) limit.observe({ pressure: 'none', taken: 11, share: 0.64 }, atMs);
     expect(limit.limit).toBe(13);
-    limit.observe('none', 10, 15_000, 0.64);
+    for (const atMs of [200, 250]) limit.observe({ pressure: 'none', taken: 10, share: 0.64 }, atMs);
     expect(limit.limit).toBe(13);
   });
 
   test('is nothing while much is short, except one when nothing is under way', () => {
     const limit = new ConcurrencyLimit(SLOTS);
-    limit.observe('much', 12, 0);
+    limit.observe({ pressure: 'much', taken: 12 }, 0);
     expect(limit.limit).toBe(0);
-    limit.observe('much', 0, 250);
+    limit.observe({ pressure: 'much', taken: 0 }, 250);
     expect(limit.limit).toBe(1);
-    limit.observe('some', 1, 500);
+    limit.observe({ pressure: 'some', taken: 1 }, 500);
     expect(limit.limit).toBe(1);
   });
 
-  test('after that begins with a tenth and doubles every five seconds', () => {
+  test('after that begins with a tenth and doubles twice a second, as far as what is measured allows', () => {
     const limit = new ConcurrencyLimit(SLOTS);
-    limit.observe('much', 12, 0);
-    const limits = [0, 5000, 10_000, 15_000, 20_000].map((atMs) => {
-      limit.observe('none', limit.limit, atMs);
-      return limit.limit;
-    });
-    expect(limits).toEqual([7, 14, 28, 56, 64]);
-  });
-
-  test('begins so where the heap is small for that many', () => {
-    expect(new ConcurrencyLimit(SLOTS, { slowStart: true }).limit).toBe(7);
-    expect([mayBeStarved(64, 128 << 20), mayBeStarved(64, 2 ** 31), mayBeStarved(4, 128 << 20)]).toEqual([
-      true,
-      false,
-      false,
-    ]);
+    limit.observe({ pressure: 'much', taken: 12 }, 0);
+    const limits = [0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000].map((atMs) => busy(limit, atMs, 0));
+    expect(limits).toEqual([7, 7, 14, 14, 28, 28, 56, 56, 64]);
   });
 
   test('after an outage is a tenth, and doubles every five seconds from its end', () => {
     const limit = new ConcurrencyLimit(SLOTS);
     for (let nowMs = 0; nowMs <= 3000; nowMs += 250) limit.outage(nowMs);
     const limits = [3250, 7750, 8000, 13_000, 18_000, 23_000].map((atMs) => {
-      limit.observe('none', limit.limit, atMs);
+      limit.observe({ pressure: 'none', taken: limit.limit }, atMs);
       return limit.limit;
     });
     expect(limits).toEqual([7, 7, 14, 28, 56, 64]);
@@ -104,7 +118,7 @@ describe('the limit of attempts at once', () => {
       [5000, 10],
       [5250, 0],
     ].map(([atMs = 0, carried = 0]) => {
-      limit.observe('none', carried + 7, atMs, 0, carried);
+      limit.observe({ pressure: 'none', taken: carried + 7, carried }, atMs);
       return limit.limit;
     });
     expect(limits).toEqual([7, 37, 27, 24, 14]);
@@ -121,11 +135,11 @@ describe('the limit of attempts at once', () => {
 
   test('while short of something, an outage makes it no larger', () => {
     const limit = new ConcurrencyLimit(SLOTS);
-    limit.observe('much', 12, 0);
+    limit.observe({ pressure: 'much', taken: 12 }, 0);
     limit.outage(250);
     expect(limit.limit).toBe(0);
-    limit.observe('none', 12, 500);
-    limit.observe('some', 3, 1000);
+    limit.observe({ pressure: 'none', taken: 12 }, 500);
+    limit.observe({ pressure: 'some', taken: 3 }, 1000);
     limit.outage(1250);
     expect(limit.limit).toBe(1);
   });
@@ -135,15 +149,24 @@ describe('the limit of attempts at once', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 500 }),
-        fc.boolean(),
-        fc.array(fc.tuple(pressures, fc.nat(500), fc.nat(500), fc.boolean())),
-        (slots, slowStart, seen) => {
-          const limit = new ConcurrencyLimit(slots, { slowStart });
+        fc.integer({ min: 1, max: 600 }),
+        fc.array(
+          fc.record({
+            pressure: pressures,
+            taken: fc.nat(500),
+            carried: fc.nat(500),
+            share: fc.double({ min: 0, max: 1, noNaN: true }),
+            isLate: fc.boolean(),
+            isAway: fc.boolean(),
+          }),
+        ),
+        (slots, first, seen) => {
+          const limit = new ConcurrencyLimit(slots, first);
           let nowMs = 0;
-          for (const [pressure, taken, carried, isAway] of seen) {
+          for (const { pressure, taken, carried, share, isLate, isAway } of seen) {
             nowMs += 250;
             if (taken > slots) limit.exhausted(taken, nowMs);
-            limit.observe(pressure, taken, nowMs, 0, carried);
+            limit.observe({ pressure, taken, carried, share, isLate }, nowMs);
             if (isAway) limit.outage(nowMs);
             expect(limit.limit).toBeGreaterThanOrEqual(pressure === 'much' && taken > 0 ? 0 : 1);
             expect(limit.limit).toBeLessThanOrEqual(slots);
@@ -151,31 +174,5 @@ describe('the limit of attempts at once', () => {
         },
       ),
     );
-  });
-});
-
-describe('what is short', () => {
-  const fine: Resources = {
-    heapUsed: 50,
-    heapLimit: 100,
-    rss: 50,
-    memoryLimit: 100,
-    loopLagMs: 5,
-    cpuShare: 0.9,
-  };
-
-  test.each([
-    [{}, 'none', ''],
-    [{ heapUsed: 70 }, 'some', 'heap 70 %'],
-    [{ heapUsed: 90 }, 'much', 'heap 90 %'],
-    [{ rss: 82 }, 'some', 'memory 82 %'],
-    [{ rss: 95 }, 'much', 'memory 95 %'],
-    [{ rss: 95, memoryLimit: undefined }, 'none', ''],
-    [{ heapUsed: 70, rss: 95 }, 'much', 'memory 95 %'],
-    [{ loopLagMs: 1500 }, 'some', 'event loop 1500 ms late'],
-    // Others have the processor.
-    [{ loopLagMs: 1500, cpuShare: 0.1 }, 'none', ''],
-  ] as const)('%j is %s: %s', (resources, pressure, of) => {
-    expect(judgePressure({ ...fine, ...resources })).toMatchObject({ pressure, of });
   });
 });

@@ -17,6 +17,9 @@ export class Slots {
   /** Of those who wait to fetch a task: how many steps it may have. */
   #room: { promise: Promise<void>; resolve: () => void; steps: number } | undefined;
 
+  /** Called when the last slot that may be taken is, though there are more. */
+  onLimitReached: () => void = () => undefined;
+
   constructor(size: number, nowMs: () => number = () => performance.now()) {
     this.#size = size;
     this.#limit = size;
@@ -63,6 +66,7 @@ export class Slots {
   take(wanted: number): number {
     const granted = Math.max(0, Math.min(wanted, this.free));
     this.#taken += granted;
+    if (granted > 0) this.#noteLimit();
     return granted;
   }
 
@@ -104,12 +108,17 @@ export class Slots {
       if (holder === undefined) break;
       clearTimeout(holder.timer);
       this.#taken += 1;
+      this.#noteLimit();
       holder.resolve(true);
     }
     if (this.#room !== undefined && this.#hasRoomFor(this.#room.steps)) {
       this.#room.resolve();
       this.#room = undefined;
     }
+  }
+
+  #noteLimit(): void {
+    if (this.#taken >= this.#limit && this.#limit < this.#size) this.onLimitReached();
   }
 
   #hasRoomFor(steps: number): boolean {
