@@ -80,7 +80,8 @@ const STATUS_LETTERS: Record<ReferenceRun['status'], string> = {
 function metaOf(run: ReferenceRun): string {
   const hasOutput = run.plan.output === undefined ? 0 : 1;
   const hasFailed = run.failure === undefined ? 0 : 1;
-  return [STATUS_LETTERS[run.status], run.createdAt, run.live, run.endPending, hasOutput, hasFailed].join('|');
+  const undone = run.hasUndone ? ['u'] : [];
+  return [STATUS_LETTERS[run.status], run.createdAt, run.live, run.endPending, hasOutput, hasFailed, ...undone].join('|');
 }
 
 /** The run's hash, field by field: no field is missing and none is there that nobody knows of. */
@@ -119,6 +120,7 @@ export function compareRun(run: ReferenceRun, { fields, held, deadLetters, histo
     const counter = run.expectedCounter(group);
     if (counter !== undefined) expected.set(`g${group}`, String(counter));
   });
+  for (const [key, opening] of run.redoneIn) expected.set(`r${key}`, String(opening));
   for (const [head, key] of run.chains) expected.set(`c${head}`, key);
   for (const [key, item] of run.items) expected.set(`i${key}`, item);
   for (const [key, { seq }] of run.progress) {

@@ -7,9 +7,9 @@ export class CleanupContext extends AttemptContext {
   /** Which cleanup of the run, from 0. Set before the handler runs. */
   cleanup = 0;
 
-  /** The same for every attempt of this cleanup, and another than its step's. */
+  /** The same for every attempt of this cleanup; another than its step's, and another once the step was made again. */
   override get idempotencyKey(): string {
-    return `${this.runId}/${this.stepId}/cleanup/${this.cleanup}`;
+    return `${super.idempotencyKey}/cleanup/${this.cleanup}`;
   }
 
   override get checkpoint(): StepCheckpoint {

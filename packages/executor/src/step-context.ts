@@ -51,7 +51,10 @@ export class AttemptContext implements StepContext {
   }
 
   get idempotencyKey(): string {
-    return `${this.runId}/${this.stepId}`;
+    const { redoneIn } = this.#claimed;
+    const key = `${this.runId}/${this.stepId}`;
+    // What was undone has to take effect again: under its old key it would be dropped as a repetition.
+    return redoneIn === undefined ? key : `${key}/opening/${redoneIn}`;
   }
 
   get signal(): AbortSignal {

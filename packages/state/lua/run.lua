@@ -6,9 +6,9 @@
 --    token = max(previous + 1, now - c), which a failover cannot roll back below what a zombie holds.
 
 -- What every transition needs is packed into the one field `m`: status, creation, live attempts, end steps that have not
--- settled, whether the output is an expression, whether a step has failed for good. A lookup in a packed hash costs more
--- than taking a text apart.
-local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)$'
+-- settled, whether the output is an expression, whether a step has failed for good; of a run in which steps were undone and
+-- made again a last part, `u`. A lookup in a packed hash costs more than taking a text apart.
+local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)|?(u?)$'
 
 -- `unpack` ends near 8,000 values, so long commands are written in parts (even counts: field and value stay together).
 local MAX_PART = 4000
@@ -36,7 +36,7 @@ local function newRun(tag, id)
     fields = { 'HMGET', key, 'm', nil, nil, nil, nil, nil },
     -- What `readRun` sets.
     status = false, createdText = false, created = false, live = false, endPending = false, hasOutput = false, hasFailed = false,
-    at = false, atText = false, readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
+    at = false, atText = false, hasUndone = false, readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
     -- What is to be written.
     set = false, places = false, events = false, counters = false, removed = false, deadLetters = false, held = false,
     changed = false,
@@ -61,10 +61,10 @@ local function readRun(run)
     for index = 1, #page do values[fields[first - 1 + index]] = page[index] end
   end
   if not values.m then return false end
-  local status, created, live, pending, output, failed = match(values.m, META)
+  local status, created, live, pending, output, failed, undone = match(values.m, META)
   run.status, run.createdText = status, created
   run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
-  run.hasOutput, run.hasFailed = output, failed
+  run.hasOutput, run.hasFailed, run.hasUndone = output, failed, undone == 'u'
   run.readStatus, run.readLive, run.readEndPending, run.readHasFailed = status, run.live, run.endPending, failed
   run.at = now - run.created
   -- Texts of numbers are made once: formatting is what costs in these scripts.
@@ -92,6 +92,13 @@ local function stored(run, field)
 end
 
 local function definitionOf(run) return stored(run, 'd') end
+
+-- What the reply about an attempt ends with when its step was undone before: the opening in which it was made again, which its
+-- idempotency key names. Runs in which nothing was undone do not pay for a lookup.
+local function redoneIn(run, key)
+  local opening = run.hasUndone and stored(run, 'r' .. key)
+  return opening and '|' .. opening or ''
+end
 
 local function put(run, field, value)
   run.values[field] = value
@@ -129,7 +136,7 @@ local function writeFields(run)
   if run.status ~= run.readStatus or run.live ~= run.readLive or run.endPending ~= run.readEndPending
     or run.hasFailed ~= run.readHasFailed then
     put(run, 'm', run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput
-      .. '|' .. run.hasFailed)
+      .. '|' .. run.hasFailed .. (run.hasUndone and '|u' or ''))
   end
   if #run.set > 2 then callInParts(run.set) end
   for field in pairs(run.removed or NONE) do call('HDEL', run.key, field) end

@@ -5,7 +5,7 @@
  *
  * | suffix      | type   | lives                       | holds |
  * |-------------|--------|-----------------------------|-------|
- * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, next items of retried maps `j` |
+ * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, the opening in which a step that was undone was made again `r`, next items of retried maps `j` |
  * | `h:<run>`   | LIST   | until pruned                | its history; index = seq |
  * | `p:<run>`   | SET    | while paused                | step keys that were refused while the run was paused |
  * | `d:<hash>`  | HASH   | while runs refer to it      | `text` of a definition, `runs` that are pinned to it |

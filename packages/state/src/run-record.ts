@@ -18,7 +18,7 @@ export function runStatusOf(letter: string): RunStatus {
   return STATUS_OF_LETTER[letter] ?? 'pending';
 }
 
-/** What every transition needs of a run, packed into the field `m`: status, creation, live attempts, open end steps, … */
+/** What every transition needs of a run, packed into the field `m`: status, creation, live attempts, open end steps, …; behind them `u` when steps were undone and made again. */
 export interface RunMeta {
   /** Letter; see `runStatusOf`. */
   letter: string;

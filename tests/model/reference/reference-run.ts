@@ -98,6 +98,10 @@ export class ReferenceRun {
   readonly cleanups: ReferenceCleanup[] = [];
   /** Those of an earlier opening, until a scheduler has made the run ready to go on: their steps are made anew. */
   undone: readonly ReferenceCleanup[] = [];
+  /** By step or item that was undone and made again: in which opening. */
+  readonly redoneIn = new Map<StepKey, number>();
+  /** Cleanups were made before the run was opened again. */
+  hasUndone = false;
   cleanupsLeft = 0;
   cleanupsFailed = 0;
   cleanupsBegun = false;

@@ -90,6 +90,10 @@ export function reopen(state: Reference, run: ReferenceRun, opening: number, clo
     if (!needsAnew && index !== from) sameInput.add(index);
   }
   for (const index of anew) reset(state, run, index, { keeps: sameInput.has(index), undone });
+  if (run.undone.length > 0) run.hasUndone = true;
+  run.undone.forEach(({ stepKey }, number) => {
+    if (run.steps.get(`${stepKey}!${number}`)?.state === 'succeeded') run.redoneIn.set(stepKey, opening);
+  });
   for (const key of [...run.steps.keys()]) if (key.includes('!')) run.steps.delete(key);
   run.undone = [];
   run.selection = undefined;

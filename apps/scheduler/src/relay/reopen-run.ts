@@ -69,7 +69,7 @@ async function reset(
   const headers = await readHeaders(state, plan, tag, runId, createdAt);
   const chosen = await readChoices(state, plan, tag, runId, createdAt, headers);
   const selection = JSON.parse(selectionJson) as { only?: number[]; from?: number };
-  const undone = await readUndone(state, tag, runId, cleanups);
+  const { undone, succeeded } = await readUndone(state, tag, runId, cleanups);
   const undoneSteps = new Set(Array.from(undone, (key) => Number.parseInt(key, 10)));
   const selected = { ...toSelection(selection), undone: undoneSteps };
   const retry = planRetry(plan, (step) => endOf(headers[step], chosen.get(step)), selected);
@@ -92,6 +92,8 @@ async function reset(
       await slices.resetStep(String(step.index), { keepsProgress, hasHeader: header !== undefined });
     }
   }
+  // Before the cleanups are forgotten: whoever repeats this reads from them which steps these are.
+  for (const key of succeeded) await slices.set(`r${key}`, opening);
   for (const [group, counter] of retry.counters) {
     if (counter === undefined) await slices.remove(`g${group}`);
     else await slices.set(`g${group}`, counter);
@@ -110,16 +112,32 @@ function toSelection({ only, from }: { only?: number[]; from?: number }): RetryS
   return { ...(only === undefined ? {} : { only: new Set(only) }), ...(from === undefined ? {} : { from }) };
 }
 
-/** Keys of the steps and items that cleanups were registered of. A lost registration is of nobody. */
+/**
+ * Keys of the steps and items that cleanups were registered of, and of those of which one has succeeded: only they are known
+ * to be undone. A lost registration is of nobody.
+ */
 async function readUndone(
   state: State<Plan>,
   tag: string,
   runId: string,
   cleanups: number,
-): Promise<ReadonlySet<string>> {
+): Promise<{ undone: ReadonlySet<string>; succeeded: ReadonlySet<string> }> {
   const fields = Array.from({ length: cleanups }, (_, number) => `u${number}`);
   const entries = await readFields(state, tag, runId, fields);
-  return new Set(entries.flatMap((entry) => /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0] ?? []));
+  const found = entries.flatMap((entry, number) => {
+    const key = /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0];
+    return key === undefined ? [] : [{ key, header: `s${key}!${number}` }];
+  });
+  const headers = await readFields(
+    state,
+    tag,
+    runId,
+    found.map(({ header }) => header),
+  );
+  return {
+    undone: new Set(found.map(({ key }) => key)),
+    succeeded: new Set(found.flatMap(({ key }, index) => (headers[index]?.startsWith('S') ? [key] : []))),
+  };
 }
 
 /** Comes after all else: the steps of which these are the cleanups have been reset then. */

@@ -3,7 +3,7 @@
 --         `group|join (y: any)|the group's start value|attemptMs|letters (w: the step has queuedMs; m: map items)`, step
 --         keys to read, joined by ','
 -- Own: step key (of a map item `map.item`), attemptId
--- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', input, item, header, output, …}; what nobody asked for is
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody asked for is
 --        left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
 local groupOf = takenApart(function(text)
@@ -94,5 +94,6 @@ T['claim'] = function(list, o, run)
     unschedule(due, hint)
     if group.hasQueuedTimer then unschedule(due, 'w|' .. key .. '|' .. id) end
   end
-  return withValues({ claimedText(run, fence, failures, crashes, first) }, run, list, parent and stored(run, 'i' .. key))
+  local text = claimedText(run, fence, failures, crashes, first) .. redoneIn(run, key)
+  return withValues({ text }, run, list, parent and stored(run, 'i' .. key))
 end

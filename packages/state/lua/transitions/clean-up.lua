@@ -46,7 +46,7 @@ end
 
 -- Gives a worker the right to one attempt of a cleanup.
 -- Args: runId, key, attemptId, worker, attemptMs
--- Reply: {'claimed|fence|now|createdAt|failures|crashes|first', run input, item, header and output of its step, how the run
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', run input, item, header and output of its step, how the run
 --        ends (`c|error`)} | {'refused', gone|leased|settled|not-due}
 T['claim-cleanup'] = function(tag, a)
   local id, key, attemptId, worker = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
@@ -77,7 +77,7 @@ T['claim-cleanup'] = function(tag, a)
     unschedule(tag .. K.due, hint)
     header = parts(stored(run, 's' .. key))
   end
-  return { table.concat({ 'claimed', header[4], nowText, run.createdText, header[2], header[3], header[7] }, '|'),
+  return { table.concat({ 'claimed', header[4], nowText, run.createdText, header[2], header[3], header[7] }, '|') .. redoneIn(run, stepKey),
     stored(run, 'i') or '', stored(run, 'i' .. stepKey) or '', stored(run, 's' .. stepKey) or '',
     stored(run, 'o' .. stepKey) or '', stored(run, 'x') or '' }
 end

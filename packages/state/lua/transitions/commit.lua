@@ -4,7 +4,7 @@
 --         m: map items), the next item's attemptMs or '', edges (text), step keys to read, joined by ','
 -- Own: step key (of a map item `map.item`), fence, attemptId, output, checkpoint (ts|seq|checksum|previous), attemptId to go
 --      on with or ''
--- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first', input, item, header, output, …}; what nobody
+-- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'rejected', reason}
 local lettersOf = takenApart(function(text)
@@ -53,7 +53,7 @@ local function findContinued(run, parent, edges, nextAttemptId)
 end
 
 local function continued(run, list, key, fence, failures, crashes, first)
-  local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first }
+  local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first .. redoneIn(run, key) }
   local item = parentOf(key) and stored(run, 'i' .. key)
   return withValues(reply, run, list, item)
 end

@@ -87,7 +87,10 @@ end
 T['reopen-run'] = function(tag, a)
   local run = openRun(tag, ARGV[a], 'a')
   if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
+  local _, undone = openingOf(run)
   run.status, run.live, run.endPending = 'n', 0, tonumber(ARGV[a + 2])
+  -- Of which steps that holds the fields `r` say, which the slices have set.
+  if undone > 0 then run.hasUndone = true end
   for field in string.gmatch('xoy', '.') do remove(run, field) end
   put(run, 'a', ARGV[a + 1] .. '|0|')
   run.hasFailed = ARGV[a + 3] == '' and '0' or '1'

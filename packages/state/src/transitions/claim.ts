@@ -24,8 +24,8 @@ export const claimTransitions = (batch: TransitionBatch) => ({
     const shared = [a.runId, a.worker, flag(a.wantsInput), group, a.sources.join(',')];
     const reply = await batch.applyHot(a.tag, 'claim', shared, [a.key, a.attemptId]);
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
-    const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
+    const [, fence, now, created, ...numbers] = reply[0]!.split('|');
     const createdAt = Number(created);
-    return { claimed: claimedAttempt(reply, a.sources, createdAt, [fence, now, failures, crashes, first]) };
+    return { claimed: claimedAttempt(reply, a.sources, createdAt, [fence, now, ...numbers]) };
   },
 });

@@ -17,18 +17,20 @@ export interface ClaimedAttempt {
   crashes: number;
   /** When the step's first attempt was claimed. */
   firstAt: number;
+  /** The opening of the run in which the step was last made again after it had been undone. */
+  redoneIn?: number;
   /** JSON, when asked for. */
   inputJson: string;
   itemJson: string;
   sources: StoredStep[];
 }
 
-/** What `claimed` and `continued` replies have in common: fence, now, failures, crashes, first; then what was asked for. */
+/** What `claimed` and `continued` replies have in common: fence, now, failures, crashes, first, redoneIn; then what was asked for. */
 export function claimedAttempt(
   reply: TransitionReply,
   sources: readonly StepKey[],
   createdAt: number,
-  [fence, now, failures, crashes, first]: readonly (string | undefined)[],
+  [fence, now, failures, crashes, first, redoneIn]: readonly (string | undefined)[],
 ): ClaimedAttempt {
   return {
     fence: createdAt + Number(fence),
@@ -37,6 +39,7 @@ export function claimedAttempt(
     failures: Number(failures),
     crashes: Number(crashes),
     firstAt: createdAt + Number(first),
+    ...(redoneIn === undefined ? {} : { redoneIn: Number(redoneIn) }),
     inputJson: reply[1] ?? '',
     itemJson: reply[2] ?? '',
     sources: sources.map((key, index) => ({

@@ -39,9 +39,9 @@ export const cleanUpTransitions = (batch: TransitionBatch) => ({
   ): Promise<ClaimedCleanup | { refused: string }> {
     const reply = await batch.apply(a.tag, 'claim-cleanup', [a.runId, a.key, attemptId, worker, attemptMs]);
     if (reply[0] === 'refused') return { refused: reply[1]! };
-    const [, fence, now, created, failures, crashes, first] = reply[0]!.split('|');
+    const [, fence, now, created, ...numbers] = reply[0]!.split('|');
     const [, inputJson = '', itemJson = '', header = '', output = '', ending = ''] = reply;
-    const claimed = claimedAttempt([], [], Number(created), [fence, now, failures, crashes, first]);
+    const claimed = claimedAttempt([], [], Number(created), [fence, now, ...numbers]);
     return { claimed: { ...claimed, inputJson, itemJson }, step: { header, output }, ending };
   },
 

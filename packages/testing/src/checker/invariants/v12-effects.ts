@@ -8,7 +8,7 @@ import { excusedBy, unwrittenClaimAgeMs } from './excuses.ts';
 
 export const v12 = perRun(
   'V12',
-  'A committed step had its effect, its result is that of one of its attempts, every effect comes from an attempt that started, and whoever deduplicates by `run/step` applied it once.',
+  'A committed step had its effect, its result is that of one of its attempts, every effect comes from an attempt that started, and whoever deduplicates by the idempotency key applied it once.',
   (run, { recording }) =>
     [...run.steps.keys()].flatMap((stepId) => {
       const reports = reportsOf(recording, run.runId, stepId);
@@ -25,11 +25,12 @@ export const v12 = perRun(
 const REPORTING_HANDLERS: ReadonlySet<string> = new Set(['record-effect']);
 
 function findWrongEffects(
-  { runId, steps, ruleOf }: RunFacts,
+  run: RunFacts,
   stepId: string,
   effects: readonly EffectReport[],
   recording: Recording,
 ): Found[] {
+  const { runId, steps, ruleOf } = run;
   const { view, events = [], starts = [] } = steps.get(stepId) ?? {};
   const found: Found[] = [];
   const commit = events.find(({ type }) => type === 'step-succeeded');
@@ -40,8 +41,9 @@ function findWrongEffects(
     }
     return found;
   }
+  const keys = keysOf(run, stepId);
   for (const effect of effects) {
-    if (effect.key !== `${runId}/${stepId}`) {
+    if (!keys.has(effect.key)) {
       found.push({ message: `an effect of ${stepId} has the key ${effect.key}`, evidence: [effect] });
     }
     if (!starts.some(({ fence }) => fence === effect.fence)) {
@@ -54,9 +56,10 @@ function findWrongEffects(
       });
     }
   }
-  const applied = effects.filter((effect) => effect.applied);
-  if (applied.length !== 1) {
-    found.push({ message: `the effect of ${stepId} was applied ${applied.length} times`, evidence: effects });
+  for (const evidence of Map.groupBy(effects, ({ key }) => key).values()) {
+    const times = evidence.filter(({ applied }) => applied).length;
+    if (times !== 1)
+      found.push({ message: `the effect of ${stepId} under ${evidence[0]!.key} was applied ${times} times`, evidence });
   }
   if (commit !== undefined && view?.output !== undefined) {
     const hash = hashOf(view.output as Json);
@@ -68,4 +71,17 @@ function findWrongEffects(
     }
   }
   return found;
+}
+
+/** The idempotency keys that a step may have used: another one after each time that it was undone. */
+function keysOf({ runId, events }: RunFacts, stepId: string): ReadonlySet<string> {
+  const keys = new Set([`${runId}/${stepId}`]);
+  let isUndone = false;
+  for (const { type, stepId: of, data } of events) {
+    if (type === 'cleanup-succeeded' && of === stepId) isUndone = true;
+    if (type !== 'run-retried' || !isUndone) continue;
+    keys.add(`${runId}/${stepId}/opening/${data?.['opening'] as number}`);
+    isUndone = false;
+  }
+  return keys;
 }

@@ -1,0 +1,167 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { RunView } from '@flotilla/contracts';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+
+interface Order {
+  what: string;
+  runId: string;
+  key: string;
+}
+
+/** A shop that does what it is asked once a key, and refuses what it is told to refuse: before or after it was done. */
+let shop: Server;
+let fleet: Fleet;
+const known = new Set<string>();
+const done: Order[] = [];
+let refusing = new Map<string, 'before' | 'after'>();
+
+beforeAll(async () => {
+  shop = createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk as string;
+    const order = JSON.parse(text) as Order;
+    const refusal = refusing.get(order.what);
+    if (refusal !== 'before' && !known.has(order.key)) {
+      known.add(order.key);
+      done.push(order);
+    }
+    response.writeHead(refusal === undefined ? 200 : 422).end();
+  });
+  await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve));
+  fleet = await startFleet({
+    namespace: testNamespace(import.meta.url),
+    workers: 2,
+    workerEnv: {
+      FLOTILLA_HANDLERS: fileURLToPath(new URL('./fixtures/shop-handlers.ts', import.meta.url)),
+      SHOP_URL: `http://127.0.0.1:${(shop.address() as AddressInfo).port}`,
+    },
+  });
+}, 60_000);
+beforeEach(() => {
+  refusing = new Map();
+});
+afterAll(async () => {
+  await fleet.stop();
+  shop.closeAllConnections();
+  await new Promise((resolve) => shop.close(resolve));
+});
+
+const STEPS = ['reserve', 'charge', 'ship', 'notify'] as const;
+const step = (what: string, more: object = {}) => ({
+  ...{ kind: 'task', use: 'shop.order', input: { what }, compensate: 'shop.undo' },
+  ...more,
+});
+const saga = {
+  flotilla: 1,
+  name: 'saga',
+  steps: {
+    reserve: step('reserve'),
+    charge: step('charge', { needs: ['reserve'] }),
+    ship: step('ship', { needs: ['charge'] }),
+    notify: step('notify', { needs: ['ship'], compensate: undefined }),
+  },
+};
+
+const timesOf = (runId: string, what: string) => done.filter((one) => one.runId === runId && one.what === what).length;
+/** How often each was done, less how often it was undone. */
+const standing = (runId: string) =>
+  Object.fromEntries(STEPS.map((what) => [what, timesOf(runId, what) - timesOf(runId, `undo ${what}`)]));
+const ONCE = { reserve: 1, charge: 1, ship: 1, notify: 1 };
+
+async function startAndEnd(definition: object): Promise<RunView> {
+  const { runId } = await fleet.api.start({ definition });
+  await fleet.api.waitForEnd([runId]);
+  return fleet.api.run(runId);
+}
+
+const again = {
+  redrive: (runId: string, stepId: string) => `/v1/dead-letters/${runId}/${stepId}/redrive`,
+  retry: (runId: string) => `/v1/runs/${runId}/retry`,
+};
+
+async function goOn(how: keyof typeof again, runId: string, stepId: string): Promise<RunView> {
+  await fleet.api.post(again[how](runId, stepId));
+  await fleet.api.waitForEnd([runId]);
+  return fleet.api.run(runId);
+}
+
+const WAYS = (['redrive', 'retry'] as const).flatMap((how) =>
+  STEPS.flatMap((failing) => (['before', 'after'] as const).map((refusal) => [how, failing, refusal] as const)),
+);
+
+describe('G4 an order that was undone and goes on, with a shop that drops repeated keys', () => {
+  test.each(WAYS)(
+    '%s from %s, refused %s its effect: charged once for what is shipped, refunded once for what is undone',
+    async (how, failing, refusal) => {
+      refusing.set(failing, refusal);
+      const { runId, status } = await startAndEnd(saga);
+      expect(status).toBe('failed');
+      const before = STEPS.slice(0, STEPS.indexOf(failing));
+      for (const times of [1, 2]) {
+        if (times === 2) expect((await goOn(how, runId, failing)).status).toBe('failed');
+        for (const what of before) {
+          expect([what, timesOf(runId, what), timesOf(runId, `undo ${what}`)]).toEqual([what, times, times]);
+        }
+      }
+      refusing.clear();
+      expect((await goOn(how, runId, failing)).status).toBe('succeeded');
+      expect(standing(runId)).toEqual(ONCE);
+    },
+    40_000,
+  );
+
+  test.each(['redrive', 'retry'] as const)(
+    '%s makes the items of a map that were undone under new keys, and the others under their own',
+    async (how) => {
+      const items = {
+        kind: 'map',
+        over: '["a", "b", "c"]',
+        each: step('${{ item }}', { needs: undefined }),
+        concurrency: 1,
+      };
+      const definition = { flotilla: 1, name: 'saga-of-items', steps: { items } };
+      refusing.set('c', 'after');
+      const { runId } = await startAndEnd(definition);
+      refusing.clear();
+      expect((await goOn(how, runId, 'items')).status).toBe('succeeded');
+      const times = (what: string) => [timesOf(runId, what), timesOf(runId, `undo ${what}`)];
+      expect([times('a'), times('b'), times('c')]).toEqual([
+        [2, 1],
+        [2, 1],
+        [1, 0],
+      ]);
+    },
+    40_000,
+  );
+
+  test('what a failed attempt had registered and was undone is made again under a new key, too', async () => {
+    const definition = {
+      flotilla: 1,
+      name: 'seized',
+      steps: { seat: { kind: 'task', use: 'shop.seize', input: { what: 'seat' } } },
+    };
+    refusing.set('seat', 'after');
+    const { runId } = await startAndEnd(definition);
+    expect([timesOf(runId, 'seat'), timesOf(runId, 'undo seat')]).toEqual([1, 1]);
+    refusing.clear();
+    expect((await goOn('redrive', runId, 'seat')).status).toBe('succeeded');
+    expect([timesOf(runId, 'seat'), timesOf(runId, 'undo seat')]).toEqual([2, 1]);
+  }, 40_000);
+
+  test('keys are run/step until a step is undone, and stay the same where none was', async () => {
+    const definition = {
+      flotilla: 1,
+      name: 'kept',
+      steps: { one: step('one'), two: step('two', { needs: ['one'], compensate: undefined }) },
+    };
+    refusing.set('two', 'before').set('undo one', 'before');
+    const { runId } = await startAndEnd(definition);
+    refusing.clear();
+    expect((await goOn('redrive', runId, 'two')).status).toBe('succeeded');
+    // The compensation has failed for good: the charge stands, and the step keeps its key.
+    expect(done.filter((one) => one.runId === runId).map(({ key }) => key)).toEqual([`${runId}/one`, `${runId}/two`]);
+  }, 40_000);
+});
