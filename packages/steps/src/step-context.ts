@@ -26,7 +26,10 @@ export interface StepContext {
   readonly stepId: string;
   /** From 1. Attempts that were lost with their worker do not count. */
   readonly attempt: number;
-  /** `run/step`: the same for every attempt of this step. Hand it to whatever has effects, so that it can deduplicate. */
+  /**
+   * `run/step`: the same for every attempt of this step. Hand it to whatever has effects, so that it can deduplicate. A step
+   * that was undone by a cleanup and is made again by a retry has another one, `run/step/opening/N`.
+   */
   readonly idempotencyKey: string;
   /** Grows with each claim of the step. A store that keeps the highest one it has seen can refuse a late writer. */
   readonly fence: number;
