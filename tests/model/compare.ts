@@ -81,7 +81,9 @@ function metaOf(run: ReferenceRun): string {
   const hasOutput = run.plan.output === undefined ? 0 : 1;
   const hasFailed = run.failure === undefined ? 0 : 1;
   const undone = run.hasUndone ? ['u'] : [];
-  return [STATUS_LETTERS[run.status], run.createdAt, run.live, run.endPending, hasOutput, hasFailed, ...undone].join('|');
+  return [STATUS_LETTERS[run.status], run.createdAt, run.live, run.endPending, hasOutput, hasFailed, ...undone].join(
+    '|',
+  );
 }
 
 /** The run's hash, field by field: no field is missing and none is there that nobody knows of. */

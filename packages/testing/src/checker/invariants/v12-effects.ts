@@ -30,7 +30,7 @@ function findWrongEffects(
   effects: readonly EffectReport[],
   recording: Recording,
 ): Found[] {
-  const { runId, steps, ruleOf } = run;
+  const { steps, ruleOf } = run;
   const { view, events = [], starts = [] } = steps.get(stepId) ?? {};
   const found: Found[] = [];
   const commit = events.find(({ type }) => type === 'step-succeeded');
