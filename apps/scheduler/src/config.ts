@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { type Flags, FlotillaError, flagsZ, type Problem } from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
@@ -62,6 +63,7 @@ export const environmentZ = z.object({
   FLOTILLA_MAX_BODY_BYTES: wholeNumber(1024, 64 * 1024 * 1024, 8 * 1024 * 1024),
   FLOTILLA_MAX_INPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
   FLOTILLA_MAX_IN_FLIGHT: wholeNumber(1, 100_000, 1000),
+  FLOTILLA_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, 10_000),
   FLOTILLA_MAX_EVENT_STREAMS: wholeNumber(0, 100_000, 1000),
   FLOTILLA_REQUEST_DEADLINE_MS: wholeNumber(100, 600_000, 10_000),
   FLOTILLA_FLAGS: flagsZ.prefault(''),
@@ -104,6 +106,8 @@ export interface SchedulerConfig {
   maxInputBytes: number;
   /** Requests that are worked on at once; more are refused with OVERLOADED. */
   maxInFlight: number;
+  /** Open connections; fewer when the limit on open files is lower. */
+  maxConnections: number;
   maxEventStreams: number;
   /** For each call to state that a request makes. */
   requestDeadlineMs: number;
@@ -141,6 +145,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     maxBodyBytes: data.FLOTILLA_MAX_BODY_BYTES,
     maxInputBytes: data.FLOTILLA_MAX_INPUT_BYTES,
     maxInFlight: data.FLOTILLA_MAX_IN_FLIGHT,
+    maxConnections: data.FLOTILLA_MAX_CONNECTIONS,
     maxEventStreams: data.FLOTILLA_MAX_EVENT_STREAMS,
     requestDeadlineMs: data.FLOTILLA_REQUEST_DEADLINE_MS,
     health: {
@@ -162,8 +167,10 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
 
 /** True for addresses that only this machine can reach. */
 export function isLoopbackHost(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  return bare === 'localhost' || bare === '::1' || /^127(?:\.\d{1,3}){3}$/.test(bare);
+  const [, inBrackets] = /^\[(.*)\]$/.exec(host) ?? [];
+  if (inBrackets !== undefined) return inBrackets === '::1';
+  const name = host.toLowerCase();
+  return name === 'localhost' || name === '::1' || (name.startsWith('127.') && isIPv4(name));
 }
 
 /** A variable that is set to nothing is not set. */

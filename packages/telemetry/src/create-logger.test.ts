@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { createLogger, type LoggerOptions } from './create-logger.ts';
 import { prettyLine } from './pretty-lines.ts';
 
+const JWT = `eyJhbGciOiJIUzI1NiJ9.eyJ${'Zq9'}IjoxfQ.${'Zq9'}_-x`;
+
 const capture = (
   options: Partial<LoggerOptions> = {},
 ): { logger: ReturnType<typeof createLogger>; text: () => string } => {
@@ -39,6 +41,15 @@ describe('createLogger', () => {
     ['API keys', { config: { FLOTILLA_API_KEYS: 'Zq9', apiKey: 'Zq9' } }],
     ['headers', { headers: { Authorization: 'Bearer Zq9', cookie: 'Zq9', 'x-api-key': 'Zq9' } }],
     ['tokens', { token: 'Zq9', accessToken: 'Zq9', session_token: 'Zq9' }],
+    ['other tokens', { apiToken: 'Zq9', jwt: 'Zq9', idtoken: 'Zq9', deviceToken2: 'Zq9', BOT_TOKEN: 'Zq9' }],
+    ['other headers', { 'x-auth': 'Zq9', 'X-Csrf-Token': 'Zq9', 'x-functions-key': 'Zq9', 'Set-Cookie': 'Zq9' }],
+    ['other keys', { signingKey: 'Zq9', AWS_SECRET_ACCESS_KEY: 'Zq9', stripeApiKey: 'Zq9', sessionId: 'Zq9' }],
+    ['a query', { url: 'https://h/p?a=1&api_key=Zq9&token=Zq9&X-Amz-Signature=Zq9#x' }],
+    ['headers in text', { text: 'sent Authorization: Bearer Zq9 and x-auth: Zq9Zq9, cookie: sid=Zq9; Basic Zq9Zq9=' }],
+    ['JSON in text', { text: '{"apiToken":"Zq9","a":{"client_secret": "Zq9"}} and {\\"jwt\\":\\"Zq9\\"}' }],
+    ['a printed object', { text: "{ apiKey: 'Zq9', 'x-auth': 'Zq9', accessToken: 'Zq9' }" }],
+    ['a JSON web token', { text: `got ${JWT}` }],
+    ['an error that quotes a URL', { error: new Error('GET https://h/?token=Zq9: 401') }],
     ['a URL in a field', { url: 'redis://bob:Zq9@host:1/0 and redis://:Zq9@h' }],
     ['a URL in a list', { urls: ['rediss+sentinel://:Zq9@a,b/main'] }],
     ['payloads', { input: { a: 'Zq9' }, output: 'Zq9', body: ['Zq9'], run: { payload: { x: 'Zq9' } } }],
@@ -68,6 +79,28 @@ describe('createLogger', () => {
     const { logger, text } = capture();
     logger.info({ fence: 7, fencingToken: 8, items: 3, stepId: 'notify[3]', keys: ['a'] }, 'x');
     expect(JSON.parse(text())).toMatchObject({ fence: 7, fencingToken: 8, items: 3, stepId: 'notify[3]', keys: ['a'] });
+  });
+
+  test.each([
+    'steps.pay.input.token: expected a string',
+    'password: the field is missing',
+    'the bearer of this message, Basic authentication, a token and keys=3',
+    'idempotencyKey=order-7 stepKey=3 author=bob tokens: 12',
+    'run r1: step s1 failed with code=ECONNREFUSED',
+    'http://127.0.0.1:7070/v1/runs?workflow=order&limit=5',
+  ])('the message %j is left as it is', (message) => {
+    const { logger, text } = capture();
+    logger.info(message);
+    expect(JSON.parse(text()).msg).toBe(message);
+  });
+
+  test('text that is made to be slow to search costs a moment', () => {
+    const { logger } = capture();
+    const startedAt = process.cpuUsage();
+    for (const piece of ['a=', 'eyJ', '"a":"', 'a-', 'bearer ', '://', "\\'a\\': ", 'a:', '@/']) {
+      logger.info(piece.repeat(500_000));
+    }
+    expect(process.cpuUsage(startedAt).user / 1000).toBeLessThan(2000);
   });
 
   test('errors keep type, code, stack and causes', () => {

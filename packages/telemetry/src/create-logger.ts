@@ -9,7 +9,8 @@ import {
   pino,
 } from 'pino';
 import { prettyLine } from './pretty-lines.ts';
-import { redactFields, redactText } from './redact.ts';
+import { redactFields } from './redact.ts';
+import { redactText } from './redact-text.ts';
 
 export type Logger = PinoLogger;
 export type LogLevel = Level | 'silent';
@@ -27,7 +28,7 @@ export interface LoggerOptions {
 
 /**
  * A pino logger that writes one JSON object a line. Secrets (fields named password, apiKey, authorization and their
- * like, and the credentials of URLs) are replaced, payloads (input, output, payload, body, args, checkpoint) left out.
+ * like; in text, values of such names, and the credentials of URLs and headers) are replaced, payloads (input, output, payload, body, args, checkpoint) left out.
  * Pass errors as `{ error }`. Writes synchronously: what was logged before a crash is there.
  */
 export function createLogger({

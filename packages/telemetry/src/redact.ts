@@ -1,15 +1,14 @@
 import { types } from 'node:util';
+import { REDACTED, redactText } from './redact-text.ts';
+import { isSecretName } from './secret-names.ts';
 
 /**
  * Makes values fit for a log: secrets are replaced, payloads left out, errors spelled out without what clients hang on
  * them, and everything is bounded in depth and size.
  */
 
-const REDACTED = '[redacted]';
 const OMITTED = '[omitted]';
 
-const SECRET_NAME =
-  /pass(word|wd|phrase)|^pwd$|secret|authorization|cookie|credential|api[-_]?keys?$|private[-_]?key|access[-_]?key|(^|[-_])token$|(access|refresh|auth|bearer|session|id)[-_]?token/i;
 const PAYLOAD_NAMES: ReadonlySet<string> = new Set([
   'input',
   'output',
@@ -19,11 +18,8 @@ const PAYLOAD_NAMES: ReadonlySet<string> = new Set([
   'checkpoint',
   'items',
 ]);
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/@]*(?:\/[^\s@/]*)?@/gi;
-
 const MAX_DEPTH = 6;
 const MAX_ENTRIES = 100;
-const MAX_TEXT_LENGTH = 8192;
 /** Of one line, all levels together. */
 const MAX_VALUES = 1000;
 const MAX_CAUSES = 5;
@@ -35,12 +31,6 @@ interface Walk {
   valuesLeft: number;
 }
 
-/** Text without the user and password of URLs in it, cut to 8192 characters. */
-export function redactText(text: string): string {
-  const clean = text.includes('://') ? text.replace(URL_CREDENTIALS, `$1${REDACTED}@`) : text;
-  return clean.length > MAX_TEXT_LENGTH ? `${clean.slice(0, MAX_TEXT_LENGTH)}… (${clean.length} characters)` : clean;
-}
-
 /** A copy of the fields of a log line with everything in it made fit for a log. */
 export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
   return redactObject(fields, 0, { above: new Set(), valuesLeft: MAX_VALUES });
@@ -49,7 +39,7 @@ export function redactFields(fields: Record<string, unknown>): Record<string, un
 function redactValue(name: string, value: unknown, depth: number, walk: Walk): unknown {
   walk.valuesLeft -= 1;
   if (walk.valuesLeft < 0) return '…';
-  if (SECRET_NAME.test(name) && value !== undefined && value !== null) return REDACTED;
+  if (value !== undefined && value !== null && isSecretName(name, typeof value === 'number')) return REDACTED;
   if (PAYLOAD_NAMES.has(name) && typeof value !== 'number' && typeof value !== 'boolean') return OMITTED;
   if (typeof value === 'string') return redactText(value);
   if (typeof value === 'bigint') return `${value}`;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type ErrorCode, FlotillaError } from '@flotilla/contracts';
-import { PROBLEM_TYPE, toProblemDocument } from './problem-document.ts';
+import { hangUp } from './guards/connection-limit.ts';
+import { toProblemDocument } from './problem-document.ts';
 
 /** Node's error codes for what never became a request. */
 const CODES: Readonly<Record<string, { code: ErrorCode; message: string }>> = {
@@ -16,12 +17,5 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   }
   const known = CODES[error.code ?? ''] ?? { code: 'BAD_HTTP' as const, message: 'this is not a valid HTTP request' };
   const document = toProblemDocument(new FlotillaError(known.code, known.message));
-  const body = JSON.stringify(document);
-  const head = [
-    `HTTP/1.1 ${document.status} ${document.status === 408 ? 'Request Timeout' : 'Bad Request'}`,
-    `content-type: ${PROBLEM_TYPE}`,
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  hangUp(socket, `${document.status} ${document.status === 408 ? 'Request Timeout' : 'Bad Request'}`, document);
 }

@@ -11,9 +11,12 @@ import { answerClientError } from './client-error.ts';
 import { registerDeadLetterRoutes } from './dead-letters/routes.ts';
 import { registerFlagRoutes } from './flags.ts';
 import { createAdmission } from './guards/admission.ts';
+import { affordableConnections } from './guards/affordable-connections.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
 import { checkHost } from './guards/check-host.ts';
+import { ConnectionLimit } from './guards/connection-limit.ts';
 import { InFlightLimit } from './guards/in-flight-limit.ts';
+import { StreamLimit } from './guards/stream-limit.ts';
 import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
 import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
@@ -75,7 +78,8 @@ const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const { config, logger, arrival = ARRIVAL_LIMITS } = options;
   const closing = new AbortController();
-  const context = createContext(options, closing.signal);
+  const maxConnections = affordableConnections(config.maxConnections);
+  const context = createContext(options, closing.signal, maxConnections);
   const app: FastifyInstance = Fastify({
     logger: false,
     bodyLimit: SMALL_BODY_BYTES,
@@ -99,6 +103,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // What we answer was typed and stored by us: it is not checked again.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   readJsonBodies(app);
+  const connections = new ConnectionLimit(app.server, maxConnections);
+  context.metrics.gauge('flotilla_http_connections', 'Open connections', () => connections.connections);
   addGuards(app, config, context.metrics);
   countRequests(app, context.metrics);
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply, logger));
@@ -127,10 +133,13 @@ function endOnClose(app: FastifyInstance, context: HttpContext, closing: AbortCo
   app.addHook('onClose', async () => clearTimeout(hangUp));
 }
 
-function createContext(options: HttpServerOptions, closing: AbortSignal): HttpContext {
+function createContext(options: HttpServerOptions, closing: AbortSignal, maxConnections: number): HttpContext {
   const { config, compile, logger, metrics = createMetrics() } = options;
   const api = boundApi(options.api, options.agentApi, options.whyApi, config.requestDeadlineMs);
   const inputs = new InputSchemas();
+  // Half of the connections stay for those who want an answer.
+  const streams = new StreamLimit(Math.min(config.maxEventStreams, Math.ceil(maxConnections / 2)));
+  metrics.gauge('flotilla_http_event_streams', 'Open event streams', () => streams.streams);
   return {
     api,
     breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
@@ -141,6 +150,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal): HttpCo
     plans: new PlanSource({ api, compile, maxDepth: config.maxDepth, inputs }),
     agents: new LiveAgents(api),
     watch: new RunWatch(api),
+    streams,
     admit: createAdmission(options.refusesRuns ?? (() => false)),
     closing,
   };

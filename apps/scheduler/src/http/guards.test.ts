@@ -69,6 +69,19 @@ describe('the Host header', () => {
     '192.168.1.7',
     '[::2]:7070',
     'localhost.evil',
+    '[::1].evil.example',
+    '[::1]evil.example:7070',
+    '[::1]:7070.evil.example',
+    '[::1]:7070:80',
+    '[[::1]]',
+    '[localhost]',
+    '[127.0.0.1]',
+    '::1',
+    'localhost:',
+    'localhost:7070:80',
+    '127.0.0.1:80@evil.example',
+    '127.0.0.256',
+    'localhost/.evil.example',
   ])('%s is refused on a loopback server', async (host) => {
     server = await startTestServer();
     const { status, problem } = await server.send('GET', '/v1/runs', undefined, { host });

@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { SchedulerConfig } from '../config.ts';
 import type { BreakerApi } from './breakers.ts';
+import type { StreamLimit } from './guards/stream-limit.ts';
 import type { InputSchemas } from './input/input-schemas.ts';
 import type { LiveAgents } from './live-agents.ts';
 import type { Metrics } from './metrics.ts';
@@ -24,6 +25,7 @@ export type HttpConfig = Pick<
   | 'maxBodyBytes'
   | 'maxInputBytes'
   | 'maxInFlight'
+  | 'maxConnections'
   | 'maxEventStreams'
   | 'requestDeadlineMs'
   | 'idempotencyTtlMs'
@@ -57,6 +59,8 @@ export interface HttpContext {
   inputs: InputSchemas;
   agents: LiveAgents;
   watch: RunWatch;
+  /** Every event stream enters here. */
+  streams: StreamLimit;
   /** STORAGE_FULL while no new runs are taken. */
   admit: () => void;
   /** Aborted when the server closes: what streams or waits ends. */

@@ -120,6 +120,35 @@ describe('GET /v1/runs/{id}/events', () => {
     expect(status).toBe(200);
   });
 
+  test('forgets a reader that hangs up before its run was read, also one that waits behind another answer', async () => {
+    await server.app.close();
+    server = await startTestServer({ maxEventStreams: 2 });
+    url = await server.listen();
+    await server.send('POST', '/v1/runs', { definition: ECHO, runId: 'r1' });
+    const closed = connectionsClosed(server);
+    const reading = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    let reads = 0;
+    server.api.before = (method) => {
+      if (method !== 'readRun') return undefined;
+      reads += 1;
+      if (reads === 2) reading.resolve();
+      return release.promise;
+    };
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write('GET /v1/runs/r1/events HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(2));
+    await reading.promise;
+    const third = await fetch(`${url}/v1/runs/r1/events`);
+    expect([third.status, ((await third.json()) as { code: string }).code]).toEqual([503, 'OVERLOADED']);
+    socket.destroy();
+    await closed;
+    release.resolve();
+    server.api.before = () => undefined;
+    const streams = [await open('/v1/runs/r1/events'), await open('/v1/runs/r1/events')];
+    expect(streams.map(({ response }) => response.status)).toEqual([200, 200]);
+    for (const stream of streams) await stream.cancel();
+  });
+
   test('does not read the history ahead of a reader that takes nothing', async () => {
     const text = 'x'.repeat(10_000);
     for (let index = 0; index < 5000; index += 1) server.api.append('r1', { type: 'step-ready', stepId: text });
@@ -144,6 +173,13 @@ describe('GET /v1/runs/{id}/events', () => {
     expect(await answer.json()).toMatchObject({ code: 'VALIDATION_FAILED', problems: [{ path: '/last-event-id' }] });
   });
 });
+
+/** Resolves when the next connection of the server has closed on its side. */
+function connectionsClosed({ app }: TestServer): Promise<void> {
+  return new Promise((resolve) => {
+    app.server.once('connection', (socket) => socket.once('close', () => setImmediate(resolve)));
+  });
+}
 
 /** The value once it has not changed for 300 ms. */
 async function settled(read: () => number): Promise<number> {

@@ -1,13 +1,8 @@
 import { Readable } from 'node:stream';
-import {
-  FlotillaError,
-  type HistoryEvent,
-  isFlotillaError,
-  isTerminalRunStatus,
-  type RunStatus,
-} from '@flotilla/contracts';
+import { type HistoryEvent, isFlotillaError, isTerminalRunStatus, type RunStatus } from '@flotilla/contracts';
 import { z } from 'zod';
 import { problemAnswer } from './answers.ts';
+import { untilGone } from './guards/until-gone.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
 import { runNotFound, runParamsZ } from './runs.ts';
 import { validationFailed } from './zod-problems.ts';
@@ -27,8 +22,7 @@ const eventsQueryZ = z.strictObject({
 
 /** GET /v1/runs/{runId}/events: the history as server-sent events, as it grows, until the run has ended. */
 export function registerRunEventsRoute(app: HttpApp, context: HttpContext): void {
-  const { api, config, closing } = context;
-  let streams = 0;
+  const { api, closing, streams } = context;
   app.route({
     method: 'GET',
     url: '/v1/runs/:runId/events',
@@ -50,25 +44,12 @@ export function registerRunEventsRoute(app: HttpApp, context: HttpContext): void
     handler: async (request, reply) => {
       const { runId } = request.params;
       const after = request.query.after ?? lastEventId(request.headers['last-event-id']) ?? -1;
+      const gone = untilGone(request, reply, closing);
+      streams.enter(gone);
       const run = await api.readRun(runId);
       if (run === undefined) throw runNotFound(runId);
-      if (streams >= config.maxEventStreams) {
-        const message = `${streams} event streams are open; poll, or try again later`;
-        throw new FlotillaError('OVERLOADED', message, { retryAfterMs: 5000 });
-      }
-      streams += 1;
-      const over = new AbortController();
-      const end = (): void => over.abort();
-      closing.addEventListener('abort', end, { once: true });
-      reply.raw.once('close', () => {
-        streams -= 1;
-        closing.removeEventListener('abort', end);
-        end();
-      });
       const chunks =
-        request.query.only === 'end'
-          ? followEnd(runId, context, over.signal)
-          : follow(runId, after, context, over.signal);
+        request.query.only === 'end' ? followEnd(runId, context, gone) : follow(runId, after, context, gone);
       reply.header('content-type', 'text/event-stream; charset=utf-8');
       reply.header('cache-control', 'no-store');
       reply.header('connection', 'close');

@@ -10,9 +10,9 @@ import {
   listDeadLettersQueryZ,
   stepIdZ,
 } from '@flotilla/contracts';
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { problemAnswer } from '../answers.ts';
+import { untilGone } from '../guards/until-gone.ts';
 import type { HttpApp, HttpContext } from '../http-context.ts';
 import { type BulkRequest, inBulk } from './bulk.ts';
 import { Pace, REDRIVEN_RUNS_A_SECOND } from './pace.ts';
@@ -107,8 +107,7 @@ function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: Ht
   const pace = new Pace(REDRIVEN_RUNS_A_SECOND);
   const onError = (error: unknown, runId: string) =>
     logger.error({ error, runId }, 'a dead letter of a bulk action failed unexpectedly');
-  const act = async (what: 'redrive' | 'discard', request: BulkRequest, reply: FastifyReply) => {
-    const signal = AbortSignal.any([closing, gone(reply)]);
+  const act = async (what: 'redrive' | 'discard', request: BulkRequest, signal: AbortSignal) => {
     const done = await inBulk(what, { api, pace, signal, onError }, request);
     count(metrics, what, done.counts[what === 'redrive' ? 'redriven' : 'discarded'] ?? 0);
     return done;
@@ -128,7 +127,7 @@ function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: Ht
         `At most \`limit\` (default 100), and no more than ${REDRIVEN_RUNS_A_SECOND} runs a second for each scheduler; the letters of one run ` +
         'are one reopening, and are not divided. Answers what became of each. An empty filter is refused without `all`.',
     },
-    handler: (request, reply) => act('redrive', filterOf(request.body), reply),
+    handler: (request, reply) => act('redrive', filterOf(request.body), untilGone(request, reply, closing)),
   });
   app.route({
     method: 'POST',
@@ -138,21 +137,12 @@ function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: Ht
       summary: 'Take the dead letters that fit a filter off the list, the oldest first',
       description: 'At most `limit` (default 100). An empty filter is refused without `all`.',
     },
-    handler: (request, reply) => act('discard', filterOf(request.body), reply),
+    handler: (request, reply) => act('discard', filterOf(request.body), untilGone(request, reply, closing)),
   });
 }
 
 function filterOf({ all: _, ...request }: z.infer<typeof bulkDeadLettersZ>): BulkRequest {
   return request;
-}
-
-/** Aborted when the caller hangs up before the answer. */
-function gone({ raw }: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  raw.once('close', () => {
-    if (!raw.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }
 
 function count(metrics: HttpContext['metrics'], action: 'redrive' | 'discard', letters: number): void {

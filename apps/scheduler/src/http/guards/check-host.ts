@@ -9,7 +9,7 @@ import { isLoopbackHost } from '../../config.ts';
  */
 export function checkHost(request: FastifyRequest): void {
   const { host, origin } = request.headers;
-  if (host === undefined || !isLoopbackHost(hostName(host))) {
+  if (host === undefined || !isLoopbackHostHeader(host)) {
     throw new FlotillaError('HOST_REFUSED', 'this server answers to localhost, 127.0.0.1 and [::1] only');
   }
   if (origin !== undefined && !isLoopbackOrigin(origin)) {
@@ -17,9 +17,10 @@ export function checkHost(request: FastifyRequest): void {
   }
 }
 
-/** A Host header without its port. */
-function hostName(host: string): string {
-  return host.startsWith('[') ? host.slice(0, host.indexOf(']') + 1) : host.replace(/:\d{1,5}$/, '');
+/** A whole Host header, `host`, `host:port`, `[address]` or `[address]:port`: what follows the brackets is part of the name, too. */
+function isLoopbackHostHeader(header: string): boolean {
+  const [, host] = /^(\[[^[\]]+\]|[^[\]:]+)(?::\d{1,5})?$/.exec(header) ?? [];
+  return host !== undefined && isLoopbackHost(host);
 }
 
 function isLoopbackOrigin(origin: string): boolean {
