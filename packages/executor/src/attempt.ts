@@ -306,7 +306,7 @@ function isCompensated({ executor, assignment, address }: Attempt): boolean {
 }
 
 /** What the decision about its end needs of an attempt, of a step or of a cleanup. */
-type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'control' | 'startedAt'>;
+type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'startedAt'>;
 
 /** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
 export function spread(
@@ -366,6 +366,5 @@ export function classify(end: HandlerEnd, attempt: EndedAttempt): Classification
   if (end.kind === 'returned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler returned after its time limit' };
   const { classifyRules = [] } = attempt.executor.options;
-  const isOwnAbort = attempt.control.cause !== undefined;
-  return classifyError(end.error, { rules: classifyRules, nowMs: redisNow(attempt), isOwnAbort });
+  return classifyError(end.error, { rules: classifyRules, nowMs: redisNow(attempt) });
 }

@@ -1,3 +1,4 @@
+-- needs: call, entry, gathered-writes, run, share-runs
 -- Applies a group of claims and commits.
 -- Arguments: lease duration ms, namespace, then per list of transitions that share arguments: name, tag, their count, the shared
 --       arguments, and the own ones of each
@@ -10,11 +11,11 @@
 
 -- Lists of transitions: what they share, and in `first`, `each` and `count` where their own arguments stand.
 local function readLists()
-  local lists, position, last = {}, 3, #ARGV
+  local lists, position, last = {}, #C + 1, #ARGV
   while position <= last do
-    local name, tag, shared = ARGV[position], ARGV[position + 1], position + 3
+    local name, tag, shared = P.name, P.tag, position + #P
     local list = {
-      transition = T[name], want = WANT[name], tag = tag, id = ARGV[shared], count = tonumber(ARGV[position + 2]),
+      transition = T[name], want = WANT[name], tag = tag, id = ARGV[shared], count = tonumber(P.count),
       due = tag .. K.due, lease = tag .. K.lease,
       -- What `LIST` sets: named here, so that the table need not grow.
       first = 0, each = 0, worker = false, sources = false, wantsInput = false, group = false, letters = false, edges = false,

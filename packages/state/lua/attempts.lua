@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes, run
 -- Attempts: their start, their leases, and who holds them.
 
 -- The first attempt of a step when this call has started others of the run: what they have in common is put together once.
@@ -7,7 +8,7 @@ local function startFirstAttempt(run, key, attemptId, worker, attemptMs, head)
     same = {
       worker = worker,
       attemptMs = attemptMs,
-      header = 'R|0|0|' .. at .. '|',
+      header = STEP.running .. '|0|0|' .. at .. '|',
       afterAttempt = '|' .. worker .. '|' .. at .. '|' .. at .. '|',
       deadline = '|' .. integer(run.at + attemptMs),
       event = K.eventAttemptStarted .. '|' .. at .. '|',
@@ -16,7 +17,7 @@ local function startFirstAttempt(run, key, attemptId, worker, attemptMs, head)
     }
     run.firstAttempts = same
   end
-  put(run, 's' .. key, same.header .. attemptId .. same.afterAttempt .. head .. same.deadline)
+  put(run, PREFIX.header .. key, same.header .. attemptId .. same.afterAttempt .. head .. same.deadline)
   event(run, same.event .. key .. same.afterKey .. attemptId .. same.eventEnd)
   return at, '0', '0', at
 end
@@ -29,13 +30,13 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
   run.starts = true
   local failures, crashes, fence, first, attempt = '0', '0', at, at, '1'
   if previous then
-    failures, crashes = previous[2], previous[3]
+    failures, crashes = previous[H.failures], previous[H.crashes]
     attempt = integer(failures + 1)
-    local before = tonumber(previous[4])
+    local before = tonumber(previous[H.fence])
     if before and before + 1 > run.at then fence = integer(before + 1) end
-    if previous[7] ~= '' then first = previous[7] end
+    if previous[H.firstAt] ~= '' then first = previous[H.firstAt] end
   end
-  put(run, 's' .. key, 'R|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId .. '|' .. worker .. '|' .. first
+  put(run, PREFIX.header .. key, STEP.running .. '|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId .. '|' .. worker .. '|' .. first
     .. '|' .. at .. '|' .. head .. '|' .. integer(run.at + attemptMs))
   event(run, (started or K.eventAttemptStarted) .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId .. '|' .. worker)
   return fence, failures, crashes, first
@@ -44,21 +45,21 @@ end
 -- Ends the in-flight entry of an attempt whose chain began with the step `head`.
 local function endLeaseOf(run, head, key)
   unschedule(run.tag .. K.lease, run.id .. '|' .. head)
-  if head ~= key then remove(run, 'c' .. head) end
+  if head ~= key then remove(run, PREFIX.chain .. head) end
 end
 
 -- The same, of an attempt whose header parts are given.
-local function endLease(run, header, key) endLeaseOf(run, header[9], key) end
+local function endLease(run, header, key) endLeaseOf(run, header[H.chainHead], key) end
 
 -- A header of a later attempt, or none: the result is refused and recorded, whatever the run's state.
 local function rejectAttempt(run, key, header, fence, attemptId, reason)
   event(run, table.concat({ K.eventAttemptRejected, integer(run.at), key, '', fence, attemptId, '',
-    cjson.encode({ reason = reason, state = header and header[1] or 'none' }) }, '|'))
+    cjson.encode({ reason = reason, state = header and header[H.state] or 'none' }) }, '|'))
   writeRun(run)
   return { 'rejected', reason }
 end
 
 -- True when the header is of a running attempt that the caller holds.
 local function holds(header, fence, attemptId)
-  return header and header[1] == 'R' and header[4] == fence and header[5] == attemptId
+  return header and header[H.state] == STEP.running and header[H.fence] == fence and header[H.attemptId] == attemptId
 end

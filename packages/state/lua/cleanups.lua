@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes, how-runs-end, run
 -- Cleanups: compensations of steps that have succeeded, and what attempts have registered. `u` of a run that has any is
 -- `registered|left|failed|begun`; `u0`, `u1`, … are they, in the order of registration: `step key|handler|input`, of a
 -- compensation the step key alone. They are made last first, one after the other. The key of the third of step 3 is `3!2`.
@@ -7,7 +8,7 @@ local LOST_CLEANUP = '{"code":"DATA_CORRUPTION","message":"what was registered c
 
 -- Nil when the run has none.
 local function cleanupsOf(run)
-  local text = stored(run, 'u')
+  local text = stored(run, FIELD.cleanups)
   if not text then return nil end
   local registered, left, failed, begun = string.match(text, CLEANUPS)
   if not registered then return { damaged = true, registered = 0, left = 0, failed = 1, begun = '0' } end
@@ -15,7 +16,7 @@ local function cleanupsOf(run)
 end
 
 local function putCleanups(run, cleanups)
-  put(run, 'u', integer(cleanups.registered) .. '|' .. integer(cleanups.left) .. '|' .. integer(cleanups.failed) .. '|'
+  put(run, FIELD.cleanups, integer(cleanups.registered) .. '|' .. integer(cleanups.left) .. '|' .. integer(cleanups.failed) .. '|'
     .. cleanups.begun)
 end
 
@@ -23,7 +24,7 @@ end
 local function registerCleanup(run, entry)
   local cleanups = cleanupsOf(run) or NO_CLEANUPS
   local number = integer(cleanups.registered)
-  put(run, 'u' .. number, entry)
+  put(run, PREFIX.cleanup .. number, entry)
   putCleanups(run, { registered = cleanups.registered + 1, left = cleanups.left + 1, failed = cleanups.failed, begun = '0' })
   return number
 end
@@ -32,11 +33,11 @@ end
 local function nextCleanup(run, cleanups)
   while cleanups.left > 0 do
     local number = integer(cleanups.left - 1)
-    local entry = definitionOf(run) and stored(run, 'u' .. number)
+    local entry = definitionOf(run) and stored(run, PREFIX.cleanup .. number)
     local stepKey = entry and string.match(entry, '^(%d+%.?%d*)')
     if stepKey then
       putCleanups(run, cleanups)
-      send(run.tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. stepKey .. '!' .. number)
+      send(run.tag, OUTBOX.step .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. stepKey .. '!' .. number)
       return
     end
     event(run, K.eventCleanupFailed .. '|' .. run.atText .. '|!' .. number .. '|||||' .. LOST_CLEANUP)

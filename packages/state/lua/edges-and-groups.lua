@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes, run, taken-apart
 -- What a settled step means for the groups that it leads to.
 
 -- Group counters: pending + succeeded * 2^17 + failed * 2^34 (see engine/join-counter).
@@ -8,14 +9,14 @@ local UNIT, UNIT2 = 131072, 17179869184
 local edgesOf = takenApart(function(text)
   local edges = {}
   for group, delta, start, join, key, attemptMs in string.gmatch(text, '(%d+)|(-?%d+)|(%d+)|(%a)|([^|;]*)|([^;]*)') do
-    edges[#edges + 1] = { group = group, field = 'g' .. group, delta = tonumber(delta), start = tonumber(start),
-      any = join == 'y', key = key, attemptMs = attemptMs }
+    edges[#edges + 1] = { group = group, field = PREFIX.counter .. group, delta = tonumber(delta), start = tonumber(start),
+      any = join == JOIN.any, key = key, attemptMs = attemptMs }
   end
   return edges
 end)
 
 local function wantEdges(run, edges)
-  if #edges > 0 then want(run, 'a') end
+  if #edges > 0 then want(run, FIELD.opening) end
   for index = 1, #edges do want(run, edges[index].field) end
 end
 
@@ -47,7 +48,7 @@ local function announceReady(run, group)
 end
 
 -- How often the run has been opened, as text: see retry-run.lua.
-local function openingTextOf(run) return match(stored(run, 'a') or '1', '^%d+') end
+local function openingTextOf(run) return match(stored(run, FIELD.opening) or '1', '^%d+') end
 
 -- What a scheduler decided of a group that fired before the run was reopened says nothing of what the group is now. '' of
 -- those who act on what the step is and not on its group.
@@ -59,10 +60,10 @@ local function hasFired(counter, any)
 end
 
 local function sendFired(run, fired)
-  local opening = #fired > 0 and stored(run, 'a') and '|' .. openingTextOf(run) or ''
+  local opening = #fired > 0 and stored(run, FIELD.opening) and '|' .. openingTextOf(run) or ''
   for index = 1, #fired do
     local group = fired[index].edge.group
     announceReady(run, group)
-    send(run.tag, 'G|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. integer(fired[index].counter) .. opening)
+    send(run.tag, OUTBOX.group .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. integer(fired[index].counter) .. opening)
   end
 end

@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes
 -- How a function is entered, and what it answers for a transition that failed.
 
 -- Before anything of a call.
@@ -6,8 +7,8 @@ local function begin(arguments)
   local clock = call('TIME')
   now = clock[1] * 1000 + floor(clock[2] / 1000)
   nowText = format('%d', now)
-  LEASE_END_TEXT = format('%d', now + ARGV[1])
-  NAMESPACE = ARGV[2]
+  LEASE_END_TEXT = format('%d', now + C.leaseDurationMs)
+  NAMESPACE = C.namespace
   gatherAnew()
 end
 

@@ -1,3 +1,4 @@
+-- needs: call
 -- What all transitions of a call write to sorted sets, outboxes and channels.
 --
 -- Invariant: it is gathered and written once, after the last transition, outside any pcall: it happens if and only if the
@@ -64,7 +65,7 @@ local function flushGathered()
     if #remove > 2 then call(unpack(remove)) end
   end
   for tag, list in pairs(outboxes) do
-    call('XADD', tag .. K.outbox, '*', 'e', table.concat(list, '\n'))
+    call('XADD', tag .. K.outbox, '*', OUTBOX.field, table.concat(list, '\n'))
   end
   for index = 1, #messages do call('PUBLISH', messages[index][1], messages[index][2]) end
 end

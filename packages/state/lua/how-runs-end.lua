@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes, run
 -- How a run ends: its status, its dead letters, what hears of it.
 
 -- A step of the definition has failed for good: it is a dead letter once its run has ended failed or timed out.
@@ -12,29 +13,29 @@ local function keepDeadLetter(run, key)
 end
 
 -- Ends the run. `status`: S F C T. Only called when nothing of the run is live.
-local TERMINAL_EVENT = { S = K.eventRunSucceeded, F = K.eventRunFailed, C = K.eventRunCancelled, T = K.eventRunTimedOut }
+local TERMINAL_EVENT = { [RUN.succeeded] = K.eventRunSucceeded, [RUN.failed] = K.eventRunFailed, [RUN.cancelled] = K.eventRunCancelled, [RUN.timedOut] = K.eventRunTimedOut }
 local function finish(run, status, data)
   run.status = status
-  put(run, 'z', run.atText)
+  put(run, FIELD.endedAt, run.atText)
   local line = TERMINAL_EVENT[status] .. '|' .. run.atText
   if data then line = line .. '||||||' .. data end
   event(run, line)
   unschedule(run.tag .. K.active, run.id)
-  unschedule(run.tag .. K.due, 'r||' .. run.id)
+  unschedule(run.tag .. K.due, DUE.runLimit .. '||' .. run.id)
   schedule(run.tag .. K.ended, run.id, now)
-  if (status == 'F' or status == 'T') and (run.deadLetters or call('EXISTS', run.tag .. K.deadLetters .. run.id) == 1) then
+  if (status == RUN.failed or status == RUN.timedOut) and (run.deadLetters or call('EXISTS', run.tag .. K.deadLetters .. run.id) == 1) then
     schedule(run.tag .. K.dead, run.id, now)
   end
   unschedule(run.tag .. K.cancels, run.id)
   -- A run that did not end by itself may have timers of steps that will never start: the relay sweeps them.
   -- One whose definition has been lost cannot be swept; it ends all the same.
-  if status ~= 'S' and definitionOf(run) then send(run.tag, 'C|' .. run.id .. '|' .. definitionOf(run)) end
+  if status ~= RUN.succeeded and definitionOf(run) then send(run.tag, OUTBOX.sweep .. '|' .. run.id .. '|' .. definitionOf(run)) end
   announce(K.channelEnded, run.id)
 end
 
-local ENDING_STATUS = { f = 'F', c = 'C', t = 'T' }
+local ENDING_STATUS = { [ENDING.failed] = RUN.failed, [ENDING.cancelled] = RUN.cancelled, [ENDING.timedOut] = RUN.timedOut }
 
 local function finishEnding(run)
-  local ending = stored(run, 'x')
+  local ending = stored(run, FIELD.ending)
   finish(run, ENDING_STATUS[string.sub(ending, 1, 1)], string.sub(ending, 3))
 end

@@ -1,3 +1,4 @@
+-- needs: call
 -- One run while a transition looks at it.
 --
 -- Invariants:
@@ -8,7 +9,7 @@
 -- What every transition needs is packed into the one field `m`: status, creation, live attempts, end steps that have not
 -- settled, whether the output is an expression, whether a step has failed for good; of a run in which steps were undone and
 -- made again a last part, `u`. A lookup in a packed hash costs more than taking a text apart.
-local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)|?(u?)$'
+local META = '^(%a)|(%d+)|(%d+)|(%d+)|(%d)|(%d)|?(' .. UNDONE_STEPS .. '?)$'
 
 -- `unpack` ends near 8,000 values, so long commands are written in parts (even counts: field and value stay together).
 local MAX_PART = 4000
@@ -33,7 +34,7 @@ local function newRun(tag, id)
     -- What has been read or put, false where the hash has no such field.
     values = {},
     -- What to read with `readRun`.
-    fields = { 'HMGET', key, 'm', nil, nil, nil, nil, nil },
+    fields = { 'HMGET', key, FIELD.meta, nil, nil, nil, nil, nil },
     -- What `readRun` sets.
     status = false, createdText = false, created = false, live = false, endPending = false, hasOutput = false, hasFailed = false,
     at = false, atText = false, hasUndone = false, readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
@@ -64,7 +65,7 @@ local function readRun(run)
   local status, created, live, pending, output, failed, undone = match(values.m, META)
   run.status, run.createdText = status, created
   run.created, run.live, run.endPending = tonumber(created), tonumber(live), tonumber(pending)
-  run.hasOutput, run.hasFailed, run.hasUndone = output, failed, undone == 'u'
+  run.hasOutput, run.hasFailed, run.hasUndone = output, failed, undone == UNDONE_STEPS
   run.readStatus, run.readLive, run.readEndPending, run.readHasFailed = status, run.live, run.endPending, failed
   run.at = now - run.created
   -- Texts of numbers are made once: formatting is what costs in these scripts.
@@ -91,12 +92,12 @@ local function stored(run, field)
   return value
 end
 
-local function definitionOf(run) return stored(run, 'd') end
+local function definitionOf(run) return stored(run, FIELD.definition) end
 
 -- What the reply about an attempt ends with when its step was undone before: the opening in which it was made again, which its
 -- idempotency key names. Runs in which nothing was undone do not pay for a lookup.
 local function redoneIn(run, key)
-  local opening = run.hasUndone and stored(run, 'r' .. key)
+  local opening = run.hasUndone and stored(run, PREFIX.redoneIn .. key)
   return opening and '|' .. opening or ''
 end
 
@@ -135,8 +136,8 @@ local function writeFields(run)
   for field, value in pairs(run.counters or NONE) do put(run, field, integer(value)) end
   if run.status ~= run.readStatus or run.live ~= run.readLive or run.endPending ~= run.readEndPending
     or run.hasFailed ~= run.readHasFailed then
-    put(run, 'm', run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput
-      .. '|' .. run.hasFailed .. (run.hasUndone and '|u' or ''))
+    put(run, FIELD.meta, run.status .. '|' .. run.createdText .. '|' .. run.live .. '|' .. run.endPending .. '|' .. run.hasOutput
+      .. '|' .. run.hasFailed .. (run.hasUndone and '|' .. UNDONE_STEPS or ''))
   end
   if #run.set > 2 then callInParts(run.set) end
   for field in pairs(run.removed or NONE) do call('HDEL', run.key, field) end
@@ -152,6 +153,6 @@ end
 -- Transitions say so when they are through with a run. The script of the hot ones writes each run once for all of them.
 local writeRun = writeRunNow
 
-local function isActive(status) return status == 'n' or status == 'r' or status == 'p' end
+local function isActive(status) return status == RUN.pending or status == RUN.running or status == RUN.paused end
 -- Neither: `e`, ending, and `a`, ended and being reopened.
-local function isTerminal(status) return status == 'S' or status == 'F' or status == 'C' or status == 'T' end
+local function isTerminal(status) return status == RUN.succeeded or status == RUN.failed or status == RUN.cancelled or status == RUN.timedOut end

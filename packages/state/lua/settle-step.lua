@@ -1,3 +1,4 @@
+-- needs: call, edges-and-groups, run, when-runs-end
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
 
 -- The map that an item belongs to.
@@ -14,12 +15,12 @@ end
 
 -- A final failure: with failFast the run begins to end, else it is remembered for the run's end.
 local function failRun(run, failFast, data)
-  if run.status == 'e' then return end
+  if run.status == RUN.ending then return end
   if failFast == '1' then
-    beginEnding(run, 'f', data)
+    beginEnding(run, ENDING.failed, data)
   elseif run.hasFailed == '0' then
     run.hasFailed = '1'
-    put(run, 'f', data)
+    put(run, FIELD.failure, data)
   end
 end
 
@@ -28,17 +29,17 @@ end
 -- Counts a settled item. Returns 'next' and the item's number when another may start, 'succeeded' or 'failed' when the
 -- map has settled by it, or 'more'.
 local function countItem(run, parentKey, map, succeeded)
-  local items, nextItem = tonumber(map[2]), tonumber(map[3])
-  local ok, failed = tonumber(map[4]), tonumber(map[5])
+  local items, nextItem = tonumber(map[MAP.items]), tonumber(map[MAP.next])
+  local ok, failed = tonumber(map[MAP.succeeded]), tonumber(map[MAP.failed])
   if succeeded then ok = ok + 1 else failed = failed + 1 end
   local outcome, item = 'more', nil
-  if failed > tonumber(map[7]) then
+  if failed > tonumber(map[MAP.tolerated]) then
     outcome = 'failed'
   elseif ok + failed == items then
     outcome = 'succeeded'
   elseif isActive(run.status) then
     -- Items of a retried map that had succeeded are passed over.
-    if map[9] == 'r' then nextItem = tonumber(stored(run, 'j' .. parentKey .. '.' .. nextItem) or nextItem) end
+    if map[MAP.retried] == RETRIED_MAP then nextItem = tonumber(stored(run, PREFIX.nextItem .. parentKey .. '.' .. nextItem) or nextItem) end
     if nextItem < items then
       outcome, item = 'next', nextItem
       nextItem = nextItem + 1
@@ -46,15 +47,15 @@ local function countItem(run, parentKey, map, succeeded)
   end
   if outcome == 'succeeded' then
     -- V: a succeeded map; its output is its items' outputs, which readers put together.
-    put(run, 's' .. parentKey, table.concat({ 'V', items, failed, map[8], integer(run.at) }, '|'))
+    put(run, PREFIX.header .. parentKey, table.concat({ STEP.mapSucceeded, items, failed, map[MAP.startedAt], integer(run.at) }, '|'))
     event(run, K.eventStepSucceeded .. '|' .. integer(run.at) .. '|' .. parentKey)
   elseif outcome == 'failed' then
-    put(run, 's' .. parentKey, table.concat({ 'F', 0, 0, 0, '', '', map[8], map[8], integer(run.at), items,
-      map[9] == 'r' and items or nextItem, ok,
+    put(run, PREFIX.header .. parentKey, table.concat({ STEP.failed, 0, 0, 0, '', '', map[MAP.startedAt], map[MAP.startedAt], integer(run.at), items,
+      map[MAP.retried] == RETRIED_MAP and items or nextItem, ok,
       failed }, '|'))
   else
-    put(run, 's' .. parentKey, table.concat({ 'M', items, nextItem, ok, failed, map[6], map[7], map[8],
-      map[9] == 'r' and 'r' or nil }, '|'))
+    put(run, PREFIX.header .. parentKey, table.concat({ STEP.mapRunning, items, nextItem, ok, failed, map[MAP.concurrency], map[MAP.tolerated], map[MAP.startedAt],
+      map[MAP.retried] == RETRIED_MAP and RETRIED_MAP or nil }, '|'))
   end
   return outcome, item
 end

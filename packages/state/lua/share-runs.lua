@@ -1,3 +1,4 @@
+-- needs: run, taken-apart
 -- What claims and commits have in common. They work on runs that the whole group shares: what a list of them will look at is
 -- wanted first (WANT; told where the own arguments of its first and of its last one stand), read with one call a run, changed
 -- in memory, and written with one call a run. What transitions of a list have in common is taken out of the arguments once
@@ -12,8 +13,8 @@ end)
 
 local function wantSources(run, sources)
   for index = 1, #sources do
-    want(run, 's' .. sources[index])
-    want(run, 'o' .. sources[index])
+    want(run, PREFIX.header .. sources[index])
+    want(run, PREFIX.output .. sources[index])
   end
 end
 
@@ -21,11 +22,11 @@ end
 local function withValues(reply, run, list, item)
   local sources = list.sources
   if not list.wantsInput and not item and #sources == 0 then return reply end
-  reply[2] = list.wantsInput and stored(run, 'i') or ''
+  reply[2] = list.wantsInput and stored(run, FIELD.input) or ''
   reply[3] = item or ''
   for index = 1, #sources do
-    reply[#reply + 1] = stored(run, 's' .. sources[index]) or ''
-    reply[#reply + 1] = stored(run, 'o' .. sources[index]) or ''
+    reply[#reply + 1] = stored(run, PREFIX.header .. sources[index]) or ''
+    reply[#reply + 1] = stored(run, PREFIX.output .. sources[index]) or ''
   end
   return reply
 end

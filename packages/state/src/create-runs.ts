@@ -3,11 +3,14 @@ import { type Durability, FlotillaError, type RunStatus } from '@flotilla/contra
 import canonicalize from 'canonicalize';
 import type { RunClient } from './durability.ts';
 import { reachDurability } from './durability.ts';
+import { RECORD } from './format.ts';
 import { partitionTag, stateKey } from './keys.ts';
+import { pack } from './pack-arguments.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { createRunId, partitionOfKey, partitionOfRun } from './run-id.ts';
 import { runStatusOf } from './run-record.ts';
 import type { TransitionBatch } from './transition-batch.ts';
+import { flag } from './transitions/argument-texts.ts';
 
 export interface CreateRun {
   plan: PlanShape;
@@ -89,16 +92,13 @@ async function addressOf(dependencies: CreateRunsDependencies, request: CreateRu
   if (tag === keyTag) return { runId, tag, keyHash };
   // Both a key and an id, in different partitions: the key is reserved first, then the run is made, then the record is
   // confirmed. A crash before the run is made leaves a reservation, for a run that the caller's retry makes.
-  const reply = await dependencies.batch.apply(keyTag, 'reserve-key', [
-    keyHash,
-    runId,
-    request.bodyHash,
-    request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
-  ]);
+  const { bodyHash, idempotencyTtlMs: keyTtlMs = dependencies.idempotencyTtlMs } = request;
+  const args = pack('reserve-key', { keyHash, runId, bodyHash, keyTtlMs });
+  const reply = await dependencies.batch.apply(keyTag, 'reserve-key', args);
   if (reply[0] === 'conflict') throw conflict(reply[1]!);
   const key = { tag: keyTag, hash: keyHash };
   if (reply[0] === 'reserved') return { runId, tag, keyHash: '', key };
-  return addressOfKnown(dependencies, key, reply[1]!, reply[2] !== 'r');
+  return addressOfKnown(dependencies, key, reply[1]!, reply[2] !== RECORD.reserved);
 }
 
 /** Where the run is that a key's record names. */
@@ -124,12 +124,15 @@ async function findOrCreate(
 ): Promise<Created> {
   const { runId, tag, key, wasMade } = address;
   if (wasMade) {
-    const reply = await dependencies.batch.apply(tag, 'find-run', [runId]);
+    const reply = await dependencies.batch.apply(tag, 'find-run', pack('find-run', { runId }));
     if (reply[0] === 'gone') throw pruned(runId);
     return { runId, status: runStatusOf(reply[1]!), deduplicated: true };
   }
   const created = await create(dependencies, request, address);
-  if (key !== undefined) await dependencies.batch.apply(key.tag, 'confirm-key', [key.hash, runId, request.bodyHash]);
+  if (key !== undefined) {
+    const args = pack('confirm-key', { keyHash: key.hash, runId, bodyHash: request.bodyHash });
+    await dependencies.batch.apply(key.tag, 'confirm-key', args);
+  }
   return created;
 }
 
@@ -141,19 +144,21 @@ async function create(
   const { plan } = request;
   const { definition } = plan;
   const args = (definitionText: string) => [
-    runId,
-    plan.hash,
-    definition.name,
-    definition.version ?? '',
-    request.inputJson,
-    request.bodyHash,
-    JSON.stringify(request.tags),
-    plan.endSteps,
-    plan.output === undefined ? '0' : '1',
-    plan.timeoutMs ?? '',
-    keyHash,
-    request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
-    definitionText,
+    ...pack('create-run', {
+      runId,
+      definitionHash: plan.hash,
+      workflow: definition.name,
+      version: definition.version,
+      input: request.inputJson,
+      bodyHash: request.bodyHash,
+      tagsJson: JSON.stringify(request.tags),
+      endSteps: plan.endSteps,
+      hasOutput: flag(plan.output !== undefined),
+      timeoutMs: plan.timeoutMs,
+      keyHash,
+      keyTtlMs: request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
+      definitionText,
+    }),
     request.tags.length,
     ...request.tags,
   ];
@@ -167,7 +172,7 @@ async function create(
     // The key's record names a run of another partition.
     if (letter !== '') {
       const key = { tag, hash: keyHash };
-      return findOrCreate(dependencies, request, addressOfKnown(dependencies, key, known!, letter !== 'r'));
+      return findOrCreate(dependencies, request, addressOfKnown(dependencies, key, known!, letter !== RECORD.reserved));
     }
     if (status === '') throw pruned(known!);
     return { runId: known!, status: runStatusOf(status ?? ''), deduplicated: true };

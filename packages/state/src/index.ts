@@ -1,6 +1,22 @@
 export * from './checkpoint.ts';
 export * from './checkpoint-seal.ts';
 export type { CreatedRun, CreateRun } from './create-runs.ts';
+export {
+  DUE,
+  type DueLetter,
+  ENDING,
+  FIELD,
+  HEADER,
+  type HeaderState,
+  NO_HEADER,
+  OUTBOX,
+  PREFIX,
+  RUN,
+  type RunLetter,
+  STATES,
+  STEP,
+  TIMERS,
+} from './format.ts';
 export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export type { DeadLetterQuery } from './list-dead-letters.ts';
 export * from './plan-shape.ts';

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { defineLibrary } from '@flotilla/redis';
-import { EVENT_CODES } from './event-codes.ts';
-import { CHANNELS, KEY_SUFFIXES, RELAY_GROUP } from './keys.ts';
+import { withLiterals } from './lua-names.ts';
 
-/** What transitions share: each file uses what stands before it. */
+/** What transitions share. Each Lua file says in its first line which others it needs: those stand before it. */
 const SHARED_FILES: readonly string[] = [
   'call',
   'taken-apart',
@@ -42,26 +41,20 @@ const TRANSITION_FILES: readonly string[] = [
 /** What happens with every step has a function of its own: it reads and writes each run once a group. */
 const HOT_FILES: readonly string[] = ['share-runs', 'transitions/claim', 'transitions/commit', 'apply-hot-transitions'];
 
-const luaFile = (name: string) => readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
+/** The files of each library function, in the order in which they are joined. */
+export const LUA_FILES = {
+  transitions: [...SHARED_FILES, ...TRANSITION_FILES],
+  hot: [...SHARED_FILES, ...HOT_FILES],
+} as const;
 
-/** `K.name` in the Lua files: key suffixes, channels and event codes. Put in as literals: a table would cost each call. */
-function constants(): ReadonlyMap<string, string> {
-  const values = new Map<string, string>(Object.entries({ ...KEY_SUFFIXES, relayGroup: RELAY_GROUP }));
-  values.set('channelEnded', CHANNELS.ended);
-  values.set('channelAborts', CHANNELS.aborts);
-  for (const [type, code] of Object.entries(EVENT_CODES)) {
-    values.set(`event${type.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}`, code);
-  }
-  return values;
+/** A file as it is written: `name` is its path below `lua` without the ending. */
+export function readLuaFile(name: string): string {
+  return readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
 }
 
-function withLiterals(lua: string): string {
-  const values = constants();
-  return lua.replace(/\bK\.(\w+)/g, (_, name: string) => {
-    const value = values.get(name);
-    if (value === undefined) throw new Error(`the Lua transitions name a constant that does not exist: K.${name}`);
-    return `'${value}'`;
-  });
+/** What Redis is given: without the lines that only readers and tests need. */
+function sourceOf(files: readonly string[]): string {
+  return files.map((name) => withLiterals(readLuaFile(name).replace(/^-- needs: .*\n/, ''))).join('\n');
 }
 
 /**
@@ -73,11 +66,7 @@ function withLiterals(lua: string): string {
  * claims and commits, and knows no others. `admission` is refused as a whole then: what is new waits outside.
  */
 export const transitionFunctions = defineLibrary('flotilla_transitions', {
-  progress: { lua: sourceOf(TRANSITION_FILES), allowOom: true },
-  hot: { lua: sourceOf(HOT_FILES), allowOom: true },
-  admission: { lua: sourceOf(TRANSITION_FILES), allowOom: false },
+  progress: { lua: sourceOf(LUA_FILES.transitions), allowOom: true },
+  hot: { lua: sourceOf(LUA_FILES.hot), allowOom: true },
+  admission: { lua: sourceOf(LUA_FILES.transitions), allowOom: false },
 });
-
-function sourceOf(files: readonly string[]): string {
-  return withLiterals([...SHARED_FILES, ...files].map(luaFile).join('\n'));
-}

@@ -1,7 +1,8 @@
 import { STEP_STATUSES } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { HEADER_STATUS, type HeaderState, parseStepHeader } from './step-header.ts';
+import type { HeaderState } from './format.ts';
+import { HEADER_STATUS, parseStepHeader } from './step-header.ts';
 
 const CREATED_AT = 1_700_000_000_000;
 

@@ -1,32 +1,27 @@
 import type { StepStatus } from '@flotilla/contracts';
-
-/**
- * A step's header as the Lua transitions write it: parts joined by `|`, the state first. Times and fences are offsets
- * from the run's creation in ms. Layouts by state:
- *
- * - R running: failures, crashes, fence, attemptId, worker, first, start, chain head, deadline
- * - S succeeded: failures, crashes, fence, attemptId, worker, first, start, end, checkpoint ts, seq, checksum, previous
- * - B backing off, Y ready again, P parked, F failed, Q quarantined, X cancelled, K skipped, D delaying:
- *   failures, crashes, fence, attemptId, worker, first, start, end, detail (B, D: due; P, X, K: reason)
- * - M map running: items, next, succeeded, failed, concurrency, tolerated, start; r where items of before a retry are kept
- * - V map succeeded: items, failed, start, end
- * - F map failed: as F, with items, next, succeeded, failed for the detail
- */
-export type HeaderState = 'R' | 'S' | 'B' | 'Y' | 'P' | 'F' | 'Q' | 'X' | 'K' | 'D' | 'M' | 'V';
+import {
+  FAILED_MAP_HEADER,
+  HEADER,
+  type HeaderState,
+  MAP_HEADER,
+  RETRIED_MAP,
+  STEP,
+  SUCCEEDED_MAP_HEADER,
+} from './format.ts';
 
 export const HEADER_STATUS: Record<HeaderState, StepStatus> = {
-  R: 'running',
-  S: 'succeeded',
-  B: 'backing-off',
-  Y: 'ready',
-  P: 'parked',
-  F: 'failed',
-  Q: 'quarantined',
-  X: 'cancelled',
-  K: 'skipped',
-  D: 'running',
-  M: 'running',
-  V: 'succeeded',
+  [STEP.running]: 'running',
+  [STEP.succeeded]: 'succeeded',
+  [STEP.backingOff]: 'backing-off',
+  [STEP.ready]: 'ready',
+  [STEP.parked]: 'parked',
+  [STEP.failed]: 'failed',
+  [STEP.quarantined]: 'quarantined',
+  [STEP.cancelled]: 'cancelled',
+  [STEP.skipped]: 'skipped',
+  [STEP.delaying]: 'running',
+  [STEP.mapRunning]: 'running',
+  [STEP.mapSucceeded]: 'succeeded',
 };
 
 export interface StepHeader {
@@ -54,61 +49,79 @@ export interface StoredCheckpoint {
   previous: string;
 }
 
-const number = (part: string | undefined) => (part === undefined || part === '' ? undefined : Number(part));
-
 /** Parses a header; offsets become times on Redis' clock when `createdAt` is the run's creation. */
 export function parseStepHeader(header: string, createdAt: number): StepHeader {
   const parts = header.split('|');
-  const state = parts[0] as HeaderState;
-  const at = (index: number) => {
-    const offset = number(parts[index]);
-    return offset === undefined ? undefined : createdAt + offset;
+  const state = parts[HEADER.state] as HeaderState;
+  const at = (position: number) => {
+    const offset = parts[position];
+    return offset === undefined || offset === '' ? undefined : createdAt + Number(offset);
   };
-  if (state === 'M' || state === 'V') {
-    const isDone = state === 'V';
-    const items = Number(parts[1]);
-    const failed = Number(parts[isDone ? 2 : 4]);
-    return {
-      ...EMPTY,
-      state,
-      startedAt: at(isDone ? 3 : 7),
-      firstAt: at(isDone ? 3 : 7),
-      endedAt: isDone ? at(4) : undefined,
-      map: {
-        items,
-        next: isDone ? items : Number(parts[2]),
-        succeeded: isDone ? items - failed : Number(parts[3]),
-        failed,
-        ...(!isDone && parts[8] === 'r' ? { isRetried: true } : {}),
-      },
-    };
-  }
+  if (state === STEP.mapRunning) return runningMap(parts, at);
+  if (state === STEP.mapSucceeded) return succeededMap(parts, at);
+  const isDue = state === STEP.backingOff || state === STEP.delaying;
+  const hasReason = state === STEP.parked || state === STEP.cancelled || state === STEP.skipped;
   return {
     state,
-    failures: Number(parts[1]),
-    crashes: Number(parts[2]),
-    fence: at(3),
-    attemptId: parts[4] ?? '',
-    worker: parts[5] ?? '',
-    firstAt: at(6),
-    startedAt: at(7),
-    endedAt: state === 'R' ? undefined : at(8),
-    dueAt: state === 'B' || state === 'D' ? at(9) : undefined,
-    reason: state === 'P' || state === 'X' || state === 'K' ? parts[9] : undefined,
-    // An empty checksum stays visible: such a checkpoint is not verified, rather than not there.
-    checkpoint:
-      state === 'S' && parts[11] !== undefined
-        ? { ts: createdAt + Number(parts[9]), seq: Number(parts[10]), checksum: parts[11], previous: parts[12] ?? '' }
-        : undefined,
-    map:
-      state === 'F' && parts[9]
-        ? { items: Number(parts[9]), next: Number(parts[10]), succeeded: Number(parts[11]), failed: Number(parts[12]) }
-        : undefined,
+    failures: Number(parts[HEADER.failures]),
+    crashes: Number(parts[HEADER.crashes]),
+    fence: at(HEADER.fence),
+    attemptId: parts[HEADER.attemptId] ?? '',
+    worker: parts[HEADER.worker] ?? '',
+    firstAt: at(HEADER.firstAt),
+    startedAt: at(HEADER.startedAt),
+    endedAt: state === STEP.running ? undefined : at(HEADER.endedAt),
+    dueAt: isDue ? at(HEADER.dueAt) : undefined,
+    reason: hasReason ? parts[HEADER.reason] : undefined,
+    checkpoint: state === STEP.succeeded ? checkpointOf(parts, createdAt) : undefined,
+    map: state === STEP.failed ? failedMapOf(parts) : undefined,
   };
 }
 
+type Parts = readonly string[];
+type At = (position: number) => number | undefined;
+
+function runningMap(parts: Parts, at: At): StepHeader {
+  const startedAt = at(MAP_HEADER.startedAt);
+  const map = {
+    items: Number(parts[MAP_HEADER.items]),
+    next: Number(parts[MAP_HEADER.next]),
+    succeeded: Number(parts[MAP_HEADER.succeeded]),
+    failed: Number(parts[MAP_HEADER.failed]),
+    ...(parts[MAP_HEADER.retried] === RETRIED_MAP ? { isRetried: true } : {}),
+  };
+  return { ...EMPTY, state: STEP.mapRunning, startedAt, firstAt: startedAt, map };
+}
+
+function succeededMap(parts: Parts, at: At): StepHeader {
+  const items = Number(parts[SUCCEEDED_MAP_HEADER.items]);
+  const failed = Number(parts[SUCCEEDED_MAP_HEADER.failed]);
+  const startedAt = at(SUCCEEDED_MAP_HEADER.startedAt);
+  const endedAt = at(SUCCEEDED_MAP_HEADER.endedAt);
+  const map = { items, next: items, succeeded: items - failed, failed };
+  return { ...EMPTY, state: STEP.mapSucceeded, startedAt, firstAt: startedAt, endedAt, map };
+}
+
+function failedMapOf(parts: Parts): StepHeader['map'] {
+  if (!parts[FAILED_MAP_HEADER.items]) return undefined;
+  return {
+    items: Number(parts[FAILED_MAP_HEADER.items]),
+    next: Number(parts[FAILED_MAP_HEADER.next]),
+    succeeded: Number(parts[FAILED_MAP_HEADER.succeeded]),
+    failed: Number(parts[FAILED_MAP_HEADER.failed]),
+  };
+}
+
+/** An empty checksum stays visible: such a checkpoint is not verified, rather than not there. */
+function checkpointOf(parts: Parts, createdAt: number): StoredCheckpoint | undefined {
+  const checksum = parts[HEADER.checksum];
+  if (checksum === undefined) return undefined;
+  const ts = createdAt + Number(parts[HEADER.checkpointAt]);
+  return { ts, seq: Number(parts[HEADER.seq]), checksum, previous: parts[HEADER.previous] ?? '' };
+}
+
 const EMPTY: StepHeader = {
-  state: 'Y',
+  state: STEP.ready,
   failures: 0,
   crashes: 0,
   fence: undefined,

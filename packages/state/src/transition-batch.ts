@@ -1,6 +1,7 @@
 import { FlotillaError } from '@flotilla/contracts';
 import { isCluster, type LibraryFunction, type RedisClient, retryTransient, runFunction } from '@flotilla/redis';
 import { transitionFunctions } from './lua-source.ts';
+import type { Argument } from './pack-arguments.ts';
 
 /** At most this many transitions a call: half of a worker's usual slots, so that it works on one group's replies while
  * Redis works on the other's. */
@@ -8,7 +9,6 @@ const MAX_GROUP = 32;
 const CALLS_IN_FLIGHT = 2;
 
 export type TransitionReply = readonly string[];
-type Argument = string | number;
 
 interface Waiting {
   tag: string;

@@ -69,10 +69,7 @@ export class TimeoutError extends TypedError {
   }
 }
 
-/**
- * The work was called off: never retried. Code: `CANCELLED`. What `signal` aborts need not be turned into one: of that Flotilla
- * knows itself.
- */
+/** The work was called off: never retried. Code: `CANCELLED`. */
 export class CancelledError extends TypedError {
   constructor(message: string, options: TypedErrorOptions = {}) {
     super('CancelledError', 'CANCELLED', message, options);

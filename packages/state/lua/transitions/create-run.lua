@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes
 -- Creates a run, or finds the one that the same idempotency key or run id made before.
 -- Args: runId, definitionHash, workflow, version, input, bodyHash, tags (JSON), end steps, has output (1|0),
 --       timeoutMs or '', idempotency key hash or '', its TTL ms, definition text or '', tag count, tags…
@@ -7,25 +8,25 @@
 -- a letter follows: r, reserved, and nobody knows whether it was made; c, confirmed, it was made once. A record outlives
 -- its run, and a run that was made is never made again for it.
 T['create-run'] = function(tag, a)
-  local id, definition, workflow, version = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local bodyHash, keyHash, definitionText = ARGV[a + 5], ARGV[a + 10], ARGV[a + 12]
+  local id, definition, workflow, version = A.runId, A.definitionHash, A.workflow, A.version
+  local bodyHash, keyHash, definitionText = A.bodyHash, A.keyHash, A.definitionText
   local idempotencyKey = tag .. K.idempotency .. keyHash
   if keyHash ~= '' then
     local record = call('GET', idempotencyKey)
     if record then
-      local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([rc]?)$')
+      local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([' .. RECORD.either .. ']?)$')
       if knownBody ~= bodyHash then return { 'conflict', known } end
-      local meta = call('HGET', tag .. K.run .. known, 'm')
+      local meta = call('HGET', tag .. K.run .. known, FIELD.meta)
       -- No status: the run is of another partition, as the letter says, or it was made here and is gone.
       return { 'exists', known, meta and string.sub(meta, 1, 1) or '', letter }
     end
   end
   local key = tag .. K.run .. id
-  local known = call('HMGET', key, 'm', 'b')
+  local known = call('HMGET', key, FIELD.meta, FIELD.bodyHash)
   if known[1] then
     if known[2] ~= bodyHash then return { 'conflict', id } end
     -- Found by its id: from now on the key names it too.
-    if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', ARGV[a + 11]) end
+    if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', A.keyTtlMs) end
     return { 'exists', id, string.sub(known[1], 1, 1) }
   end
   local definitionKey = tag .. K.definition .. definition
@@ -36,19 +37,19 @@ T['create-run'] = function(tag, a)
   end
   call('RPUSH', tag .. K.history .. id, K.eventRunCreated .. '|0', K.eventStepReady .. '|0|ge')
   call('HINCRBY', definitionKey, 'runs', 1)
-  local meta = string.format('n|%d|0|%s|%s|0', now, ARGV[a + 7], ARGV[a + 8])
-  local run = { 'HSET', key, 'm', meta, 'd', definition, 'w', workflow, 'i', ARGV[a + 4], 'b', bodyHash }
+  local meta = string.format(RUN.pending .. '|%d|0|%s|%s|0', now, A.endSteps, A.hasOutput)
+  local run = { 'HSET', key, FIELD.meta, meta, FIELD.definition, definition, FIELD.workflow, workflow, FIELD.input, A.input, FIELD.bodyHash, bodyHash }
   local function also(field, value) run[#run + 1] = field run[#run + 1] = value end
-  if version ~= '' then also('v', version) end
-  if ARGV[a + 6] ~= '[]' then also('t', ARGV[a + 6]) end
+  if version ~= '' then also(FIELD.version, version) end
+  if A.tagsJson ~= '[]' then also(FIELD.tags, A.tagsJson) end
   call(unpack(run))
-  if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', ARGV[a + 11]) end
+  if keyHash ~= '' then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', A.keyTtlMs) end
   schedule(tag .. K.runs, id, now)
   schedule(tag .. K.active, id, now)
   schedule(tag .. K.byWorkflow .. workflow, id, now)
-  for index = 1, tonumber(ARGV[a + 13]) do schedule(tag .. K.byTag .. ARGV[a + 13 + index], id, now) end
-  if ARGV[a + 9] ~= '' then schedule(tag .. K.due, 'r||' .. id, now + tonumber(ARGV[a + 9])) end
-  send(tag, 'E|' .. id .. '|' .. definition)
+  for index = 1, tonumber(ARGV[a + #A]) do schedule(tag .. K.byTag .. ARGV[a + #A + index], id, now) end
+  if A.timeoutMs ~= '' then schedule(tag .. K.due, DUE.runLimit .. '||' .. id, now + tonumber(A.timeoutMs)) end
+  send(tag, OUTBOX.entryGroup .. '|' .. id .. '|' .. definition)
   return { 'created', integer(now) }
 end
 
@@ -56,14 +57,14 @@ end
 -- Args: key hash, runId, bodyHash, TTL ms. Reply: {'reserved'} | {'exists', runId, letter} | {'conflict', runId}
 -- The letter: r when nobody knows whether the run was made; c or none when it was.
 T['reserve-key'] = function(tag, a)
-  local key = tag .. K.idempotency .. ARGV[a]
+  local key = tag .. K.idempotency .. A.keyHash
   local record = call('GET', key)
   if record then
-    local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([rc]?)$')
-    if knownBody ~= ARGV[a + 2] then return { 'conflict', known } end
+    local known, knownBody, letter = string.match(record, '^([^|]*)|([^|]*)|?([' .. RECORD.either .. ']?)$')
+    if knownBody ~= A.bodyHash then return { 'conflict', known } end
     return { 'exists', known, letter }
   end
-  call('SET', key, ARGV[a + 1] .. '|' .. ARGV[a + 2] .. '|r', 'PX', ARGV[a + 3])
+  call('SET', key, A.runId .. '|' .. A.bodyHash .. '|' .. RECORD.reserved, 'PX', A.keyTtlMs)
   return { 'reserved' }
 end
 
@@ -71,15 +72,15 @@ end
 -- time was over in between.
 -- Args: key hash, runId, bodyHash. Reply: {'confirmed'}
 T['confirm-key'] = function(tag, a)
-  local key = tag .. K.idempotency .. ARGV[a]
-  local made = ARGV[a + 1] .. '|' .. ARGV[a + 2]
-  if call('GET', key) == made .. '|r' then call('SET', key, made .. '|c', 'KEEPTTL') end
+  local key = tag .. K.idempotency .. A.keyHash
+  local made = A.runId .. '|' .. A.bodyHash
+  if call('GET', key) == made .. '|' .. RECORD.reserved then call('SET', key, made .. '|' .. RECORD.confirmed, 'KEEPTTL') end
   return { 'confirmed' }
 end
 
 -- Looks for the run that a key's record says was made. Args: runId. Reply: {'found', status} | {'gone'}
 T['find-run'] = function(tag, a)
-  local meta = call('HGET', tag .. K.run .. ARGV[a], 'm')
+  local meta = call('HGET', tag .. K.run .. A.runId, FIELD.meta)
   if not meta then return { 'gone' } end
   return { 'found', string.sub(meta, 1, 1) }
 end

@@ -1,3 +1,4 @@
+-- needs: call, gathered-writes, run, transitions/retry-run
 -- Dead letters: steps that failed for good, of runs that ended failed or timed out. The transitions that fail a step, end a
 -- run, reopen and prune it keep the index; making one anew is a retry of its run.
 
@@ -6,12 +7,12 @@
 -- Reply: {'discarded', which of them were listed, '1' or '0' each…} | {'refused', status} it is not, or not any more, a run
 --        with dead letters of that opening | {'gone'}
 T['discard-dead-letters'] = function(tag, a, count)
-  local run = openRun(tag, ARGV[a], 'a')
+  local run = openRun(tag, A.runId, FIELD.opening)
   if not run then return { 'gone' } end
-  local seen = tonumber(ARGV[a + 1])
-  if (run.status ~= 'F' and run.status ~= 'T') or (seen and seen < (openingOf(run))) then return { 'refused', run.status } end
+  local seen = tonumber(A.seenOpening)
+  if (run.status ~= RUN.failed and run.status ~= RUN.timedOut) or (seen and seen < (openingOf(run))) then return { 'refused', run.status } end
   local letters, reply = tag .. K.deadLetters .. run.id, { 'discarded' }
-  for index = a + 2, a + count - 1 do reply[#reply + 1] = integer(call('ZREM', letters, ARGV[index])) end
+  for index = a + #A, a + count - 1 do reply[#reply + 1] = integer(call('ZREM', letters, ARGV[index])) end
   if call('EXISTS', letters) == 0 then unschedule(tag .. K.dead, run.id) end
   return reply
 end

@@ -1,29 +1,30 @@
+-- needs: call, gathered-writes
 -- The relay's side of the outbox.
 
 -- Args: stream entry ids, count; then count × (timer letter, step key, runId, in ms). Acknowledges the entries and keeps
 -- what has been handed to BullMQ in the due index, so that a lost hint is handed out again. A timer that is there stays.
 T['dispatched'] = function(tag, a, count)
-  local acknowledged = tonumber(ARGV[a])
-  local add, index = { 'ZADD', tag .. K.due, 'NX' }, acknowledged + 1
+  local acknowledged = tonumber(A.entryCount)
+  local add, index = { 'ZADD', tag .. K.due, 'NX' }, acknowledged + #A
   while index < count do
-    local letter, key, id = ARGV[a + index], ARGV[a + index + 1], ARGV[a + index + 2]
+    local letter, key, id = E.letter, E.key, E.runId
     local wanted = true
-    if letter ~= 'q' then
+    if letter ~= DUE.hint then
       -- The entry may be a repeated one: the time limits of a step that has begun or settled are not set again.
       -- A run that somebody has overwritten must not keep the others from being acknowledged.
-      local header = redis.pcall('HGET', tag .. K.run .. id, 's' .. key)
+      local header = redis.pcall('HGET', tag .. K.run .. id, PREFIX.header .. key)
       wanted = type(header) ~= 'table'
-        and (not header or string.find(letter == 'w' and 'YP' or 'YPBR', string.sub(header, 1, 1), 1, true))
+        and (not header or string.find(letter == DUE.queuedLimit and STATES.queued or STATES.unsettled, string.sub(header, 1, 1), 1, true))
     end
     if wanted then
-      add[#add + 1] = integer(now + tonumber(ARGV[a + index + 3]))
+      add[#add + 1] = integer(now + tonumber(E.inMs))
       add[#add + 1] = letter .. '|' .. key .. '|' .. id
     end
     if #add > 4000 then
       call(unpack(add))
       add = { 'ZADD', tag .. K.due, 'NX' }
     end
-    index = index + 4
+    index = index + #E
   end
   if #add > 3 then call(unpack(add)) end
   -- Last: an entry of which something could not be kept comes again.
@@ -39,8 +40,8 @@ end
 -- Puts ready steps back into the outbox (a worker that has no slot for them, a hint that was lost).
 -- Args: count × (runId, definitionHash, step key)
 T['hand-back'] = function(tag, a, count)
-  for index = 0, count - 1, 3 do
-    send(tag, 'S|' .. ARGV[a + index] .. '|' .. ARGV[a + index + 1] .. '|' .. ARGV[a + index + 2])
+  for index = 0, count - 1, #E do
+    send(tag, OUTBOX.step .. '|' .. E.runId .. '|' .. E.definitionHash .. '|' .. E.key)
   end
   return { 'ok' }
 end

@@ -1,9 +1,10 @@
+-- needs: call, gathered-writes, how-runs-end, run, when-runs-end
 -- What ends a run that its steps do not end, and the end whose output is an expression.
 
 -- What every cancellation of a run is told: `y` is when the one that took effect came, and the seq of its event.
 local function cancelReply(run, what)
-  local at, seq = string.match(stored(run, 'y') or '', '^(%d+)|(%d+)$')
-  local outcome = run.status == 'e' and ENDING_STATUS[string.sub(stored(run, 'x') or '', 1, 1)] or run.status
+  local at, seq = string.match(stored(run, FIELD.cancellation) or '', '^(%d+)|(%d+)$')
+  local outcome = run.status == RUN.ending and ENDING_STATUS[string.sub(stored(run, FIELD.ending) or '', 1, 1)] or run.status
   return { what, run.status, integer(at and run.created + at or now), seq or '', outcome }
 end
 
@@ -11,13 +12,13 @@ end
 -- Reply: {'cancelling'|'ended'|'already-cancelling', status, when the cancellation that took effect came or now, the seq of
 -- its event or '', status that the run ends with} | {'gone'}
 T['cancel-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], 'x', 'y')
+  local run = openRun(tag, A.runId, FIELD.ending, FIELD.cancellation)
   if not run then return { 'gone' } end
   if isTerminal(run.status) then return cancelReply(run, 'ended') end
-  if run.status == 'e' then return cancelReply(run, 'already-cancelling') end
-  put(run, 'y', integer(run.at) .. '|' .. integer(call('LLEN', tag .. K.history .. run.id)))
-  event(run, K.eventCancelRequested .. '|' .. integer(run.at) .. '||||||' .. ARGV[a + 1])
-  beginEnding(run, 'c', ARGV[a + 1])
+  if run.status == RUN.ending then return cancelReply(run, 'already-cancelling') end
+  put(run, FIELD.cancellation, integer(run.at) .. '|' .. integer(call('LLEN', tag .. K.history .. run.id)))
+  event(run, K.eventCancelRequested .. '|' .. integer(run.at) .. '||||||' .. A.reason)
+  beginEnding(run, ENDING.cancelled, A.reason)
   finishWhenDone(run)
   writeRun(run)
   return cancelReply(run, 'cancelling')
@@ -25,10 +26,10 @@ end
 
 -- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['time-out-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
-  unschedule(tag .. K.due, 'r||' .. ARGV[a])
+  local run = openRun(tag, A.runId)
+  unschedule(tag .. K.due, DUE.runLimit .. '||' .. A.runId)
   if not run or not isActive(run.status) then return { 'ended' } end
-  beginEnding(run, 't', ARGV[a + 1])
+  beginEnding(run, ENDING.timedOut, A.error)
   finishWhenDone(run)
   writeRun(run)
   return { 'ending' }
@@ -38,9 +39,9 @@ end
 -- or asking again would undo what the first call began: one that cannot be made is failed with `end-cleanup`.
 -- Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
-  if not run or isTerminal(run.status) or run.status == 'e' then return { 'ended' } end
-  beginEnding(run, 'f', ARGV[a + 1])
+  local run = openRun(tag, A.runId)
+  if not run or isTerminal(run.status) or run.status == RUN.ending then return { 'ended' } end
+  beginEnding(run, ENDING.failed, A.error)
   finishWhenDone(run)
   writeRun(run)
   return { 'ending' }
@@ -48,14 +49,14 @@ end
 
 -- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
 T['finish-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
+  local run = openRun(tag, A.runId)
   if not run or not isActive(run.status) or run.endPending ~= 0 or run.live > 0 then return { 'refused' } end
-  if ARGV[a + 1] == 'S' then
-    put(run, 'o', ARGV[a + 2])
-    finish(run, 'S')
+  if A.outcome == RUN.succeeded then
+    put(run, FIELD.output, A.result)
+    finish(run, RUN.succeeded)
   else
     run.hasFailed = '1'
-    put(run, 'f', ARGV[a + 2])
+    put(run, FIELD.failure, A.result)
     finishWhenDone(run)
   end
   writeRun(run)

@@ -1,10 +1,11 @@
+-- needs: attempts, call, edges-and-groups, gathered-writes, how-runs-end, parked-steps, run, settle-step, step-header, when-runs-end
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so
 -- that the step has ended the process that it had to itself. The last twenty.
 local function addLoss(run, key, worker, alone)
   local names = {}
-  for name in string.gmatch(stored(run, 'q' .. key) or '', '[^,]+') do names[#names + 1] = name end
+  for name in string.gmatch(stored(run, PREFIX.losses .. key) or '', '[^,]+') do names[#names + 1] = name end
   names[#names + 1] = worker .. (alone and '!' or '')
-  put(run, 'q' .. key, table.concat(names, ',', math.max(1, #names - 19)))
+  put(run, PREFIX.losses .. key, table.concat(names, ',', math.max(1, #names - 19)))
 end
 
 -- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good.
@@ -16,93 +17,93 @@ end
 --       opening or ''
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
-  local id, key, fence, attemptId = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local delay, parent, edges = ARGV[a + 6], ARGV[a + 10], ARGV[a + 13]
+  local id, key, fence, attemptId = A.runId, A.key, A.fence, A.attemptIdOrStates
+  local delay, parent, edges = A.delayMs, A.parent, A.edges
   local run = newRun(tag, id)
-  want(run, 's' .. key)
-  if parent ~= '' then want(run, 's' .. parent) end
+  want(run, PREFIX.header .. key)
+  if parent ~= '' then want(run, PREFIX.header .. parent) end
   wantEdges(run, edgesOf(edges))
   if not readRun(run) then return { 'rejected', 'gone' } end
-  local found = stored(run, 's' .. key)
+  local found = stored(run, PREFIX.header .. key)
   local header = found and parts(found)
   -- Without a fence the scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
   local forced = fence == ''
-  local running = header and header[1] == 'R'
+  local running = header and header[H.state] == STEP.running
   if forced then
-    if not isActive(run.status) and run.status ~= 'e' then return { 'rejected', 'ended' } end
-    if not isOfOpening(run, ARGV[a + 16]) then return { 'rejected', 'reopened' } end
-    if not string.find(attemptId, header and header[1] or '-', 1, true) then return { 'rejected', 'settled' } end
-    header = header or { '-', '0', '0', '', '', '', integer(run.at), integer(run.at) }
-    fence, attemptId = header[4], header[5]
-  elseif header and header[4] == fence and header[5] == attemptId then
-    if header[1] == 'B' then return { 'retry', integer(run.created + tonumber(header[10])) } end
-    if header[1] == 'F' or header[1] == 'Q' then return { 'failed' } end
-    if header[1] == 'X' then return { 'cancelled' } end
+    if not isActive(run.status) and run.status ~= RUN.ending then return { 'rejected', 'ended' } end
+    if not isOfOpening(run, A.opening) then return { 'rejected', 'reopened' } end
+    if not string.find(attemptId, header and header[H.state] or NO_HEADER, 1, true) then return { 'rejected', 'settled' } end
+    header = header or { NO_HEADER, '0', '0', '', '', '', integer(run.at), integer(run.at) }
+    fence, attemptId = header[H.fence], header[H.attemptId]
+  elseif header and header[H.fence] == fence and header[H.attemptId] == attemptId then
+    if header[H.state] == STEP.backingOff then return { 'retry', integer(run.created + tonumber(header[H.dueAt])) } end
+    if header[H.state] == STEP.failed or header[H.state] == STEP.quarantined then return { 'failed' } end
+    if header[H.state] == STEP.cancelled then return { 'cancelled' } end
   end
   if not forced and not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
 
-  local failures, crashes = tonumber(header[2]), tonumber(header[3])
+  local failures, crashes = tonumber(header[H.failures]), tonumber(header[H.crashes])
   if running then
-    if ARGV[a + 4] == K.eventAttemptLost then
+    if A.event == K.eventAttemptLost then
       crashes = crashes + 1
-      addLoss(run, key, header[6], ARGV[a + 15] == '1')
+      addLoss(run, key, header[H.worker], A.wasAlone == '1')
     else
       failures = failures + 1
     end
     run.live = run.live - 1
-    event(run, table.concat({ ARGV[a + 4], integer(run.at), key, tonumber(header[2]) + 1, fence, attemptId, '', ARGV[a + 5] }, '|'))
+    event(run, table.concat({ A.event, integer(run.at), key, tonumber(header[H.failures]) + 1, fence, attemptId, '', A.error }, '|'))
     if forced then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
   end
-  local tail = { crashes, fence, attemptId, header[6], header[7], header[8], integer(run.at) }
+  local tail = { crashes, fence, attemptId, header[H.worker], header[H.firstAt], header[H.startedAt], integer(run.at) }
   local function headerOf(state, extra)
     return state .. '|' .. failures .. '|' .. table.concat(tail, '|') .. (extra and '|' .. extra or '')
   end
-  put(run, 'o' .. key, ARGV[a + 5])
+  put(run, PREFIX.output .. key, A.error)
   local reply
   if not isActive(run.status) then
     -- The run is ending: no retry, and the failure is not what ends it.
-    put(run, 's' .. key, headerOf('X', 'run-ending'))
+    put(run, PREFIX.header .. key, headerOf(STEP.cancelled, 'run-ending'))
     reply = { 'cancelled' }
   elseif delay ~= '' then
     local at = run.at + tonumber(delay)
-    put(run, 's' .. key, headerOf('B', integer(at)))
+    put(run, PREFIX.header .. key, headerOf(STEP.backingOff, integer(at)))
     event(run, K.eventRetryScheduled .. '|' .. integer(run.at) .. '|' .. key .. '|' .. (failures + 1) .. '||||{"delayMs":' .. delay .. '}')
-    schedule(tag .. K.due, 'b|' .. key .. '|' .. id, now + tonumber(delay))
+    schedule(tag .. K.due, DUE.backoff .. '|' .. key .. '|' .. id, now + tonumber(delay))
     reply = { 'retry', integer(run.created + at) }
   else
     reply = { 'failed' }
-    put(run, 's' .. key, headerOf(ARGV[a + 12]))
-    event(run, (ARGV[a + 12] == 'Q' and K.eventStepQuarantined or K.eventStepFailed)
-      .. '|' .. integer(run.at) .. '|' .. key .. '|||||' .. ARGV[a + 5])
-    if ARGV[a + 9] == '1' then unschedule(tag .. K.due, 't|' .. key .. '|' .. id) end
+    put(run, PREFIX.header .. key, headerOf(A.finalState))
+    event(run, (A.finalState == STEP.quarantined and K.eventStepQuarantined or K.eventStepFailed)
+      .. '|' .. integer(run.at) .. '|' .. key .. '|||||' .. A.error)
+    if A.hasTotalLimit == '1' then unschedule(tag .. K.due, DUE.totalLimit .. '|' .. key .. '|' .. id) end
     if not running then
-      for timer in string.gmatch('wbpq', '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
+      for timer in string.gmatch(TIMERS.ofWaitingStep, '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
       unindexParked(run, key, header)
     end
     local settles = parent == '' and edges
     if parent ~= '' then
-      local map = stored(run, 's' .. parent) and parts(stored(run, 's' .. parent))
-      if map and map[1] == 'M' then
+      local map = stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
+      if map and map[MAP.state] == STEP.mapRunning then
         local outcome, nextItem = countItem(run, parent, map, false)
-        if outcome == 'next' then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. parent .. '.' .. nextItem) end
+        if outcome == 'next' then send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. parent .. '.' .. nextItem) end
         if outcome == 'failed' then
-          put(run, 'o' .. parent, ARGV[a + 11])
-          event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. ARGV[a + 11])
+          put(run, PREFIX.output .. parent, A.runError)
+          event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. A.runError)
           keepDeadLetter(run, parent)
-          failRun(run, ARGV[a + 7], ARGV[a + 11])
+          failRun(run, A.failFast, A.runError)
           announce(K.channelAborts, id .. '|' .. parent .. '.|')
           settles = edges
         elseif outcome == 'succeeded' then
-          settles = ARGV[a + 14]
+          settles = A.successEdges
         end
       end
     else
       keepDeadLetter(run, key)
-      failRun(run, ARGV[a + 7], ARGV[a + 11])
+      failRun(run, A.failFast, A.runError)
     end
     if settles then
-      local fired = settleStep(run, edgesOf(settles), ARGV[a + 8] == '1')
-      if run.status ~= 'e' then sendFired(run, fired) end
+      local fired = settleStep(run, edgesOf(settles), A.isEndStep == '1')
+      if run.status ~= RUN.ending then sendFired(run, fired) end
     end
   end
   finishWhenDone(run)

@@ -1,12 +1,13 @@
+-- needs: call, gathered-writes, run
 -- A paused run starts no step; what it holds back is sent when it is resumed.
 
 -- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
 T['pause-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
+  local run = openRun(tag, A.runId)
   if not run then return { 'gone' } end
-  if run.status == 'p' then return { 'paused' } end
-  if run.status ~= 'n' and run.status ~= 'r' then return { 'refused', run.status } end
-  run.status = 'p'
+  if run.status == RUN.paused then return { 'paused' } end
+  if run.status ~= RUN.pending and run.status ~= RUN.running then return { 'refused', run.status } end
+  run.status = RUN.paused
   event(run, K.eventRunPaused .. '|' .. integer(run.at))
   writeRun(run)
   return { 'paused' }
@@ -18,31 +19,31 @@ local HELD_A_SLICE = 500
 local function sendHeld(run)
   local key = run.tag .. K.paused .. run.id
   local held = call('SPOP', key, HELD_A_SLICE)
-  for index = 1, #held do send(run.tag, 'S|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
+  for index = 1, #held do send(run.tag, OUTBOX.step .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
   if #held < HELD_A_SLICE then return 0 end
   return call('SCARD', key)
 end
 
 -- Args: runId. What one slice leaves the relay sends. Reply: {'resumed'} | {'refused', status} | {'gone'}
 T['resume-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a])
+  local run = openRun(tag, A.runId)
   if not run then return { 'gone' } end
-  if run.status == 'n' or run.status == 'r' then return { 'resumed' } end
-  if run.status ~= 'p' then return { 'refused', run.status } end
+  if run.status == RUN.pending or run.status == RUN.running then return { 'resumed' } end
+  if run.status ~= RUN.paused then return { 'refused', run.status } end
   -- What was held back is sent with it, after the writing.
   if not definitionOf(run) then error('run ' .. run.id .. ' has lost its definition') end
   -- Nothing has been written yet: a damaged key fails here.
   call('SCARD', tag .. K.paused .. run.id)
-  run.status = 'r'
+  run.status = RUN.running
   event(run, K.eventRunResumed .. '|' .. integer(run.at))
   writeRun(run)
-  if sendHeld(run) > 0 then send(tag, 'H|' .. run.id .. '|' .. definitionOf(run)) end
+  if sendHeld(run) > 0 then send(tag, OUTBOX.heldSteps .. '|' .. run.id .. '|' .. definitionOf(run)) end
   return { 'resumed' }
 end
 
 -- The next slice of the steps of a resumed run. Args: runId. Reply: {how many are left}; one that was paused again keeps them.
 T['send-held'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], 'd')
-  if not run or (run.status ~= 'n' and run.status ~= 'r') then return { '0' } end
+  local run = openRun(tag, A.runId, FIELD.definition)
+  if not run or (run.status ~= RUN.pending and run.status ~= RUN.running) then return { '0' } end
   return { integer(sendHeld(run)) }
 end

@@ -1,22 +1,23 @@
+-- needs: call, gathered-writes, run
 -- What is left of a run that has ended, or is gone, is taken away.
 
 -- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
 -- Args: runId, step keys…
 T['sweep-run'] = function(tag, a, count)
-  local run = openRun(tag, ARGV[a])
+  local run = openRun(tag, A.runId)
   if run and not isTerminal(run.status) then return { 'refused' } end
-  for index = 1, count - 1 do
-    for timer in string.gmatch('qbdwtp', '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. ARGV[a]) end
+  for index = #A, count - 1 do
+    for timer in string.gmatch(TIMERS.ofStep, '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. A.runId) end
   end
-  call('DEL', tag .. K.paused .. ARGV[a])
+  call('DEL', tag .. K.paused .. A.runId)
   return { 'swept' }
 end
 
 -- Args: runId. Reply: {'pruned'} | {'refused'}
 T['prune-run'] = function(tag, a)
-  local id = ARGV[a]
+  local id = A.runId
   local key = tag .. K.run .. id
-  local values = call('HMGET', key, 'm', 'd', 'w', 't')
+  local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags)
   if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)

@@ -1,3 +1,4 @@
+-- needs: call, cleanups, gathered-writes, run, when-runs-end
 -- A run that ended and is to go on. It is reopened in slices: while its status is `a` nothing of it starts, and the relay
 -- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
 
@@ -5,7 +6,7 @@
 -- cleanups of earlier openings are stored, whose steps have been undone and must be made anew; what the last retry asked for,
 -- until the run goes on: each commit reads the field.
 local function openingOf(run)
-  local opening, cleanups = string.match(stored(run, 'a') or '1|0|', '^(%d+)|(%d+)|')
+  local opening, cleanups = string.match(stored(run, FIELD.opening) or '1|0|', '^(%d+)|(%d+)|')
   return tonumber(opening), tonumber(cleanups)
 end
 
@@ -28,51 +29,51 @@ end
 --       opening's number, whether the selected steps must be dead letters (1 or '').
 -- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'refused', 'discarded'} | {'gone'}
 T['retry-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], 'a', 'u')
+  local run = openRun(tag, A.runId, FIELD.opening, FIELD.cleanups)
   if not run or not definitionOf(run) then return { 'gone' } end
   local opening, undone = openingOf(run)
-  local seen = tonumber(ARGV[a + 1])
-  if run.status == 'a' or (seen and seen < opening) then return { 'already', integer(opening), run.status } end
-  if not isTerminal(run.status) or run.status == 'S' then return { 'refused', run.status } end
+  local seen = tonumber(A.seenOpening)
+  if run.status == RUN.reopening or (seen and seen < opening) then return { 'already', integer(opening), run.status } end
+  if not isTerminal(run.status) or run.status == RUN.succeeded then return { 'refused', run.status } end
   -- What somebody has discarded since the caller looked is not made anew behind their back.
-  if ARGV[a + 4] == '1' and not areDeadLetters(tag, run, ARGV[a + 2]) then return { 'refused', 'discarded' } end
+  if A.mustBeDead == '1' and not areDeadLetters(tag, run, A.selection) then return { 'refused', 'discarded' } end
   opening = opening + 1
   local cleanups = cleanupsOf(run)
   if cleanups then undone = math.max(undone, cleanups.registered) end
-  run.status = 'a'
-  put(run, 'a', integer(opening) .. '|' .. integer(undone) .. '|' .. ARGV[a + 2])
+  run.status = RUN.reopening
+  put(run, FIELD.opening, integer(opening) .. '|' .. integer(undone) .. '|' .. A.selection)
   -- What has been undone is not undone again, should the run be cancelled now.
-  for field in string.gmatch('uyz', '.') do remove(run, field) end
-  event(run, K.eventRunRetried .. '|' .. integer(run.at) .. '||||||{"opening":' .. integer(opening) .. ARGV[a + 3] .. '}')
+  for field in string.gmatch(FIELDS.ofEndedRun, '.') do remove(run, field) end
+  event(run, K.eventRunRetried .. '|' .. integer(run.at) .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')
   unschedule(tag .. K.ended, run.id)
   unschedule(tag .. K.dead, run.id)
   schedule(tag .. K.active, run.id, run.created)
-  send(tag, 'A|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
+  send(tag, OUTBOX.reopen .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
   writeRun(run)
-  return { 'retried', integer(opening), 'a' }
+  return { 'retried', integer(opening), RUN.reopening }
 end
 
 -- True while the run is being reopened for the opening that the caller works on.
-local function isReopening(run, opening) return run and run.status == 'a' and (openingOf(run)) == tonumber(opening) end
+local function isReopening(run, opening) return run and run.status == RUN.reopening and (openingOf(run)) == tonumber(opening) end
 
 -- One slice: takes fields and timers away and sets others. The caller keeps it small.
 -- Args: runId, opening, count of step keys, step keys whose timers end…, count of fields, fields to take away…, fields and
 --       values to set…. Reply: {'reset'} | {'refused'}
 T['reset-steps'] = function(tag, a, count)
-  local run = openRun(tag, ARGV[a], 'a')
-  if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
-  local index = a + 3
-  for key = index, index + tonumber(ARGV[a + 2]) - 1 do
-    for timer in string.gmatch('qbdwtp', '.') do
+  local run = openRun(tag, A.runId, FIELD.opening)
+  if not isReopening(run, A.opening) then return { 'refused' } end
+  local index = a + #A
+  for key = index, index + tonumber(A.keyCount) - 1 do
+    for timer in string.gmatch(TIMERS.ofStep, '.') do
       unschedule(tag .. K.due, timer .. '|' .. ARGV[key] .. '|' .. run.id)
     end
   end
-  index = index + tonumber(ARGV[a + 2])
+  index = index + tonumber(A.keyCount)
   local last = index + tonumber(ARGV[index])
   -- A step whose header goes, or is that of a map that goes on, has not failed any more.
   local revived = { 'ZREM', tag .. K.deadLetters .. run.id }
   for field = index + 1, a + count - 1 do
-    local key = (field <= last or (field - last) % 2 == 1) and string.match(ARGV[field], '^s(%d+)$')
+    local key = (field <= last or (field - last) % 2 == 1) and string.match(ARGV[field], '^' .. PREFIX.header .. '(%d+)$')
     if key then revived[#revived + 1] = key end
   end
   if #revived > 2 then call(unpack(revived)) end
@@ -85,17 +86,17 @@ end
 -- Args: runId, opening, end steps that have not settled, error of a step that stays failed (JSON) or '', timeoutMs or ''
 -- Reply: {'reopened'} | {'refused'}
 T['reopen-run'] = function(tag, a)
-  local run = openRun(tag, ARGV[a], 'a')
-  if not isReopening(run, ARGV[a + 1]) then return { 'refused' } end
+  local run = openRun(tag, A.runId, FIELD.opening)
+  if not isReopening(run, A.opening) then return { 'refused' } end
   local _, undone = openingOf(run)
-  run.status, run.live, run.endPending = 'n', 0, tonumber(ARGV[a + 2])
+  run.status, run.live, run.endPending = RUN.pending, 0, tonumber(A.endSteps)
   -- Of which steps that holds the fields `r` say, which the slices have set.
   if undone > 0 then run.hasUndone = true end
-  for field in string.gmatch('xoy', '.') do remove(run, field) end
-  put(run, 'a', ARGV[a + 1] .. '|0|')
-  run.hasFailed = ARGV[a + 3] == '' and '0' or '1'
-  if ARGV[a + 3] == '' then remove(run, 'f') else put(run, 'f', ARGV[a + 3]) end
-  if ARGV[a + 4] ~= '' then schedule(tag .. K.due, 'r||' .. run.id, now + tonumber(ARGV[a + 4])) end
+  for field in string.gmatch(FIELDS.ofEnding, '.') do remove(run, field) end
+  put(run, FIELD.opening, A.opening .. '|0|')
+  run.hasFailed = A.failure == '' and '0' or '1'
+  if A.failure == '' then remove(run, FIELD.failure) else put(run, FIELD.failure, A.failure) end
+  if A.timeoutMs ~= '' then schedule(tag .. K.due, DUE.runLimit .. '||' .. run.id, now + tonumber(A.timeoutMs)) end
   finishWhenDone(run)
   writeRun(run)
   call('DEL', tag .. K.paused .. run.id)

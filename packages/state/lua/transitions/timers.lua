@@ -1,3 +1,4 @@
+-- needs: attempts, call, gathered-writes, run, step-header, transitions/clean-up, transitions/fail, when-runs-end
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
@@ -6,16 +7,16 @@ local TAKEN_MS = 3000
 -- Makes a backing-off (b) or parked (p) step ready again.
 local function makeReadyAgain(tag, member, letter, key, id)
   unschedule(tag .. K.due, member)
-  local run = openRun(tag, id, 's' .. key)
-  local found = run and stored(run, 's' .. key)
+  local run = openRun(tag, id, PREFIX.header .. key)
+  local found = run and stored(run, PREFIX.header .. key)
   local header = found and parts(found)
   if not header or not mayGoOn(run, key) then return end
-  if letter == 'b' and header[1] == 'B' then
-    put(run, 's' .. key, table.concat({ 'Y', header[2], header[3], header[4], '', '', header[7], header[8] }, '|'))
-    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+  if letter == DUE.backoff and header[H.state] == STEP.backingOff then
+    put(run, PREFIX.header .. key, table.concat({ STEP.ready, header[H.failures], header[H.crashes], header[H.fence], '', '', header[H.firstAt], header[H.startedAt] }, '|'))
+    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
     writeRun(run)
-  elseif letter == 'p' and header[1] == 'P' then
-    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+  elseif letter == DUE.parked and header[H.state] == STEP.parked then
+    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
   end
 end
 
@@ -25,12 +26,12 @@ end
 -- `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
 T['take-due'] = function(tag, a)
   local due = tag .. K.due
-  local entries = call('ZRANGEBYSCORE', due, '-inf', integer(now), 'WITHSCORES', 'LIMIT', 0, ARGV[a])
+  local entries = call('ZRANGEBYSCORE', due, '-inf', integer(now), 'WITHSCORES', 'LIMIT', 0, A.limit)
   local reply = { '', #entries / 2 }
   for index = 1, #entries, 2 do
     local member = entries[index]
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
-    local done = (letter == 'b' or letter == 'p') and gatherApart(makeReadyAgain, tag, member, letter, key, id)
+    local done = (letter == DUE.backoff or letter == DUE.parked) and gatherApart(makeReadyAgain, tag, member, letter, key, id)
     if not letter then
       -- Nobody could tell what it was for.
       unschedule(due, member)
@@ -48,17 +49,17 @@ end
 -- A dispatched step whose claim has not come; it may have been parked before. Args: runId, step key, again in ms, hand out again (1|0).
 -- Reply: {'waiting'} still unclaimed; {'done'} claimed, settled or gone.
 T['recheck'] = function(tag, a)
-  local id, key = ARGV[a], ARGV[a + 1]
-  local member = 'q|' .. key .. '|' .. id
-  local run = openRun(tag, id, 's' .. key)
-  local found = run and stored(run, 's' .. key)
-  local state = found and string.sub(found, 1, 1) or '-'
-  if not run or not mayGoOn(run, key) or not string.find('-YP', state, 1, true) then
+  local id, key = A.runId, A.key
+  local member = DUE.hint .. '|' .. key .. '|' .. id
+  local run = openRun(tag, id, PREFIX.header .. key)
+  local found = run and stored(run, PREFIX.header .. key)
+  local state = found and string.sub(found, 1, 1) or NO_HEADER
+  if not run or not mayGoOn(run, key) or not string.find(STATES.unclaimed, state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
   end
-  schedule(tag .. K.due, member, now + tonumber(ARGV[a + 2]))
-  if ARGV[a + 3] == '1' then send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
+  schedule(tag .. K.due, member, now + tonumber(A.againInMs))
+  if A.handsOutAgain == '1' then send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
   return { 'waiting' }
 end
 
@@ -70,36 +71,36 @@ local LOST_RECHECK_MS = 1000
 -- the run, step key and header.
 local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
   local lease = tag .. K.lease
-  local key = call('HGET', tag .. K.run .. id, 'c' .. head) or head
-  local run = openRun(tag, id, 's' .. key, 'q' .. key)
-  local found = run and stored(run, 's' .. key)
+  local key = call('HGET', tag .. K.run .. id, PREFIX.chain .. head) or head
+  local run = openRun(tag, id, PREFIX.header .. key, PREFIX.losses .. key)
+  local found = run and stored(run, PREFIX.header .. key)
   local header = found and parts(found)
-  if not header or header[1] ~= 'R' or header[9] ~= head then
+  if not header or header[H.state] ~= STEP.running or header[H.chainHead] ~= head then
     unschedule(lease, member)
     return
   end
-  local worker = header[6]
+  local worker = header[H.worker]
   -- Of a damaged header at least the attempt ends.
-  local failures, crashes, deadline = tonumber(header[2]) or 0, tonumber(header[3]) or 0, tonumber(header[10]) or 0
+  local failures, crashes, deadline = tonumber(header[H.failures]) or 0, tonumber(header[H.crashes]) or 0, tonumber(header[H.deadline]) or 0
   if leaseEnds[worker] == nil then leaseEnds[worker] = tonumber(call('ZSCORE', tag .. K.workers, worker)) or 0 end
   if leaseEnds[worker] > now then
     if run.at <= deadline + TAKEN_MS then
       schedule(lease, member, leaseEnds[worker] + 1)
       return
     end
-    return { 'overdue', key, id, header[4], header[5], definitionOf(run) or '' }
+    return { 'overdue', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' }
   end
-  if crashes + 1 > crashLimit then return { 'crashes', key, id, header[4], header[5], definitionOf(run) or '' } end
+  if crashes + 1 > crashLimit then return { 'crashes', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' } end
   local again = mayGoOn(run, key)
   run.live = run.live - 1
-  put(run, 's' .. key, table.concat({ again and 'Y' or 'X', failures, crashes + 1, header[4], '', '', header[7], header[8],
+  put(run, PREFIX.header .. key, table.concat({ again and STEP.ready or STEP.cancelled, failures, crashes + 1, header[H.fence], '', '', header[H.firstAt], header[H.startedAt],
     integer(run.at), again and '' or 'run-ending' }, '|'))
   addLoss(run, key, worker, false)
-  event(run, table.concat({ isCleanup(key) and K.eventCleanupLost or K.eventAttemptLost, integer(run.at), key, failures + 1, header[4],
-    header[5], worker }, '|'))
+  event(run, table.concat({ isCleanup(key) and K.eventCleanupLost or K.eventAttemptLost, integer(run.at), key, failures + 1, header[H.fence],
+    header[H.attemptId], worker }, '|'))
   if again then
-    send(tag, 'S|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-    schedule(tag .. K.due, 'q|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
+    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+    schedule(tag .. K.due, DUE.hint .. '|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
   end
   finishWhenDone(run)
   endLease(run, header, key)
@@ -116,15 +117,15 @@ end
 T['reclaim'] = function(tag, a)
   local beat = call('HMGET', tag .. K.reclaim, 'last', 'until')
   local last, suspendedUntil = tonumber(beat[1]), tonumber(beat[2]) or 0
-  if not last or now - last > tonumber(ARGV[a + 1]) then
-    suspendedUntil = now + tonumber(ARGV[a + 2])
+  if not last or now - last > tonumber(A.pauseMs) then
+    suspendedUntil = now + tonumber(A.suspensionMs)
     call('HSET', tag .. K.reclaim, 'last', integer(now), 'until', integer(suspendedUntil))
   else
     call('HSET', tag .. K.reclaim, 'last', integer(now))
   end
   if now < suspendedUntil then return { 0, 1, 0 } end
   local lease = tag .. K.lease
-  local entries = call('ZRANGEBYSCORE', lease, '-inf', integer(now), 'LIMIT', 0, ARGV[a])
+  local entries = call('ZRANGEBYSCORE', lease, '-inf', integer(now), 'LIMIT', 0, A.limit)
   local reply, lost = { 0, 0, #entries }, 0
   local leaseEnds = {}
   for index = 1, #entries do
@@ -132,7 +133,7 @@ T['reclaim'] = function(tag, a)
     local id, head = string.match(member, '^(.*)|([^|]*)$')
     local ok, found = true, nil
     if id then
-      ok, found = gatherApart(reclaimEntry, tag, member, id, head, tonumber(ARGV[a + 3]), leaseEnds)
+      ok, found = gatherApart(reclaimEntry, tag, member, id, head, tonumber(A.crashLimit), leaseEnds)
     else
       unschedule(lease, member)
     end
@@ -149,6 +150,6 @@ end
 
 -- Takes one timer away. Args: letter, step key, runId.
 T['end-timer'] = function(tag, a)
-  unschedule(tag .. K.due, ARGV[a] .. '|' .. ARGV[a + 1] .. '|' .. ARGV[a + 2])
+  unschedule(tag .. K.due, A.letter .. '|' .. A.key .. '|' .. A.runId)
   return { 'ended' }
 end

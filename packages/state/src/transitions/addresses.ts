@@ -13,6 +13,14 @@ export interface AttemptAddress extends StepAddress {
   attemptId: string;
 }
 
+/** The four arguments that transitions of a claimed attempt begin with. */
+export const attemptArguments = ({ runId, key, fence, createdAt, attemptId }: AttemptAddress) => ({
+  runId,
+  key,
+  fence: fence - createdAt,
+  attemptId,
+});
+
 /** A step of which a scheduler decides because its group has fired. */
 export interface FiredStep extends StepAddress {
   /** In which opening of the run the group fired: nothing happens when the run has been reopened since. Absent: any. */

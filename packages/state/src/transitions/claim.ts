@@ -1,3 +1,5 @@
+import { CLAIM_TRAIT } from '../format.ts';
+import { packOwn, packShared } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 import { isItem, type StepAddress } from './addresses.ts';
@@ -19,10 +21,20 @@ export interface ClaimArguments extends StepAddress, StepGroup {
 
 export const claimTransitions = (batch: TransitionBatch) => ({
   async claim(a: ClaimArguments): Promise<ClaimReply> {
-    const letters = (a.hasQueuedTimer ? 'w' : '') + (isItem(a.key) ? 'm' : '');
-    const group = `${a.group}|${joinLetter(a)}|${a.initial}|${a.attemptMs}|${letters}`;
-    const shared = [a.runId, a.worker, flag(a.wantsInput), group, a.sources.join(',')];
-    const reply = await batch.applyHot(a.tag, 'claim', shared, [a.key, a.attemptId]);
+    const traits = (a.hasQueuedTimer ? CLAIM_TRAIT.queuedLimit : '') + (isItem(a.key) ? CLAIM_TRAIT.ofItems : '');
+    const shared = packShared('claim', {
+      runId: a.runId,
+      worker: a.worker,
+      wantsInput: flag(a.wantsInput),
+      group: `${a.group}|${joinLetter(a)}|${a.initial}|${a.attemptMs}|${traits}`,
+      sources: a.sources.join(','),
+    });
+    const reply = await batch.applyHot(
+      a.tag,
+      'claim',
+      shared,
+      packOwn('claim', { key: a.key, attemptId: a.attemptId }),
+    );
     if (reply[0] === 'refused') return { refused: reply[1] as ClaimRefusal };
     const [, fence, now, created, ...numbers] = reply[0]!.split('|');
     const createdAt = Number(created);

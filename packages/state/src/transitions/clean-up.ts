@@ -1,6 +1,8 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { STEP } from '../format.ts';
+import { pack } from '../pack-arguments.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
-import type { AttemptAddress, StepAddress } from './addresses.ts';
+import { type AttemptAddress, attemptArguments, type StepAddress } from './addresses.ts';
 import { type ClaimedAttempt, claimedAttempt } from './claimed-attempt.ts';
 
 export interface ClaimedCleanup {
@@ -21,13 +23,21 @@ export interface CleanupEnd {
   retryInMs?: number;
 }
 
+const BECOMES = {
+  succeeded: STEP.succeeded,
+  failed: STEP.failed,
+  retried: STEP.backingOff,
+  released: STEP.ready,
+  parked: STEP.parked,
+} as const;
+
 export const cleanUpTransitions = (batch: TransitionBatch) => ({
   /** The cleanup's number; undefined when the attempt was superseded. @throws FlotillaError CLEANUP_REFUSED */
   async registerCleanup(
     a: AttemptAddress,
     { use, inputJson, digest }: { use: string; inputJson: string; digest: string },
   ): Promise<number | undefined> {
-    const args = [a.runId, a.key, a.fence - a.createdAt, a.attemptId, use, inputJson, digest];
+    const args = pack('register-cleanup', { ...attemptArguments(a), use, input: inputJson, digest });
     const [reply, number] = await batch.apply(a.tag, 'register-cleanup', args);
     if (reply === 'refused') throw new FlotillaError('CLEANUP_REFUSED', 'the step has registered too many cleanups');
     return reply === 'registered' ? Number(number) : undefined;
@@ -37,7 +47,8 @@ export const cleanUpTransitions = (batch: TransitionBatch) => ({
     a: StepAddress,
     { attemptId, worker, attemptMs }: { attemptId: string; worker: string; attemptMs: number },
   ): Promise<ClaimedCleanup | { refused: string }> {
-    const reply = await batch.apply(a.tag, 'claim-cleanup', [a.runId, a.key, attemptId, worker, attemptMs]);
+    const args = pack('claim-cleanup', { runId: a.runId, key: a.key, attemptId, worker, attemptMs });
+    const reply = await batch.apply(a.tag, 'claim-cleanup', args);
     if (reply[0] === 'refused') return { refused: reply[1]! };
     const [, fence, now, created, ...numbers] = reply[0]!.split('|');
     const [, inputJson = '', itemJson = '', header = '', output = '', ending = ''] = reply;
@@ -48,15 +59,16 @@ export const cleanUpTransitions = (batch: TransitionBatch) => ({
   /** False when the attempt was superseded, or the cleanup had ended. */
   async endCleanup(a: StepAddress, end: CleanupEnd): Promise<boolean> {
     const { attempt, becomes } = end;
-    const reply = await batch.apply(a.tag, 'end-cleanup', [
-      a.runId,
-      a.key,
-      attempt === undefined ? '' : attempt.fence - attempt.createdAt,
-      attempt?.attemptId ?? '',
-      { succeeded: 'S', failed: 'F', retried: 'B', released: 'Y', parked: 'P' }[becomes],
-      end.dataJson ?? '',
-      end.retryInMs ?? '',
-    ]);
+    const args = pack('end-cleanup', {
+      runId: a.runId,
+      key: a.key,
+      fence: attempt && attempt.fence - attempt.createdAt,
+      attemptId: attempt?.attemptId,
+      becomes: BECOMES[becomes],
+      data: end.dataJson,
+      delayMs: end.retryInMs,
+    });
+    const reply = await batch.apply(a.tag, 'end-cleanup', args);
     return reply[0] === 'ended';
   },
 });

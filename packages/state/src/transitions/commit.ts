@@ -1,3 +1,5 @@
+import { COMMIT_TRAIT } from '../format.ts';
+import { packOwn, packShared } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { StoredCheckpoint } from '../step-header.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
@@ -29,24 +31,35 @@ export type CommitReply =
   | { outcome: 'continued'; key: StepKey; attempt: ClaimedAttempt }
   | { outcome: 'rejected'; reason: string };
 
+function traitsOf(a: CommitArguments): string {
+  return (
+    (a.hasTotalTimer ? COMMIT_TRAIT.totalLimit : '') +
+    (a.endStep ? COMMIT_TRAIT.endStep : '') +
+    (a.wantsInput ? COMMIT_TRAIT.wantsInput : '') +
+    (a.compensated ? COMMIT_TRAIT.compensated : '') +
+    (isItem(a.key) ? COMMIT_TRAIT.ofItems : '')
+  );
+}
+
 export const commitTransitions = (batch: TransitionBatch) => ({
   async commit(a: CommitArguments): Promise<CommitReply> {
-    const { checkpoint } = a;
-    const letters =
-      (a.hasTotalTimer ? 't' : '') +
-      (a.endStep ? 'e' : '') +
-      (a.wantsInput ? 'i' : '') +
-      (a.compensated ? 'c' : '') +
-      (isItem(a.key) ? 'm' : '');
-    const shared = [a.runId, a.worker, letters, a.nextItemAttemptMs ?? '', edgeText(a.edges), a.sources.join(',')];
-    const reply = await batch.applyHot(a.tag, 'commit', shared, [
-      a.key,
-      a.fence - a.createdAt,
-      a.attemptId,
-      a.outputJson,
-      checkpointParts(checkpoint, a.createdAt),
-      a.nextAttemptId ?? '',
-    ]);
+    const shared = packShared('commit', {
+      runId: a.runId,
+      worker: a.worker,
+      traits: traitsOf(a),
+      nextItemAttemptMs: a.nextItemAttemptMs,
+      edges: edgeText(a.edges),
+      sources: a.sources.join(','),
+    });
+    const own = packOwn('commit', {
+      key: a.key,
+      fence: a.fence - a.createdAt,
+      attemptId: a.attemptId,
+      output: a.outputJson,
+      checkpoint: checkpointParts(a.checkpoint, a.createdAt),
+      nextAttemptId: a.nextAttemptId,
+    });
+    const reply = await batch.applyHot(a.tag, 'commit', shared, own);
     if (reply[0] === 'committed') return { outcome: 'committed' };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
     const [, key, ...numbers] = reply[0]!.split('|');

@@ -1,4 +1,5 @@
 import { FlotillaError, type RunStatus } from '@flotilla/contracts';
+import { pack } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import { runStatusOf } from '../run-record.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
@@ -14,7 +15,8 @@ export const deadLetterTransitions = (batch: TransitionBatch) => ({
     seen: number | undefined,
     keys: readonly StepKey[],
   ): Promise<boolean[] | { refused: RunStatus }> {
-    const [reply, ...rest] = await batch.apply(tag, 'discard-dead-letters', [runId, seen ?? '', ...keys]);
+    const args = [...pack('discard-dead-letters', { runId, seenOpening: seen }), ...keys];
+    const [reply, ...rest] = await batch.apply(tag, 'discard-dead-letters', args);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     if (reply === 'refused') return { refused: runStatusOf(rest[0]!) };
     return rest.map((was) => was === '1');

@@ -1,10 +1,15 @@
+import { pack, packRepeated } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 
 export const dispatchTransitions = (batch: TransitionBatch) => ({
   /** Acknowledges outbox entries and keeps timers: letter, step key, run, in ms. */
   async dispatched(tag: string, entryIds: readonly string[], timers: readonly (string | number)[]): Promise<void> {
-    await batch.apply(tag, 'dispatched', [entryIds.length, ...entryIds, ...timers]);
+    await batch.apply(tag, 'dispatched', [
+      ...pack('dispatched', { entryCount: entryIds.length }),
+      ...entryIds,
+      ...timers,
+    ]);
   },
 
   async handBack(
@@ -14,7 +19,7 @@ export const dispatchTransitions = (batch: TransitionBatch) => ({
     await batch.apply(
       tag,
       'hand-back',
-      steps.flatMap((step) => [step.runId, step.definitionHash, step.key]),
+      steps.flatMap(({ runId, definitionHash, key }) => packRepeated('hand-back', { runId, definitionHash, key })),
     );
   },
 });

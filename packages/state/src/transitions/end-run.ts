@@ -1,4 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { RUN } from '../format.ts';
+import { pack } from '../pack-arguments.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 
 export interface CancelReply {
@@ -15,23 +17,30 @@ export interface CancelReply {
 /** What ends a run that its steps do not end. */
 export const endTransitions = (batch: TransitionBatch) => ({
   async cancelRun(tag: string, runId: string, reasonJson: string): Promise<CancelReply> {
-    const [reply, status, at, seq, outcome] = await batch.apply(tag, 'cancel-run', [runId, reasonJson]);
+    const [reply, status, at, seq, outcome] = await batch.apply(
+      tag,
+      'cancel-run',
+      pack('cancel-run', { runId, reason: reasonJson }),
+    );
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     const took = { reply: reply as CancelReply['reply'], status: status!, outcome: outcome!, requestedAt: Number(at) };
     return seq === '' ? took : { ...took, requestSeq: Number(seq) };
   },
 
   async timeOutRun(tag: string, runId: string, errorJson: string): Promise<void> {
-    await batch.apply(tag, 'time-out-run', [runId, errorJson]);
+    await batch.apply(tag, 'time-out-run', pack('time-out-run', { runId, error: errorJson }));
   },
 
   /** Ends a run that cannot go on because its definition is gone or damaged. One that is ending already goes on to end. */
   async failRun(tag: string, runId: string, errorJson: string): Promise<void> {
-    await batch.apply(tag, 'fail-run', [runId, errorJson]);
+    await batch.apply(tag, 'fail-run', pack('fail-run', { runId, error: errorJson }));
   },
 
   async finishRun(tag: string, runId: string, end: { outputJson: string } | { errorJson: string }): Promise<void> {
-    const args = 'outputJson' in end ? ['S', end.outputJson] : ['F', end.errorJson];
-    await batch.apply(tag, 'finish-run', [runId, ...args]);
+    const args =
+      'outputJson' in end
+        ? pack('finish-run', { runId, outcome: RUN.succeeded, result: end.outputJson })
+        : pack('finish-run', { runId, outcome: RUN.failed, result: end.errorJson });
+    await batch.apply(tag, 'finish-run', args);
   },
 });

@@ -1,5 +1,7 @@
 import type { EventType } from '@flotilla/contracts';
 import { EVENT_CODES } from '../event-codes.ts';
+import { STEP } from '../format.ts';
+import { pack } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 import type { StepAddress } from './addresses.ts';
@@ -38,25 +40,26 @@ export type FailReply =
 export const failTransitions = (batch: TransitionBatch) => ({
   async fail(a: FailArguments): Promise<FailReply> {
     const { attempt } = a;
-    const reply = await batch.apply(a.tag, 'fail', [
-      a.runId,
-      a.key,
-      'from' in attempt ? '' : attempt.fence - attempt.createdAt,
-      'from' in attempt ? attempt.from : attempt.attemptId,
-      EVENT_CODES[a.event],
-      a.errorJson,
-      a.retryInMs ?? '',
-      flag(a.failFast),
-      flag(a.endStep),
-      flag(a.hasTotalTimer),
-      a.parentKey ?? '',
-      a.runErrorJson,
-      a.quarantine ? 'Q' : 'F',
-      edgeText(a.edges),
-      edgeText(a.successEdges ?? []),
-      flag(a.alone ?? false),
-      a.opening ?? '',
-    ]);
+    const args = pack('fail', {
+      runId: a.runId,
+      key: a.key,
+      fence: 'from' in attempt ? undefined : attempt.fence - attempt.createdAt,
+      attemptIdOrStates: 'from' in attempt ? attempt.from : attempt.attemptId,
+      event: EVENT_CODES[a.event],
+      error: a.errorJson,
+      delayMs: a.retryInMs,
+      failFast: flag(a.failFast),
+      isEndStep: flag(a.endStep),
+      hasTotalLimit: flag(a.hasTotalTimer),
+      parent: a.parentKey,
+      runError: a.runErrorJson,
+      finalState: a.quarantine ? STEP.quarantined : STEP.failed,
+      edges: edgeText(a.edges),
+      successEdges: edgeText(a.successEdges ?? []),
+      wasAlone: flag(a.alone ?? false),
+      opening: a.opening,
+    });
+    const reply = await batch.apply(a.tag, 'fail', args);
     if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };
     if (reply[0] === 'rejected') return { outcome: 'rejected', reason: reply[1]! };
     return { outcome: reply[0] as 'failed' | 'cancelled' };

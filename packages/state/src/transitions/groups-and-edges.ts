@@ -1,3 +1,4 @@
+import { JOIN } from '../format.ts';
 import type { StepKey } from '../plan-shape.ts';
 
 /** What says whether a step may begin: the group that it is in. */
@@ -23,7 +24,7 @@ export interface EdgeArgument {
 }
 
 export function joinLetter({ any }: StepGroup): string {
-  return any ? 'y' : 'a';
+  return any ? JOIN.any : JOIN.all;
 }
 
 /** Texts of edges that callers keep: those of a plan are asked for with every step. */
@@ -34,7 +35,7 @@ export function edgeText(edges: readonly EdgeArgument[]): string {
   if (text === undefined) {
     text = edges
       .map(({ group, delta, initial, any, next }) =>
-        [group, delta, initial, any ? 'y' : 'a', next?.key ?? '', next?.attemptMs ?? ''].join('|'),
+        [group, delta, initial, any ? JOIN.any : JOIN.all, next?.key ?? '', next?.attemptMs ?? ''].join('|'),
       )
       .join(';');
     edgeTexts.set(edges, text);

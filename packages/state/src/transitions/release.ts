@@ -1,11 +1,12 @@
+import { pack } from '../pack-arguments.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
-import type { AttemptAddress } from './addresses.ts';
+import { type AttemptAddress, attemptArguments } from './addresses.ts';
 
 /** Attempts that end without a result, uncharged. */
 export const releaseTransitions = (batch: TransitionBatch) => ({
   /** True when the step is ready for another worker; false when the run ends or the attempt was superseded. */
   async release(a: AttemptAddress, reason: string): Promise<boolean> {
-    const reply = await batch.apply(a.tag, 'release', [a.runId, a.key, a.fence - a.createdAt, a.attemptId, reason]);
+    const reply = await batch.apply(a.tag, 'release', pack('release', { ...attemptArguments(a), reason }));
     return reply[0] === 'released';
   },
 
@@ -15,14 +16,8 @@ export const releaseTransitions = (batch: TransitionBatch) => ({
    * ends or the attempt was superseded.
    */
   async parkAttempt(a: AttemptAddress, reason: string, againInMs: number): Promise<boolean> {
-    const reply = await batch.apply(a.tag, 'park-attempt', [
-      a.runId,
-      a.key,
-      a.fence - a.createdAt,
-      a.attemptId,
-      reason,
-      Math.round(againInMs),
-    ]);
+    const args = pack('park-attempt', { ...attemptArguments(a), reason, againInMs: Math.round(againInMs) });
+    const reply = await batch.apply(a.tag, 'park-attempt', args);
     return reply[0] === 'parked';
   },
 });

@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { pack } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 
@@ -24,13 +25,14 @@ export const retryTransitions = (batch: TransitionBatch) => ({
   ): Promise<{ reply: 'retried' | 'already'; opening: number; status: string } | { reply: 'refused'; status: string }> {
     // The script puts the opening's number in front of the data.
     const data = a.dataJson === '{}' ? '' : `,${a.dataJson.slice(1, -1)}`;
-    const [reply, second, third] = await batch.apply(tag, 'retry-run', [
+    const args = pack('retry-run', {
       runId,
-      a.seen ?? '',
-      a.selectionJson,
+      seenOpening: a.seen,
+      selection: a.selectionJson,
       data,
-      a.mustBeDead === true ? 1 : '',
-    ]);
+      mustBeDead: a.mustBeDead === true ? 1 : undefined,
+    });
+    const [reply, second, third] = await batch.apply(tag, 'retry-run', args);
     if (reply === 'gone') throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     if (reply === 'refused') return { reply, status: second! };
     return { reply: reply as 'retried' | 'already', opening: Number(second), status: third! };
@@ -39,9 +41,7 @@ export const retryTransitions = (batch: TransitionBatch) => ({
   /** One slice of taking away what is to be made anew; false when the run is not being reopened (any more). */
   async resetSteps(tag: string, runId: string, opening: number, slice: ResetSlice): Promise<boolean> {
     const reply = await batch.apply(tag, 'reset-steps', [
-      runId,
-      opening,
-      slice.timersOf.length,
+      ...pack('reset-steps', { runId, opening, keyCount: slice.timersOf.length }),
       ...slice.timersOf,
       slice.remove.length,
       ...slice.remove,
@@ -56,7 +56,8 @@ export const retryTransitions = (batch: TransitionBatch) => ({
     opening: number,
     a: { endPending: number; failureJson: string | undefined; timeoutMs: number | undefined },
   ): Promise<boolean> {
-    const args = [runId, opening, a.endPending, a.failureJson ?? '', a.timeoutMs ?? ''];
+    const { endPending, failureJson, timeoutMs } = a;
+    const args = pack('reopen-run', { runId, opening, endSteps: endPending, failure: failureJson, timeoutMs });
     return (await batch.apply(tag, 'reopen-run', args))[0] === 'reopened';
   },
 });

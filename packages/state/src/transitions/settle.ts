@@ -1,3 +1,5 @@
+import { STEP } from '../format.ts';
+import { pack } from '../pack-arguments.ts';
 import type { StoredCheckpoint } from '../step-header.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 import type { StepAddress } from './addresses.ts';
@@ -26,20 +28,21 @@ export interface SettleArguments extends StepAddress {
 export const settleTransitions = (batch: TransitionBatch) => ({
   /** Settled, or the state that refused it. */
   async settle(a: SettleArguments & { createdAt: number }): Promise<'settled' | string> {
-    const reply = await batch.apply(a.tag, 'settle', [
-      a.runId,
-      a.key,
-      { succeeded: 'S', failed: 'F', skipped: 'K' }[a.state],
-      a.checkpoint === undefined ? (a.reason ?? '') : checkpointParts(a.checkpoint, a.createdAt),
-      a.bodyJson ?? '',
-      a.from,
-      flag(a.failFast),
-      flag(a.endStep),
-      a.timers,
-      a.runErrorJson ?? '',
-      edgeText(a.edges),
-      a.opening ?? '',
-    ]);
+    const args = pack('settle', {
+      runId: a.runId,
+      key: a.key,
+      state: STEP[a.state],
+      detail: a.checkpoint === undefined ? a.reason : checkpointParts(a.checkpoint, a.createdAt),
+      body: a.bodyJson,
+      from: a.from,
+      failFast: flag(a.failFast),
+      isEndStep: flag(a.endStep),
+      timers: a.timers,
+      runError: a.runErrorJson,
+      edges: edgeText(a.edges),
+      opening: a.opening,
+    });
+    const reply = await batch.apply(a.tag, 'settle', args);
     return reply[0] === 'settled' ? 'settled' : reply[1]!;
   },
 });

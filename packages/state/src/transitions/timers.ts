@@ -1,3 +1,4 @@
+import { pack } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
 import type { StepAddress } from './addresses.ts';
@@ -28,7 +29,7 @@ export const timerTransitions = (batch: TransitionBatch) => ({
     tag: string,
     limit: number,
   ): Promise<{ nextDueAt: number | undefined; lookedAt: number; taken: TakenTimer[] }> {
-    const reply = await batch.apply(tag, 'take-due', [limit]);
+    const reply = await batch.apply(tag, 'take-due', pack('take-due', { limit }));
     const taken: TakenTimer[] = [];
     for (let index = 2; index < reply.length; index += 2) {
       const [letter, key, ...run] = reply[index]!.split('|');
@@ -38,11 +39,12 @@ export const timerTransitions = (batch: TransitionBatch) => ({
   },
 
   async endTimer({ tag, runId, key }: StepAddress, letter: string): Promise<void> {
-    await batch.apply(tag, 'end-timer', [letter, key, runId]);
+    await batch.apply(tag, 'end-timer', pack('end-timer', { letter, key, runId }));
   },
 
   async recheck(a: StepAddress, againInMs: number, handOutAgain: boolean): Promise<'waiting' | 'done'> {
-    const [reply] = await batch.apply(a.tag, 'recheck', [a.runId, a.key, againInMs, flag(handOutAgain)]);
+    const args = pack('recheck', { runId: a.runId, key: a.key, againInMs, handsOutAgain: flag(handOutAgain) });
+    const [reply] = await batch.apply(a.tag, 'recheck', args);
     return reply as 'waiting' | 'done';
   },
 
@@ -52,7 +54,8 @@ export const timerTransitions = (batch: TransitionBatch) => ({
     settings: { limit: number; pauseMs: number; suspensionMs: number; crashLimit: number },
   ): Promise<{ lost: number; suspended: boolean; lookedAt: number; undecided: UndecidedAttempt[] }> {
     const { limit, pauseMs, suspensionMs, crashLimit } = settings;
-    const reply = await batch.apply(tag, 'reclaim', [limit, pauseMs, suspensionMs, crashLimit]);
+    const args = pack('reclaim', { limit, pauseMs, suspensionMs, crashLimit });
+    const reply = await batch.apply(tag, 'reclaim', args);
     const undecided: UndecidedAttempt[] = [];
     for (let index = 3; index < reply.length; index += 6) {
       const [why, key, runId, fenceOffset, attemptId, definitionHash] = reply.slice(index, index + 6) as string[];
