@@ -1,3 +1,4 @@
+import { ERROR_TYPE } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { outcomeOfFailedCall } from './breaker-outcome.ts';
 import { classifyError } from './classify-error.ts';
@@ -6,6 +7,10 @@ const thrown = (properties: object) => Object.assign(new Error('no'), properties
 const outcomeOf = (error: unknown) => outcomeOfFailedCall(classifyError(error));
 
 describe('a failed call', () => {
+  test('that the own signal of the attempt has aborted says nothing of the dependency', () => {
+    expect(outcomeOfFailedCall(classifyError(thrown({ name: 'AbortError' }), { isOwnAbort: true }))).toBe('ignored');
+  });
+
   test.each([
     ['an answer of 500', thrown({ status: 500 })],
     ['an answer of 503 that is not to be retried', thrown({ status: 503, retryable: false })],
@@ -15,6 +20,8 @@ describe('a failed call', () => {
     ['an answer that came too late', thrown({ status: 504 })],
     ['a dependency without room', thrown({ status: 507 })],
     ['a dependency that says it has run out', thrown({ code: 'RESOURCE_EXHAUSTED' })],
+    ['a request that the handler aborted itself', thrown({ name: 'AbortError' })],
+    ['the same, wrapped', new Error('no', { cause: thrown({ code: 'UND_ERR_ABORTED' }) })],
     ['an error that says nothing of itself', thrown({})],
   ])('counts against its breaker: %s', (_title, error) => {
     expect(outcomeOf(error)).toBe('failure');
@@ -29,8 +36,7 @@ describe('a failed call', () => {
   });
 
   test.each([
-    ['a cancelled call', thrown({ name: 'AbortError' })],
-    ['an aborted request', thrown({ code: 'UND_ERR_ABORTED' })],
+    ['a call that its author says was cancelled', thrown({ [ERROR_TYPE]: 'cancelled' })],
     ["a programmer's error", new TypeError('no')],
     ['an input that does not fit', thrown({ code: 'STEP_INPUT_INVALID' })],
     ['no more file handles here', thrown({ code: 'EMFILE' })],

@@ -20,8 +20,26 @@ describe('ORIGIN 4, classifier: what the legacy package got wrong', () => {
     ['an error with the code ABORT_ERR', withFields({ code: 'ABORT_ERR' })],
     ['a cancelled attempt', new FlotillaError('CANCELLED', 'the run is being cancelled')],
     ['an AbortError that says it is retryable', withFields({ name: 'AbortError', retryable: true })],
-  ])('%s is a cancellation and never retried', (_what, error) => {
-    expect(typeOf(error)).toBe('cancelled');
+  ])('%s is a cancellation and never retried when the own signal of the attempt has fired', (_what, error) => {
+    for (const thrown of [error, new Error('it failed', { cause: error })]) {
+      expect(classifyError(thrown, { isOwnAbort: true }).type).toBe('cancelled');
+    }
+  });
+
+  test.each([
+    ['an AbortError', new DOMException('stop', 'AbortError'), 'timeout', 'ABORTED'],
+    ['an AbortError of Node', withFields({ name: 'AbortError', code: 'ABORT_ERR' }), 'timeout', 'ABORT_ERR'],
+    ['an aborted request of undici', withFields({ code: 'UND_ERR_ABORTED' }), 'timeout', 'UND_ERR_ABORTED'],
+    ['an aborted request of axios', withFields({ code: 'ERR_CANCELED' }), 'timeout', 'ERR_CANCELED'],
+    ['a call that another side cancelled', withFields({ code: 'CANCELLED' }), 'retryable', 'CANCELLED'],
+  ])('%s of which the own signal knows nothing may be tried again', (_what, error, type, code) => {
+    for (const thrown of [error, new Error('it failed', { cause: error })]) {
+      expect(classifyError(thrown)).toMatchObject({ type, code });
+    }
+  });
+
+  test('an AbortError that says it is not to be retried is not', () => {
+    expect(typeOf(withFields({ name: 'AbortError', retryable: false }))).toBe('non_retryable');
   });
 
   test.each([new TypeError('x'), new RangeError('x'), new SyntaxError('x'), new ReferenceError('x')])(

@@ -28,8 +28,14 @@ export interface ClassifyOptions {
   rules?: readonly ClassifyRule[];
   /** The present in milliseconds since 1970; only with it can a Retry-After that is a date be understood. */
   nowMs?: number;
+  /** The attempt's own signal has fired: what says that it was aborted was aborted by that. Default false. */
+  isOwnAbort?: boolean;
 }
 
+/** Beside `AbortError`, what says that something was called off. */
+const ABORT_CODES: ReadonlySet<string> = new Set([
+  ...['ABORT_ERR', 'ERR_CANCELED', 'ERR_CANCELLED', 'UND_ERR_ABORTED', 'CANCELLED', 'CANCELED', 'DRAINING'],
+]);
 const MAX_MESSAGE_BYTES = 2048;
 /** Causes are followed so far; also what ends a circle of causes. */
 const MAX_CAUSES = 8;
@@ -54,14 +60,15 @@ interface Verdict {
 }
 
 /**
- * Says what kind of failure was thrown. Asks, in this order: the user's rules; whether it is a cancellation; the
- * type that the error carries; its own `retryable`, `code` and HTTP status; the same of its causes; whether it is a programmer's error. What
- * says nothing of itself may be tried again. Messages are never searched. Never throws, whatever is thrown at it.
+ * Says what kind of failure was thrown. Asks, in this order: the user's rules; whether it is the cancellation of this attempt,
+ * which only its own signal can tell from a call that the handler has aborted itself; the type that the error carries; its own
+ * `retryable`, `code` and HTTP status; the same of its causes; whether it is a programmer's error. What says nothing of itself
+ * may be tried again. Messages are never searched. Never throws, whatever is thrown at it.
  */
 export function classifyError(error: unknown, options: ClassifyOptions = {}): Classification {
   const chain = causesOf(error);
   const byRule = askRules(error, options.rules ?? []);
-  const verdict = byRule ?? verdictOfChain(chain);
+  const verdict = byRule ?? verdictOfChain(chain, options.isOwnAbort === true);
   const retryAfterMs = byRule?.retryAfterMs ?? firstDefined(chain, (link) => retryAfterMsOf(link, options.nowMs));
   const classification: Classification = {
     type: verdict.type ?? 'retryable',
@@ -74,10 +81,10 @@ export function classifyError(error: unknown, options: ClassifyOptions = {}): Cl
   return classification;
 }
 
-function verdictOfChain(chain: readonly unknown[]): Verdict {
+function verdictOfChain(chain: readonly unknown[], isOwnAbort: boolean): Verdict {
   const fallback: Verdict = { type: undefined, code: undefined };
   for (const link of chain) {
-    const verdict = verdictOf(link);
+    const verdict = verdictOf(link, isOwnAbort);
     if (verdict.type !== undefined) return { ...verdict, code: verdict.code ?? fallback.code };
     fallback.code ??= verdict.code;
   }
@@ -86,10 +93,11 @@ function verdictOfChain(chain: readonly unknown[]): Verdict {
   return fallback;
 }
 
-function verdictOf(link: unknown): Verdict {
+function verdictOf(link: unknown, isOwnAbort: boolean): Verdict {
   const name = stringProperty(link, 'name');
   const code = codeOf(link);
-  if (name === 'AbortError') return { type: 'cancelled', code: code ?? 'CANCELLED' };
+  const isAbort = name === 'AbortError' || (code !== undefined && ABORT_CODES.has(code));
+  if (isAbort && isOwnAbort) return { type: 'cancelled', code: code ?? 'CANCELLED' };
   const status = statusOf(link);
   const marked = markOf(link);
   if (marked !== undefined) return { type: marked, code };
@@ -97,13 +105,13 @@ function verdictOf(link: unknown): Verdict {
   const byStatus = status === undefined ? undefined : typeOfHttpStatus(status);
   const known = byCode ?? byStatus;
   const shownCode = code ?? (byStatus === undefined ? undefined : `HTTP_${status}`);
-  if (byCode === 'cancelled') return { type: 'cancelled', code: shownCode };
   const retryable = property(link, 'retryable');
   if (retryable === false) return { type: 'non_retryable', code: shownCode };
   if (retryable === true) {
     return { type: known !== undefined && RETRIED_TYPES.has(known) ? known : 'retryable', code: shownCode };
   }
   if (known !== undefined) return { type: known, code: shownCode };
+  if (name === 'AbortError') return { type: 'timeout', code: code ?? 'ABORTED' };
   if (name === 'TimeoutError') return { type: 'timeout', code: code ?? 'TIMEOUT' };
   if (name !== undefined && VALIDATION_ERRORS.has(name) && Array.isArray(property(link, 'issues'))) {
     return { type: 'non_retryable', code: code ?? 'VALIDATION_FAILED' };

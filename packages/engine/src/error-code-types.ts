@@ -6,6 +6,8 @@ const CODES_OF_TYPE: Record<ErrorType, readonly string[]> = {
     'ENETRESET EAI_AGAIN EBUSY EAGAIN EINTR ERR_STREAM_PREMATURE_CLOSE ERR_SOCKET_CONNECTION_TIMEOUT',
     'ERR_HTTP2_STREAM_ERROR ERR_HTTP2_GOAWAY_SESSION UND_ERR_SOCKET UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT',
     'UND_ERR_BODY_TIMEOUT UND_ERR_CLOSED OVERLOADED REDIS_UNAVAILABLE DURABILITY_UNAVAILABLE DATA_LOSS RETRYABLE',
+    // Somebody else's cancellation: that of this attempt is known by its own signal.
+    'CANCELLED CANCELED DRAINING',
   ],
   // A name that does not resolve and a permission that is missing do not heal within a backoff.
   non_retryable: [
@@ -21,10 +23,13 @@ const CODES_OF_TYPE: Record<ErrorType, readonly string[]> = {
   ],
   rate_limited: ['RATE_LIMIT RATE_LIMITED RATE_LIMIT_EXCEEDED TOO_MANY_REQUESTS QUOTA_EXCEEDED'],
   resource_exhausted: [
-    'EMFILE ENFILE ENOSPC ENOMEM EDQUOT ENOBUFS ERR_WORKER_OUT_OF_MEMORY RESOURCE_EXHAUSTED STORAGE_FULL',
+    'EMFILE ENFILE ENOSPC ENOMEM EDQUOT ENOBUFS ERR_WORKER_OUT_OF_MEMORY RESOURCE_EXHAUSTED',
+    'INSUFFICIENT_RESOURCES STORAGE_FULL',
   ],
-  timeout: ['TIMEOUT TIMED_OUT DEADLINE_EXCEEDED'],
-  cancelled: ['ABORT_ERR ERR_CANCELED ERR_CANCELLED CANCELLED CANCELED UND_ERR_ABORTED DRAINING'],
+  // A handler that aborts a call of its own has waited for it long enough.
+  timeout: ['TIMEOUT TIMED_OUT DEADLINE_EXCEEDED ABORTED ABORT_ERR ERR_CANCELED ERR_CANCELLED UND_ERR_ABORTED'],
+  // No code says so: cancelled is what the attempt's own signal has done.
+  cancelled: [],
   crash: ['WORKER_LOST'],
 };
 

@@ -267,7 +267,8 @@ describe('what counts against an agent', () => {
     ['an input that the handler refuses', Object.assign(new Error('no'), { retryable: false }), false],
     ['a rate limit', Object.assign(new Error('slow down'), { status: 429 }), false],
     ['an answer 503 of a dependency', Object.assign(new Error('away'), { status: 503 }), false],
-    ['ORIGIN: a cancellation', new DOMException('stop', 'AbortError'), false],
+    ['a request that the handler aborted itself', new DOMException('stop', 'AbortError'), true],
+    ['ORIGIN: a cancellation', { [Symbol.for('flotilla.error-type')]: 'cancelled' }, false],
   ])('%s', (_title, error, counts) => {
     expect(blames(error)).toBe(counts);
   });

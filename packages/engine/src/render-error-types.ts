@@ -21,9 +21,10 @@ const MEANING: Record<ErrorType, { follows: string; thrown: string }> = {
   },
   timeout: {
     follows: 'another attempt, after the backoff',
-    thrown: '`TimeoutError`, and a time limit that was exceeded',
+    thrown:
+      '`TimeoutError`, a time limit that was exceeded, and an `AbortError` of a call that the handler aborted itself',
   },
-  cancelled: { follows: 'none, ever', thrown: '`CancelledError`, and every `AbortError`' },
+  cancelled: { follows: 'none, ever', thrown: "`CancelledError`, and what the attempt's own `signal` has aborted" },
   crash: {
     follows: 'another attempt at once, not charged, up to the crash limit',
     thrown: 'nobody: the worker died or lost its lease',
@@ -54,8 +55,9 @@ not by \`instanceof\`: two copies of the package in one worker do no harm.
 The first of these that gives a type decides:
 
 1. the rules that the handler modules export;
-2. the error itself: a cancellation (\`AbortError\`); the type that its class says; its own \`retryable\`; its \`code\`; its HTTP
-   \`status\` or \`statusCode\`, also of its \`response\`; a \`TimeoutError\`; a validation error with \`issues\`;
+2. the attempt's own \`signal\`: when it has fired, an \`AbortError\` is its cancellation; else the type that the error's class says; its
+   own \`retryable\`; its \`code\`; its HTTP \`status\` or \`statusCode\`, also of its \`response\`; an \`AbortError\` or
+   \`TimeoutError\`; a validation error with \`issues\`;
 3. the same of its causes (\`cause\`, and \`errors\` of an aggregate), up to eight;
 4. a programming error (\`TypeError\`, \`RangeError\` …) among them is \`non_retryable\`: only now, for \`fetch\` wraps a lost
    connection in a \`TypeError\`;
@@ -80,7 +82,7 @@ ${example}\`\`\`
 
 | Type | \`error.code\` |
 | --- | --- |
-${ERROR_TYPES.map((type) => `| \`${type}\` | ${codesOf(type)} |`).join('\n')}
+${ERROR_TYPES.map((type) => `| \`${type}\` | ${codesOf(type) || '–'} |`).join('\n')}
 
 ## HTTP statuses
 

@@ -106,7 +106,6 @@ describe('ORIGIN 4 S2: what is called off before it begins does not begin', () =
 
 describe('ORIGIN 4, classifier: a cancelled attempt is never retried', () => {
   test.each([
-    ['an AbortError', () => AbortSignal.abort().reason as unknown],
     ['a CancelledError', () => new CancelledError('called off')],
     ['a CancelledError of another copy', () => ({ [Symbol.for('flotilla.error-type')]: 'cancelled' })],
     ['a wrapped cancellation', () => new Error('it failed', { cause: new CancelledError('called off') })],
@@ -114,6 +113,18 @@ describe('ORIGIN 4, classifier: a cancelled attempt is never retried', () => {
     const { runId, ended } = await oneStep(() => Promise.reject(thrown()));
     await ended();
     expect(await viewOf(runId)).toMatchObject({ status: 'failed', attempts: 1, error: { type: 'cancelled' } });
+  });
+});
+
+describe('an abort that the own signal of an attempt knows nothing of', () => {
+  const ownTimeLimit = () => AbortSignal.abort().reason as Error;
+  test.each([
+    ['an AbortError', ownTimeLimit],
+    ['a wrapped one', () => new Error('it failed', { cause: ownTimeLimit() })],
+  ])('%s is a failed attempt like any other', async (_what, thrown) => {
+    const { runId, ended } = await oneStep(() => Promise.reject(thrown()));
+    await ended();
+    expect(await viewOf(runId)).toMatchObject({ status: 'backing-off', attempts: 1, error: { type: 'timeout' } });
   });
 });
 

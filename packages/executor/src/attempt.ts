@@ -306,7 +306,7 @@ function isCompensated({ executor, assignment, address }: Attempt): boolean {
 }
 
 /** What the decision about its end needs of an attempt, of a step or of a cleanup. */
-type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'startedAt'>;
+type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'control' | 'startedAt'>;
 
 /** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
 export function spread(
@@ -366,5 +366,6 @@ export function classify(end: HandlerEnd, attempt: EndedAttempt): Classification
   if (end.kind === 'returned')
     return { type: 'timeout', code: 'TIMEOUT', message: 'the handler returned after its time limit' };
   const { classifyRules = [] } = attempt.executor.options;
-  return classifyError(end.error, { rules: classifyRules, nowMs: redisNow(attempt) });
+  const isOwnAbort = attempt.control.cause !== undefined;
+  return classifyError(end.error, { rules: classifyRules, nowMs: redisNow(attempt), isOwnAbort });
 }

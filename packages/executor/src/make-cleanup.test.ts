@@ -97,6 +97,15 @@ describe('a compensation whose step has a breaker', () => {
     expect(gate.told).toEqual(['failure']);
   });
 
+  test('is tried again, and its breaker told, when its handler aborts a call of its own', async () => {
+    const { gate, make, view } = await cancelled(() => {
+      throw new Error('no answer', { cause: AbortSignal.abort().reason });
+    });
+    await make();
+    expect(await view()).toMatchObject({ status: 'backing-off', attempts: 1, error: { type: 'timeout' } });
+    expect(gate.told).toEqual(['failure']);
+  });
+
   test('is made whatever its breaker says for a run that breakers are switched off for', async () => {
     const { gate, make, view } = await cancelled(() => null, { flags: { ...DEFAULT_FLAGS, breakers: 0 } });
     gate.isOpen = true;

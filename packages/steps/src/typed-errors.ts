@@ -69,7 +69,10 @@ export class TimeoutError extends TypedError {
   }
 }
 
-/** The work was called off: never retried. Code: `CANCELLED`. */
+/**
+ * The work was called off: never retried. Code: `CANCELLED`. What `signal` aborts need not be turned into one: of that Flotilla
+ * knows itself.
+ */
 export class CancelledError extends TypedError {
   constructor(message: string, options: TypedErrorOptions = {}) {
     super('CancelledError', 'CANCELLED', message, options);
