@@ -36,6 +36,7 @@ export const environmentZ = z.object({
   FLOTILLA_CHECKPOINT_KEYS: checkpointKeysZ.prefault(''),
   FLOTILLA_ALLOW_VOLATILE: flag(false),
   FLOTILLA_HANDLERS: list.prefault(''),
+  FLOTILLA_HANDLERS_LOAD_MS: wholeNumber(1, 600_000, 20_000),
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
@@ -61,6 +62,8 @@ export interface WorkerConfig {
   checkpointKeys: readonly string[];
   /** Modules with handlers: paths or package names. */
   handlerModules: readonly string[];
+  /** Each module may take so long to load. */
+  handlersLoadMs: number;
   queues: readonly string[];
   /** Attempts at once. */
   concurrency: number;
@@ -102,6 +105,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     allowVolatile: isOn(data.FLOTILLA_ALLOW_VOLATILE),
     checkpointKeys: data.FLOTILLA_CHECKPOINT_KEYS,
     handlerModules: data.FLOTILLA_HANDLERS,
+    handlersLoadMs: data.FLOTILLA_HANDLERS_LOAD_MS,
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,

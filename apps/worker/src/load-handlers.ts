@@ -1,7 +1,6 @@
-import { isAbsolute, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { type ClassifyRule, FlotillaError, type Problem } from '@flotilla/contracts';
 import { builtInHandlers, classifyRulesOf, type Handler, handlersOf } from '@flotilla/steps';
+import { importModule } from './import-module.ts';
 
 export interface LoadedModules {
   /** By what steps call them. */
@@ -11,16 +10,17 @@ export interface LoadedModules {
 }
 
 /**
- * The built-in handlers and those of the given modules (paths or package names), and the modules' rules for errors.
+ * The built-in handlers and those of the given modules (paths or package names), and the modules' rules for errors. Each
+ * module may take `limitMs` to load.
  * CONFIG_INVALID names every module that cannot be loaded and every handler that is wrong or defined twice.
  */
-export async function loadHandlers(modules: readonly string[]): Promise<LoadedModules> {
+export async function loadHandlers(modules: readonly string[], limitMs: number): Promise<LoadedModules> {
   const handlers = new Map<string, Handler>(builtInHandlers().map((handler) => [handler.use, handler]));
   const classifyRules: ClassifyRule[] = [];
   const problems: Problem[] = [];
   for (const name of modules) {
     try {
-      const module: unknown = await import(specifierOf(name));
+      const module: unknown = await importModule(name, limitMs);
       classifyRules.push(...classifyRulesOf(module));
       for (const handler of handlersOf(module)) {
         if (handlers.has(handler.use)) {
@@ -39,9 +39,4 @@ export async function loadHandlers(modules: readonly string[]): Promise<LoadedMo
     throw new FlotillaError('CONFIG_INVALID', `The handlers cannot be used:\n${lines.join('\n')}`, { problems });
   }
   return { handlers, classifyRules };
-}
-
-function specifierOf(name: string): string {
-  const isPath = name.startsWith('.') || isAbsolute(name) || /\.[cm]?[jt]s$/.test(name);
-  return isPath ? pathToFileURL(resolve(name)).href : name;
 }

@@ -36,7 +36,7 @@ export async function createWorkerParts(
   name: string,
   onTrouble: (error: unknown) => void = () => undefined,
 ): Promise<WorkerParts> {
-  const { handlers, classifyRules } = await loadHandlers(config.handlerModules);
+  const { handlers, classifyRules } = await loadHandlers(config.handlerModules, config.handlersLoadMs);
   const connections: RedisConnection[] = [];
   let endTimers: (() => void) | undefined;
   const connect = (role: ConnectionRole) => {

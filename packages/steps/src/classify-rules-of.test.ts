@@ -12,6 +12,8 @@ describe('the rules of a module', () => {
     expect(handlersOf({ work, classifyRules: [rule] })).toEqual([work]);
     expect(handlersOf({ default: [work], classifyRules: [rule] })).toEqual([work]);
     expect(handlersOf({ classifyRules: [rule] })).toEqual([]);
+    expect(classifyRulesOf({ default: { work, classifyRules: [rule] } })).toEqual([rule]);
+    expect(handlersOf({ default: { work, classifyRules: [rule] } })).toEqual([work]);
     expect(classifyRulesOf({ work })).toEqual([]);
     expect(classifyRulesOf(undefined)).toEqual([]);
   });

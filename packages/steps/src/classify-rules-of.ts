@@ -1,4 +1,5 @@
 import { type ClassifyRule, FlotillaError, type Problem } from '@flotilla/contracts';
+import { findExport } from './module-exports.ts';
 
 /** The named export of a handler module that holds its rules. */
 export const RULES_EXPORT = 'classifyRules';
@@ -10,7 +11,7 @@ export const RULES_EXPORT = 'classifyRules';
  */
 export function classifyRulesOf(module: unknown): ClassifyRule[] {
   if (!exportsRules(module)) return [];
-  const rules: unknown = module[RULES_EXPORT];
+  const rules = findExport(module, RULES_EXPORT)?.value;
   if (Array.isArray(rules) && rules.every((rule) => typeof rule === 'function')) return [...(rules as ClassifyRule[])];
   const message = `${RULES_EXPORT} must be a list of functions`;
   const problems: Problem[] = [{ code: 'NOT_A_RULE', path: `/${RULES_EXPORT}`, message }];
@@ -18,6 +19,6 @@ export function classifyRulesOf(module: unknown): ClassifyRule[] {
 }
 
 /** True when a module registers rules: it then needs no handler. */
-export function exportsRules(module: unknown): module is Record<typeof RULES_EXPORT, unknown> {
-  return typeof module === 'object' && module !== null && RULES_EXPORT in module;
+export function exportsRules(module: unknown): module is object {
+  return typeof module === 'object' && module !== null && findExport(module, RULES_EXPORT) !== undefined;
 }

@@ -75,13 +75,38 @@ describe('handlersOf', () => {
     expect(() => handlersOf({ agent })).toThrow('/agent: the agent has no capability');
   });
 
-  test('refuses a named export that is a plain function, because its step would wait for ever', () => {
-    expect(problemsOf({ charge, refund: () => null })).toEqual(['NOT_A_HANDLER /refund']);
+  test('leaves functions and classes beside handlers alone, whether they are named or entries of the default export', () => {
+    class Basket {}
+    const helpers = { total: () => 0, Basket, LIMIT: 3, client: new Basket() };
+    expect(handlersOf({ charge, ...helpers })).toEqual([charge]);
+    expect(handlersOf({ default: { charge, ...helpers } })).toEqual([charge]);
+    expect(handlersOf({ default: Basket, charge })).toEqual([charge]);
+    expect(handlersOf({ default: { timeoutMs: 3 }, charge })).toEqual([charge]);
   });
 
-  test.each([[{}], [{ default: [] }], [{ LIMIT: 1 }], [undefined], [null]])('refuses %j: no handlers', (module) => {
-    expect(problemsOf(module)).toEqual(['NO_HANDLERS ']);
+  test('takes what a CommonJS module exports, with a constant, with rules, and compiled from a default export', () => {
+    const exported = { charge, LIMIT: 1, classifyRules: [() => undefined] };
+    expect(handlersOf({ default: exported, 'module.exports': exported })).toEqual([charge]);
+    expect(handlersOf({ default: exported, charge, LIMIT: 1, 'module.exports': exported })).toEqual([charge]);
+    const compiled = { __esModule: true, default: [charge, pricing] };
+    expect(handlersOf({ default: compiled, 'module.exports': compiled, __esModule: true })).toEqual([charge, pricing]);
+    const named = { __esModule: true, charge, helper: () => null };
+    expect(handlersOf({ default: named, 'module.exports': named })).toEqual([charge]);
   });
+
+  test('refuses an object that was meant as a handler, because its step would wait for ever', () => {
+    expect(problemsOf({ charge, refund: { name: 'refund', run: () => null } })).toEqual(['NOT_A_HANDLER /refund']);
+    expect(problemsOf({ default: { charge, refund: { name: 'refund', run: () => null } } })).toEqual([
+      'NOT_A_HANDLER /default/refund',
+    ]);
+  });
+
+  test.each([[{}], [{ default: [] }], [{ default: {} }], [{ LIMIT: 1, help: () => 1 }], [undefined], [null]])(
+    'refuses %j: no handlers',
+    (module) => {
+      expect(problemsOf(module)).toEqual(['NO_HANDLERS ']);
+    },
+  );
 
   test('refuses a default export that is not made of handlers', () => {
     expect(problemsOf({ default: () => null })).toEqual(['NOT_A_HANDLER /default']);

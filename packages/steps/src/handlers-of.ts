@@ -1,6 +1,7 @@
 import { FlotillaError, isLegalId, type Problem, pointerToken } from '@flotilla/contracts';
 import { exportsRules, RULES_EXPORT } from './classify-rules-of.ts';
 import { type Handler, isHandler } from './define-step.ts';
+import { defaultExportOf } from './module-exports.ts';
 
 /** Names under which only Flotilla's own handlers go. */
 const RESERVED_PREFIX = 'flotilla.';
@@ -11,9 +12,9 @@ interface Candidate {
 }
 
 /**
- * Collects the handlers of a module (its namespace object, as `import()` gives it). With a default export that is the
- * list: a handler, an array or an object of handlers. Without one every named export that is a handler counts; constants
- * and schemas beside them are left alone.
+ * Collects the handlers of a module (its namespace object, as `import()` gives it). A default export that is a handler, an
+ * array of handlers or an object with handlers is the list; so is what a CommonJS module exports. Else every named export that is
+ * a handler counts. Functions, classes, constants and schemas beside them are left alone, but not in an array.
  * @throws FlotillaError `CONFIG_INVALID` with all problems at once; codes `NO_HANDLERS NOT_A_HANDLER ILLEGAL_NAME
  * RESERVED_NAME DUPLICATE_HANDLER`, paths into the module's exports.
  */
@@ -57,28 +58,33 @@ export function handlersOf(module: unknown): Handler[] {
 
 function candidatesOf(module: unknown): Candidate[] {
   if (typeof module !== 'object' || module === null) return [];
-  const exports = new Map(Object.entries(module));
-  if (exports.has('default')) return unfold({ path: '/default', value: exports.get('default') });
-  return [...exports]
-    .map(([name, value]) => ({ path: `/${pointerToken(name)}`, value }))
-    .filter(({ path }) => path !== `/${RULES_EXPORT}`)
+  const main = defaultExportOf(module);
+  const path = '/default';
+  if (isHandler(main) || looksLikeHandler(main)) return [{ path, value: main }];
+  if (Array.isArray(main)) return main.map((value: unknown, index) => ({ path: `${path}/${index}`, value }));
+  const listed = typeof main === 'object' && main !== null ? namedIn(main, `${path}/`) : [];
+  if (listed.length > 0) return listed;
+  const named = namedIn(module, '/');
+  // A default export that is nothing of all this was meant as the list.
+  return named.length > 0 || main === undefined || isObject(main) ? named : [{ path, value: main }];
+}
+
+function namedIn(exports: object, prefix: string): Candidate[] {
+  return Object.entries(exports)
+    .filter(([name]) => name !== RULES_EXPORT)
+    .map(([name, value]: [string, unknown]) => ({ path: `${prefix}${pointerToken(name)}`, value }))
     .filter(({ value }) => isHandler(value) || looksLikeHandler(value));
 }
 
-/** A handler stands for itself; of an array or an object each entry must be one. */
-function unfold(candidate: Candidate): Candidate[] {
-  const { path, value } = candidate;
-  if (isHandler(value) || typeof value !== 'object' || value === null || looksLikeHandler(value)) return [candidate];
-  return Object.entries(value).map(([key, entry]) => ({
-    path: `${path}/${pointerToken(key)}`,
-    value: entry as unknown,
-  }));
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
-/** Named exports that were surely meant as handlers: leaving them out silently would show only when a step waits. */
+/** What was surely meant as a handler: leaving it out silently would show only when a step waits. */
 function looksLikeHandler(value: unknown): boolean {
-  if (typeof value === 'function') return true;
-  return typeof value === 'object' && value !== null && typeof (value as { run?: unknown }).run === 'function';
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  const { name, capability, run } = value as { name?: unknown; capability?: unknown; run?: unknown };
+  return typeof run === 'function' && (typeof name === 'string' || typeof capability === 'string');
 }
 
 function problemOfName(handler: Handler, path: string): Problem | undefined {

@@ -32,7 +32,7 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
     .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3)
     .option(
       '--handlers <file>',
-      'module with your step handlers, or several with commas between (default: FLOTILLA_HANDLERS)',
+      'module or package with your step handlers, or several with commas between (default: FLOTILLA_HANDLERS)',
     )
     .option(
       '--port <port>',
@@ -137,10 +137,16 @@ function handlerFiles(files: string | undefined, cwd: string): string | undefine
   const names = existsSync(whole) ? [files] : files.split(',').map((file) => file.trim());
   const paths = names.map((file) => {
     const path = resolve(cwd, file);
+    if (!existsSync(path) && isPackageName(file)) return file;
     if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file} with handlers`);
     return path;
   });
   return paths.join(',');
+}
+
+/** As the worker tells them from paths. */
+function isPackageName(name: string): boolean {
+  return /^(@[a-z0-9-~][\w.~-]*\/)?[a-z0-9-~][\w.~-]*$/.test(name) && !/\.[cm]?[jt]s$/.test(name);
 }
 
 /** What to connect to where the server listens on all addresses. */

@@ -9,6 +9,9 @@ import { MAX_TEXT_BYTES, readTextFile } from './read-text-file.ts';
 const YAML_EXTENSIONS: ReadonlySet<string> = new Set(['.yaml', '.yml']);
 const MODULE_EXTENSIONS: ReadonlySet<string> = new Set(['.ts', '.mts', '.js', '.mjs']);
 
+/** A module that has not been loaded by then awaits something that never settles. */
+const LOAD_LIMIT_MS = 20_000;
+
 /** Whether an argument means a file, rather than the name of a workflow that the scheduler has. */
 export function meansFile(argument: string, cwd: string): boolean {
   if (/[/\\]/.test(argument)) return true;
@@ -43,7 +46,7 @@ async function importDefault(path: string, file: string): Promise<unknown> {
   if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file}`);
   let module: { default?: unknown };
   try {
-    module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+    module = (await withinLimit(import(pathToFileURL(path).href))) as { default?: unknown };
   } catch (error) {
     const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     throw new CliProblem('MODULE_FAILED', `${file} cannot be loaded: ${why}`, { cause: error });
@@ -54,4 +57,17 @@ async function importDefault(path: string, file: string): Promise<unknown> {
     });
   }
   return module.default;
+}
+
+async function withinLimit(loading: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`not loaded after ${LOAD_LIMIT_MS / 1000} s; an await at its top level may never settle`);
+    timer = setTimeout(() => reject(error), LOAD_LIMIT_MS);
+  });
+  try {
+    return await Promise.race([loading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -2,6 +2,7 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import { FlotillaError, type Problem } from '@flotilla/contracts';
 import ipaddr from 'ipaddr.js';
 import { StepFailure } from '../step-failure.ts';
+import { parseUrl } from './parse-url.ts';
 
 /** An address that was checked, to be connected to as it is: asking the name again could give another one. */
 export interface CheckedAddress {
@@ -102,7 +103,7 @@ function isIpv4(address: ipaddr.IPv4 | ipaddr.IPv6): address is ipaddr.IPv4 {
 
 /** The host as URL writes it, with its port when one was given; undefined when it is neither. */
 function hostOfEntry(entry: string): string | undefined {
-  const url = URL.parse(`http://${entry}/`);
+  const url = parseUrl(`http://${entry}/`);
   if (url === null || url.username !== '' || url.pathname !== '/' || url.hostname === '') return undefined;
   const port = /:(\d{1,5})$/.exec(entry)?.[1];
   return port === undefined ? url.hostname : `${url.hostname}:${Number(port)}`;

@@ -1,10 +1,10 @@
 import { httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { defineStep, type StepHandler } from '../define-step.ts';
 import { StepFailure } from '../step-failure.ts';
 import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from './address-guard.ts';
 import { type AnswerHeaders, decodeBody, failureOfAnswer, readBody } from './http-answer.ts';
+import { parseUrl } from './parse-url.ts';
 
 /** The whole exchange, redirects and body included, when the input has no `timeoutMs`. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -80,7 +80,7 @@ export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions):
 }
 
 function firstHop(input: z.output<typeof inputZ>, idempotencyKey: string): Hop {
-  const url = URL.parse(input.url);
+  const url = parseUrl(input.url);
   if (url === null) throw new StepFailure('the url is not a URL', { code: 'STEP_INPUT_INVALID', retryable: false });
   const own = Object.entries(input.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value] as const);
   const { body } = input;
@@ -117,6 +117,8 @@ async function follow(
 
 /** One request over a connection of its own, which goes to one of the addresses that were checked and no other. */
 async function exchange(hop: Hop, addresses: readonly CheckedAddress[], signal: AbortSignal): Promise<Answer> {
+  // Only with the first request: it does not load on Node 20, on which authors test their handlers.
+  const { Agent, request } = await import('undici');
   const dispatcher = new Agent({
     connect: {
       lookup: (_hostname, options, callback) => {
@@ -146,7 +148,7 @@ async function exchange(hop: Hop, addresses: readonly CheckedAddress[], signal: 
 }
 
 function redirected(hop: Hop, status: number, location: string): Hop {
-  const url = URL.parse(location, hop.url.href);
+  const url = parseUrl(location, hop.url.href);
   if (url === null) {
     throw new StepFailure(`${named(hop)} was redirected to something that is not a URL`, {
       code: 'HTTP_STEP_FAILED',
