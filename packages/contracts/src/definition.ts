@@ -22,12 +22,15 @@ export type RetryPolicyInput = z.infer<typeof retryPolicyZ>;
 /** A policy with every field decided. */
 export type RetryPolicy = { [Field in keyof RetryPolicyInput]-?: Exclude<RetryPolicyInput[Field], undefined> };
 
+/** No computed wait between two attempts is longer, unless the policy names a `maxMs` of its own. */
+export const MAX_BACKOFF_MS = 30_000;
+
 /** Defaults of a retry policy; a step's own fields win over the workflow's, which win over these. */
 export const DEFAULT_RETRY_POLICY = {
   maxAttempts: 3,
   initialMs: 200,
   factor: 2,
-  maxMs: 30_000,
+  maxMs: MAX_BACKOFF_MS,
   jitter: 'full',
   maxElapsedMs: 86_400_000,
 } as const satisfies RetryPolicy;

@@ -1,7 +1,7 @@
-import { DEFAULT_RETRY_POLICY } from '@flotilla/contracts';
+import { DEFAULT_RETRY_POLICY, MAX_BACKOFF_MS } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { backoffMs, MAX_BACKOFF_MS } from './backoff.ts';
+import { backoffMs } from './backoff.ts';
 import { RetrySpread } from './spread-retries.ts';
 
 const SEED = 20_240_501;

@@ -1,4 +1,4 @@
-import { MAX_BACKOFF_MS } from './backoff.ts';
+import { MAX_BACKOFF_MS } from '@flotilla/contracts';
 
 /** Ends of attempts are counted over one to two of these. */
 const WINDOW_MS = 5000;
