@@ -13,6 +13,7 @@ import { Intake } from './intake.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { LoadGovernor } from './load-governor.ts';
 import { OutageWatch } from './outage-watch.ts';
+import { ProgressReporter } from './progress-reporter.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
 
 /** How often the memory of Redis is looked at. */
@@ -122,8 +123,10 @@ export async function startWorker(
     const watching = setInterval(() => {
       void look(watch, logger, onDataLoss).then(() => forgotten.afterLook(watch.lineage));
     }, REDIS_RECHECK_MS).unref();
+    const progress = new ProgressReporter({ executor, state, workerId, logger });
     watchdog.start();
     outages.start();
+    progress.start();
     governor?.start();
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
@@ -145,6 +148,7 @@ export async function startWorker(
       own?.close();
       governor?.stop();
       outages.stop();
+      progress.stop();
       await watchdog.stop();
       await parts.close();
     };

@@ -5,6 +5,10 @@ import {
   type RunView,
   type StepView,
 } from '@flotilla/contracts';
+import { cutTo } from './plain-text.ts';
+
+/** Characters of what a step reports of its progress. */
+const LONGEST_PROGRESS = 120;
 
 /** What is known beside a step when its state is explained. */
 export interface Surroundings {
@@ -28,7 +32,13 @@ export function whyStep(step: StepView, surroundings: Surroundings): string {
   }
   if (queue !== undefined && waitsForWorker(step, surroundings))
     return `waits in queue ${queue}${unserved(queue, surroundings)}`;
-  return reason ?? '';
+  return reason ?? progressText(step);
+}
+
+/** What the attempt under way has reported last. */
+function progressText({ progress }: StepView): string {
+  if (progress === undefined) return '';
+  return cutTo(typeof progress === 'string' ? progress : JSON.stringify(progress), LONGEST_PROGRESS);
 }
 
 /** Whether any of the steps waits for a worker, so that it is worth knowing which workers there are. */

@@ -31,6 +31,7 @@ export const runViewZ = z.object({
   tags: z.array(z.string()),
   /** Why it waits, of a run that has not ended: each reason that holds a step of it, or the run. Absent when there is none. */
   waiting: z.array(waitViewZ).optional(),
+  /** Steps of the definition, items of maps apart. `settled` is absent while a run of more than 2,000 steps goes on. */
   counts: z.object({ steps: z.number(), settled: z.number().optional(), running: z.number() }).optional(),
   /** Of a run that is ending or has ended without success: its compensations and registered cleanups. */
   cleanups: z
@@ -70,6 +71,9 @@ export const stepViewZ = z.object({
   error: stepErrorZ.optional(),
   /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `agent-health`, `storage` … */
   reason: z.string().optional(),
+  /** Of the attempt under way: what it gave its last heartbeat, and when that came. */
+  progress: z.json().optional(),
+  progressAt: z.number().optional(),
   /** Next try of a backing-off step. */
   nextAttemptAt: z.number().optional(),
 });

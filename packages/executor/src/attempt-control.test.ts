@@ -45,7 +45,8 @@ describe('the control of an attempt', () => {
       control.heartbeat(beat === 3 ? undefined : { beat });
     }
     expect(control.cause).toBeUndefined();
-    expect(control.lastProgress).toEqual({ beat: 2 });
+    expect(control.takeProgress()).toEqual({ beat: 2 });
+    expect(control.takeProgress()).toBeUndefined();
     jest.advanceTimersByTime(300);
     expect(control.cause).toBe('attempt-time');
   });

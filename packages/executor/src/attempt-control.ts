@@ -41,7 +41,7 @@ export class AttemptControl {
   #heartbeat: NodeJS.Timeout | undefined;
   #cause: AbortCause | undefined;
   #stopped = false;
-  lastProgress: Json | undefined;
+  #progress: Json | undefined;
 
   constructor(limits: AttemptLimits) {
     this.#heartbeatMs = limits.heartbeatMs;
@@ -69,8 +69,15 @@ export class AttemptControl {
   }
 
   heartbeat(progress?: Json): void {
-    if (progress !== undefined) this.lastProgress = progress;
+    if (progress !== undefined) this.#progress = progress;
     this.#armHeartbeat();
+  }
+
+  /** What the last heartbeat with progress was given; undefined when none came since this was last asked. */
+  takeProgress(): Json | undefined {
+    const progress = this.#progress;
+    this.#progress = undefined;
+    return progress;
   }
 
   /** The attempt has ended: no limit counts any more. */

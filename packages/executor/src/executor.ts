@@ -2,7 +2,14 @@ import type { WorkMeter } from '@flotilla/agents';
 import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
 import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread, stepGroupOf } from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
-import { type ClaimedAttempt, parseRunMeta, parseStepKey, type State, stateKey } from '@flotilla/state';
+import {
+  type ClaimedAttempt,
+  parseRunMeta,
+  parseStepKey,
+  type ReportedProgress,
+  type State,
+  stateKey,
+} from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
@@ -89,6 +96,19 @@ export class Executor {
 
   get running(): number {
     return this.#live.size;
+  }
+
+  /** What attempts under way have given their heartbeats since this was last asked: the last of each. */
+  takeProgress(): ReportedProgress[] {
+    return [...this.#live].flatMap(({ attemptId, control }) => {
+      const value = control.takeProgress();
+      return value === undefined ? [] : [{ attemptId, value }];
+    });
+  }
+
+  /** Ids of the attempts whose handlers are under way. */
+  attemptIds(): Set<string> {
+    return new Set(Array.from(this.#live, ({ attemptId }) => attemptId));
   }
 
   /** Of one handler; there are as many as the worker has handlers. */

@@ -26,6 +26,7 @@ export { type Loss, readLosses } from './read-losses.ts';
 export * from './read-sources.ts';
 export { readWaits, type Waits } from './read-waits.ts';
 export type { RedrivenRun } from './redrive.ts';
+export type { ReportedProgress } from './reported-progress.ts';
 export type { RetriedRun, RetryRequest } from './retry-run.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';

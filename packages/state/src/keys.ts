@@ -84,6 +84,11 @@ export function deploymentKeys(namespace: string) {
   } as const;
 }
 
+/** HASH attempt -> what its last heartbeat has reported (JSON), of the attempts of one worker. */
+export function progressKeyOf(namespace: string, worker: string): string {
+  return `{${namespace}}:progress:${worker}`;
+}
+
 /** What packages/breakers keeps of the fleet's breakers. */
 export function breakerKeys(namespace: string) {
   const { breakers, breakersSeen } = deploymentKeys(namespace);

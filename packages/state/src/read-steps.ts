@@ -8,6 +8,7 @@ import {
 } from '@flotilla/contracts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import type { ReadDependencies } from './read-runs.ts';
+import { addProgress } from './reported-progress.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
 import {
   cursorOf,
@@ -40,6 +41,7 @@ export async function listSteps(
     steps.push(...part.steps);
     position = part.next;
   }
+  await addProgress(dependencies.client, dependencies.namespace, run.running);
   return position.step < plan.steps.length ? { steps, cursor: cursorOf(position) } : { steps };
 }
 
@@ -130,6 +132,7 @@ function stepView(
   const since = header.endedAt ?? header.startedAt;
   if (since !== undefined) view.since = since;
   if (header.worker !== '') view.worker = header.worker;
+  if (header.state === 'R') run.running.set(view, header.attemptId);
   if (header.reason) view.reason = header.reason;
   if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
   if (body !== null) {

@@ -14,6 +14,7 @@ import { FlotillaError } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
 import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts';
+import { countSettled } from './count-settled.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { CHANNELS, stateKey } from './keys.ts';
@@ -27,6 +28,7 @@ import { readHistory } from './read-history.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
+import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
@@ -138,6 +140,14 @@ export class State<P extends PlanShape> {
     return requestSeq === undefined ? told : { ...told, requestSeq };
   }
 
+  /** Shows what attempts of a worker have reported, and no longer what those that have ended had. */
+  async reportProgress(
+    worker: string,
+    progress: { reported: readonly ReportedProgress[]; ended: readonly string[] },
+  ): Promise<void> {
+    await reportProgress(this.client, this.namespace, worker, progress);
+  }
+
   /** The attempts under way that state believes this worker to make. */
   async listAttempts(worker: string): Promise<AttemptAddress[]> {
     return retryTransient(() => listAttempts(this.client, this.tags, worker), { deadlineMs: READ_DEADLINE_MS });
@@ -208,7 +218,9 @@ export class State<P extends PlanShape> {
     if (view === undefined) return undefined;
     try {
       const plan = await this.readPlan(this.tagOf(runId), view.definitionHash);
-      return { ...view, counts: { steps: plan.steps.length, running: view.counts?.running ?? 0 } };
+      const settled = await countSettled(this, view, plan);
+      const running = view.counts?.running ?? 0;
+      return { ...view, counts: { steps: plan.steps.length, ...(settled !== undefined && { settled }), running } };
     } catch (error) {
       // A run whose definition is damaged is still told about: what is known of it does not need the plan.
       if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') return view;

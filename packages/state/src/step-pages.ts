@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { FlotillaError, type StepView } from '@flotilla/contracts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
@@ -25,6 +25,8 @@ export interface RunBasics {
   status: string;
   createdAt: number;
   seal: CheckpointSeal;
+  /** Attempts that are under way, by the view of their step. */
+  running: Map<StepView, string>;
 }
 
 /** @throws FlotillaError RUN_NOT_FOUND */
@@ -33,7 +35,7 @@ export async function readBasics(dependencies: StepPageDependencies, runId: stri
   const packed = await dependencies.client.hget(key, 'm');
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { letter, createdAt } = parseRunMeta(packed);
-  return { key, runId, status: letter, createdAt, seal: dependencies.seal };
+  return { key, runId, status: letter, createdAt, seal: dependencies.seal, running: new Map() };
 }
 
 /** Keys of the steps from `first` on. */

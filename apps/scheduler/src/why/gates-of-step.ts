@@ -10,6 +10,9 @@ export interface BreakerFacts {
   parked: number;
 }
 
+/** Characters of what a step reports of its progress. */
+const LONGEST_PROGRESS = 200;
+
 export interface QueueFacts {
   /** Tasks that wait. */
   depth: number;
@@ -239,8 +242,14 @@ function runs(step: StepView, around: Surroundings): Gate[] {
   const isLost = until === undefined || until <= around.now;
   const message = isLost
     ? `attempt ${attempts} was with ${worker}, which has not been heard of${lastSeen(agent)}: it is given to another worker`
-    : `attempt ${attempts} is being made by ${worker}`;
+    : `attempt ${attempts} is being made by ${worker}${progressText(step)}`;
   return [{ stepId, gate: 'lease', subject: worker, since, ...(until === undefined ? {} : { until }), message }];
+}
+
+function progressText({ progress }: StepView): string {
+  if (progress === undefined) return '';
+  const text = typeof progress === 'string' ? progress : JSON.stringify(progress);
+  return `: ${text.length > LONGEST_PROGRESS ? `${text.slice(0, LONGEST_PROGRESS)}…` : text}`;
 }
 
 function lastSeen(agent: AgentView | undefined): string {

@@ -1,6 +1,7 @@
 import type { AttemptToMake, Executor } from '@flotilla/executor';
 import { createLogger } from '@flotilla/telemetry';
 import { readWorkerConfig } from '../config.ts';
+import { ProgressReporter } from '../progress-reporter.ts';
 import { createWorkerParts } from '../worker-parts.ts';
 import type { FromProcess, ToProcess } from './messages.ts';
 
@@ -27,8 +28,11 @@ async function main(): Promise<void> {
   let aborting: NodeJS.Timeout | undefined;
   process.on('message', (message: ToProcess) => {
     if (message.what === 'make') {
-      executor = parts.createExecutor({ workerId: message.workerId, slots: 1 });
-      void make(executor, message.attempt);
+      const { workerId } = message;
+      executor = parts.createExecutor({ workerId, slots: 1 });
+      const progress = new ProgressReporter({ executor, state: parts.state, workerId, logger });
+      progress.start();
+      void make(executor, message.attempt).finally(() => progress.stop());
     } else {
       const { cause } = message;
       // More than once: the attempt may not have begun.
