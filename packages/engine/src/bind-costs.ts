@@ -12,6 +12,7 @@ import {
 } from './cel-nodes.ts';
 import { hasKey, isContainer, sameData } from './compare-data.ts';
 import { currentEvaluation } from './current-evaluation.ts';
+import { chargeCall } from './charge-call.ts';
 import { type EvaluationCost, EvaluationFault, MAX_LIST_ITEMS } from './expression-cost.ts';
 import { chargePattern, matchesPattern } from './linear-regex.ts';
 import { lookUp, shielded } from './look-up.ts';
@@ -24,9 +25,23 @@ export function bindCosts(root: CelNode): void {
   for (const { node } of walk(root)) {
     const comprehension = comprehensionOf(node);
     if (comprehension !== undefined) bindLoop(comprehension, sizeOfTurn(node));
-    else if (isAccess(node)) node.handle = (holder, key) => lookUp(holder, key, literalKeyOf(node));
-    else if (node.handle !== undefined) node.handle = boundHandle(node, node.handle);
+    else if (isAccess(node)) node.handle = chargingErrors((holder, key) => lookUp(holder, key, literalKeyOf(node)));
+    else if (node.handle !== undefined) node.handle = chargingErrors(boundHandle(node, node.handle));
   }
+}
+
+/** Making an error takes as long as many nodes, and `||`, `all` and `exists` forgive any number of them. */
+const UNITS_PER_ERROR = 50;
+
+function chargingErrors(handle: CelHandle): CelHandle {
+  return (first, second, third, fourth) => {
+    try {
+      return handle(first, second, third, fourth);
+    } catch (error) {
+      currentEvaluation().cost.charge(UNITS_PER_ERROR);
+      throw error;
+    }
+  };
 }
 
 function bindLoop({ iterable, step }: CelComprehension, cost: number): void {
@@ -93,9 +108,17 @@ function concatenated(left: unknown[], right: unknown[], cost: EvaluationCost): 
 
 function isMember(value: unknown, holder: unknown[] | object, cost: EvaluationCost): boolean {
   if (!Array.isArray(holder)) return hasKey(holder, String(value));
-  if (isContainer(value)) cost.chargeWhole(holder);
-  else cost.chargeLength(holder);
+  if (isContainer(value)) {
+    cost.chargeWhole(holder);
+    // Each comparison begins with the keys of the value.
+    cost.charge(holder.length * partCountOf(value));
+  } else cost.chargeLength(holder);
   return holder.some((item) => sameData(value, item));
+}
+
+function partCountOf(value: unknown[] | object): number {
+  if (Array.isArray(value)) return 0;
+  return value instanceof Map ? value.size : Object.keys(value).length;
 }
 
 /** Calls take the list of their arguments first, the receiver of a method at its head. */
@@ -104,11 +127,8 @@ function meteredCall(name: string, handle: CelHandle): CelHandle {
     const { cost } = currentEvaluation();
     const list = callArguments as unknown[];
     const [first] = list;
-    // Parts of a time in a named zone go through the formatter of the platform, which is slow.
-    cost.charge(name.startsWith('get') && list.length === 2 ? 1000 : 4);
-    for (const argument of list) if (typeof argument === 'string') cost.chargeLength(argument);
+    chargeCall(name, list, cost);
     if (name === 'size' && list.length === 1 && isContainer(first)) return sizeOf(first, cost);
-    if (name === 'join') chargeJoin(list, cost);
     return cost.chargeBuilt(handle(callArguments, second, third, fourth));
   };
 }
@@ -130,14 +150,6 @@ function sizeOf(holder: unknown[] | object, cost: EvaluationCost): bigint {
   const size = holder instanceof Map ? holder.size : Object.keys(holder).length;
   cost.charge(size);
   return BigInt(size);
-}
-
-/** Before it is done: joining a long list with a long separator would build the text first. */
-function chargeJoin([parts, separator]: unknown[], cost: EvaluationCost): void {
-  if (!Array.isArray(parts)) return;
-  let characters = typeof separator === 'string' ? separator.length * parts.length : 0;
-  for (const part of parts) characters += typeof part === 'string' ? part.length : 0;
-  cost.charge(parts.length + characters / 4);
 }
 
 /** Nodes that one turn of a comprehension evaluates: those of its arguments but the variable. */

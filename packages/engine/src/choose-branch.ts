@@ -1,3 +1,4 @@
+import { EvaluationBudget } from './evaluation-budget.ts';
 import { evaluateCondition } from './evaluate-expression.ts';
 import type { PlanStep, Scope } from './plan.ts';
 
@@ -6,6 +7,7 @@ import type { PlanStep, Scope } from './plan.ts';
  * the one that holds are not evaluated. Error: `EXPRESSION_FAILED`.
  */
 export function chooseBranch(step: PlanStep, scope: Scope): number | undefined {
-  for (const { when, to } of step.cases ?? []) if (evaluateCondition(when, scope)) return to;
+  const budget = new EvaluationBudget();
+  for (const { when, to } of step.cases ?? []) if (evaluateCondition(when, scope, budget)) return to;
   return step.otherwise;
 }

@@ -5,6 +5,7 @@ import { bindReads, type ExpressionProblem, isPlainRead } from './bind-reads.ts'
 import { celEnvironment, MAX_EXPRESSION_CHARACTERS } from './cel-environment.ts';
 import { rootOf } from './cel-nodes.ts';
 import { withEvaluation } from './current-evaluation.ts';
+import { EvaluationBudget } from './evaluation-budget.ts';
 import { EvaluationCost, EvaluationFault } from './expression-cost.ts';
 import { expressionResultToJson } from './expression-result.ts';
 import { checkLiteralPatterns } from './linear-regex.ts';
@@ -59,25 +60,29 @@ export function compileExpression(source: string, names: ExpressionNames): Expre
 }
 
 /** The value of a condition. Error: `EXPRESSION_FAILED` when it is neither true nor false. */
-export function evaluateCondition(expression: Expression, scope: Scope): boolean {
-  const value = expression.evaluate(scope);
+export function evaluateCondition(expression: Expression, scope: Scope, budget?: EvaluationBudget): boolean {
+  const value = expression.evaluate(scope, budget);
   if (typeof value !== 'boolean') throw failure(expression.source, 'a condition must be true or false');
   return value;
 }
 
-function evaluator(source: string, parsed: ParseResult, givesData: boolean): (scope: Scope) => Json {
-  return (scope) => {
-    const cost = new EvaluationCost();
+function evaluator(source: string, parsed: ParseResult, givesData: boolean): Expression['evaluate'] {
+  return (scope, budget = new EvaluationBudget()) => {
+    const cost = new EvaluationCost(budget);
     const { item } = scope;
     const variables = item === undefined ? NOTHING : { [item.name]: shielded(item.value), index: item.index };
     try {
       const value: unknown = withEvaluation({ scope, cost }, () => parsed(variables));
       cost.assertWithin();
-      return givesData && !(value instanceof Map) ? (value as Json) : expressionResultToJson(value);
+      if (!givesData || value instanceof Map) return expressionResultToJson(value, budget.result);
+      budget.result.chargeData(value);
+      return value as Json;
     } catch (error) {
       // What a reader of stored outputs throws (DATA_CORRUPTION …) is not the expression's fault.
       if (error instanceof FlotillaError) throw error;
       throw failure(source, reasonOf(error));
+    } finally {
+      cost.settle();
     }
   };
 }

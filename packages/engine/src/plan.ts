@@ -1,4 +1,5 @@
 import type { HttpRequestDefinition, Json, RetryPolicy, WorkflowDefinition } from '@flotilla/contracts';
+import type { EvaluationBudget } from './evaluation-budget.ts';
 
 /**
  * What a definition compiles to. Steps and groups are numbers (their index) everywhere but at the edges: state keeps
@@ -113,7 +114,8 @@ export interface Expression {
   /** Steps whose `output`, `status` or `error` it reads, as indexes, ascending. */
   reads: readonly number[];
   readsRunInput: boolean;
-  evaluate(scope: Scope): Json;
+  /** `budget`: shared with what is evaluated together with it. Default: one of its own. */
+  evaluate(scope: Scope, budget?: EvaluationBudget): Json;
 }
 
 /** JSON with `${{ cel }}` inside; resolved per attempt. */

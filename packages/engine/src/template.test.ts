@@ -84,7 +84,7 @@ describe('a template', () => {
   test('texts that grow beyond the limit fail', () => {
     const large: Scope = { ...scope, run: { id: 'r', input: 'x'.repeat(200_000) } };
     const template = compile(Array.from({ length: 30 }, () => 'a ${{ run.input }}'));
-    expect(() => template.resolve(large)).toThrow('longer than');
+    expect(() => template.resolve(large)).toThrow('larger than 4194304 characters');
   });
 
   test('any JSON without an opening is itself', () => {

@@ -1,4 +1,5 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
+import { EvaluationBudget } from './evaluation-budget.ts';
 import { compileExpression, type ExpressionNames } from './evaluate-expression.ts';
 import type { Expression, Scope, Template } from './plan.ts';
 import type { ProblemCode } from './problem-codes.ts';
@@ -23,10 +24,11 @@ const MAX_INTERPOLATED_CHARACTERS = 4_194_304;
 
 type Part = string | Expression;
 /** A compiled piece: a value that needs no resolving, or what resolves it. */
-type Piece = { constant: Json } | { resolve(scope: Scope, budget: InterpolationBudget): Json };
+type Piece = { constant: Json } | { resolve(scope: Scope, budget: TemplateBudget): Json };
 
-interface InterpolationBudget {
-  charactersLeft: number;
+/** What all of a template shares. */
+class TemplateBudget extends EvaluationBudget {
+  charactersLeft = MAX_INTERPOLATED_CHARACTERS;
 }
 
 /**
@@ -51,7 +53,7 @@ export function compileTemplate(
       constant: false,
       reads: [...compiler.reads].sort((left, right) => left - right),
       readsRunInput: compiler.readsRunInput,
-      resolve: (scope) => resolvePiece(piece, scope, { charactersLeft: MAX_INTERPOLATED_CHARACTERS }),
+      resolve: (scope) => resolvePiece(piece, scope, new TemplateBudget()),
     },
   };
 }
@@ -114,7 +116,7 @@ class TemplateCompiler {
       }
     }
     const [only] = parts;
-    if (parts.length === 1 && typeof only === 'object') return { resolve: (scope) => only.evaluate(scope) };
+    if (parts.length === 1 && typeof only === 'object') return { resolve: (scope, budget) => only.evaluate(scope, budget) };
     return { resolve: (scope, budget) => interpolate(parts, scope, budget) };
   }
 
@@ -130,14 +132,14 @@ function mayHaveExpressions(value: Json): boolean {
   return false;
 }
 
-function resolvePiece(piece: Piece, scope: Scope, budget: InterpolationBudget): Json {
+function resolvePiece(piece: Piece, scope: Scope, budget: TemplateBudget): Json {
   return 'constant' in piece ? copyOf(piece.constant) : piece.resolve(scope, budget);
 }
 
-function interpolate(parts: readonly Part[], scope: Scope, budget: InterpolationBudget): string {
+function interpolate(parts: readonly Part[], scope: Scope, budget: TemplateBudget): string {
   let text = '';
   for (const part of parts) {
-    const value = typeof part === 'string' ? part : part.evaluate(scope);
+    const value = typeof part === 'string' ? part : part.evaluate(scope, budget);
     const written = typeof value === 'string' ? value : JSON.stringify(value);
     budget.charactersLeft -= written.length;
     if (budget.charactersLeft < 0) {
