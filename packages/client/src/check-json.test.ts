@@ -7,6 +7,11 @@ describe('checkInput and checkDefinition', () => {
     expect(() => checkDefinition({ steps: { a: { kind: 'delay', forMs: 1 } } })).not.toThrow();
   });
 
+  test('let properties pass that are undefined: they are not sent', () => {
+    expect(() => checkInput({ a: undefined, b: [{ c: undefined }] })).not.toThrow();
+    expect(() => checkInput([undefined])).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
+  });
+
   test('point to what is not JSON', () => {
     expect(() => checkInput({ 'a/b': [1, Number.POSITIVE_INFINITY] })).toThrow(
       expect.objectContaining({

@@ -5,7 +5,7 @@ const INPUT_LIMITS: JsonLimits = { ...DEFAULT_JSON_LIMITS, maxBytes: 16 * 1024 *
 const DEFINITION_LIMITS: JsonLimits = { maxDepth: 64, maxBytes: 64 * 1024 * 1024, maxKeys: 1_000_000 };
 
 /**
- * Refuses, before anything is sent, what `JSON.stringify` would drop or change silently: undefined, NaN, dates, BigInt,
+ * Refuses, before anything is sent, what `JSON.stringify` would drop or change silently: undefined in lists, NaN, dates, BigInt,
  * class instances, cycles. VALIDATION_FAILED with a pointer, PAYLOAD_TOO_LARGE, JSON_TOO_DEEP, JSON_FORBIDDEN_KEY.
  */
 export function checkInput(input: unknown): void {

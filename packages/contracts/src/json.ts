@@ -34,7 +34,8 @@ interface Visit {
 
 /**
  * Checks that a value is JSON within limits *before* anything serializes it: iterative, stops at the first problem that
- * makes going on pointless (size), and sees what `JSON.stringify` would hide (undefined, NaN, toJSON, cycles, BigInt).
+ * makes going on pointless (size), and sees what `JSON.stringify` would hide (undefined in lists, NaN, toJSON, cycles,
+ * BigInt). Properties that are undefined are not there, as in `JSON.stringify`: what serializes the value leaves them out.
  */
 export function findJsonProblem(value: unknown, limits: JsonLimits = DEFAULT_JSON_LIMITS): JsonProblem | undefined {
   const stack: Visit[] = [{ value, path: '', depth: 0 }];
@@ -90,6 +91,8 @@ function enter(
   if (!Array.isArray(current) && prototype !== Object.prototype && prototype !== null) {
     return { code: 'NOT_JSON', path, message: `a ${current.constructor?.name ?? 'class instance'} is not plain JSON` };
   }
+  if (convertsItself(current))
+    return { code: 'NOT_JSON', path, message: 'a value with a toJSON of its own is not plain JSON' };
   open.add(current);
   stack.push({ value: undefined, path, depth, leave: current });
   if (Array.isArray(current)) {
@@ -109,7 +112,15 @@ function enter(
     if (!key.isWellFormed()) return { code: 'NOT_JSON', path, message: 'a key has a lone surrogate' };
     const descriptor = Object.getOwnPropertyDescriptor(current, key);
     if (descriptor?.get !== undefined) return { code: 'NOT_JSON', path: at, message: 'a getter is not JSON' };
-    stack.push({ value: descriptor?.value, path: at, depth: depth + 1 });
+    if (descriptor?.value === undefined) continue;
+    stack.push({ value: descriptor.value, path: at, depth: depth + 1 });
   }
   return undefined;
+}
+
+/** What serializes it would call `toJSON`, enumerable or not, and write what that gives instead of what was checked. */
+function convertsItself(current: object): boolean {
+  if (!('toJSON' in current)) return false;
+  const own = Object.getOwnPropertyDescriptor(current, 'toJSON');
+  return own === undefined || own.get !== undefined || typeof own.value === 'function';
 }

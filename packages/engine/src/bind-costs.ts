@@ -10,9 +10,9 @@ import {
   literalKeyOf,
   walk,
 } from './cel-nodes.ts';
+import { chargeCall } from './charge-call.ts';
 import { hasKey, isContainer, sameData } from './compare-data.ts';
 import { currentEvaluation } from './current-evaluation.ts';
-import { chargeCall } from './charge-call.ts';
 import { type EvaluationCost, EvaluationFault, MAX_LIST_ITEMS } from './expression-cost.ts';
 import { chargePattern, matchesPattern } from './linear-regex.ts';
 import { lookUp, shielded } from './look-up.ts';

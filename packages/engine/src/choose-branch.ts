@@ -1,5 +1,5 @@
-import { EvaluationBudget } from './evaluation-budget.ts';
 import { evaluateCondition } from './evaluate-expression.ts';
+import { EvaluationBudget } from './evaluation-budget.ts';
 import type { PlanStep, Scope } from './plan.ts';
 
 /**

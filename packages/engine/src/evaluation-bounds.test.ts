@@ -87,7 +87,9 @@ describe('what follows an evaluation is bounded', () => {
     ['too many values', 'run.input.list.map(x, [x, x, x, x, x, x, x, x, x, x, x, x, x])'],
     ['too many characters', 'run.input.list.map(x, run.input.text)'],
   ])('%s are named as the reason', (_, source) => {
-    expect(evaluate(source).message).toContain('the result is larger than 4194304 characters or 200000 keys and values');
+    expect(evaluate(source).message).toContain(
+      'the result is larger than 4194304 characters or 200000 keys and values',
+    );
   });
 });
 

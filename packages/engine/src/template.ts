@@ -1,6 +1,6 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
-import { EvaluationBudget } from './evaluation-budget.ts';
 import { compileExpression, type ExpressionNames } from './evaluate-expression.ts';
+import { EvaluationBudget } from './evaluation-budget.ts';
 import type { Expression, Scope, Template } from './plan.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { pointer } from './problem-list.ts';
@@ -116,7 +116,8 @@ class TemplateCompiler {
       }
     }
     const [only] = parts;
-    if (parts.length === 1 && typeof only === 'object') return { resolve: (scope, budget) => only.evaluate(scope, budget) };
+    if (parts.length === 1 && typeof only === 'object')
+      return { resolve: (scope, budget) => only.evaluate(scope, budget) };
     return { resolve: (scope, budget) => interpolate(parts, scope, budget) };
   }
 

@@ -1,13 +1,16 @@
 import type { Json } from '@flotilla/contracts';
-import type { Plan, PlanStep, PlanWork, Scope } from '@flotilla/engine';
+import type { Plan, PlanStep, PlanWork, Scope, Template } from '@flotilla/engine';
 import type { Task } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
   chainChecksums,
   decodeSources,
+  loopTurns,
   parseStepKey,
   readSources,
   type Source,
+  SourceReading,
+  type SourceRun,
   type State,
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
@@ -106,37 +109,55 @@ export class Chain {
     const template = templateOf(work);
     if (template === undefined) return { input: {}, previous: '' };
     if (template.constant) return { input: template.resolve(EMPTY_SCOPE), previous: '' };
-    const run = {
-      client: this.#state.client,
-      plan: this.plan,
-      tag: this.tag,
-      runId: this.runId,
-      createdAt: this.createdAt,
-      seal: this.#state.seal,
-    };
+    const reading = new SourceReading();
+    try {
+      const sources = await this.#readSources(template.reads, claimed, reading);
+      return await loopTurns.run(() => ({
+        input: template.resolve(this.#scope({ step, item }, claimed, template, sources)),
+        previous: chainChecksums(template.reads.map((index) => sources.get(index)?.checksum ?? '')),
+      }));
+    } finally {
+      reading.end();
+    }
+  }
+
+  async #readSources(
+    reads: readonly number[],
+    claimed: ClaimedAttempt,
+    reading: SourceReading,
+  ): Promise<Map<number, Source>> {
+    const { client, seal } = this.#state;
+    const { plan, tag, runId, createdAt } = this;
+    const run: SourceRun = { client, plan, tag, runId, createdAt, seal, reading };
     const sources =
       claimed.sources.length === 0 ? new Map<number, Source>() : await decodeSources(run, claimed.sources);
-    for (const index of template.reads) {
+    for (const index of reads) {
       const own = this.#own.get(index);
-      if (own !== undefined) sources.set(index, sourceOf(own));
+      if (own === undefined) continue;
+      await reading.count(own.outputJson.length);
+      sources.set(index, sourceOf(own));
     }
-    const missing = template.reads.filter((index) => !sources.has(index));
+    const missing = reads.filter((index) => !sources.has(index));
     if (missing.length > 0) {
       for (const [index, source] of await readSources(run, missing)) sources.set(index, source);
     }
+    return sources;
+  }
+
+  #scope(
+    { step, item }: Pick<Assignment, 'step' | 'item'>,
+    claimed: ClaimedAttempt,
+    { readsRunInput }: Template,
+    sources: ReadonlyMap<number, Source>,
+  ): Scope {
     const scope: Scope = {
-      run: {
-        id: this.runId,
-        input: template.readsRunInput ? this.#runInput() : null,
-        startedAt: this.createdAt,
-      },
+      run: { id: this.runId, input: readsRunInput ? this.#runInput() : null, startedAt: this.createdAt },
       step: (index) => sources.get(index) ?? { status: 'waiting', output: null },
     };
     if (item !== undefined) {
       scope.item = { name: step.map?.as ?? 'item', value: JSON.parse(claimed.itemJson || 'null') as Json, index: item };
     }
-    const input = template.resolve(scope);
-    return { input, previous: chainChecksums(template.reads.map((index) => sources.get(index)?.checksum ?? '')) };
+    return scope;
   }
 
   #runInput(): Json {

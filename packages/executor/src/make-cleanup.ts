@@ -15,6 +15,7 @@ import {
   type CleanupEnd,
   decodeSources,
   parseStepKey,
+  SourceReading,
   type StoredCleanup,
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
@@ -158,8 +159,9 @@ async function inputOf(attempt: CleanupAttempt): Promise<Json> {
   if (stored.registered !== undefined) return JSON.parse(stored.registered.inputJson) as Json;
   const { state, logger } = executor.options;
   const { tag, runId, plan } = task;
-  const run = { client: state.client, plan, tag, runId, createdAt: claimed.createdAt, seal: state.seal };
-  const sources = await decodeSources(run, [{ key: assignment.key, ...step }]);
+  const reading = new SourceReading();
+  const run = { client: state.client, plan, tag, runId, createdAt: claimed.createdAt, seal: state.seal, reading };
+  const sources = await decodeSources(run, [{ key: assignment.key, ...step }]).finally(() => reading.end());
   const [source] = sources.values();
   const given: CompensationInput = {
     stepId: assignment.stepId,

@@ -55,13 +55,20 @@ describe('what a handler returns', () => {
     expect(await endOf(handlerOf(() => thenable))).toMatchObject({ outputJson: '[1]' });
   });
 
+  test('leaves properties that are undefined out, however deep, as JSON does', async () => {
+    const output = () => ({ id: 1, remark: undefined, rows: [{ a: undefined, b: { c: undefined } }] });
+    expect(await endOf(handlerOf(output))).toMatchObject({ outputJson: '{"id":1,"rows":[{"b":{}}]}' });
+  });
+
   test.each([
     ['a BigInt', () => 1n],
     ['a BigInt inside', () => ({ a: [{ b: 5n }] })],
     ['a circle', circle],
     ['NaN', () => ({ mean: Number.NaN })],
     ['Infinity', () => Number.POSITIVE_INFINITY],
-    ['undefined inside', () => ({ a: undefined })],
+    ['undefined in a list', () => ({ a: [undefined] })],
+    ['a toJSON that cannot be seen', () => Object.defineProperty({}, 'toJSON', { value: () => 'x'.repeat(3_000_000) })],
+    ['a toJSON of a list', () => Object.assign([1], { toJSON: () => 'other' })],
     ['a hole in a list', () => Array(3)],
     ['a function', () => () => 1],
     ['a symbol', () => Symbol('x')],

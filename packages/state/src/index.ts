@@ -19,6 +19,7 @@ export {
 } from './format.ts';
 export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export type { DeadLetterQuery } from './list-dead-letters.ts';
+export { loopTurns } from './loop-turns.ts';
 export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
@@ -30,6 +31,7 @@ export type { ReportedProgress } from './reported-progress.ts';
 export type { RetriedRun, RetryRequest } from './retry-run.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
+export { SourceReading } from './source-reading.ts';
 export * from './state.ts';
 export * from './step-header.ts';
 export type { ProgressRecord, StoredProgress } from './stored-progress.ts';

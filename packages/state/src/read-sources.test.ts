@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { readSources } from './read-sources.ts';
+import { SourceReading } from './source-reading.ts';
 import type { State } from './state.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
@@ -37,7 +38,8 @@ const runKey = (runId: string) => stateKey(state.tagOf(runId), 'run', runId);
 
 async function read(plan: PlanShape, runId: string) {
   const { createdAt } = (await state.readRun(runId))!;
-  const run = { client: connection.client, plan, tag: state.tagOf(runId), runId, createdAt, seal: state.seal };
+  const reading = new SourceReading();
+  const run = { client: connection.client, plan, tag: state.tagOf(runId), runId, createdAt, seal: state.seal, reading };
   return (await readSources(run, [0])).get(0)!;
 }
 

@@ -3,7 +3,9 @@ import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { chainChecksums } from './checkpoint.ts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { stateKey } from './keys.ts';
+import { loopTurns } from './loop-turns.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
+import type { SourceReading } from './source-reading.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
 import type { StoredStep } from './transitions/claimed-attempt.ts';
 
@@ -23,9 +25,14 @@ export interface SourceRun {
   runId: string;
   createdAt: number;
   seal: CheckpointSeal;
+  /** Counts what is read. */
+  reading: SourceReading;
 }
 
-const PAGE = 500;
+/** Steps that are read at once: at first few, for each may be large; more as long as they are small. */
+const FIRST_PAGE = 8;
+const MAX_PAGE = 500;
+const SMALL_PAGE_CHARACTERS = 131_072;
 
 /** Steps that an attempt reads, verified: DATA_CORRUPTION when a checkpoint does not match its checksum. */
 export async function decodeSources(run: SourceRun, stored: readonly StoredStep[]): Promise<Map<number, Source>> {
@@ -38,26 +45,40 @@ export async function decodeSources(run: SourceRun, stored: readonly StoredStep[
 
 /** Reads and verifies steps that did not come with a claim. */
 export async function readSources(run: SourceRun, steps: readonly number[]): Promise<Map<number, Source>> {
-  const stored: StoredStep[] = [];
-  for (let first = 0; first < steps.length; first += PAGE) {
-    const keys = steps.slice(first, first + PAGE).map(String);
+  const sources = new Map<number, Source>();
+  let size = FIRST_PAGE;
+  for (let first = 0; first < steps.length; ) {
+    const keys = steps.slice(first, first + size).map(String);
+    first += keys.length;
     const values = await readFields(
       run,
       keys.flatMap((key) => [`s${key}`, `o${key}`]),
     );
-    keys.forEach((key, index) => {
-      stored.push({ key, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' });
+    const stored = keys.map((key, index) => {
+      return { key, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' };
     });
+    for (const [index, source] of await decodeSources(run, stored)) sources.set(index, source);
+    size = nextPageSize(size, stored);
   }
-  return decodeSources(run, stored);
+  return sources;
+}
+
+function nextPageSize(size: number, stored: readonly { output: string }[]): number {
+  const characters = stored.reduce((sum, { output }) => sum + output.length, 0);
+  return characters > SMALL_PAGE_CHARACTERS ? FIRST_PAGE : Math.min(MAX_PAGE, size * 4);
 }
 
 async function decodeSource(run: SourceRun, key: string, stored: string, output: string): Promise<Source> {
   if (stored === '') return { status: 'waiting', output: null, checksum: '' };
   const header = parseStepHeader(stored, run.createdAt);
-  const status = HEADER_STATUS[header.state];
   if (isOfAnotherState(stored, header)) throw corrupt(run, key, 'has a state that was not written');
   if (header.state === 'V') return readMapOutput(run, key, header.map!);
+  await run.reading.count(output.length);
+  return loopTurns.run(() => decodeSettled(run, key, header, output));
+}
+
+function decodeSettled(run: SourceRun, key: string, header: StepHeader, output: string): Source {
+  const status = HEADER_STATUS[header.state];
   if (header.state === 'S') {
     const stepId = stepIdOf(run.plan, key);
     const { checkpoint, fence = run.createdAt } = header;
@@ -115,21 +136,25 @@ async function readMapOutput(
   const output: Json[] = [];
   const checksums: string[] = [];
   let without = 0;
-  let first = 0;
+  let [first, size] = [0, FIRST_PAGE];
   let following: string | null | undefined;
   do {
-    const keys = Array.from({ length: Math.min(PAGE, items - first) }, (_, index) => `${key}.${first + index}`);
+    const keys = Array.from({ length: Math.min(size, items - first) }, (_, index) => `${key}.${first + index}`);
     const fields = keys.flatMap((item) => [`s${item}`, `o${item}`]);
     first += keys.length;
     const values = await readFields(run, [...fields, `s${key}.${first}`]);
     following = values.at(-1);
-    for (const [index, item] of keys.entries()) {
-      const source = await decodeSource(run, item, values[index * 2] ?? '', values[index * 2 + 1] ?? '');
+    const stored = keys.map((item, index) => {
+      return { key: item, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' };
+    });
+    for (const item of stored) {
+      const source = await decodeSource(run, item.key, item.header, item.output);
       if (source.checksum === '') without += 1;
-      if (source.checksum === '' && source.error === undefined) throw corrupt(run, item, 'is gone');
+      if (source.checksum === '' && source.error === undefined) throw corrupt(run, item.key, 'is gone');
       output.push(source.output);
       checksums.push(source.checksum);
     }
+    size = nextPageSize(size, stored);
   } while (first < items);
   if (without !== failed || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
   return { status: 'succeeded', output, checksum: chainChecksums(checksums) };

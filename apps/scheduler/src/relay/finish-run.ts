@@ -1,14 +1,15 @@
 import { FlotillaError } from '@flotilla/contracts';
 import { canonicalJson, type Plan } from '@flotilla/engine';
-import type { State } from '@flotilla/state';
-import { readScope } from './run-scope.ts';
+import { loopTurns, type State } from '@flotilla/state';
+import { withScope } from './run-scope.ts';
 
 /** All steps have settled: evaluates the run's output and ends it. */
 export async function finishRun(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
   const tag = state.tagOf(runId);
   try {
-    const { scope } = await readScope(state, plan, runId, plan.output?.reads ?? []);
-    const outputJson = canonicalJson(plan.output?.resolve(scope) ?? null);
+    const reads = plan.output?.reads ?? [];
+    const output = await withScope(state, plan, { runId, reads }, ({ scope }) => plan.output?.resolve(scope) ?? null);
+    const outputJson = await loopTurns.run(() => canonicalJson(output));
     await state.transitions.finishRun(tag, runId, { outputJson });
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error;
@@ -24,7 +25,7 @@ export async function finishRun(state: State<Plan>, plan: Plan, runId: string): 
 async function reportCorrupt(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
   for (const index of plan.output?.reads ?? []) {
     try {
-      await readScope(state, plan, runId, [index]);
+      await withScope(state, plan, { runId, reads: [index] }, () => undefined);
     } catch (error) {
       if (!(error instanceof FlotillaError) || error.code !== 'DATA_CORRUPTION') throw error;
       const data = canonicalJson({ code: error.code, message: error.message });

@@ -8,7 +8,15 @@ import {
   planRetry,
   type RetrySelection,
 } from '@flotilla/engine';
-import { parseRunMeta, parseStepHeader, readSources, type State, type StepHeader, stateKey } from '@flotilla/state';
+import {
+  parseRunMeta,
+  parseStepHeader,
+  readSources,
+  SourceReading,
+  type State,
+  type StepHeader,
+  stateKey,
+} from '@flotilla/state';
 import { resetMap } from './reset-map.ts';
 import { ResetSlices } from './reset-slices.ts';
 import { type StepToDispatch, startStep, toDispatch } from './start-step.ts';
@@ -198,10 +206,12 @@ async function readChoices(
   headers: readonly (StepHeader | undefined)[],
 ): Promise<Map<number, number | undefined>> {
   const branches = plan.steps.filter(({ kind, index }) => kind === 'branch' && headers[index]?.state === 'S');
+  const reading = new SourceReading();
+  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal, reading };
   const sources = await readSources(
-    { client: state.client, plan, tag, runId, createdAt, seal: state.seal },
+    run,
     branches.map(({ index }) => index),
-  );
+  ).finally(() => reading.end());
   return new Map(
     branches.map(({ index }) => {
       const { chosen } = sources.get(index)!.output as { chosen: string | null };

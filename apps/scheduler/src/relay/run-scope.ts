@@ -1,24 +1,63 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { Plan, Scope } from '@flotilla/engine';
-import { parseRunMeta, readSources, type Source, type State, stateKey } from '@flotilla/state';
+import {
+  loopTurns,
+  parseRunMeta,
+  readSources,
+  type Source,
+  SourceReading,
+  type State,
+  stateKey,
+} from '@flotilla/state';
 
-/** Reads what an expression of a run names, and nothing else. Throws DATA_CORRUPTION or RUN_NOT_FOUND. */
-export async function readScope(
+export interface RunScope {
+  scope: Scope;
+  createdAt: number;
+  sources: ReadonlyMap<number, Source>;
+}
+
+/**
+ * Evaluates with what the expressions of a run name, and with nothing else. `work` is synchronous, and what it read is not used
+ * after it: large readings come one after the other. Throws EXPRESSION_FAILED, DATA_CORRUPTION or RUN_NOT_FOUND.
+ */
+export async function withScope<Result>(
   state: State<Plan>,
   plan: Plan,
-  runId: string,
-  reads: readonly number[],
-): Promise<{ scope: Scope; createdAt: number; sources: ReadonlyMap<number, Source> }> {
+  { runId, reads }: { runId: string; reads: readonly number[] },
+  work: (read: RunScope) => Result,
+): Promise<Result> {
+  const reading = new SourceReading();
+  try {
+    const read = await readScope(state, plan, { runId, reads }, reading);
+    return await loopTurns.run(() => work(read));
+  } finally {
+    reading.end();
+  }
+}
+
+async function readScope(
+  state: State<Plan>,
+  plan: Plan,
+  { runId, reads }: { runId: string; reads: readonly number[] },
+  reading: SourceReading,
+): Promise<RunScope> {
   const tag = state.tagOf(runId);
   const [packed, inputJson] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', 'i');
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { createdAt } = parseRunMeta(packed);
-  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal };
+  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal, reading };
   const sources = reads.length === 0 ? new Map<number, Source>() : await readSources(run, reads);
-  const input = JSON.parse(inputJson ?? 'null') as Json;
+  const input = await loopTurns.run(() => JSON.parse(inputJson ?? 'null') as Json);
   const scope: Scope = {
     run: { id: runId, input, startedAt: createdAt },
     step: (index) => sources.get(index) ?? { status: 'waiting', output: null },
   };
   return { scope, createdAt, sources };
+}
+
+/** When a run was created. Throws RUN_NOT_FOUND. */
+export async function readCreatedAt(state: State<Plan>, runId: string): Promise<number> {
+  const packed = await state.client.hget(stateKey(state.tagOf(runId), 'run', runId), 'm');
+  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  return parseRunMeta(packed).createdAt;
 }

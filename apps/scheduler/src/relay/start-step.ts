@@ -13,8 +13,8 @@ import {
   type SettledOutcome,
   stepGroupOf,
 } from '@flotilla/engine';
-import { chainChecksums, type State, type StepAddress, type StepGroup } from '@flotilla/state';
-import { readScope } from './run-scope.ts';
+import { chainChecksums, type Source, type State, type StepAddress, type StepGroup } from '@flotilla/state';
+import { readCreatedAt, withScope } from './run-scope.ts';
 
 export interface ReadyStep {
   runId: string;
@@ -72,9 +72,11 @@ export async function startStep(
     return undefined;
   }
   try {
-    if (step.when !== undefined) {
-      const { scope } = await readScope(state, plan, runId, step.when.reads);
-      if (!evaluateCondition(step.when, scope)) {
+    const { when } = step;
+    if (when !== undefined) {
+      const { reads } = when;
+      const holds = await withScope(state, plan, { runId, reads }, ({ scope }) => evaluateCondition(when, scope));
+      if (!holds) {
         await settle(state, plan, runId, fired, { state: 'skipped', reason: 'when-false', from: NOT_BEGUN }, 'skipped');
         return undefined;
       }
@@ -130,19 +132,23 @@ async function takeBranch(
   opening: number,
 ): Promise<void> {
   const reads = [...new Set((step.cases ?? []).flatMap(({ when }) => when.reads))].sort((a, b) => a - b);
-  const { scope, sources } = await readScope(state, plan, runId, reads);
-  const chosen = chooseBranch(step, scope);
+  const { chosen, previous } = await withScope(state, plan, { runId, reads }, ({ scope, sources }) => ({
+    chosen: chooseBranch(step, scope),
+    previous: checksumOfReads(reads, sources),
+  }));
   const output = { chosen: chosen === undefined ? null : plan.steps[chosen]!.id };
-  const previous = chainChecksums(reads.map((index) => sources.get(index)?.checksum ?? ''));
   await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output, previous }, { chosen });
 }
 
 async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep, opening: number): Promise<void> {
   const map = step.map!;
-  const { scope, sources } = await readScope(state, plan, runId, map.over.reads);
-  const items = resolveMapItems(map, scope);
+  const { reads } = map.over;
+  const { items, previous } = await withScope(state, plan, { runId, reads }, ({ scope, sources }) => ({
+    // As text at once: the items may share data, and are not needed as values.
+    items: resolveMapItems(map, scope).map((item) => JSON.stringify(item)),
+    previous: checksumOfReads(reads, sources),
+  }));
   if (items.length === 0) {
-    const previous = chainChecksums(map.over.reads.map((index) => sources.get(index)?.checksum ?? ''));
     await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output: [], previous }, 'succeeded');
     return;
   }
@@ -154,22 +160,23 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
       `${items.length} items would cost ${costUSD} USD; the budget is ${budget.costUSD}`,
     );
   }
-  const reply = await state.transitions.startMap(
-    { ...addressOf(state, runId, step), opening },
-    items.map((item) => JSON.stringify(item)),
-    {
-      concurrency: map.concurrency,
-      toleratedFailures: map.toleratedFailures,
-      maxSteps: budget?.maxSteps,
-      definitionSteps: plan.steps.length,
-    },
-  );
+  const reply = await state.transitions.startMap({ ...addressOf(state, runId, step), opening }, items, {
+    concurrency: map.concurrency,
+    toleratedFailures: map.toleratedFailures,
+    maxSteps: budget?.maxSteps,
+    definitionSteps: plan.steps.length,
+  });
   if (reply === 'budget') {
     throw new FlotillaError(
       'BUDGET_EXCEEDED',
       `${items.length} items would exceed the budget of ${budget?.maxSteps} steps`,
     );
   }
+}
+
+/** What is made from what was read chains to this. */
+function checksumOfReads(reads: readonly number[], sources: ReadonlyMap<number, Source>): string {
+  return chainChecksums(reads.map((index) => sources.get(index)?.checksum ?? ''));
 }
 
 /** Nobody has made it; a task of an earlier opening of the run may have had it parked by a worker without the handler. */
@@ -193,7 +200,7 @@ async function settle(
   outcome: SettledOutcome,
 ): Promise<void> {
   const { output, previous = '' } = settlement;
-  const { createdAt } = await readScope(state, plan, runId, []);
+  const createdAt = await readCreatedAt(state, runId);
   const base = {
     ...addressOf(state, runId, step),
     createdAt,

@@ -71,9 +71,9 @@ export class LoopWorld {
     });
   }
 
-  async start(steps: WorkflowDefinition['steps'], rest: Partial<WorkflowDefinition> = {}) {
+  async start(steps: WorkflowDefinition['steps'], rest: Partial<WorkflowDefinition> = {}, input: object = {}) {
     const plan = compile({ flotilla: 1, name: 'looped', steps, ...rest });
-    const request = { plan, inputJson: '{}', bodyHash: 'body', tags: [], durability: 'fast' } as const;
+    const request = { plan, inputJson: JSON.stringify(input), bodyHash: 'body', tags: [], durability: 'fast' } as const;
     const { runId } = await this.state.createRun(request);
     return { runId, plan, key: (id: string) => String(plan.stepIndex.get(id)) };
   }
