@@ -202,14 +202,11 @@ export async function startScheduler(
   }
 }
 
-/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
+/** A stored definition compiled when its run was created: that it does not here is the trouble of this process. */
 function compileStored(text: string): Plan {
   const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
   if (compiled.ok) return compiled.plan;
-  const problems = compiled.problems;
-  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${problems[0]?.message}`, {
-    problems,
-  });
+  throw new Error(compiled.problems[0]?.message);
 }
 
 function stalled({ name, idleMs }: Loop): Problem {

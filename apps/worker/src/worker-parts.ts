@@ -1,5 +1,4 @@
 import { Breakers } from '@flotilla/breakers';
-import { FlotillaError } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { Executor, type ExecutorOptions } from '@flotilla/executor';
 import { capabilityQueue } from '@flotilla/queue';
@@ -96,9 +95,9 @@ export async function createWorkerParts(
   }
 }
 
-/** A stored definition compiled when its run was created; that it does not now means that it was damaged. */
+/** A stored definition compiled when its run was created: that it does not here is the trouble of this process. */
 function compileStored(text: string): Plan {
   const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
   if (compiled.ok) return compiled.plan;
-  throw new FlotillaError('DATA_CORRUPTION', `a stored definition does not compile: ${compiled.problems[0]?.message}`);
+  throw new Error(compiled.problems[0]?.message);
 }

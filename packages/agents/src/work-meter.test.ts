@@ -45,6 +45,17 @@ describe("the meter of an agent's work", () => {
     expect(meter.report()).toMatchObject({ consecutiveFailures: 0, failed: 2 });
   });
 
+  test('a step that could not be begun counts as a failure of no handler, and is told of', () => {
+    const told: number[] = [];
+    const meter = new WorkMeter(() => 0);
+    meter.onFailure = (consecutive) => told.push(consecutive);
+    meter.couldNotBegin('run/0');
+    meter.couldNotBegin('run/0');
+    meter.couldNotBegin('run/1');
+    expect(told).toEqual([1, 2]);
+    expect(meter.report()).toMatchObject({ failed: 2, totalFailed: 2, consecutiveFailures: 2, handlers: {} });
+  });
+
   test('ORIGIN: cancelled attempts and what does not speak of the agent leave no trace', () => {
     const meter = meterAt();
     attempt(meter, 'failed');

@@ -68,6 +68,11 @@ export class WorkMeter {
     this.#underWay.set(attemptId, { handler, startedAt: this.#clock() });
   }
 
+  /** A step that could not even be begun here, for a reason that speaks of the agent. `step` as of `ended`. */
+  couldNotBegin(step: string): void {
+    if (this.#noteFailure(step, this.#clock())) this.onFailure?.(this.#failedSteps.size);
+  }
+
   /** `step`: `run/step`, by which failures of the same step are known. */
   ended(attemptId: string, outcome: AttemptOutcome, step: string): void {
     const attempt = this.#underWay.get(attemptId);
@@ -79,12 +84,7 @@ export class WorkMeter {
       this.#failedSteps.clear();
       this.#totalSucceeded += 1;
       this.#bucketAt(now).succeeded += 1;
-    } else {
-      if (this.#failedSteps.has(step) || this.#failedSteps.size >= MOST_FAILED_STEPS) return;
-      this.#failedSteps.add(step);
-      this.#totalFailed += 1;
-      this.#bucketAt(now).failed += 1;
-    }
+    } else if (!this.#noteFailure(step, now)) return;
     this.#noteDuration(attempt.handler, { at: now, ms: now - attempt.startedAt });
     if (outcome === 'failed') this.onFailure?.(this.#failedSteps.size);
   }
@@ -123,6 +123,15 @@ export class WorkMeter {
       totalFailed: this.#totalFailed,
       handlers: this.#reportHandlers(now),
     };
+  }
+
+  /** False when the step has failed before in this row. */
+  #noteFailure(step: string, now: number): boolean {
+    if (this.#failedSteps.has(step) || this.#failedSteps.size >= MOST_FAILED_STEPS) return false;
+    this.#failedSteps.add(step);
+    this.#totalFailed += 1;
+    this.#bucketAt(now).failed += 1;
+    return true;
   }
 
   #bucketAt(now: number): Bucket {

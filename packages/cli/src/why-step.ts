@@ -30,6 +30,9 @@ export function whyStep(step: StepView, surroundings: Surroundings): string {
   if (status === 'parked' && reason === 'agent-health') {
     return 'agent-health: every living agent that can make it is unhealthy; `flotilla agents` says why';
   }
+  if (status === 'parked' && reason === 'definition-not-understood') {
+    return 'definition-not-understood: the worker that took it could not compile its definition (an older release, or broken); waits for another';
+  }
   if (queue !== undefined && waitsForWorker(step, surroundings))
     return `waits in queue ${queue}${unserved(queue, surroundings)}`;
   return reason ?? progressText(step);

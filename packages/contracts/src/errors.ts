@@ -71,6 +71,11 @@ export const ERROR_CODES = {
   WORKER_LOST: { status: 500, title: 'The worker that made the attempt died or lost its lease' },
   CRASH_LIMIT: { status: 500, title: 'The step ended its worker too often and is quarantined' },
   DATA_CORRUPTION: { status: 500, title: 'A checkpoint does not match its checksum' },
+  DEFINITION_NOT_UNDERSTOOD: {
+    status: 503,
+    title:
+      'The process cannot compile a stored definition, which is intact: it is older than that, or something in it is broken',
+  },
   BUDGET_EXCEEDED: { status: 500, title: 'The run exceeded its budget' },
   HTTP_STEP_FAILED: { status: 500, title: 'The server of an http step answered with an error' },
   HTTP_TARGET_REFUSED: { status: 500, title: 'The address of an http step is not allowed' },

@@ -69,7 +69,7 @@ export const stepViewZ = z.object({
   needs: z.array(z.string()).optional(),
   output: z.json().optional(),
   error: stepErrorZ.optional(),
-  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `agent-health`, `storage` … */
+  /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `definition-not-understood`, `agent-health`, `storage` … */
   reason: z.string().optional(),
   /** Of the attempt under way: what it gave its last heartbeat, and when that came. */
   progress: z.json().optional(),

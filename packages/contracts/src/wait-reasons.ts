@@ -15,6 +15,8 @@ export const WAIT_REASONS = [
   'breaker',
   /** Parked: no living worker has the handler. */
   'no-handler',
+  /** Parked: the worker that took it could not compile the definition. */
+  'definition-not-understood',
   /** Parked: only unhealthy agents could do it. */
   'agent-health',
   /** Parked: Redis is too full to hand out more. */

@@ -1,3 +1,4 @@
+import { WorkMeter } from '@flotilla/agents';
 import { FlotillaError, type Json, type WorkflowDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import type { TaskStep } from '@flotilla/queue';
@@ -7,7 +8,7 @@ import { defineStep, type Handler, type StepContext } from '@flotilla/steps';
 import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Executor } from './executor.ts';
+import { Executor, type ExecutorOptions } from './executor.ts';
 import { type RedisProxy, startRedisProxy } from './testing/redis-proxy.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
@@ -56,11 +57,11 @@ function stateOver(client: RedisClient, progressDeadlineMs = 5000): State<Plan> 
   });
 }
 
-function createExecutor(run: Run, state: State<Plan>): Executor {
+function createExecutor(run: Run, state: State<Plan>, more: Partial<ExecutorOptions> = {}): Executor {
   const handler = defineStep({ name: 'work', run }) as Handler;
   const abilities = { handlers: new Map([[handler.use, handler]]), queues: new Set(['default']) };
   const logger = createLogger({ name: 'attempt-trouble-test', level: 'silent' });
-  return new Executor({ state, workerId: 'worker-1', abilities, slots: 4, logger });
+  return new Executor({ state, workerId: 'worker-1', abilities, slots: 4, logger, ...more });
 }
 
 const work = { kind: 'task', use: 'work', retry: { maxAttempts: 1 } } as const;
@@ -341,5 +342,30 @@ describe('a worker that finds the definition of a run damaged', () => {
     await executor.runTask({ v: 1, i: [step('a')] });
     expect(await observer.readRun(runId)).toMatchObject({ status: 'failed', error: { code: 'DATA_CORRUPTION' } });
     expect([made, executor.slots.free, await inFlight()]).toEqual([0, 4, 0]);
+  });
+});
+
+describe('a worker that cannot compile a definition that is intact', () => {
+  /** As in a process that is older than the definition, or in which a handler has broken something. */
+  const brokenState = () =>
+    new State<Plan>({
+      ...{ client: direct.client, namespace, partitions: 1, progressDeadlineMs: 5000 },
+      compile: () => {
+        throw new TypeError('Object prototype may only be an Object or null: polluted');
+      },
+    });
+  const outbox = () => direct.client.xrange(stateKey(observer.tags[0]!, 'outbox'), '-', '+');
+
+  test('leaves the step to others, uncharged, says so to the schedulers, and counts it against itself', async () => {
+    const { runId, plan, step } = await start({ a: work });
+    const meter = new WorkMeter();
+    let made = 0;
+    const executor = createExecutor(() => ++made, brokenState(), { meter });
+    await executor.runTask({ v: 1, i: [step('a')] });
+    expect([made, executor.slots.free, await inFlight(), await statusOf(runId)]).toEqual([0, 4, 0, 'pending']);
+    expect((await outbox()).at(-1)?.[1]).toEqual(['e', `N|${runId}|${plan.hash}|${step('a')[2]}`]);
+    expect(meter.report()).toMatchObject({ failed: 1, consecutiveFailures: 1, handlers: {} });
+    await createExecutor(() => ++made, stateOver(direct.client)).runTask({ v: 1, i: [step('a')] });
+    expect([made, await statusOf(runId)]).toEqual([1, 'succeeded']);
   });
 });

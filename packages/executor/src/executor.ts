@@ -282,14 +282,25 @@ export class Executor {
     }
   }
 
-  /** The plan of a run, or undefined when it is damaged: the run, or the cleanup that is asked for, has been ended then. */
+  /**
+   * The plan of a run, or undefined: when it is damaged, the run, or the cleanup that is asked for, has been ended then; when it
+   * is not understood here, the step has been left to others, and this worker has failed.
+   */
   async #planOf(tag: string, runId: string, key: string, definitionHash: string): Promise<Plan | undefined> {
     const { state } = this.options;
     try {
       return await state.readPlan(tag, definitionHash);
     } catch (error) {
-      if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-      await state.failCorrupt({ runId, key }, error.message);
+      if (!isFlotillaError(error)) throw error;
+      if (error.code === 'DEFINITION_NOT_UNDERSTOOD') {
+        this.options.logger.error(
+          { error, runId, key },
+          'a definition does not compile here: its step is left to others',
+        );
+        this.options.meter?.couldNotBegin(`${runId}/${key}`);
+        await untilAnswered(() => state.transitions.refuseDefinition(tag, runId, definitionHash, key));
+      } else if (error.code === 'DATA_CORRUPTION') await state.failCorrupt({ runId, key }, error.message);
+      else throw error;
       return undefined;
     }
   }

@@ -17,6 +17,8 @@ export {
   STEP,
   TIMERS,
 } from './format.ts';
+export { handOnEntry } from './hand-on-entry.ts';
+export { hasNoPlan } from './has-no-plan.ts';
 export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export type { DeadLetterQuery } from './list-dead-letters.ts';
 export { loopTurns } from './loop-turns.ts';

@@ -1,6 +1,6 @@
 import type { DeadLetterFilter, DeadLetterView } from '@flotilla/contracts';
-import { FlotillaError } from '@flotilla/contracts';
 import { DEAD_RUN_FIELDS, type DeadRun, deadLetterView, parseDeadRun } from './dead-letter-view.ts';
+import { hasNoPlan } from './has-no-plan.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { allTags, invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
@@ -128,7 +128,7 @@ function noneIfDamaged(error: unknown): [] {
   throw error;
 }
 
-/** One run whose definition is damaged does not hide the others. */
+/** One run whose definition is damaged, or is not understood here, does not hide the others. */
 async function planOf(
   readPlan: DeadLetterReads['readPlan'],
   tag: string,
@@ -137,7 +137,7 @@ async function planOf(
   try {
     return await readPlan(tag, definitionHash);
   } catch (error) {
-    if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') return undefined;
+    if (hasNoPlan(error)) return undefined;
     throw error;
   }
 }

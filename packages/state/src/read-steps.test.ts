@@ -3,7 +3,7 @@ import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { PlanShape } from './plan-shape.ts';
 import type { State } from './state.ts';
-import { shapeOf } from './testing/plan-shapes.ts';
+import { hashOf, shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
 
 const plan = shapeOf('steps', [
@@ -121,7 +121,13 @@ describe('the list of steps', () => {
 
   test('names the handler and the queue that a step needs', async () => {
     const work = { use: 'agent:pricing', capability: 'pricing', queue: 'cap.pricing' };
-    const working = { ...plan, hash: 'ab', steps: plan.steps.map((step) => ({ ...step, work })) };
+    const definition = { ...plan.definition, name: 'working' };
+    const working = {
+      ...plan,
+      definition,
+      hash: hashOf(definition),
+      steps: plan.steps.map((step) => ({ ...step, work })),
+    };
     const other = createTestState(connection.client, testNamespace(import.meta.url), [working]);
     ({ runId } = await other.createRun(requestOf(working)));
     expect((await other.listSteps(runId, { limit: 1 })).steps).toEqual([

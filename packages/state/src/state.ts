@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type {
   CheckpointView,
   CleanupView,
@@ -17,6 +18,7 @@ import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts'
 import { countSettled } from './count-settled.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
+import { hasNoPlan } from './has-no-plan.ts';
 import { CHANNELS, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
 import { type CompilePlan, type PlanShape, parseStepKey } from './plan-shape.ts';
@@ -58,6 +60,8 @@ export interface StateOptions<P extends PlanShape> {
 
 const PLAN_CACHE_SIZE = 500;
 const READ_DEADLINE_MS = 30_000;
+/** What did not compile is not tried again for so long: its steps come by again and again. */
+const NOT_UNDERSTOOD_MS = 1000;
 
 /** Run state as the apps see it: the only way to write it, and typed ways to read it. */
 export class State<P extends PlanShape> {
@@ -72,6 +76,7 @@ export class State<P extends PlanShape> {
   readonly #options: StateOptions<P>;
   readonly #watchers = new Set<(runId: string) => void>();
   readonly #plans = new LRUCache<string, P>({ max: PLAN_CACHE_SIZE });
+  readonly #notUnderstood = new LRUCache<string, FlotillaError>({ max: PLAN_CACHE_SIZE, ttl: NOT_UNDERSTOOD_MS });
 
   constructor(options: StateOptions<P>) {
     const { client, namespace, partitions, leaseDurationMs } = options;
@@ -222,8 +227,8 @@ export class State<P extends PlanShape> {
       const running = view.counts?.running ?? 0;
       return { ...view, counts: { steps: plan.steps.length, ...(settled !== undefined && { settled }), running } };
     } catch (error) {
-      // A run whose definition is damaged is still told about: what is known of it does not need the plan.
-      if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') return view;
+      // Such a run is still told about: what is known of it does not need the plan.
+      if (hasNoPlan(error)) return view;
       throw error;
     }
   }
@@ -290,7 +295,10 @@ export class State<P extends PlanShape> {
     return listWorkflows(this.client, this.namespace, page);
   }
 
-  /** The plan that runs of this definition are pinned to. DATA_CORRUPTION when it is gone or does not compile. */
+  /**
+   * The plan that runs of this definition are pinned to. DATA_CORRUPTION when it is gone or its hash differs;
+   * DEFINITION_NOT_UNDERSTOOD when it is intact and does not compile here: then it is for another process.
+   */
   async readPlan(tag: string, definitionHash: string): Promise<P> {
     const cached = this.#plans.get(definitionHash);
     if (cached !== undefined) return cached;
@@ -299,7 +307,9 @@ export class State<P extends PlanShape> {
     if (text == null) {
       throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is gone`);
     }
-    const plan = compileStored(this.#options.compile, text, definitionHash);
+    const failure = this.#notUnderstood.get(definitionHash);
+    if (failure !== undefined) throw failure;
+    const plan = this.#compileStored(text, definitionHash);
     this.#plans.set(definitionHash, plan);
     return plan;
   }
@@ -351,6 +361,23 @@ export class State<P extends PlanShape> {
     return { definitionHash: hash, createdAt: parseRunMeta(packed).createdAt };
   }
 
+  #compileStored(text: string, definitionHash: string): P {
+    // Only this is damage. What else goes wrong is this process' trouble, and another may do better.
+    if (createHash('sha256').update(text).digest('hex') !== definitionHash) {
+      throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is damaged: its hash differs`);
+    }
+    try {
+      return this.#options.compile(text);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `this process cannot compile definition ${definitionHash}, which is intact: ${why}`;
+      const options = { cause, retryAfterMs: NOT_UNDERSTOOD_MS };
+      const failure = new FlotillaError('DEFINITION_NOT_UNDERSTOOD', message, options);
+      this.#notUnderstood.set(definitionHash, failure);
+      throw failure;
+    }
+  }
+
   async #planOfRun(runId: string): Promise<P> {
     return this.readPlan(this.tagOf(runId), (await this.#runBasics(runId)).definitionHash);
   }
@@ -373,12 +400,4 @@ export async function listenForHints(
     if (from === channel) listener(runId);
   });
   await subscriber.subscribe(channel);
-}
-
-function compileStored<P extends PlanShape>(compile: CompilePlan<P>, text: string, definitionHash: string): P {
-  try {
-    return compile(text);
-  } catch (error) {
-    throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is damaged`, { cause: error });
-  }
 }

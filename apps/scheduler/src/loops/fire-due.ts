@@ -101,12 +101,15 @@ class DueTimers {
 
   /** The plan of a run, or undefined when it is damaged: the run, or the cleanup that is due, has been ended then. */
   async #planOf(tag: string, { runId, key }: TakenTimer, definitionHash: string): Promise<Plan | undefined> {
-    const { state } = this.#dependencies;
+    const { state, logger } = this.#dependencies;
     try {
       return await state.readPlan(tag, definitionHash);
     } catch (error) {
-      if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-      await state.failCorrupt({ runId, key }, error.message);
+      if (!isFlotillaError(error)) throw error;
+      // Whoever takes it next may understand it: what was taken is there again in a few seconds.
+      if (error.code === 'DEFINITION_NOT_UNDERSTOOD') logger.error({ runId, key, error }, 'a timer is left to others');
+      else if (error.code === 'DATA_CORRUPTION') await state.failCorrupt({ runId, key }, error.message);
+      else throw error;
       return undefined;
     }
   }

@@ -60,8 +60,11 @@ async function tryToEnd(dependencies: ReclaimDependencies, tag: string, attempt:
   try {
     await end(dependencies, tag, attempt);
   } catch (error) {
-    if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
-    await failDamaged(attempt, { state, logger }, error.message);
+    if (!isFlotillaError(error)) throw error;
+    // Its lease entry stays: another scheduler may understand the definition.
+    if (error.code === 'DEFINITION_NOT_UNDERSTOOD') logger.error({ ...attempt, error }, 'an attempt is left to others');
+    else if (error.code === 'DATA_CORRUPTION') await failDamaged(attempt, { state, logger }, error.message);
+    else throw error;
   }
 }
 

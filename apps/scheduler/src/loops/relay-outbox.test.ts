@@ -1,5 +1,6 @@
 import type { StepDefinition } from '@flotilla/contracts';
-import { stateKey } from '@flotilla/state';
+import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { State, stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BreakerView } from '../relay/breaker-view.ts';
@@ -22,10 +23,21 @@ afterEach(async () => {
 
 /** A relay of another process than the one that took the submission. */
 function startRelay(state = world.createState()): void {
-  const { queues, blocking, logger } = world;
-  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
-  loop = createRelayLoop({ state, queues, ...views, blocking, schedulerId: 's-1', logger });
+  loop = createRelay('s-1', state);
   loop.start();
+}
+
+function createRelay(schedulerId: string, state: State<Plan>): Loop {
+  const { queues, logger } = world;
+  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
+  const blocking = schedulerId === 's-1' ? world.blocking : world.client;
+  return createRelayLoop({ state, queues, ...views, blocking, schedulerId, logger });
+}
+
+function compile(text: string): Plan {
+  const compiled = compileWorkflow(JSON.parse(text));
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+  return compiled.plan;
 }
 
 const outbox = () => world.client.xlen(stateKey(world.tag, 'outbox'));
@@ -53,6 +65,48 @@ describe('the relay', () => {
     });
     await eventually(async () => (await outbox()) === 0);
     expect(world.queues.added).toEqual([]);
+  });
+
+  test('leaves to other schedulers what it cannot compile although it is intact, and hands out what stands beside it', async () => {
+    const { runId, plan } = await world.start({ a: work });
+    const beside = await world.start({ a: work, b: work });
+    const broken = new State<Plan>({
+      ...{ client: world.client, namespace: world.namespace, partitions: 1 },
+      compile: (text) => {
+        if (compile(text).hash === plan.hash) throw new TypeError('polluted');
+        return compile(text);
+      },
+    });
+    startRelay(broken);
+    const isHandedOn = () => world.lines.filter(({ msg }) => /does not compile here/.test(String(msg))).length > 1;
+    await eventually(isHandedOn, { timeoutMs: 10_000 });
+    const runsOf = () => new Set(world.queues.added.flatMap(({ task }) => task.i.map(([id]) => id)));
+    expect([...runsOf()]).toEqual([beside.runId]);
+    expect(await world.state.readRun(runId)).toMatchObject({ status: 'pending' });
+    const second = createRelay('s-2', world.createState());
+    second.start();
+    try {
+      await eventually(() => runsOf().has(runId), { timeoutMs: 20_000 });
+      await eventually(async () => (await outbox()) === 0, { timeoutMs: 10_000 });
+    } finally {
+      await second.stop();
+    }
+  }, 40_000);
+
+  test('parks a step whose worker could not compile its definition, if it may begin, and says why', async () => {
+    const { plan, runId, key } = await world.start({ a: work, b: { ...work, needs: ['a'] } });
+    startRelay();
+    await eventually(async () => world.queues.added.length === 1 && (await outbox()) === 0);
+    for (const id of ['a', 'b']) await world.state.transitions.refuseDefinition(world.tag, runId, plan.hash, key(id));
+    const [a, b] = await eventually(async () => {
+      const { steps } = await world.state.listSteps(runId, { limit: 2 });
+      return steps[0]!.status === 'parked' ? steps : undefined;
+    });
+    expect([a, b]).toMatchObject([
+      { status: 'parked', reason: 'definition-not-understood', attempts: 0 },
+      { status: 'waiting' },
+    ]);
+    expect(await world.due()).toContain(`p|${key('a')}|${runId}`);
   });
 
   test('fails each cleanup that it cannot hand out because the definition is damaged, and the run ends', async () => {

@@ -1,7 +1,7 @@
-import type { Plan } from '@flotilla/engine';
+import { type Plan, stepGroupOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
-import { RELAY_GROUP, type State, stateKey } from '@flotilla/state';
+import { handOnEntry, parseStepKey, RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../relay/breaker-view.ts';
 import { cleanupToDispatch, isCleanup } from '../relay/cleanups.ts';
@@ -11,7 +11,7 @@ import type { FleetView } from '../relay/fleet-view.ts';
 import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
 import { reopenRun } from '../relay/reopen-run.ts';
 import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
-import { tryEntry } from '../relay/try-entry.ts';
+import { NOT_UNDERSTOOD, tryEntry } from '../relay/try-entry.ts';
 import { Loop } from './loop.ts';
 
 export interface RelayDependencies {
@@ -43,6 +43,11 @@ const TIMER_SLICE = 1200;
 /** BullMQ's connection waits through outages; beyond this the entries are left to whoever takes them over. */
 const DISPATCH_DEADLINE_MS = 30_000;
 
+/** Entries that this scheduler does not understand are handed on after this long: less than what a dead reader is waited for. */
+const HAND_ON_AFTER_MS = TAKE_OVER_AFTER_MS / 2;
+/** A step whose worker could not compile its definition goes to a worker again after this long. */
+const REFUSED_AGAIN_MS = 1000;
+
 type StreamEntry = [id: string, fields: string[] | null];
 type StreamReply = [key: string, entries: StreamEntry[]][] | null;
 
@@ -50,6 +55,12 @@ type StreamReply = [key: string, entries: StreamEntry[]][] | null;
 interface PartitionEntries {
   tag: string;
   entries: readonly StreamEntry[];
+}
+
+/** What came of them: steps for workers, and, by entry, the lines that another scheduler must carry out. */
+interface Prepared {
+  toTask: StepToDispatch[];
+  notUnderstood: Map<string, string[]>;
 }
 
 /**
@@ -185,7 +196,8 @@ class Relay {
     const { state, queues, fleet, breakers } = this.#dependencies;
     const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
     const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
-    const toTask = prepared.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    const done = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const toTask = done.flatMap((one) => one.toTask);
     const origin = partitions.reduce(
       (first, { entries }) => (isBefore(entries[0]![0], first) ? entries[0]![0] : first),
       '',
@@ -197,28 +209,46 @@ class Relay {
     const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await allOrFirstError(
-      partitions.map(({ tag, entries }) =>
-        this.#keepTimers(
-          tag,
-          entries.map(([id]) => id),
-          recheckTimersOf(byTag.get(tag) ?? []),
-        ),
-      ),
+      partitions.map(({ tag, entries }, index) => {
+        const { notUnderstood } = done[index]!;
+        const ids = entries.map(([id]) => id).filter((id) => !notUnderstood.has(id));
+        this.#handOnLater(tag, notUnderstood);
+        return this.#keepTimers(tag, ids, recheckTimersOf(byTag.get(tag) ?? []));
+      }),
     );
     const failed = prepared.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 
   /** Carries out a partition's entries; answers the steps that go to workers, whose time limits are set then. */
-  async #prepare({ tag, entries }: PartitionEntries): Promise<StepToDispatch[]> {
-    const lines = entries.flatMap(([, fields]) => (fields?.[1] ?? '').split('\n'));
+  async #prepare({ tag, entries }: PartitionEntries): Promise<Prepared> {
+    const lines = entries.flatMap(([id, fields]) => (fields?.[1] ?? '').split('\n').map((line) => ({ id, line })));
     const toTask: StepToDispatch[] = [];
+    const notUnderstood = new Map<string, string[]>();
     for (let first = 0; first < lines.length; first += AT_ONCE) {
-      const decided = await Promise.all(lines.slice(first, first + AT_ONCE).map((line) => this.#decide(tag, line)));
-      for (const steps of decided) toTask.push(...steps);
+      const slice = lines.slice(first, first + AT_ONCE);
+      const decided = await Promise.all(slice.map(({ line }) => this.#decide(tag, line)));
+      for (const [index, steps] of decided.entries()) {
+        const { id, line } = slice[index]!;
+        if (steps !== NOT_UNDERSTOOD) toTask.push(...steps);
+        else notUnderstood.set(id, [...(notUnderstood.get(id) ?? []), line]);
+      }
     }
     await this.#keepTimers(tag, [], limitTimersOf(toTask));
-    return toTask;
+    return { toTask, notUnderstood };
+  }
+
+  /** Not at once: where there is no other scheduler, this one would read them over and over again. */
+  #handOnLater(tag: string, entries: ReadonlyMap<string, readonly string[]>): void {
+    const { state, logger } = this.#dependencies;
+    for (const [id, lines] of entries) {
+      setTimeout(() => {
+        // Should it fail, the entry is taken over as that of a dead reader is.
+        handOnEntry(state.client, tag, { id, lines }).catch((error: unknown) =>
+          logger.warn({ error }, 'an outbox entry could not be handed on'),
+        );
+      }, HAND_ON_AFTER_MS).unref();
+    }
   }
 
   async #keepTimers(tag: string, acknowledge: readonly string[], timers: readonly (string | number)[]): Promise<void> {
@@ -231,7 +261,7 @@ class Relay {
     if (rest.length > 0 || acknowledge.length > 0) await transitions.dispatched(tag, acknowledge, rest);
   }
 
-  async #decide(tag: string, line: string): Promise<StepToDispatch[]> {
+  async #decide(tag: string, line: string): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
     const { state, logger } = this.#dependencies;
     const entry = parseOutboxLine(line);
     if (entry === undefined) {
@@ -258,6 +288,13 @@ class Relay {
       case 'step': {
         const step = isCleanup(entry.key) ? await cleanupToDispatch(state, plan, entry) : toDispatch(plan, entry);
         return step === undefined ? [] : [step];
+      }
+      case 'refused': {
+        const { key } = entry;
+        const group = isCleanup(key) ? undefined : stepGroupOf(plan, parseStepKey(key).step);
+        const address = { tag: state.tagOf(runId), runId, key };
+        await state.transitions.park(address, group, 'definition-not-understood', REFUSED_AGAIN_MS);
+        return [];
       }
       case 'reopen':
         return reopenRun(state, plan, runId, entry.opening);

@@ -3,6 +3,8 @@ export type OutboxEntry =
   | { what: 'entry-group'; runId: string; definitionHash: string }
   | { what: 'group'; runId: string; definitionHash: string; group: number; counter: number; opening: number }
   | { what: 'step'; runId: string; definitionHash: string; key: string }
+  /** A worker could not compile the definition. */
+  | { what: 'refused'; runId: string; definitionHash: string; key: string }
   | { what: 'reopen'; runId: string; definitionHash: string; opening: number }
   | { what: 'finish' | 'sweep' | 'held'; runId: string; definitionHash: string };
 
@@ -23,6 +25,8 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
       };
     case 'S':
       return { what: 'step', runId, definitionHash, key: fourth };
+    case 'N':
+      return { what: 'refused', runId, definitionHash, key: fourth };
     case 'A':
       return { what: 'reopen', runId, definitionHash, opening: Number(fourth) };
     case 'H':

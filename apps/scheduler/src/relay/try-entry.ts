@@ -10,6 +10,9 @@ import type { StepToDispatch } from './start-step.ts';
 /** Pauses between tries of an entry that fails although Redis answers. */
 const PAUSES_MS = [50, 150, 300];
 
+/** Of an entry that is for another scheduler: this one cannot compile its definition. */
+export const NOT_UNDERSTOOD = Symbol('not understood');
+
 export interface TryEntry {
   state: State<Plan>;
   logger: Logger;
@@ -21,9 +24,14 @@ export interface TryEntry {
  * entries beside it, and its run would hang. Then the run fails, or the cleanup that the entry is about, with the reason as
  * its error.
  *
+ * What this process cannot compile, although it is intact, is answered NOT_UNDERSTOOD and left as it is.
+ *
  * Rejects when Redis does not serve, however the library says so: the entry stays for whoever takes it over.
  */
-export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: TryEntry): Promise<StepToDispatch[]> {
+export async function tryEntry(
+  entry: OutboxEntry,
+  { state, logger, carryOut }: TryEntry,
+): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
   const { runId } = entry;
   for (let tries = 0; ; tries += 1) {
     try {
@@ -31,6 +39,13 @@ export async function tryEntry(entry: OutboxEntry, { state, logger, carryOut }: 
     } catch (error) {
       const code = isFlotillaError(error) ? error.code : 'INTERNAL';
       if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
+      if (code === 'DEFINITION_NOT_UNDERSTOOD') {
+        logger.error(
+          { runId, error },
+          'a definition does not compile here: an outbox entry is left to other schedulers',
+        );
+        return NOT_UNDERSTOOD;
+      }
       // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
       if (code === 'RUN_NOT_FOUND') {
         logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');

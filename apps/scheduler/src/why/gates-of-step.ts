@@ -173,6 +173,11 @@ function whyParked(step: StepView, around: Surroundings): Gate {
     const message = 'was lost with its workers before: waits for a process of its own, and none is free';
     return { ...base, gate: 'concurrency', subject: step.queue ?? 'default', message };
   }
+  if (kind === 'definition-not-understood') {
+    const message =
+      'the worker that took it could not compile its definition: waits for a worker that can; see its log';
+    return { ...base, gate: 'handler', subject: step.use ?? step.queue ?? 'default', message };
+  }
   return { ...base, ...noHandler(step) };
 }
 

@@ -37,6 +37,13 @@ T['dispatched'] = function(tag, a, count)
   return { 'ok' }
 end
 
+-- Tells the schedulers that a worker cannot compile a step's definition: they have the plan, and know whether it may wait.
+-- Args: runId, definitionHash, step key
+T['refuse-definition'] = function(tag, a)
+  send(tag, 'N|' .. ARGV[a] .. '|' .. ARGV[a + 1] .. '|' .. ARGV[a + 2])
+  return { 'ok' }
+end
+
 -- Puts ready steps back into the outbox (a worker that has no slot for them, a hint that was lost).
 -- Args: count × (runId, definitionHash, step key)
 T['hand-back'] = function(tag, a, count)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WorkflowDefinition } from '@flotilla/contracts';
+import canonicalize from 'canonicalize';
 import type { PlanShape, PlanShapeStep } from '../plan-shape.ts';
 
 export interface ShapeStep {
@@ -15,6 +16,8 @@ export function shapeOf(name: string, steps: readonly ShapeStep[]): PlanShape {
     flotilla: 1,
     name,
     steps: Object.fromEntries(steps.map(({ id }) => [id, { kind: 'task', use: 'work' }])),
+    // Two shapes are two definitions.
+    metadata: { shape: JSON.stringify(steps) },
   } as const satisfies WorkflowDefinition;
   const shapes: PlanShapeStep[] = steps.map(({ id, kind = 'task', needs = [] }, index) => ({
     index,
@@ -24,9 +27,7 @@ export function shapeOf(name: string, steps: readonly ShapeStep[]): PlanShape {
     needs,
   }));
   return {
-    hash: createHash('sha256')
-      .update(JSON.stringify([name, steps]))
-      .digest('hex'),
+    hash: hashOf(definition),
     definition,
     steps: shapes,
     stepIndex: new Map(shapes.map(({ id, index }) => [id, index])),
@@ -36,4 +37,9 @@ export function shapeOf(name: string, steps: readonly ShapeStep[]): PlanShape {
     timeoutMs: undefined,
     output: undefined,
   };
+}
+
+/** As the engine does it. */
+export function hashOf(definition: WorkflowDefinition): string {
+  return createHash('sha256').update(canonicalize(definition)!).digest('hex');
 }
