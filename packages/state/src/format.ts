@@ -76,6 +76,8 @@ export const OUTBOX = {
   entryGroup: 'E',
   group: 'G',
   step: 'S',
+  /** A worker could not compile the definition of a step that was handed out. */
+  refusedStep: 'N',
   heldSteps: 'H',
   output: 'F',
   sweep: 'C',
@@ -239,6 +241,7 @@ export const ARGUMENTS = {
   'confirm-key': ['keyHash', 'runId', 'bodyHash'],
   'find-run': ['runId'],
   dispatched: ['entryCount'],
+  'refuse-definition': ['runId', 'definitionHash', 'key'],
   'hand-back': [],
   'register-cleanup': [...ATTEMPT, 'use', 'input', 'digest'],
   'claim-cleanup': ['runId', 'key', 'attemptId', 'worker', 'attemptMs'],

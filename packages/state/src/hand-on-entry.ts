@@ -1,4 +1,5 @@
 import type { RedisClient } from '@flotilla/redis';
+import { OUTBOX } from './format.ts';
 import { RELAY_GROUP, stateKey } from './keys.ts';
 
 /**
@@ -11,7 +12,7 @@ export async function handOnEntry(
   { id, lines }: { id: string; lines: readonly string[] },
 ): Promise<void> {
   const outbox = stateKey(tag, 'outbox');
-  await client.xadd(outbox, '*', 'e', lines.join('\n'));
+  await client.xadd(outbox, '*', OUTBOX.field, lines.join('\n'));
   await client.xack(outbox, RELAY_GROUP, id);
   await client.xdel(outbox, id);
 }

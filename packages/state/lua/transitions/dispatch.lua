@@ -38,9 +38,8 @@ T['dispatched'] = function(tag, a, count)
 end
 
 -- Tells the schedulers that a worker cannot compile a step's definition: they have the plan, and know whether it may wait.
--- Args: runId, definitionHash, step key
 T['refuse-definition'] = function(tag, a)
-  send(tag, 'N|' .. ARGV[a] .. '|' .. ARGV[a + 1] .. '|' .. ARGV[a + 2])
+  send(tag, OUTBOX.refusedStep .. '|' .. A.runId .. '|' .. A.definitionHash .. '|' .. A.key)
   return { 'ok' }
 end
 

@@ -14,7 +14,7 @@ export const dispatchTransitions = (batch: TransitionBatch) => ({
 
   /** This worker cannot compile the definition: a scheduler parks the step, uncharged, for another worker. */
   async refuseDefinition(tag: string, runId: string, definitionHash: string, key: StepKey): Promise<void> {
-    await batch.apply(tag, 'refuse-definition', [runId, definitionHash, key]);
+    await batch.apply(tag, 'refuse-definition', pack('refuse-definition', { runId, definitionHash, key }));
   },
 
   async handBack(
