@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, gathered-writes, run, step-header
 -- Attempts: their start, their leases, and who holds them.
 
 -- The first attempt of a step when this call has started others of the run: what they have in common is put together once.
@@ -36,9 +36,11 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
     if before and before + 1 > run.at then fence = integer(before + 1) end
     if previous[H.firstAt] ~= '' then first = previous[H.firstAt] end
   end
-  put(run, PREFIX.header .. key, STEP.running .. '|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId .. '|' .. worker .. '|' .. first
+  put(run, PREFIX.header .. key, STEP.running .. '|' .. failures .. '|' .. crashes .. '|' .. fence .. '|' .. attemptId
+    .. '|' .. worker .. '|' .. first
     .. '|' .. at .. '|' .. head .. '|' .. integer(run.at + attemptMs))
-  event(run, (started or K.eventAttemptStarted) .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId .. '|' .. worker)
+  event(run, (started or K.eventAttemptStarted) .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|'
+    .. attemptId .. '|' .. worker)
   return fence, failures, crashes, first
 end
 
@@ -53,13 +55,13 @@ local function endLease(run, header, key) endLeaseOf(run, header[H.chainHead], k
 
 -- A header of a later attempt, or none: the result is refused and recorded, whatever the run's state.
 local function rejectAttempt(run, key, header, fence, attemptId, reason)
-  event(run, table.concat({ K.eventAttemptRejected, integer(run.at), key, '', fence, attemptId, '',
-    cjson.encode({ reason = reason, state = header and header[H.state] or 'none' }) }, '|'))
+  recordEvent(run, { K.eventAttemptRejected, run.atText, key, '', fence, attemptId, '',
+    cjson.encode({ reason = reason, state = header and header[H.state] or 'none' }) })
   writeRun(run)
   return { 'rejected', reason }
 end
 
 -- True when the header is of a running attempt that the caller holds.
 local function holds(header, fence, attemptId)
-  return header and header[H.state] == STEP.running and header[H.fence] == fence and header[H.attemptId] == attemptId
+  return isLastAttempt(header, fence, attemptId) and header[H.state] == STEP.running
 end

@@ -64,6 +64,7 @@ local function sendFired(run, fired)
   for index = 1, #fired do
     local group = fired[index].edge.group
     announceReady(run, group)
-    send(run.tag, OUTBOX.group .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|' .. integer(fired[index].counter) .. opening)
+    send(run.tag, OUTBOX.group .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. group .. '|'
+      .. integer(fired[index].counter) .. opening)
   end
 end

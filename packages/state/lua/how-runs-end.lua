@@ -13,7 +13,10 @@ local function keepDeadLetter(run, key)
 end
 
 -- Ends the run. `status`: S F C T. Only called when nothing of the run is live.
-local TERMINAL_EVENT = { [RUN.succeeded] = K.eventRunSucceeded, [RUN.failed] = K.eventRunFailed, [RUN.cancelled] = K.eventRunCancelled, [RUN.timedOut] = K.eventRunTimedOut }
+local TERMINAL_EVENT = {
+  [RUN.succeeded] = K.eventRunSucceeded, [RUN.failed] = K.eventRunFailed,
+  [RUN.cancelled] = K.eventRunCancelled, [RUN.timedOut] = K.eventRunTimedOut,
+}
 local function finish(run, status, data)
   run.status = status
   put(run, FIELD.endedAt, run.atText)
@@ -23,13 +26,16 @@ local function finish(run, status, data)
   unschedule(run.tag .. K.active, run.id)
   unschedule(run.tag .. K.due, DUE.runLimit .. '||' .. run.id)
   schedule(run.tag .. K.ended, run.id, now)
-  if (status == RUN.failed or status == RUN.timedOut) and (run.deadLetters or call('EXISTS', run.tag .. K.deadLetters .. run.id) == 1) then
+  local mayBeDead = status == RUN.failed or status == RUN.timedOut
+  if mayBeDead and (run.deadLetters or call('EXISTS', run.tag .. K.deadLetters .. run.id) == 1) then
     schedule(run.tag .. K.dead, run.id, now)
   end
   unschedule(run.tag .. K.cancels, run.id)
   -- A run that did not end by itself may have timers of steps that will never start: the relay sweeps them.
   -- One whose definition has been lost cannot be swept; it ends all the same.
-  if status ~= RUN.succeeded and definitionOf(run) then send(run.tag, OUTBOX.sweep .. '|' .. run.id .. '|' .. definitionOf(run)) end
+  if status ~= RUN.succeeded and definitionOf(run) then
+    send(run.tag, OUTBOX.sweep .. '|' .. run.id .. '|' .. definitionOf(run))
+  end
   announce(K.channelEnded, run.id)
 end
 

@@ -37,7 +37,8 @@ local function newRun(tag, id)
     fields = { 'HMGET', key, FIELD.meta, nil, nil, nil, nil, nil },
     -- What `readRun` sets.
     status = false, createdText = false, created = false, live = false, endPending = false, hasOutput = false, hasFailed = false,
-    at = false, atText = false, hasUndone = false, readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
+    at = false, atText = false, hasUndone = false,
+    readStatus = false, readLive = false, readEndPending = false, readHasFailed = false,
     -- What is to be written.
     set = false, places = false, events = false, counters = false, removed = false, deadLetters = false, held = false,
     changed = false,
@@ -132,6 +133,9 @@ local function event(run, line)
   events[#events + 1] = line
 end
 
+-- The same, of its parts.
+local function recordEvent(run, parts) event(run, table.concat(parts, '|')) end
+
 local function writeFields(run)
   for field, value in pairs(run.counters or NONE) do put(run, field, integer(value)) end
   if run.status ~= run.readStatus or run.live ~= run.readLive or run.endPending ~= run.readEndPending
@@ -155,4 +159,6 @@ local writeRun = writeRunNow
 
 local function isActive(status) return status == RUN.pending or status == RUN.running or status == RUN.paused end
 -- Neither: `e`, ending, and `a`, ended and being reopened.
-local function isTerminal(status) return status == RUN.succeeded or status == RUN.failed or status == RUN.cancelled or status == RUN.timedOut end
+local function isTerminal(status)
+  return status == RUN.succeeded or status == RUN.failed or status == RUN.cancelled or status == RUN.timedOut
+end

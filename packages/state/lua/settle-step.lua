@@ -1,10 +1,5 @@
--- needs: call, edges-and-groups, run, when-runs-end
+-- needs: edges-and-groups, run, step-header, when-runs-end
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
-
--- The map that an item belongs to.
-local function parentOf(key)
-  return find(key, '.', 1, true) and match(key, '^(%d+)%.')
-end
 
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
 local function settleStep(run, edges, isEndStep)
@@ -39,7 +34,9 @@ local function countItem(run, parentKey, map, succeeded)
     outcome = 'succeeded'
   elseif isActive(run.status) then
     -- Items of a retried map that had succeeded are passed over.
-    if map[MAP.retried] == RETRIED_MAP then nextItem = tonumber(stored(run, PREFIX.nextItem .. parentKey .. '.' .. nextItem) or nextItem) end
+    if map[MAP.retried] == RETRIED_MAP then
+      nextItem = tonumber(stored(run, PREFIX.nextItem .. parentKey .. '.' .. nextItem) or nextItem)
+    end
     if nextItem < items then
       outcome, item = 'next', nextItem
       nextItem = nextItem + 1
@@ -47,15 +44,14 @@ local function countItem(run, parentKey, map, succeeded)
   end
   if outcome == 'succeeded' then
     -- V: a succeeded map; its output is its items' outputs, which readers put together.
-    put(run, PREFIX.header .. parentKey, table.concat({ STEP.mapSucceeded, items, failed, map[MAP.startedAt], integer(run.at) }, '|'))
-    event(run, K.eventStepSucceeded .. '|' .. integer(run.at) .. '|' .. parentKey)
+    putHeader(run, parentKey, { STEP.mapSucceeded, items, failed, map[MAP.startedAt], run.atText })
+    event(run, K.eventStepSucceeded .. '|' .. run.atText .. '|' .. parentKey)
   elseif outcome == 'failed' then
-    put(run, PREFIX.header .. parentKey, table.concat({ STEP.failed, 0, 0, 0, '', '', map[MAP.startedAt], map[MAP.startedAt], integer(run.at), items,
-      map[MAP.retried] == RETRIED_MAP and items or nextItem, ok,
-      failed }, '|'))
+    putHeader(run, parentKey, { STEP.failed, 0, 0, 0, '', '', map[MAP.startedAt], map[MAP.startedAt], run.atText, items,
+      map[MAP.retried] == RETRIED_MAP and items or nextItem, ok, failed })
   else
-    put(run, PREFIX.header .. parentKey, table.concat({ STEP.mapRunning, items, nextItem, ok, failed, map[MAP.concurrency], map[MAP.tolerated], map[MAP.startedAt],
-      map[MAP.retried] == RETRIED_MAP and RETRIED_MAP or nil }, '|'))
+    putHeader(run, parentKey, { STEP.mapRunning, items, nextItem, ok, failed, map[MAP.concurrency], map[MAP.tolerated],
+      map[MAP.startedAt], map[MAP.retried] == RETRIED_MAP and RETRIED_MAP or nil })
   end
   return outcome, item
 end

@@ -27,6 +27,11 @@ describe('the Lua files', () => {
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 
+  test.each(files)('$name has functions of 40 lines and lines of 130 characters at most', ({ functions, text }) => {
+    expect(functions.filter(({ lines }) => lines > 40)).toEqual([]);
+    expect(text.split('\n').filter((line) => line.length > 130 && !line.startsWith('-- needs: '))).toEqual([]);
+  });
+
   test.each(files)('$name has no anonymous argument, header part or letter', ({ code }) => {
     const anonymous = [
       // Arguments by number.

@@ -10,6 +10,7 @@ const SHARED_FILES: readonly string[] = [
   'entry',
   'run',
   'step-header',
+  'hand-out',
   'how-runs-end',
   'cleanups',
   'when-runs-end',

@@ -1,16 +1,16 @@
--- needs: attempts, call, edges-and-groups, gathered-writes, parked-steps, run, settle-step, share-runs, step-header, taken-apart
+-- needs: attempts, call, edges-and-groups, gathered-writes, parked-steps, run, share-runs, step-header, taken-apart
 -- Gives a worker the right to one attempt, or the reason to leave the step.
--- Shared: runId, worker, wants input (1|0), group text
---         `group|join (y: any)|the group's start value|attemptMs|letters (w: the step has queuedMs; m: map items)`, step
---         keys to read, joined by ','
--- Own: step key (of a map item `map.item`), attemptId
--- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody asked for is
---        left out
+-- Shared: wantsInput: 1|0; group: `group|join|the group's start value|attemptMs|traits`; sources: step keys to read,
+--         joined by ','
+-- Own: key: of a map item `map.item`
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody
+--        asked for is left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
 local groupOf = takenApart(function(text)
   local number, join, start, attemptMs, letters = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
   return { field = PREFIX.counter .. number, any = join == JOIN.any, start = start, attemptMs = attemptMs,
-    hasQueuedTimer = find(letters, CLAIM_TRAIT.queuedLimit, 1, true) ~= nil, isOfItems = find(letters, CLAIM_TRAIT.ofItems, 1, true) ~= nil }
+    hasQueuedTimer = find(letters, CLAIM_TRAIT.queuedLimit, 1, true) ~= nil,
+    isOfItems = find(letters, CLAIM_TRAIT.ofItems, 1, true) ~= nil }
 end)
 
 LIST['claim'] = function(list, s)
@@ -38,63 +38,72 @@ end
 local function claimedText(run, fence, failures, crashes, first)
   local isFirst = fence == run.atText and first == fence and failures == '0' and crashes == '0'
   if isFirst and run.claimedText then return run.claimedText end
-  local text = 'claimed|' .. fence .. '|' .. nowText .. '|' .. run.createdText .. '|' .. failures .. '|' .. crashes .. '|' .. first
+  local text = 'claimed|' .. fence .. '|' .. nowText .. '|' .. run.createdText .. '|' .. failures .. '|' .. crashes
+    .. '|' .. first
   if isFirst then run.claimedText = text end
   return text
 end
 
-T['claim'] = function(list, o, run)
-  local id, due, group, worker = list.id, list.due, list.group, list.worker
-  local key, attemptId = O.key, O.attemptId
-  local parent = group.isOfItems and parentOf(key)
-  local hint = DUE.hint .. '|' .. key .. '|' .. id
-  if not run then
-    unschedule(due, hint)
-    return { 'refused', 'gone' }
+-- Refuses a claim and takes away the hint that led to it: no more is to be done by it.
+local function refuseForGood(list, key, reason)
+  unschedule(list.due, DUE.hint .. '|' .. key .. '|' .. list.id)
+  return { 'refused', reason }
+end
+
+-- Whether the step's group has fired, of an item whether its map has handed it out; else the refusal.
+local function refusalOfEarly(run, list, key, header)
+  local group = list.group
+  if group.isOfItems then
+    local map = headerOf(run, parentOf(key))
+    if not map or map[MAP.state] ~= STEP.mapRunning then return refuseForGood(list, key, 'settled') end
+    if tonumber(match(key, '%.(%d+)$')) >= tonumber(map[MAP.next]) then return { 'refused', 'not-due' } end
+  elseif not header and group.start ~= '0' and run.readyGroup ~= group then
+    if not hasFired(tonumber(stored(run, group.field)), group.any) then return { 'refused', 'not-due' } end
+    -- What is ready stays so: the others of the group need not ask again.
+    run.readyGroup = group
   end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+end
+
+-- Why a step cannot be claimed now; nil when it can.
+local function refusalOf(run, list, key, header)
+  if not isActive(run.status) then return refuseForGood(list, key, 'cancelled') end
+  if header then
+    local state = header[H.state]
+    if state == STEP.running then return { 'refused', 'leased' } end
+    if state ~= STEP.ready and state ~= STEP.parked then
+      return refuseForGood(list, key, state == STEP.backingOff and 'not-due' or 'settled')
+    end
+  end
+  local refusal = refusalOfEarly(run, list, key, header)
+  if refusal then return refusal end
+  if run.status == RUN.paused then
+    hold(run, key)
+    writeRun(run)
+    return refuseForGood(list, key, 'paused')
+  end
+end
+
+T['claim'] = function(list, o, run)
+  local key, attemptId, group = O.key, O.attemptId, list.group
+  if not run then return refuseForGood(list, key, 'gone') end
+  local header = headerOf(run, key)
   local fence, failures, crashes, first
-  if header and header[H.state] == STEP.running and header[H.attemptId] == attemptId then
+  if isRunningAs(header, attemptId) then
     -- A repeated call.
     fence, failures, crashes, first = header[H.fence], header[H.failures], header[H.crashes], header[H.firstAt]
   else
-    if not isActive(run.status) then
-      unschedule(due, hint)
-      return { 'refused', 'cancelled' }
-    end
-    if header and header[H.state] == STEP.running then return { 'refused', 'leased' } end
-    if header and header[H.state] ~= STEP.ready and header[H.state] ~= STEP.parked then
-      unschedule(due, hint)
-      return { 'refused', header[H.state] == STEP.backingOff and 'not-due' or 'settled' }
-    end
-    if parent then
-      local map = stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
-      if not map or map[MAP.state] ~= STEP.mapRunning then
-        unschedule(due, hint)
-        return { 'refused', 'settled' }
-      end
-      if tonumber(match(key, '%.(%d+)$')) >= tonumber(map[MAP.next]) then return { 'refused', 'not-due' } end
-    elseif not header and group.start ~= '0' and run.readyGroup ~= group then
-      if not hasFired(tonumber(stored(run, group.field)), group.any) then return { 'refused', 'not-due' } end
-      -- What is ready stays so: the others of the group need not ask again.
-      run.readyGroup = group
-    end
-    if run.status == RUN.paused then
-      hold(run, key)
-      writeRun(run)
-      unschedule(due, hint)
-      return { 'refused', 'paused' }
-    end
+    local refusal = refusalOf(run, list, key, header)
+    if refusal then return refusal end
     if header then unindexParked(run, key, header) end
-    fence, failures, crashes, first = startAttempt(run, key, attemptId, worker, header, group.attemptMs, key)
+    fence, failures, crashes, first = startAttempt(run, key, attemptId, list.worker, header, group.attemptMs, key)
     run.live = run.live + 1
     if run.status == RUN.pending then run.status = RUN.running end
     writeRun(run)
-    schedule(list.lease, id .. '|' .. key, LEASE_END_TEXT)
-    unschedule(due, hint)
-    if group.hasQueuedTimer then unschedule(due, DUE.queuedLimit .. '|' .. key .. '|' .. id) end
+    local due, member = list.due, '|' .. key .. '|' .. list.id
+    schedule(list.lease, list.id .. '|' .. key, LEASE_END_TEXT)
+    unschedule(due, DUE.hint .. member)
+    if group.hasQueuedTimer then unschedule(due, DUE.queuedLimit .. member) end
   end
   local text = claimedText(run, fence, failures, crashes, first) .. redoneIn(run, key)
-  return withValues({ text }, run, list, parent and stored(run, PREFIX.item .. key))
+  return withValues({ text }, run, list, group.isOfItems and stored(run, PREFIX.item .. key))
 end

@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, gathered-writes, parked-steps, run, step-header
+-- needs: attempts, call, cleanups, gathered-writes, hand-out, parked-steps, run, step-header
 -- Compensations and registered cleanups: what is made when a run ends without success, in reverse order, one at a time. Each
 -- attempt is claimed, leased and fenced like that of a step, under a key of its own: `3!2` is the third cleanup of step 3.
 
@@ -21,15 +21,14 @@ end
 local MOST_OF_A_STEP = 100
 
 -- Keeps a cleanup for the run's end. The same handler and input of the same step, from whichever attempt, are one.
--- Args: runId, step key, fence, attemptId, handler, input (JSON), digest of handler and input
+-- Args: use: the handler; input: JSON; digest: of both
 -- Reply: {'registered', number} | {'refused'} too many | {'rejected', reason}
 T['register-cleanup'] = function(tag, a)
   local id, key = A.runId, A.key
   local known = PREFIX.registered .. key
   local run = openRun(tag, id, PREFIX.header .. key, FIELD.cleanups, known)
   if not run then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+  local header = headerOf(run, key)
   if not holds(header, A.fence, A.attemptId) then return { 'rejected', 'superseded' } end
   local list, count = stored(run, known) or '', 0
   for digest, number in string.gmatch(list, '([^:,]+):(%d+)') do
@@ -39,28 +38,27 @@ T['register-cleanup'] = function(tag, a)
   if count >= MOST_OF_A_STEP then return { 'refused' } end
   local number = registerCleanup(run, key .. '|' .. A.use .. '|' .. A.input)
   put(run, known, list .. A.digest .. ':' .. number .. ',')
-  event(run, table.concat({ K.eventCleanupRegistered, run.atText, key .. '!' .. number, tonumber(header[H.failures]) + 1, A.fence,
-    A.attemptId, '', '{"use":"' .. A.use .. '"}' }, '|'))
+  recordEvent(run, { K.eventCleanupRegistered, run.atText, key .. '!' .. number, tonumber(header[H.failures]) + 1, A.fence,
+    A.attemptId, '', '{"use":"' .. A.use .. '"}' })
   writeRun(run)
   return { 'registered', number }
 end
 
 -- Gives a worker the right to one attempt of a cleanup.
--- Args: runId, key, attemptId, worker, attemptMs
--- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', run input, item, header and output of its step, how the run
---        ends (`c|error`)} | {'refused', gone|leased|settled|not-due}
+-- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', run input, item, header and output of its step, how
+--        the run ends (`c|error`)} | {'refused', gone|leased|settled|not-due}
 T['claim-cleanup'] = function(tag, a)
   local id, key, attemptId, worker = A.runId, A.key, A.attemptId, A.worker
   local stepKey = string.match(key, '^[^!]*')
-  local run = openRun(tag, id, PREFIX.header .. key, FIELD.cleanups, FIELD.ending, FIELD.input, PREFIX.item .. stepKey, PREFIX.header .. stepKey, PREFIX.output .. stepKey)
+  local run = openRun(tag, id, PREFIX.header .. key, FIELD.cleanups, FIELD.ending, FIELD.input, PREFIX.item .. stepKey,
+    PREFIX.header .. stepKey, PREFIX.output .. stepKey)
   local hint = DUE.hint .. '|' .. key .. '|' .. id
   if not run then
     unschedule(tag .. K.due, hint)
     return { 'refused', 'gone' }
   end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
-  if not (header and header[H.state] == STEP.running and header[H.attemptId] == attemptId) then
+  local header = headerOf(run, key)
+  if not isRunningAs(header, attemptId) then
     if not mayGoOn(run, key) then
       unschedule(tag .. K.due, hint)
       return { 'refused', 'settled' }
@@ -78,76 +76,106 @@ T['claim-cleanup'] = function(tag, a)
     unschedule(tag .. K.due, hint)
     header = parts(stored(run, PREFIX.header .. key))
   end
-  return { table.concat({ 'claimed', header[H.fence], nowText, run.createdText, header[H.failures], header[H.crashes], header[H.firstAt] }, '|') .. redoneIn(run, stepKey),
+  local claimed = table.concat({ 'claimed', header[H.fence], nowText, run.createdText, header[H.failures], header[H.crashes],
+    header[H.firstAt] }, '|') .. redoneIn(run, stepKey)
+  return { claimed,
     stored(run, FIELD.input) or '', stored(run, PREFIX.item .. stepKey) or '', stored(run, PREFIX.header .. stepKey) or '',
     stored(run, PREFIX.output .. stepKey) or '', stored(run, FIELD.ending) or '' }
 end
 
-local CLEANUP_EVENT = { [STEP.succeeded] = K.eventCleanupSucceeded, [STEP.failed] = K.eventCleanupFailed, [STEP.backingOff] = K.eventCleanupRetried,
+local CLEANUP_EVENT = {
+  [STEP.succeeded] = K.eventCleanupSucceeded, [STEP.failed] = K.eventCleanupFailed, [STEP.backingOff] = K.eventCleanupRetried,
   [STEP.ready] = K.eventCleanupReleased, [STEP.parked] = K.eventCleanupReleased }
 
--- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over or that cannot be made, whatever is left
--- of its header.
--- Args: runId, key, fence or '', attemptId, what becomes of it (S succeeded, F failed for good, B tried again, Y handed back
---       uncharged, P parked uncharged), data of the event (JSON; F and B: the error; Y and P: {"reason"}) or '', delayMs of B
---       and P
--- Reply: {'ended'} | {'rejected', reason}
-T['end-cleanup'] = function(tag, a)
-  local id, key, fence, attemptId = A.runId, A.key, A.fence, A.attemptId
-  local becomes, data, delay = A.becomes, A.data, A.delayMs
-  local run = openRun(tag, id, PREFIX.header .. key, FIELD.cleanups)
-  if not run then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
-  local forced = fence == ''
-  if forced then
-    if not mayGoOn(run, key) then return { 'rejected', 'settled' } end
-    header = header or { NO_HEADER }
-    local missing = { NO_HEADER, '0', '0', '', '', '', run.atText, run.atText, key }
-    for index = 1, #missing do header[index] = header[index] or missing[index] end
-    fence, attemptId = header[H.fence], header[H.attemptId]
-  elseif not mayGoOn(run, key) or not holds(header, fence, attemptId) then
-    if header and header[H.state] == becomes and header[H.fence] == fence and header[H.attemptId] == attemptId then return { 'ended' } end
-    event(run, table.concat({ K.eventCleanupRejected, run.atText, key, '', fence, attemptId, '',
-      cjson.encode({ reason = 'superseded', state = header and header[H.state] or 'none' }) }, '|'))
-    writeRun(run)
-    return { 'rejected', 'superseded' }
-  end
-  local running = header[H.state] == STEP.running
+-- The header of a cleanup that is ended whatever is left of it.
+local function wholeHeader(run, key, header)
+  header = header or { NO_HEADER }
+  local missing = { NO_HEADER, '0', '0', '', '', '', run.atText, run.atText, key }
+  for index = 1, #missing do header[index] = header[index] or missing[index] end
+  return header
+end
+
+local function rejectCleanup(run, key, header, attempt)
+  recordEvent(run, { K.eventCleanupRejected, run.atText, key, '', attempt.fence, attempt.id, '',
+    cjson.encode({ reason = 'superseded', state = header and header[H.state] or 'none' }) })
+  writeRun(run)
+  return { 'rejected', 'superseded' }
+end
+
+-- The header and, of an attempt under way, its event. `ending` says how it ends; its failures are counted here.
+local function putCleanupEnd(run, key, header, ending)
+  local becomes, isRunning = ending.becomes, header[H.state] == STEP.running
   local failures = tonumber(header[H.failures]) or 0
-  local attempt = running and integer(failures + 1) or ''
-  if running then run.live = run.live - 1 end
-  if running and (becomes == STEP.failed or becomes == STEP.backingOff) then failures = failures + 1 end
-  local reason = becomes == STEP.parked and cjson.decode(data).reason
-  local detail = becomes == STEP.backingOff and '|' .. integer(run.at + tonumber(delay)) or reason and '|' .. reason or ''
+  local attempt = isRunning and integer(failures + 1) or ''
+  if isRunning and (becomes == STEP.failed or becomes == STEP.backingOff) then failures = failures + 1 end
+  local detail = ending.reason
+  if becomes == STEP.backingOff then detail = integer(run.at + ending.delay) end
   -- As of a step: the time spent parked before the first charged attempt does not count against the retries.
-  local first = reason and failures == 0 and header[H.crashes] == '0' and '' or header[H.firstAt]
-  if forced then unindexParked(run, key, header) end
-  put(run, PREFIX.header .. key, table.concat({ becomes, failures, header[H.crashes], fence, attemptId, header[H.worker], first, header[H.startedAt],
-    run.atText }, '|') .. detail)
+  local first = ending.reason and failures == 0 and header[H.crashes] == '0' and '' or header[H.firstAt]
+  putHeader(run, key, { becomes, failures, header[H.crashes], header[H.fence], header[H.attemptId],
+    header[H.worker], first, header[H.startedAt], run.atText, detail })
+  local data = ending.data
   if becomes == STEP.failed or becomes == STEP.backingOff then put(run, PREFIX.output .. key, data) end
   if becomes == STEP.succeeded then remove(run, PREFIX.output .. key) end
-  local told = becomes == STEP.backingOff and '{"delayMs":' .. delay .. ',"error":' .. data .. '}' or data
-  event(run, table.concat({ CLEANUP_EVENT[becomes], run.atText, key, attempt, fence, attemptId, '', told }, '|'))
-  if running then endLease(run, header, key) end
-  for timer in string.gmatch(TIMERS.ofWaitingCleanup, '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
-  if becomes == STEP.backingOff then
-    schedule(tag .. K.due, DUE.backoff .. '|' .. key .. '|' .. id, now + tonumber(delay))
-  elseif becomes == STEP.ready then
-    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-  elseif becomes == STEP.parked then
-    event(run, table.concat({ K.eventCleanupParked, run.atText, key, '', '', '', '',
-      cjson.encode({ reason = reason, forMs = tonumber(delay) }) }, '|'))
-    schedule(tag .. K.due, DUE.parked .. '|' .. key .. '|' .. id, now + tonumber(delay))
+  if becomes == STEP.backingOff then data = '{"delayMs":' .. ending.delayText .. ',"error":' .. data .. '}' end
+  recordEvent(run, { CLEANUP_EVENT[becomes], run.atText, key, attempt, header[H.fence], header[H.attemptId], '', data })
+end
+
+-- The cleanup is made or has failed for good: the next one's turn, or the run's end.
+local function settleCleanup(run, key, becomes)
+  endTimer(run, DUE.totalLimit, key)
+  local cleanups = cleanupsOf(run)
+  cleanups.left = cleanups.left - 1
+  if becomes == STEP.failed then cleanups.failed = cleanups.failed + 1 end
+  nextCleanup(run, cleanups)
+end
+
+-- When it is tried again, if it is; else it has settled.
+local function goOnFromCleanup(run, key, ending)
+  if ending.becomes == STEP.backingOff then
+    startTimer(run, DUE.backoff, key, ending.delay)
+  elseif ending.becomes == STEP.ready then
+    sendStep(run, key)
+  elseif ending.becomes == STEP.parked then
+    recordEvent(run, { K.eventCleanupParked, run.atText, key, '', '', '', '',
+      cjson.encode({ reason = ending.reason, forMs = ending.delay }) })
+    startTimer(run, DUE.parked, key, ending.delay)
   else
-    unschedule(tag .. K.due, DUE.totalLimit .. '|' .. key .. '|' .. id)
-    if forced and running then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
-    local cleanups = cleanupsOf(run)
-    cleanups.left = cleanups.left - 1
-    if becomes == STEP.failed then cleanups.failed = cleanups.failed + 1 end
-    nextCleanup(run, cleanups)
+    settleCleanup(run, key, ending.becomes)
   end
+end
+
+-- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over or that cannot be made.
+-- Args: becomes: state, succeeded, failed (for good), backingOff (tried again), ready (handed back uncharged) or parked
+--       (uncharged); data of the event (JSON): of failed and backingOff the error, of ready and parked {"reason"}, else '';
+--       delayMs of backingOff and parked
+-- Reply: {'ended'} | {'rejected', reason}
+T['end-cleanup'] = function(tag, a)
+  local key, becomes = A.key, A.becomes
+  local run = openRun(tag, A.runId, PREFIX.header .. key, FIELD.cleanups)
+  if not run then return { 'rejected', 'gone' } end
+  local header, isForced = headerOf(run, key), A.fence == ''
+  if isForced then
+    if not mayGoOn(run, key) then return { 'rejected', 'settled' } end
+    header = wholeHeader(run, key, header)
+  elseif not mayGoOn(run, key) or not holds(header, A.fence, A.attemptId) then
+    local isOwn = isLastAttempt(header, A.fence, A.attemptId)
+    if isOwn and header[H.state] == becomes then return { 'ended' } end
+    return rejectCleanup(run, key, header, { fence = A.fence, id = A.attemptId })
+  end
+  local ending = { becomes = becomes, data = A.data, delayText = A.delayMs, delay = tonumber(A.delayMs),
+    reason = becomes == STEP.parked and cjson.decode(A.data).reason or nil }
+  if isForced then unindexParked(run, key, header) end
+  putCleanupEnd(run, key, header, ending)
+  if header[H.state] == STEP.running then
+    run.live = run.live - 1
+    endLease(run, header, key)
+    local isSettled = becomes == STEP.succeeded or becomes == STEP.failed
+    if isForced and isSettled then announce(K.channelAborts, run.id .. '|' .. key .. '|' .. header[H.attemptId]) end
+  end
+  endTimers(run, TIMERS.ofWaitingCleanup, key)
+  goOnFromCleanup(run, key, ending)
   writeRun(run)
-  if reason then indexParked(run, key, reason, tonumber(delay)) end
+  if ending.reason then indexParked(run, key, ending.reason, ending.delay) end
   return { 'ended' }
 end

@@ -1,16 +1,17 @@
--- needs: attempts, call, cleanups, edges-and-groups, gathered-writes, run, settle-step, share-runs, step-header, taken-apart, when-runs-end
+-- needs: attempts, call, cleanups, edges-and-groups, gathered-writes, hand-out, run, settle-step, share-runs, step-header, taken-apart, when-runs-end
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
--- Shared: runId, worker, letters (t: total timer; e: end step; i: wants input; c: compensated when the run does not succeed;
---         m: map items), the next item's attemptMs or '', edges (text), step keys to read, joined by ','
--- Own: step key (of a map item `map.item`), fence, attemptId, output, checkpoint (ts|seq|checksum|previous), attemptId to go
---      on with or ''
--- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody
---        asked for is left out
+-- Shared: traits: letters of the step; nextItemAttemptMs: of a map item or ''; edges: text; sources: step keys to read, joined
+--         by ','
+-- Own: key: of a map item `map.item`; checkpoint: `ts|seq|checksum|previous`; nextAttemptId: to go on with, or ''
+-- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what
+--        nobody asked for is left out
 --      | {'rejected', reason}
 local lettersOf = takenApart(function(text)
   local function has(letter) return find(text, letter, 1, true) ~= nil end
-  return { hasTotalTimer = has(COMMIT_TRAIT.totalLimit), isEndStep = has(COMMIT_TRAIT.endStep), wantsInput = has(COMMIT_TRAIT.wantsInput), isCompensated = has(COMMIT_TRAIT.compensated), isOfItems = has(COMMIT_TRAIT.ofItems) }
+  return { hasTotalTimer = has(COMMIT_TRAIT.totalLimit), isEndStep = has(COMMIT_TRAIT.endStep),
+    wantsInput = has(COMMIT_TRAIT.wantsInput), isCompensated = has(COMMIT_TRAIT.compensated),
+    isOfItems = has(COMMIT_TRAIT.ofItems) }
 end)
 
 LIST['commit'] = function(list, s)
@@ -36,25 +37,25 @@ end
 -- What a repeated commit claimed the first time: its reply was lost.
 local function findContinued(run, parent, edges, nextAttemptId)
   for index = 1, #edges do
-    local candidate = edges[index].key ~= '' and stored(run, PREFIX.header .. edges[index].key)
-    local header = candidate and parts(candidate)
-    if header and header[H.state] == STEP.running and header[H.attemptId] == nextAttemptId then return edges[index].key, header end
+    local header = edges[index].key ~= '' and headerOf(run, edges[index].key)
+    if isRunningAs(header, nextAttemptId) then return edges[index].key, header end
   end
   -- Which item of the map was claimed only its header tells. It is among the last that were handed out: the repeated
   -- call is seconds old at most, and no more items than run at once can have been claimed since.
-  local map = parent and stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
-  local handedOut = map and (map[MAP.state] == STEP.mapRunning and map[MAP.next] or map[MAP.state] == STEP.failed and map[FAILED_MAP.next])
+  local map = parent and headerOf(run, parent)
+  local mapState = map and map[MAP.state]
+  local handedOut = mapState == STEP.mapRunning and map[MAP.next] or mapState == STEP.failed and map[FAILED_MAP.next]
   local last = handedOut and tonumber(handedOut) - 1 or -1
   for item = last, math.max(0, last - 1000), -1 do
     local itemKey = parent .. '.' .. item
-    local candidate = stored(run, PREFIX.header .. itemKey)
-    local header = candidate and parts(candidate)
-    if header and header[H.state] == STEP.running and header[H.attemptId] == nextAttemptId then return itemKey, header end
+    local header = headerOf(run, itemKey)
+    if isRunningAs(header, nextAttemptId) then return itemKey, header end
   end
 end
 
 local function continued(run, list, key, fence, failures, crashes, first)
-  local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first .. redoneIn(run, key) }
+  local reply = { 'continued|' .. key .. '|' .. fence .. '|' .. nowText .. '|' .. failures .. '|' .. crashes .. '|' .. first
+    .. redoneIn(run, key) }
   local item = parentOf(key) and stored(run, PREFIX.item .. key)
   return withValues(reply, run, list, item)
 end
@@ -62,16 +63,18 @@ end
 -- A commit that finds its step not running as the caller's attempt: a repeated one, or one that comes too late.
 local function commitToOther(run, list, o, parent)
   local key, fence, attemptId, continueAs = O.key, O.fence, O.attemptId, O.nextAttemptId
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
-  if header and header[H.state] == STEP.succeeded and header[H.fence] == fence and header[H.attemptId] == attemptId then
+  local header = headerOf(run, key)
+  local isLast = isLastAttempt(header, fence, attemptId)
+  if isLast and header[H.state] == STEP.succeeded then
     if continueAs ~= '' then
       local nextKey, before = findContinued(run, parent, list.edges, continueAs)
-      if nextKey then return continued(run, list, nextKey, before[H.fence], before[H.failures], before[H.crashes], before[H.firstAt]) end
+      if nextKey then
+        return continued(run, list, nextKey, before[H.fence], before[H.failures], before[H.crashes], before[H.firstAt])
+      end
     end
     return { 'committed' }
   end
-  if header and header[H.state] == STEP.cancelled and header[H.reason] == 'map-settled' and header[H.fence] == fence and header[H.attemptId] == attemptId then
+  if isLast and header[H.state] == STEP.cancelled and header[H.reason] == 'map-settled' then
     return { 'rejected', 'map-settled' }
   end
   return rejectAttempt(run, key, header, fence, attemptId, 'superseded')
@@ -81,9 +84,57 @@ end
 -- fence, attempt and the head of its chain.
 local RUNNING = '^' .. STEP.running .. '(|([^|]*)|[^|]*|([^|]*)|([^|]*)|[^|]*|[^|]*|[^|]*)|([^|]*)|'
 
+-- The map has settled without this item: its attempt ends, its result is not used.
+local function cancelItem(run, o, begin, failures)
+  run.live = run.live - 1
+  put(run, PREFIX.header .. O.key, STEP.cancelled .. begin .. '|' .. run.atText .. '|map-settled')
+  recordEvent(run, { K.eventAttemptCancelled, run.atText, O.key, failures + 1, O.fence, O.attemptId })
+  return { 'rejected', 'map-settled' }
+end
+
+-- The step's checkpoint and its events. What the headers of a running and a succeeded step begin with is the same.
+local function putCheckpoint(run, list, o, begin, failures)
+  local at, key, letters = run.atText, O.key, list.letters
+  local attempt = failures == '0' and '1' or integer(failures + 1)
+  put(run, PREFIX.header .. key, STEP.succeeded .. begin .. '|' .. at .. '|' .. O.checkpoint)
+  put(run, PREFIX.output .. key, O.output)
+  event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. O.fence .. '|' .. O.attemptId)
+  event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
+  if letters.hasTotalTimer then unschedule(list.due, DUE.totalLimit .. '|' .. key .. '|' .. list.id) end
+  if letters.isCompensated then registerCleanup(run, key) end
+end
+
+-- Counts a committed item for its map. Returns the groups that fired, and the next item and its attemptMs when the worker
+-- goes on with that.
+local function settleItem(run, list, map, parent, mayContinue)
+  local outcome, nextItem = countItem(run, parent, map, true)
+  if outcome == 'succeeded' then return settleStep(run, list.edges, list.letters.isEndStep) end
+  if outcome == 'next' then
+    local itemKey = parent .. '.' .. nextItem
+    if mayContinue and list.nextItemAttemptMs ~= '' then return NONE, itemKey, list.nextItemAttemptMs end
+    sendStep(run, itemKey)
+  end
+  return NONE
+end
+
+-- Claims the step that the worker goes on with. `head`: the first step of its chain.
+local function goOnWith(run, list, o, head, nextKey, nextAttemptMs)
+  local fence, failures, crashes, first = startAttempt(run, nextKey, O.nextAttemptId, list.worker, nil, nextAttemptMs, head)
+  put(run, PREFIX.chain .. head, nextKey)
+  writeRun(run)
+  return continued(run, list, nextKey, fence, failures, crashes, first)
+end
+
+-- The worker does not go on with this run.
+local function endChain(run, head, key, reply)
+  finishWhenDone(run)
+  endLeaseOf(run, head, key)
+  writeRun(run)
+  return reply
+end
+
 T['commit'] = function(list, o, run)
-  local id, edges = list.id, list.edges
-  local key, fence, attemptId, continueAs = O.key, O.fence, O.attemptId, O.nextAttemptId
+  local key, fence, attemptId = O.key, O.fence, O.attemptId
   local parent = list.letters.isOfItems and parentOf(key)
   if not run then return { 'rejected', 'gone' } end
 
@@ -91,64 +142,30 @@ T['commit'] = function(list, o, run)
   local begin, failures, heldFence, heldAttempt, head
   if found then begin, failures, heldFence, heldAttempt, head = match(found, RUNNING) end
   if heldFence ~= fence or heldAttempt ~= attemptId then return commitToOther(run, list, o, parent) end
-  local map = parent and stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
+  local map = parent and headerOf(run, parent)
   if parent and (not map or map[MAP.state] ~= STEP.mapRunning) then
-    -- The map has settled without this item: its attempt ends, its result is not used.
-    run.live = run.live - 1
-    put(run, PREFIX.header .. key, STEP.cancelled .. begin .. '|' .. run.atText .. '|map-settled')
-    event(run, table.concat({ K.eventAttemptCancelled, run.atText, key, failures + 1, fence, attemptId }, '|'))
-    finishWhenDone(run)
-    endLeaseOf(run, head, key)
-    writeRun(run)
-    return { 'rejected', 'map-settled' }
+    return endChain(run, head, key, cancelItem(run, o, begin, failures))
   end
 
-  local at, attempt = run.atText, failures == '0' and '1' or integer(failures + 1)
-  -- What the headers of a running and a succeeded step begin with is the same.
-  put(run, PREFIX.header .. key, STEP.succeeded .. begin .. '|' .. at .. '|' .. O.checkpoint)
-  put(run, PREFIX.output .. key, O.output)
-  event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. fence .. '|' .. attemptId)
-  event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
-  if list.letters.hasTotalTimer then unschedule(list.due, DUE.totalLimit .. '|' .. key .. '|' .. id) end
-  if list.letters.isCompensated then registerCleanup(run, key) end
-
-  local mayContinue = continueAs ~= '' and (run.status == RUN.running or run.status == RUN.pending)
-  local nextKey, nextAttemptMs
-  local fired = {}
-  if not parent then
-    fired = settleStep(run, edges, list.letters.isEndStep)
+  putCheckpoint(run, list, o, begin, failures)
+  local mayContinue = O.nextAttemptId ~= '' and (run.status == RUN.running or run.status == RUN.pending)
+  local fired, nextKey, nextAttemptMs
+  if parent then
+    fired, nextKey, nextAttemptMs = settleItem(run, list, map, parent, mayContinue)
   else
-    local outcome, nextItem = countItem(run, parent, map, true)
-    if outcome == 'succeeded' then
-      fired = settleStep(run, edges, list.letters.isEndStep)
-    elseif outcome == 'next' then
-      local itemKey = parent .. '.' .. nextItem
-      if mayContinue and list.nextItemAttemptMs ~= '' then
-        nextKey, nextAttemptMs = itemKey, list.nextItemAttemptMs
-      else
-        send(run.tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. itemKey)
-      end
-    end
+    fired = settleStep(run, list.edges, list.letters.isEndStep)
   end
   if run.status ~= RUN.ending then
+    local lone = #fired == 1 and mayContinue and not nextKey and fired[1].clean and fired[1].edge
     -- Whether members of a group with a failed need run is the engine's decision: those go to the relay.
-    if #fired == 1 and mayContinue and not nextKey and fired[1].edge.key ~= '' and fired[1].clean then
-      nextKey, nextAttemptMs = fired[1].edge.key, fired[1].edge.attemptMs
-      announceReady(run, fired[1].edge.group)
+    if lone and lone.key ~= '' then
+      nextKey, nextAttemptMs = lone.key, lone.attemptMs
+      announceReady(run, lone.group)
     else
       sendFired(run, fired)
     end
   end
-
-  if nextKey then
-    local nextFence, failures, crashes, first = startAttempt(run, nextKey, continueAs, list.worker, nil, nextAttemptMs, head)
-    put(run, PREFIX.chain .. head, nextKey)
-    writeRun(run)
-    return continued(run, list, nextKey, nextFence, failures, crashes, first)
-  end
+  if nextKey then return goOnWith(run, list, o, head, nextKey, nextAttemptMs) end
   run.live = run.live - 1
-  finishWhenDone(run)
-  endLeaseOf(run, head, key)
-  writeRun(run)
-  return { 'committed' }
+  return endChain(run, head, key, { 'committed' })
 end

@@ -1,7 +1,7 @@
 -- needs: call, gathered-writes
 -- The relay's side of the outbox.
 
--- Args: stream entry ids, count; then count × (timer letter, step key, runId, in ms). Acknowledges the entries and keeps
+-- Args: stream entry ids; then timers. Acknowledges the entries and keeps
 -- what has been handed to BullMQ in the due index, so that a lost hint is handed out again. A timer that is there stays.
 T['dispatched'] = function(tag, a, count)
   local acknowledged = tonumber(A.entryCount)
@@ -13,8 +13,8 @@ T['dispatched'] = function(tag, a, count)
       -- The entry may be a repeated one: the time limits of a step that has begun or settled are not set again.
       -- A run that somebody has overwritten must not keep the others from being acknowledged.
       local header = redis.pcall('HGET', tag .. K.run .. id, PREFIX.header .. key)
-      wanted = type(header) ~= 'table'
-        and (not header or string.find(letter == DUE.queuedLimit and STATES.queued or STATES.unsettled, string.sub(header, 1, 1), 1, true))
+      local states = letter == DUE.queuedLimit and STATES.queued or STATES.unsettled
+      wanted = type(header) ~= 'table' and (not header or find(states, sub(header, 1, 1), 1, true))
     end
     if wanted then
       add[#add + 1] = integer(now + tonumber(E.inMs))
@@ -44,7 +44,7 @@ T['refuse-definition'] = function(tag, a)
 end
 
 -- Puts ready steps back into the outbox (a worker that has no slot for them, a hint that was lost).
--- Args: count × (runId, definitionHash, step key)
+-- Args: the steps
 T['hand-back'] = function(tag, a, count)
   for index = 0, count - 1, #E do
     send(tag, OUTBOX.step .. '|' .. E.runId .. '|' .. E.definitionHash .. '|' .. E.key)

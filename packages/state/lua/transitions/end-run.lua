@@ -8,7 +8,7 @@ local function cancelReply(run, what)
   return { what, run.status, integer(at and run.created + at or now), seq or '', outcome }
 end
 
--- Args: runId, reason (JSON data of the event).
+-- Args: reason: JSON, the event's data
 -- Reply: {'cancelling'|'ended'|'already-cancelling', status, when the cancellation that took effect came or now, the seq of
 -- its event or '', status that the run ends with} | {'gone'}
 T['cancel-run'] = function(tag, a)
@@ -17,14 +17,14 @@ T['cancel-run'] = function(tag, a)
   if isTerminal(run.status) then return cancelReply(run, 'ended') end
   if run.status == RUN.ending then return cancelReply(run, 'already-cancelling') end
   put(run, FIELD.cancellation, integer(run.at) .. '|' .. integer(call('LLEN', tag .. K.history .. run.id)))
-  event(run, K.eventCancelRequested .. '|' .. integer(run.at) .. '||||||' .. A.reason)
+  event(run, K.eventCancelRequested .. '|' .. run.atText .. '||||||' .. A.reason)
   beginEnding(run, ENDING.cancelled, A.reason)
   finishWhenDone(run)
   writeRun(run)
   return cancelReply(run, 'cancelling')
 end
 
--- The run's own time limit. Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
+-- The run's own time limit. Reply: {'ending'} | {'ended'}
 T['time-out-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   unschedule(tag .. K.due, DUE.runLimit .. '||' .. A.runId)
@@ -37,7 +37,7 @@ end
 
 -- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Cleanups are none of its business,
 -- or asking again would undo what the first call began: one that cannot be made is failed with `end-cleanup`.
--- Args: runId, error (JSON). Reply: {'ending'} | {'ended'}
+-- Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run or isTerminal(run.status) or run.status == RUN.ending then return { 'ended' } end
@@ -47,7 +47,8 @@ T['fail-run'] = function(tag, a)
   return { 'ending' }
 end
 
--- The run's end when its output is an expression. Args: runId, S|F, output or error (JSON). Reply: {'finished'} | {'refused'}
+-- The run's end when its output is an expression. Args: outcome: succeeded or failed; result: output or error (JSON)
+-- Reply: {'finished'} | {'refused'}
 T['finish-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run or not isActive(run.status) or run.endPending ~= 0 or run.live > 0 then return { 'refused' } end

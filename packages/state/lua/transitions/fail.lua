@@ -1,4 +1,6 @@
--- needs: attempts, call, edges-and-groups, gathered-writes, how-runs-end, parked-steps, run, settle-step, step-header, when-runs-end
+-- needs: attempts, call, edges-and-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, when-runs-end
+-- Attempts that did not succeed, and steps that the scheduler ends.
+
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so
 -- that the step has ended the process that it had to itself. The last twenty.
 local function addLoss(run, key, worker, alone)
@@ -8,106 +10,144 @@ local function addLoss(run, key, worker, alone)
   put(run, PREFIX.losses .. key, table.concat(names, ',', math.max(1, #names - 19)))
 end
 
--- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good.
--- Args: runId, step key, fence and attemptId (or '' and the states, '-' for none
---       yet, in which the scheduler ends the step), event (attempt-failed or attempt-timed-out code), error (JSON), delayMs or ''
---       for a final failure, failFast (1|0), end step (1|0), total timer (1|0), parent key or '', run error (JSON),
---       final state (F failed, Q quarantined), edges of a failure (text); map items: edges of a success, too,
---       because a tolerated failure can be what completes the map; whether a lost attempt had a process to itself (1|0);
---       opening or ''
+local function openFailing(tag, a)
+  local run = newRun(tag, A.runId)
+  want(run, PREFIX.header .. A.key)
+  if A.parent ~= '' then want(run, PREFIX.header .. A.parent) end
+  wantEdges(run, edgesOf(A.edges))
+  return readRun(run)
+end
+
+-- Why the scheduler may not end the step; nil when it may.
+local function refusalOfForced(run, a, header)
+  if not isActive(run.status) and run.status ~= RUN.ending then return { 'rejected', 'ended' } end
+  if not isOfOpening(run, A.opening) then return { 'rejected', 'reopened' } end
+  local state = header and header[H.state] or NO_HEADER
+  if not find(A.attemptIdOrStates, state, 1, true) then return { 'rejected', 'settled' } end
+end
+
+-- Of a call that does not hold the attempt: the answer of one that is repeated, or the refusal. Nil when it holds it.
+local function answerOfOther(run, a, header)
+  local fence, attemptId = A.fence, A.attemptIdOrStates
+  if holds(header, fence, attemptId) then return nil end
+  if isLastAttempt(header, fence, attemptId) then
+    local state = header[H.state]
+    if state == STEP.backingOff then return { 'retry', integer(run.created + tonumber(header[H.dueAt])) } end
+    if state == STEP.failed or state == STEP.quarantined then return { 'failed' } end
+    if state == STEP.cancelled then return { 'cancelled' } end
+  end
+  return rejectAttempt(run, A.key, header, fence, attemptId, 'superseded')
+end
+
+-- The attempt under way ends: what it counts as, and its event.
+local function endFailedAttempt(run, a, step)
+  local header, key = step.header, A.key
+  if A.event == K.eventAttemptLost then
+    step.crashes = step.crashes + 1
+    addLoss(run, key, header[H.worker], A.wasAlone == '1')
+  else
+    step.failures = step.failures + 1
+  end
+  run.live = run.live - 1
+  recordEvent(run, { A.event, run.atText, key, tonumber(header[H.failures]) + 1, header[H.fence], header[H.attemptId], '',
+    A.error })
+  if A.fence == '' then announce(K.channelAborts, run.id .. '|' .. key .. '|' .. header[H.attemptId]) end
+end
+
+-- `detail` is the last part, where the state has one.
+local function putFailure(run, key, step, state, detail)
+  local header = step.header
+  putHeader(run, key, { state, step.failures, step.crashes, header[H.fence], header[H.attemptId],
+    header[H.worker], header[H.firstAt], header[H.startedAt], run.atText, detail })
+end
+
+local function scheduleRetry(run, a, step)
+  local key, delay = A.key, A.delayMs
+  local at = run.at + tonumber(delay)
+  putFailure(run, key, step, STEP.backingOff, integer(at))
+  recordEvent(run, { K.eventRetryScheduled, run.atText, key, step.failures + 1, '', '', '', '{"delayMs":' .. delay .. '}' })
+  startTimer(run, DUE.backoff, key, tonumber(delay))
+  return { 'retry', integer(run.created + at) }
+end
+
+-- The map has failed by this item.
+local function failMap(run, a, parent)
+  put(run, PREFIX.output .. parent, A.runError)
+  event(run, K.eventStepFailed .. '|' .. run.atText .. '|' .. parent .. '|||||' .. A.runError)
+  keepDeadLetter(run, parent)
+  failRun(run, A.failFast, A.runError)
+  announce(K.channelAborts, run.id .. '|' .. parent .. '.|')
+end
+
+-- Counts a failed item for its map. Returns the edges of a map that has settled by it.
+local function settleFailedItem(run, a, parent)
+  local map = headerOf(run, parent)
+  if not map or map[MAP.state] ~= STEP.mapRunning then return nil end
+  local outcome, nextItem = countItem(run, parent, map, false)
+  if outcome == 'next' then sendStep(run, parent .. '.' .. nextItem) end
+  if outcome == 'succeeded' then return A.successEdges end
+  if outcome ~= 'failed' then return nil end
+  failMap(run, a, parent)
+  return A.edges
+end
+
+local function failForGood(run, a, step)
+  local key, parent = A.key, A.parent
+  putFailure(run, key, step, A.finalState)
+  local isQuarantined = A.finalState == STEP.quarantined
+  recordEvent(run, { isQuarantined and K.eventStepQuarantined or K.eventStepFailed, run.atText, key, '', '', '', '', A.error })
+  if A.hasTotalLimit == '1' then endTimer(run, DUE.totalLimit, key) end
+  if not step.running then
+    endTimers(run, TIMERS.ofWaitingStep, key)
+    unindexParked(run, key, step.header)
+  end
+  local settles = A.edges
+  if parent ~= '' then
+    settles = settleFailedItem(run, a, parent)
+  else
+    keepDeadLetter(run, key)
+    failRun(run, A.failFast, A.runError)
+  end
+  if settles then
+    local fired = settleStep(run, edgesOf(settles), A.isEndStep == '1')
+    if run.status ~= RUN.ending then sendFired(run, fired) end
+  end
+  return { 'failed' }
+end
+
+-- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good. Without a fence the
+-- scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
+-- Args: attemptIdOrStates: without a fence the states, as one text, in which the step may be ended; event: attempt-failed,
+--       attempt-timed-out or attempt-lost (code); error, runError: JSON; delayMs: '' for a final failure; failFast, isEndStep,
+--       hasTotalLimit, wasAlone (a lost attempt had a process to itself): 1|0; parent: of a map item; edges: of a failure;
+--       successEdges: of a map item, because a tolerated failure can be what completes the map
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
-  local id, key, fence, attemptId = A.runId, A.key, A.fence, A.attemptIdOrStates
-  local delay, parent, edges = A.delayMs, A.parent, A.edges
-  local run = newRun(tag, id)
-  want(run, PREFIX.header .. key)
-  if parent ~= '' then want(run, PREFIX.header .. parent) end
-  wantEdges(run, edgesOf(edges))
-  if not readRun(run) then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
-  -- Without a fence the scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
-  local forced = fence == ''
-  local running = header and header[H.state] == STEP.running
-  if forced then
-    if not isActive(run.status) and run.status ~= RUN.ending then return { 'rejected', 'ended' } end
-    if not isOfOpening(run, A.opening) then return { 'rejected', 'reopened' } end
-    if not string.find(attemptId, header and header[H.state] or NO_HEADER, 1, true) then return { 'rejected', 'settled' } end
-    header = header or { NO_HEADER, '0', '0', '', '', '', integer(run.at), integer(run.at) }
-    fence, attemptId = header[H.fence], header[H.attemptId]
-  elseif header and header[H.fence] == fence and header[H.attemptId] == attemptId then
-    if header[H.state] == STEP.backingOff then return { 'retry', integer(run.created + tonumber(header[H.dueAt])) } end
-    if header[H.state] == STEP.failed or header[H.state] == STEP.quarantined then return { 'failed' } end
-    if header[H.state] == STEP.cancelled then return { 'cancelled' } end
-  end
-  if not forced and not holds(header, fence, attemptId) then return rejectAttempt(run, key, header, fence, attemptId, 'superseded') end
+  local key = A.key
+  local run = openFailing(tag, a)
+  if not run then return { 'rejected', 'gone' } end
+  local header = headerOf(run, key)
+  local answer
+  if A.fence == '' then answer = refusalOfForced(run, a, header) else answer = answerOfOther(run, a, header) end
+  if answer then return answer end
+  header = header or { NO_HEADER, '0', '0', '', '', '', run.atText, run.atText }
 
-  local failures, crashes = tonumber(header[H.failures]), tonumber(header[H.crashes])
-  if running then
-    if A.event == K.eventAttemptLost then
-      crashes = crashes + 1
-      addLoss(run, key, header[H.worker], A.wasAlone == '1')
-    else
-      failures = failures + 1
-    end
-    run.live = run.live - 1
-    event(run, table.concat({ A.event, integer(run.at), key, tonumber(header[H.failures]) + 1, fence, attemptId, '', A.error }, '|'))
-    if forced then announce(K.channelAborts, id .. '|' .. key .. '|' .. attemptId) end
-  end
-  local tail = { crashes, fence, attemptId, header[H.worker], header[H.firstAt], header[H.startedAt], integer(run.at) }
-  local function headerOf(state, extra)
-    return state .. '|' .. failures .. '|' .. table.concat(tail, '|') .. (extra and '|' .. extra or '')
-  end
+  local step = { header = header, running = header[H.state] == STEP.running,
+    failures = tonumber(header[H.failures]), crashes = tonumber(header[H.crashes]) }
+  if step.running then endFailedAttempt(run, a, step) end
   put(run, PREFIX.output .. key, A.error)
   local reply
   if not isActive(run.status) then
     -- The run is ending: no retry, and the failure is not what ends it.
-    put(run, PREFIX.header .. key, headerOf(STEP.cancelled, 'run-ending'))
+    putFailure(run, key, step, STEP.cancelled, 'run-ending')
     reply = { 'cancelled' }
-  elseif delay ~= '' then
-    local at = run.at + tonumber(delay)
-    put(run, PREFIX.header .. key, headerOf(STEP.backingOff, integer(at)))
-    event(run, K.eventRetryScheduled .. '|' .. integer(run.at) .. '|' .. key .. '|' .. (failures + 1) .. '||||{"delayMs":' .. delay .. '}')
-    schedule(tag .. K.due, DUE.backoff .. '|' .. key .. '|' .. id, now + tonumber(delay))
-    reply = { 'retry', integer(run.created + at) }
+  elseif A.delayMs ~= '' then
+    reply = scheduleRetry(run, a, step)
   else
-    reply = { 'failed' }
-    put(run, PREFIX.header .. key, headerOf(A.finalState))
-    event(run, (A.finalState == STEP.quarantined and K.eventStepQuarantined or K.eventStepFailed)
-      .. '|' .. integer(run.at) .. '|' .. key .. '|||||' .. A.error)
-    if A.hasTotalLimit == '1' then unschedule(tag .. K.due, DUE.totalLimit .. '|' .. key .. '|' .. id) end
-    if not running then
-      for timer in string.gmatch(TIMERS.ofWaitingStep, '.') do unschedule(tag .. K.due, timer .. '|' .. key .. '|' .. id) end
-      unindexParked(run, key, header)
-    end
-    local settles = parent == '' and edges
-    if parent ~= '' then
-      local map = stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
-      if map and map[MAP.state] == STEP.mapRunning then
-        local outcome, nextItem = countItem(run, parent, map, false)
-        if outcome == 'next' then send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. parent .. '.' .. nextItem) end
-        if outcome == 'failed' then
-          put(run, PREFIX.output .. parent, A.runError)
-          event(run, K.eventStepFailed .. '|' .. integer(run.at) .. '|' .. parent .. '|||||' .. A.runError)
-          keepDeadLetter(run, parent)
-          failRun(run, A.failFast, A.runError)
-          announce(K.channelAborts, id .. '|' .. parent .. '.|')
-          settles = edges
-        elseif outcome == 'succeeded' then
-          settles = A.successEdges
-        end
-      end
-    else
-      keepDeadLetter(run, key)
-      failRun(run, A.failFast, A.runError)
-    end
-    if settles then
-      local fired = settleStep(run, edgesOf(settles), A.isEndStep == '1')
-      if run.status ~= RUN.ending then sendFired(run, fired) end
-    end
+    reply = failForGood(run, a, step)
   end
   finishWhenDone(run)
-  if running then endLease(run, header, key) end
+  if step.running then endLease(run, header, key) end
   writeRun(run)
   return reply
 end

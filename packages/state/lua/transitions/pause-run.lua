@@ -1,14 +1,14 @@
--- needs: call, gathered-writes, run
+-- needs: call, gathered-writes, hand-out, run
 -- A paused run starts no step; what it holds back is sent when it is resumed.
 
--- Args: runId. Reply: {'paused'} | {'refused', status} | {'gone'}
+-- Reply: {'paused'} | {'refused', status} | {'gone'}
 T['pause-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run then return { 'gone' } end
   if run.status == RUN.paused then return { 'paused' } end
   if run.status ~= RUN.pending and run.status ~= RUN.running then return { 'refused', run.status } end
   run.status = RUN.paused
-  event(run, K.eventRunPaused .. '|' .. integer(run.at))
+  event(run, K.eventRunPaused .. '|' .. run.atText)
   writeRun(run)
   return { 'paused' }
 end
@@ -19,12 +19,12 @@ local HELD_A_SLICE = 500
 local function sendHeld(run)
   local key = run.tag .. K.paused .. run.id
   local held = call('SPOP', key, HELD_A_SLICE)
-  for index = 1, #held do send(run.tag, OUTBOX.step .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. held[index]) end
+  for index = 1, #held do sendStep(run, held[index]) end
   if #held < HELD_A_SLICE then return 0 end
   return call('SCARD', key)
 end
 
--- Args: runId. What one slice leaves the relay sends. Reply: {'resumed'} | {'refused', status} | {'gone'}
+-- What one slice leaves the relay sends. Reply: {'resumed'} | {'refused', status} | {'gone'}
 T['resume-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run then return { 'gone' } end
@@ -35,13 +35,13 @@ T['resume-run'] = function(tag, a)
   -- Nothing has been written yet: a damaged key fails here.
   call('SCARD', tag .. K.paused .. run.id)
   run.status = RUN.running
-  event(run, K.eventRunResumed .. '|' .. integer(run.at))
+  event(run, K.eventRunResumed .. '|' .. run.atText)
   writeRun(run)
   if sendHeld(run) > 0 then send(tag, OUTBOX.heldSteps .. '|' .. run.id .. '|' .. definitionOf(run)) end
   return { 'resumed' }
 end
 
--- The next slice of the steps of a resumed run. Args: runId. Reply: {how many are left}; one that was paused again keeps them.
+-- The next slice of the steps of a resumed run. Reply: {how many are left}; one that was paused again keeps them.
 T['send-held'] = function(tag, a)
   local run = openRun(tag, A.runId, FIELD.definition)
   if not run or (run.status ~= RUN.pending and run.status ~= RUN.running) then return { '0' } end

@@ -2,18 +2,19 @@
 -- What is left of a run that has ended, or is gone, is taken away.
 
 -- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
--- Args: runId, step keys…
+-- Args: then step keys
 T['sweep-run'] = function(tag, a, count)
   local run = openRun(tag, A.runId)
   if run and not isTerminal(run.status) then return { 'refused' } end
   for index = #A, count - 1 do
-    for timer in string.gmatch(TIMERS.ofStep, '.') do unschedule(tag .. K.due, timer .. '|' .. ARGV[a + index] .. '|' .. A.runId) end
+    local member = '|' .. ARGV[a + index] .. '|' .. A.runId
+    for kind in string.gmatch(TIMERS.ofStep, '.') do unschedule(tag .. K.due, kind .. member) end
   end
   call('DEL', tag .. K.paused .. A.runId)
   return { 'swept' }
 end
 
--- Args: runId. Reply: {'pruned'} | {'refused'}
+-- Reply: {'pruned'} | {'refused'}
 T['prune-run'] = function(tag, a)
   local id = A.runId
   local key = tag .. K.run .. id

@@ -1,16 +1,15 @@
--- needs: attempts, call, gathered-writes, parked-steps, run, step-header, when-runs-end
+-- needs: attempts, call, hand-out, parked-steps, run, step-header, when-runs-end
 -- Attempts that end without being charged: handed back to the fleet, or parked until a time.
 
 -- Ends the attempt that the caller holds. `waiting` is what the step becomes when its run goes on: Y ready again, P parked.
 -- Returns the reply, or nil, the run and its header's parts: the caller then hands the step on with `leaveAttempt`.
 local function openHeld(tag, a, waiting)
   local id, key, fence, attemptId = A.runId, A.key, A.fence, A.attemptId
-  local parent = string.match(key, '^(%d+)%.')
+  local parent = parentOf(key)
   local run = openRun(tag, id, PREFIX.header .. key, parent and PREFIX.header .. parent or FIELD.meta)
   if not run then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
-  if header and header[H.fence] == fence and header[H.attemptId] == attemptId then
+  local header = headerOf(run, key)
+  if isLastAttempt(header, fence, attemptId) then
     if header[H.state] == waiting then return { waiting == STEP.parked and 'parked' or 'released' } end
     if header[H.state] == STEP.cancelled then return { 'cancelled' } end
   end
@@ -21,28 +20,28 @@ end
 -- Returns whether the step waits now; false when it was cancelled, because its run ends or its map has settled without it.
 local function leaveAttempt(run, a, header, waiting, detail)
   local key, fence, attemptId = A.key, A.fence, A.attemptId
-  local parent = string.match(key, '^(%d+)%.')
+  local parent = parentOf(key)
   run.live = run.live - 1
   -- An item of a map that has settled without it is not made again.
   local mapSettled = parent and string.sub(stored(run, PREFIX.header .. parent) or NO_HEADER, 1, 1) ~= STEP.mapRunning
   local again = isActive(run.status) and not mapSettled
   -- The time that a step spends parked before its first charged attempt does not count against its retries.
-  local first = again and waiting == STEP.parked and header[H.failures] == '0' and header[H.crashes] == '0' and '' or header[H.firstAt]
-  put(run, PREFIX.header .. key, table.concat({ again and waiting or STEP.cancelled, header[H.failures], header[H.crashes], fence, attemptId, header[H.worker], first,
-    header[H.startedAt], integer(run.at), again and detail or mapSettled and 'map-settled' or 'run-ending' }, '|'))
-  event(run, table.concat({ K.eventAttemptCancelled, integer(run.at), key, tonumber(header[H.failures]) + 1, fence, attemptId, '',
-    cjson.encode({ reason = A.reason }) }, '|'))
+  local isCharged = header[H.failures] ~= '0' or header[H.crashes] ~= '0'
+  local first = again and waiting == STEP.parked and not isCharged and '' or header[H.firstAt]
+  putHeader(run, key, { again and waiting or STEP.cancelled, header[H.failures], header[H.crashes], fence, attemptId,
+    header[H.worker], first, header[H.startedAt], run.atText, again and detail or mapSettled and 'map-settled' or 'run-ending' })
+  recordEvent(run, { K.eventAttemptCancelled, run.atText, key, tonumber(header[H.failures]) + 1, fence, attemptId, '',
+    cjson.encode({ reason = A.reason }) })
   return again
 end
 
 -- Hands a claimed attempt back without charging it: the worker drains or cannot make it.
--- Args: runId, step key, fence, attemptId, reason
 -- Reply: {'released'} | {'cancelled'} | {'rejected', reason}
 T['release'] = function(tag, a)
   local reply, run, header = openHeld(tag, a, STEP.ready)
   if reply then return reply end
   local again = leaveAttempt(run, a, header, STEP.ready, '')
-  if again then send(tag, OUTBOX.step .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. A.key) end
+  if again then sendStep(run, A.key) end
   finishWhenDone(run)
   endLease(run, header, A.key)
   writeRun(run)
@@ -50,7 +49,7 @@ T['release'] = function(tag, a)
 end
 
 -- Parks the step of a claimed attempt without charging it: what it needs cannot be had before a time.
--- Args: runId, step key, fence, attemptId, reason (letters, digits, `-`, `.`, `:`, `_`), again in ms
+-- Args: reason: letters, digits, `-`, `.`, `:`, `_`
 -- Reply: {'parked'} | {'cancelled'} | {'rejected', reason}
 T['park-attempt'] = function(tag, a)
   local key, reason, forMs = A.key, A.reason, tonumber(A.againInMs)
@@ -58,9 +57,9 @@ T['park-attempt'] = function(tag, a)
   if reply then return reply end
   local again = leaveAttempt(run, a, header, STEP.parked, reason)
   if again then
-    event(run, table.concat({ K.eventStepParked, integer(run.at), key, '', '', '', '',
-      cjson.encode({ reason = reason, forMs = forMs }) }, '|'))
-    schedule(tag .. K.due, DUE.parked .. '|' .. key .. '|' .. run.id, now + forMs)
+    recordEvent(run, { K.eventStepParked, run.atText, key, '', '', '', '',
+      cjson.encode({ reason = reason, forMs = forMs }) })
+    startTimer(run, DUE.parked, key, forMs)
   end
   finishWhenDone(run)
   endLease(run, header, key)

@@ -1,7 +1,7 @@
 -- needs: call, gathered-writes
 -- A worker's lease: one renewal for all its attempts in this partition.
 
--- Args: worker, cancels seen until (score). Reply: {now, run ids that are ending since then…}
+-- Args: endingSince: score of the last cancellation that the worker knows. Reply: {now, run ids that are ending since then…}
 T['renew'] = function(tag, a)
   schedule(tag .. K.workers, A.worker, LEASE_END_TEXT)
   -- Workers that ended without leaving.
@@ -12,7 +12,7 @@ T['renew'] = function(tag, a)
   return reply
 end
 
--- A clean exit: nothing is held any more. Args: worker.
+-- A clean exit: nothing is held any more.
 T['leave'] = function(tag, a)
   unschedule(tag .. K.workers, A.worker)
   return { 'left' }

@@ -1,4 +1,4 @@
--- needs: call, cleanups, gathered-writes, run, when-runs-end
+-- needs: call, cleanups, gathered-writes, hand-out, run, when-runs-end
 -- A run that ended and is to go on. It is reopened in slices: while its status is `a` nothing of it starts, and the relay
 -- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
 
@@ -25,8 +25,8 @@ local function areDeadLetters(tag, run, selection)
   return true
 end
 
--- Args: runId, the opening whose end the caller has seen or '', selection (JSON), data of the event (JSON) without its
---       opening's number, whether the selected steps must be dead letters (1 or '').
+-- Args: seenOpening: whose end the caller has seen, or ''; selection: JSON; data: of the event, JSON without the opening's
+--       number; mustBeDead: the selected steps must be dead letters (1 or '')
 -- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'refused', 'discarded'} | {'gone'}
 T['retry-run'] = function(tag, a)
   local run = openRun(tag, A.runId, FIELD.opening, FIELD.cleanups)
@@ -44,7 +44,7 @@ T['retry-run'] = function(tag, a)
   put(run, FIELD.opening, integer(opening) .. '|' .. integer(undone) .. '|' .. A.selection)
   -- What has been undone is not undone again, should the run be cancelled now.
   for field in string.gmatch(FIELDS.ofEndedRun, '.') do remove(run, field) end
-  event(run, K.eventRunRetried .. '|' .. integer(run.at) .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')
+  event(run, K.eventRunRetried .. '|' .. run.atText .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')
   unschedule(tag .. K.ended, run.id)
   unschedule(tag .. K.dead, run.id)
   schedule(tag .. K.active, run.id, run.created)
@@ -57,16 +57,14 @@ end
 local function isReopening(run, opening) return run and run.status == RUN.reopening and (openingOf(run)) == tonumber(opening) end
 
 -- One slice: takes fields and timers away and sets others. The caller keeps it small.
--- Args: runId, opening, count of step keys, step keys whose timers end…, count of fields, fields to take away…, fields and
---       values to set…. Reply: {'reset'} | {'refused'}
+-- Args: then the step keys whose timers end, the count of fields, the fields to take away, and fields and values to set
+-- Reply: {'reset'} | {'refused'}
 T['reset-steps'] = function(tag, a, count)
   local run = openRun(tag, A.runId, FIELD.opening)
   if not isReopening(run, A.opening) then return { 'refused' } end
   local index = a + #A
   for key = index, index + tonumber(A.keyCount) - 1 do
-    for timer in string.gmatch(TIMERS.ofStep, '.') do
-      unschedule(tag .. K.due, timer .. '|' .. ARGV[key] .. '|' .. run.id)
-    end
+    endTimers(run, TIMERS.ofStep, ARGV[key])
   end
   index = index + tonumber(A.keyCount)
   local last = index + tonumber(ARGV[index])
@@ -83,7 +81,7 @@ T['reset-steps'] = function(tag, a, count)
 end
 
 -- Lets a run whose steps have been reset run again.
--- Args: runId, opening, end steps that have not settled, error of a step that stays failed (JSON) or '', timeoutMs or ''
+-- Args: endSteps: that have not settled; failure: of a step that stays failed (JSON) or ''; timeoutMs: or ''
 -- Reply: {'reopened'} | {'refused'}
 T['reopen-run'] = function(tag, a)
   local run = openRun(tag, A.runId, FIELD.opening)

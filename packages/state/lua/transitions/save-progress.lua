@@ -4,14 +4,13 @@
 -- `seq|checksum`: one that stands in its place is not it, however good its own checksum.
 local KEPT = 3
 
--- Args: runId, step key, fence, attemptId, state (JSON), checkpoint (ts|seq|checksum|previous)
+-- Args: state: JSON; checkpoint: `ts|seq|checksum|previous`
 -- Reply: {'saved'} | {'rejected', gone|superseded|not-next}
 T['save-progress'] = function(tag, a)
   local id, key, fence = A.runId, A.key, A.fence
   local run = openRun(tag, id, PREFIX.header .. key, PREFIX.progress .. key)
   if not run then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+  local header = headerOf(run, key)
   if not holds(header, fence, A.attemptId) then return { 'rejected', 'superseded' } end
   local seq, checksum = match(A.checkpoint, '^[^|]*|(%d+)|([^|]*)|')
   local newest = seq .. '|' .. checksum
@@ -20,12 +19,12 @@ T['save-progress'] = function(tag, a)
   if tonumber(seq) ~= before + 1 then return { 'rejected', 'not-next' } end
   put(run, PREFIX.progress .. key .. '~' .. tonumber(seq) % KEPT, A.checkpoint .. '|' .. fence .. '\n' .. A.state)
   put(run, PREFIX.progress .. key, newest)
-  event(run, table.concat({ K.eventCheckpointSaved, integer(run.at), key, tonumber(header[H.failures]) + 1, fence, A.attemptId }, '|'))
+  recordEvent(run, { K.eventCheckpointSaved, run.atText, key, tonumber(header[H.failures]) + 1, fence, A.attemptId })
   writeRun(run)
   return { 'saved' }
 end
 
--- What an attempt finds: the progress of earlier ones. Args: runId, step key.
+-- What an attempt finds: the progress of earlier ones.
 -- Reply: {the newest's `seq|checksum` or '', checkpoint and state or '' three times}
 T['load-progress'] = function(tag, a)
   local field = PREFIX.progress .. A.key
@@ -36,15 +35,13 @@ T['load-progress'] = function(tag, a)
 end
 
 -- Takes progress that cannot be trusted out of use. The last one set aside is kept for whoever looks into it.
--- Args: runId, step key, fence, attemptId, the newest from now on (`seq|checksum`) or '', places to clear (of 0 1 2), data of
---       the event (JSON)
+-- Args: newest: from now on, `seq|checksum` or ''; places: to clear, of 0 1 2; data: of the event, JSON
 -- Reply: {'set-aside'} | {'rejected', gone|superseded}
 T['set-aside-progress'] = function(tag, a)
   local id, key = A.runId, A.key
   local run = openRun(tag, id, PREFIX.header .. key)
   if not run then return { 'rejected', 'gone' } end
-  local found = stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+  local header = headerOf(run, key)
   if not holds(header, A.fence, A.attemptId) then return { 'rejected', 'superseded' } end
   for place in string.gmatch(A.places, '%d') do
     local field = PREFIX.progress .. key .. '~' .. place
@@ -52,18 +49,18 @@ T['set-aside-progress'] = function(tag, a)
     remove(run, field)
   end
   if A.newest ~= '' then put(run, PREFIX.progress .. key, A.newest) else remove(run, PREFIX.progress .. key) end
-  event(run, K.eventCheckpointCorrupt .. '|' .. integer(run.at) .. '|' .. key .. '|||||' .. A.data)
+  event(run, K.eventCheckpointCorrupt .. '|' .. run.atText .. '|' .. key .. '|||||' .. A.data)
   writeRun(run)
   return { 'set-aside' }
 end
 
--- A checkpoint that did not match its checksum: recorded once by whoever found it. Args: runId, step key, data (JSON)
+-- A checkpoint that did not match its checksum: recorded once by whoever found it.
 T['report-corruption'] = function(tag, a)
   local run = openRun(tag, A.runId, PREFIX.header .. A.key)
   if not run then return { 'rejected', 'gone' } end
   -- Somebody who was slow: nothing follows a run's end.
   if not isActive(run.status) and run.status ~= RUN.ending then return { 'rejected', 'ended' } end
-  event(run, K.eventCheckpointCorrupt .. '|' .. integer(run.at) .. '|' .. A.key .. '|||||' .. A.data)
+  event(run, K.eventCheckpointCorrupt .. '|' .. run.atText .. '|' .. A.key .. '|||||' .. A.data)
   writeRun(run)
   return { 'reported' }
 end

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, gathered-writes, parked-steps, run, settle-step, step-header, transitions/clean-up
+-- needs: call, edges-and-groups, gathered-writes, hand-out, parked-steps, run, step-header, transitions/clean-up
 -- Steps that wait without a worker: delays, maps, parked steps.
 
 -- What may begin to wait: the header's parts or nil, or the refusal.
@@ -11,13 +11,13 @@ local function openWaiting(tag, a, opening)
   return run, found and parts(found), nil
 end
 
--- Args: runId, step key, forMs, opening. Reply: {'started'} | {'refused', reason}
+-- Reply: {'started'} | {'refused', reason}
 T['start-delay'] = function(tag, a)
   local run, header, refusal = openWaiting(tag, a, A.opening)
   if not run then return refusal end
   if header then return header[H.state] == STEP.delaying and { 'started' } or { 'refused', header[H.state] } end
   local due = run.at + tonumber(A.forMs)
-  put(run, PREFIX.header .. A.key, table.concat({ STEP.delaying, 0, 0, 0, '', '', integer(run.at), integer(run.at), '', integer(due) }, '|'))
+  putHeader(run, A.key, { STEP.delaying, 0, 0, 0, '', '', run.atText, run.atText, '', integer(due) })
   if run.status == RUN.pending then run.status = RUN.running end
   writeRun(run)
   schedule(tag .. K.due, DUE.delay .. '|' .. A.key .. '|' .. run.id, run.created + due)
@@ -25,7 +25,7 @@ T['start-delay'] = function(tag, a)
 end
 
 -- Keeps items of a map before it starts; repeated or abandoned without harm.
--- Args: runId, step key, opening, first, items (JSON)…
+-- Args: first: number of the first; then the items (JSON)
 T['stage-items'] = function(tag, a, count)
   local run, header, refusal = openWaiting(tag, a, A.opening)
   if not run then return refusal end
@@ -37,8 +37,8 @@ T['stage-items'] = function(tag, a, count)
   return { 'staged' }
 end
 
--- Args: runId, step key, items, concurrency, tolerated failures, most steps (budget) or '', steps of the definition,
--- opening. Reply: {'started'} | {'refused', reason|budget}
+-- Args: tolerated: failures; maxSteps: the budget or ''; definitionSteps: how many the definition has
+-- Reply: {'started'} | {'refused', reason|budget}
 T['start-map'] = function(tag, a)
   local run, header, refusal = openWaiting(tag, a, A.opening)
   if not run then return refusal end
@@ -50,10 +50,10 @@ T['start-map'] = function(tag, a)
     put(run, FIELD.madeSteps, integer(made))
   end
   local first = math.min(items, tonumber(A.concurrency))
-  put(run, PREFIX.header .. key, table.concat({ STEP.mapRunning, items, first, 0, 0, A.concurrency, A.tolerated, integer(run.at) }, '|'))
+  putHeader(run, key, { STEP.mapRunning, items, first, 0, 0, A.concurrency, A.tolerated, run.atText })
   if run.status == RUN.pending then run.status = RUN.running end
   writeRun(run)
-  for item = 0, first - 1 do send(tag, OUTBOX.step .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. key .. '.' .. item) end
+  for item = 0, first - 1 do sendStep(run, key .. '.' .. item) end
   return { 'started' }
 end
 
@@ -62,7 +62,7 @@ end
 local function mayBegin(run, key, group)
   local parent = parentOf(key)
   if parent then
-    local map = stored(run, PREFIX.header .. parent) and parts(stored(run, PREFIX.header .. parent))
+    local map = headerOf(run, parent)
     return map and map[MAP.state] == STEP.mapRunning and tonumber(match(key, '%.(%d+)$')) < tonumber(map[MAP.next])
   end
   local number, join, start = match(group, '^(%d+)|(%a)|(%d+)$')
@@ -70,7 +70,7 @@ local function mayBegin(run, key, group)
 end
 
 -- A ready step that nobody can take now: said once per reason, looked at again at a time, no attempt charged.
--- Args: runId, step key, reason, again in ms, `group|join (y: any)|the group's start value` or '' (cleanups).
+-- Args: group: `group|join|the group's start value` or '' (cleanups)
 -- Reply: {'parked'} | {'refused', state|not-due}
 T['park'] = function(tag, a)
   local run, header, refusal = openWaiting(tag, a, '')
@@ -79,15 +79,16 @@ T['park'] = function(tag, a)
   local current = header and header[H.state] or NO_HEADER
   if not string.find(STATES.unclaimed, current, 1, true) then return { 'refused', current } end
   if not header and not mayBegin(run, key, A.group) then return { 'refused', 'not-due' } end
-  schedule(tag .. K.due, DUE.parked .. '|' .. key .. '|' .. run.id, now + tonumber(A.againInMs))
-  unschedule(tag .. K.due, DUE.hint .. '|' .. key .. '|' .. run.id)
+  startTimer(run, DUE.parked, key, tonumber(A.againInMs))
+  endTimer(run, DUE.hint, key)
   if current == STEP.parked and header[H.reason] == reason then
     indexParked(run, key, reason, tonumber(A.againInMs))
     return { 'parked' }
   end
-  put(run, PREFIX.header .. key, table.concat({ STEP.parked, header and header[H.failures] or 0, header and header[H.crashes] or 0, header and header[H.fence] or '',
-    header and header[H.attemptId] or '', '', header and header[H.firstAt] or '', header and header[H.startedAt] or '', '', reason }, '|'))
-  event(run, (isCleanup(key) and K.eventCleanupParked or K.eventStepParked) .. '|' .. integer(run.at) .. '|' .. key
+  putHeader(run, key, { STEP.parked, header and header[H.failures] or 0, header and header[H.crashes] or 0,
+    header and header[H.fence] or '', header and header[H.attemptId] or '', '', header and header[H.firstAt] or '',
+    header and header[H.startedAt] or '', '', reason })
+  event(run, (isCleanup(key) and K.eventCleanupParked or K.eventStepParked) .. '|' .. run.atText .. '|' .. key
     .. '|||||{"reason":"' .. reason .. '"}')
   if run.status == RUN.pending then run.status = RUN.running end
   if current == STEP.parked then unindexParked(run, key, header) end

@@ -1,4 +1,4 @@
--- needs: attempts, call, gathered-writes, run, step-header, transitions/clean-up, transitions/fail, when-runs-end
+-- needs: attempts, call, gathered-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, when-runs-end
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
@@ -8,21 +8,21 @@ local TAKEN_MS = 3000
 local function makeReadyAgain(tag, member, letter, key, id)
   unschedule(tag .. K.due, member)
   local run = openRun(tag, id, PREFIX.header .. key)
-  local found = run and stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+  local header = run and headerOf(run, key)
   if not header or not mayGoOn(run, key) then return end
   if letter == DUE.backoff and header[H.state] == STEP.backingOff then
-    put(run, PREFIX.header .. key, table.concat({ STEP.ready, header[H.failures], header[H.crashes], header[H.fence], '', '', header[H.firstAt], header[H.startedAt] }, '|'))
-    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+    putHeader(run, key, { STEP.ready, header[H.failures], header[H.crashes], header[H.fence], '', '', header[H.firstAt],
+      header[H.startedAt] })
+    sendStep(run, key)
     writeRun(run)
   elseif letter == DUE.parked and header[H.state] == STEP.parked then
-    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
+    sendStep(run, key)
   end
 end
 
 -- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
 -- are damaged keeps none of the others waiting: its entries are handed to the scheduler.
--- Args: most entries. Reply: {next due or '', entries looked at, taken member, its score, …}: members are
+-- Reply: {next due or '', entries looked at, taken member, its score, …}: members are
 -- `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
 T['take-due'] = function(tag, a)
   local due = tag .. K.due
@@ -46,7 +46,7 @@ T['take-due'] = function(tag, a)
   return reply
 end
 
--- A dispatched step whose claim has not come; it may have been parked before. Args: runId, step key, again in ms, hand out again (1|0).
+-- A dispatched step whose claim has not come; it may have been parked before.
 -- Reply: {'waiting'} still unclaimed; {'done'} claimed, settled or gone.
 T['recheck'] = function(tag, a)
   local id, key = A.runId, A.key
@@ -59,7 +59,7 @@ T['recheck'] = function(tag, a)
     return { 'done' }
   end
   schedule(tag .. K.due, member, now + tonumber(A.againInMs))
-  if A.handsOutAgain == '1' then send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key) end
+  if A.handsOutAgain == '1' then sendStep(run, key) end
   return { 'waiting' }
 end
 
@@ -73,15 +73,15 @@ local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
   local lease = tag .. K.lease
   local key = call('HGET', tag .. K.run .. id, PREFIX.chain .. head) or head
   local run = openRun(tag, id, PREFIX.header .. key, PREFIX.losses .. key)
-  local found = run and stored(run, PREFIX.header .. key)
-  local header = found and parts(found)
+  local header = run and headerOf(run, key)
   if not header or header[H.state] ~= STEP.running or header[H.chainHead] ~= head then
     unschedule(lease, member)
     return
   end
   local worker = header[H.worker]
   -- Of a damaged header at least the attempt ends.
-  local failures, crashes, deadline = tonumber(header[H.failures]) or 0, tonumber(header[H.crashes]) or 0, tonumber(header[H.deadline]) or 0
+  local failures, crashes = tonumber(header[H.failures]) or 0, tonumber(header[H.crashes]) or 0
+  local deadline = tonumber(header[H.deadline]) or 0
   if leaseEnds[worker] == nil then leaseEnds[worker] = tonumber(call('ZSCORE', tag .. K.workers, worker)) or 0 end
   if leaseEnds[worker] > now then
     if run.at <= deadline + TAKEN_MS then
@@ -90,17 +90,19 @@ local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
     end
     return { 'overdue', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' }
   end
-  if crashes + 1 > crashLimit then return { 'crashes', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' } end
+  if crashes + 1 > crashLimit then
+    return { 'crashes', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' }
+  end
   local again = mayGoOn(run, key)
   run.live = run.live - 1
-  put(run, PREFIX.header .. key, table.concat({ again and STEP.ready or STEP.cancelled, failures, crashes + 1, header[H.fence], '', '', header[H.firstAt], header[H.startedAt],
-    integer(run.at), again and '' or 'run-ending' }, '|'))
+  putHeader(run, key, { again and STEP.ready or STEP.cancelled, failures, crashes + 1, header[H.fence], '', '', header[H.firstAt],
+    header[H.startedAt], run.atText, again and '' or 'run-ending' })
   addLoss(run, key, worker, false)
-  event(run, table.concat({ isCleanup(key) and K.eventCleanupLost or K.eventAttemptLost, integer(run.at), key, failures + 1, header[H.fence],
-    header[H.attemptId], worker }, '|'))
+  recordEvent(run, { isCleanup(key) and K.eventCleanupLost or K.eventAttemptLost, run.atText, key, failures + 1, 
+    header[H.fence], header[H.attemptId], worker })
   if again then
-    send(tag, OUTBOX.step .. '|' .. id .. '|' .. definitionOf(run) .. '|' .. key)
-    schedule(tag .. K.due, DUE.hint .. '|' .. key .. '|' .. id, now + LOST_RECHECK_MS)
+    sendStep(run, key)
+    startTimer(run, DUE.hint, key, LOST_RECHECK_MS)
   end
   finishWhenDone(run)
   endLease(run, header, key)
@@ -111,7 +113,7 @@ end
 -- Ends attempts whose worker's lease has run out. Entries of living workers are moved to their lease's end.
 -- Suspended for a moment when nothing looked here for a while (Redis paused, all schedulers down): living workers must
 -- be able to renew first. A run whose fields are damaged keeps none of the others waiting.
--- Args: most entries, pause that suspends ms, suspension ms, crash limit. Reply: {lost count, suspended (1|0), entries
+-- Args: pauseMs: a pause that suspends. Reply: {lost count, suspended (1|0), entries
 -- looked at, then 'overdue'|'crashes'|'damaged', step key, runId, fence, attemptId, definitionHash, …} for what the
 -- scheduler decides. With as many looked at as were asked for, more may wait.
 T['reclaim'] = function(tag, a)
@@ -148,7 +150,7 @@ T['reclaim'] = function(tag, a)
   return reply
 end
 
--- Takes one timer away. Args: letter, step key, runId.
+-- Takes one timer away.
 T['end-timer'] = function(tag, a)
   unschedule(tag .. K.due, A.letter .. '|' .. A.key .. '|' .. A.runId)
   return { 'ended' }
