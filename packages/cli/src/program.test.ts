@@ -144,10 +144,28 @@ describe('validate', () => {
   test('tells problems with their paths and ends with 2', async () => {
     const { exitCode, stdout } = await cli(['validate', 'bad.yaml']);
     expect(exitCode).toBe(2);
-    expect(stdout).toMatch(/^\/steps\/a\/needs\/0: /);
+    expect(stdout).toMatch(/^line 4: \/steps\/a\/needs\/0: /);
     const { exitCode: code, json } = await cli(['validate', 'bad.yaml', '--json']);
     expect(code).toBe(2);
-    expect(json()).toMatchObject({ ok: false, problems: [{ code: 'UNKNOWN_STEP', path: '/steps/a/needs/0' }] });
+    expect(json()).toMatchObject({
+      ok: false,
+      problems: [{ code: 'UNKNOWN_STEP', path: '/steps/a/needs/0', line: 4 }],
+    });
+  });
+
+  test('refuses a number that would be changed, as run does, with the line and the digits of the file', async () => {
+    const text =
+      'flotilla: 1\nname: big\nsteps:\n  s:\n    kind: task\n    use: flotilla.echo\n    input: { id: 7615917337495251231 }\n';
+    await writeFile(join(folder, 'big.yaml'), text);
+    const problem =
+      'line 7: /steps/s/input/id: the number 7615917337495251231 would be changed to 7615917337495251000: send it as text\n';
+    const validated = await cli(['validate', 'big.yaml']);
+    expect([validated.exitCode, validated.stdout]).toEqual([2, `${problem}big.yaml has 1 problem\n`]);
+    const run = await cli(['run', 'big.yaml']);
+    expect([run.exitCode, run.stderr]).toEqual([
+      2,
+      `flotilla: big.yaml is not a YAML document that can be used\n  ${problem}`,
+    ]);
   });
 
   test('a file that cannot be read is a problem like others', async () => {

@@ -60,11 +60,12 @@ export function reportError(
   return told.exitCode;
 }
 
-/** One line a problem: where, what. A long list is cut. */
+/** One line a problem: line of the file, where, what. A long list is cut. */
 export function problemLines(problems: readonly Problem[]): string[] {
-  const lines = problems.slice(0, LONGEST_LIST).map(({ path, message, severity }) => {
+  const lines = problems.slice(0, LONGEST_LIST).map(({ path, message, severity, line }) => {
     const kind = severity === 'warning' ? 'warning: ' : '';
-    return `${kind}${path === '' ? '' : `${plainText(path)}: `}${plainText(message)}`;
+    const where = line === undefined ? '' : `line ${line}: `;
+    return `${kind}${where}${path === '' ? '' : `${plainText(path)}: `}${plainText(message)}`;
   });
   if (problems.length > LONGEST_LIST) lines.push(`… and ${problems.length - LONGEST_LIST} more`);
   return lines;

@@ -90,6 +90,8 @@ export interface Problem {
   message: string;
   /** A warning does not refuse the input. Default: error. */
   severity?: 'error' | 'warning';
+  /** Line of the file that the input was read from, from 1. Only who reads files knows it. */
+  line?: number;
 }
 
 export interface FlotillaErrorOptions {

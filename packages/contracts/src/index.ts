@@ -12,6 +12,8 @@ export * from './gates.ts';
 export * from './http-api.ts';
 export * from './ids.ts';
 export * from './json.ts';
+export { checkNumberText, type NumberTextProblem } from './json-text/number-text.ts';
+export { JsonTextError, parseForeignJson, parseJsonText } from './json-text/parse-json-text.ts';
 export * from './legacy-definition.ts';
 export * from './nearest-name.ts';
 export * from './parse-http-date.ts';

@@ -8,7 +8,8 @@ export const EDGE_PROBLEM_CODES = {
   JSON_TOO_DEEP: 'The JSON is nested deeper than 64 levels',
   PAYLOAD_TOO_LARGE: 'The JSON has too many keys, or an input is larger than the limit',
   NUMBER_TOO_LARGE: 'A number is larger than a double can be, such as 1e400',
-  NUMBER_NOT_EXACT: 'An integer that a double would change, such as 9007199254740993',
+  NUMBER_NOT_EXACT:
+    'A number that would become another, such as 7615917337495251231; what JSON writes the same is taken',
   LONE_SURROGATE: 'A text has half of a surrogate pair',
   MISSING_FIELD: 'A field that is needed is not there',
   UNKNOWN_FIELD: 'A field that this request does not have',

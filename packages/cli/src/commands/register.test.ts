@@ -67,8 +67,8 @@ describe('register', () => {
     const args = ['register', 'echo.json', 'bad.json', 'nowhere.json', 'other-echo.json'];
     const { exitCode, stdout, stderr } = await shell.run(args);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('flotilla: bad.json: /steps/a/needs/0: ');
-    expect(stderr).toContain('flotilla: bad.json: /steps/a/needs/1: ');
+    expect(stderr).toContain('flotilla: bad.json: line 1: /steps/a/needs/0: ');
+    expect(stderr).toContain('flotilla: bad.json: line 1: /steps/a/needs/1: ');
     expect(stderr).toContain('flotilla: nowhere.json: there is no file');
     expect(stderr).toContain('flotilla: other-echo.json: /version: echo@1.0.0 is in echo.json too');
     expect(stderr).toMatch(/flotilla: nothing was registered\n$/);

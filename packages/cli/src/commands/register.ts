@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { loadWorkflow } from '../documents/load-workflow.ts';
+import { withLines } from '../documents/problem-lines-of-file.ts';
 import { EXIT } from '../exit-codes.ts';
 import { plainText } from '../plain-text.ts';
 import { printJson, printLine } from '../print-table.ts';
@@ -59,8 +60,8 @@ async function load(file: string, cwd: string): Promise<Candidate> {
     const document = await loadWorkflow(file, cwd);
     const { compileWorkflow } = await import('@flotilla/engine');
     const compiled = compileWorkflow(document);
-    if (!compiled.ok) return { ...candidate, problems: compiled.problems };
-    return { ...candidate, document, plan: compiled.plan, problems: compiled.warnings };
+    if (!compiled.ok) return { ...candidate, problems: await withLines(compiled.problems, file, cwd) };
+    return { ...candidate, document, plan: compiled.plan, problems: await withLines(compiled.warnings, file, cwd) };
   } catch (error) {
     if (!(error instanceof CliProblem)) throw error;
     const { code, message, problems } = error;

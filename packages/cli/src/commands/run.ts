@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { loadWorkflow, meansFile } from '../documents/load-workflow.ts';
+import { withLines } from '../documents/problem-lines-of-file.ts';
 import { readInput } from '../documents/read-input.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatDuration } from '../format-time.ts';
@@ -88,7 +89,8 @@ async function referenceOf(workflow: string, terminal: Terminal): Promise<Refere
   // The scheduler would say the same; without it there is no need for one to learn of a typo.
   const compiled = compileWorkflow(document);
   if (!compiled.ok) {
-    throw new CliProblem('DEFINITION_INVALID', `${workflow} has problems`, { problems: compiled.problems });
+    const problems = await withLines(compiled.problems, workflow, terminal.cwd);
+    throw new CliProblem('DEFINITION_INVALID', `${workflow} has problems`, { problems });
   }
   const { definition, steps } = compiled.plan;
   return { reference: document, name: definition.name, totalSteps: steps.length };

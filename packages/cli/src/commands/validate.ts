@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { loadWorkflow } from '../documents/load-workflow.ts';
+import { withLines } from '../documents/problem-lines-of-file.ts';
 import { EXIT } from '../exit-codes.ts';
 import { missingHandlers } from '../missing-handlers.ts';
 import { printJson, printLine } from '../print-table.ts';
@@ -41,10 +42,11 @@ async function findProblems(file: string, options: ValidateOptions, terminal: Te
   }
   const { compileWorkflow } = await import('@flotilla/engine');
   const compiled = compileWorkflow(document);
-  if (!compiled.ok) return compiled.problems;
-  if (options.strict !== true) return compiled.warnings;
+  if (!compiled.ok) return withLines(compiled.problems, file, terminal.cwd);
+  const warnings = await withLines(compiled.warnings, file, terminal.cwd);
+  if (options.strict !== true) return warnings;
   const agents = await connectScheduler(terminal, options).agents();
-  return [...compiled.warnings, ...missingHandlers(compiled.plan, agents)];
+  return [...warnings, ...(await withLines(missingHandlers(compiled.plan, agents), file, terminal.cwd))];
 }
 
 function tell(terminal: Terminal, file: string, ok: boolean, problems: readonly Problem[]): void {

@@ -29,7 +29,10 @@ async function refusal(attempt: () => unknown): Promise<{ code: string; message:
   } catch (error) {
     const { code, message, problems, exitCode } = error as CliProblem;
     expect(exitCode).toBe(2);
-    return { code, message, problems: problems.map((problem) => `${problem.path} ${problem.message}`) };
+    const lines = problems.map(
+      ({ line, path, message }) => `${line === undefined ? '' : `${line}: `}${path} ${message}`,
+    );
+    return { code, message, problems: lines };
   }
   throw new Error('accepted');
 }
@@ -77,8 +80,18 @@ describe('JSON', () => {
     expect(await refusal(() => parseJson(text, 'f.json'))).toMatchObject({
       code: 'DUPLICATE_KEY',
       problems: [
-        '/steps/a the key "a" is there twice: in line 3 and in line 5',
-        '/steps/b the key "b" is there twice: in line 4 and in line 6',
+        '/steps/a the key "a" stands at line 3 column 3 and again at line 5 column 3',
+        '/steps/b the key "b" stands at line 4 column 3 and again at line 6 column 3',
+      ],
+    });
+  });
+
+  test('with a number that would be changed is refused with its line and its digits', async () => {
+    const text = '{\n "steps": {\n  "a": { "input": { "id": 7615917337495251231 } }\n }\n}';
+    expect(await refusal(() => parseJson(text, 'f.json'))).toMatchObject({
+      code: 'NUMBER_NOT_EXACT',
+      problems: [
+        '/steps/a/input/id the number 7615917337495251231 at line 3 column 27 would be changed to 7615917337495251000: send it as text',
       ],
     });
   });
@@ -103,9 +116,46 @@ describe('YAML', () => {
     const { code, problems } = await refusal(() => parseYaml(text, 'f.yaml'));
     expect(code).toBe('DUPLICATE_KEY');
     expect(problems.sort()).toEqual([
-      '/steps/one the key "one" is there twice: in line 3 and in line 5',
-      '/steps/two/x the key "x" is there twice: in line 4 and in line 4',
+      '4: /steps/two/x the key "x" is there twice: in line 4 and in line 4',
+      '5: /steps/one the key "one" is there twice: in line 3 and in line 5',
     ]);
+  });
+
+  test('with numbers that would be changed is refused with their lines and digits', async () => {
+    const text =
+      'a: 1\nid: 7615917337495251231\nhex: 0xffffffffffffffff1\n12345678901234567890: x\nfar: .inf\nlist: [1e999]\n';
+    expect((await refusal(() => parseYaml(text, 'f.yaml'))).problems).toEqual([
+      '2: /id the number 7615917337495251231 would be changed to 7615917337495251000: send it as text',
+      '3: /hex the number 0xffffffffffffffff1 would be changed to 295147905179352830000: send it as text',
+      '4: /12345678901234567890 the number 12345678901234567890 would be changed to 12345678901234567000: send it as text',
+      '5: /far .inf is not a number of JSON',
+      '6: /list/0 the number 1e999 is larger than a double can be',
+    ]);
+  });
+
+  test('may have every number that JSON writes, and decimals', () => {
+    const text = 'a: 1796080460429000000\nb: 0.1234567890123456789\nc: 1e3\nd: 0x1F\ne: -7\nf: +3\n';
+    expect(parseYaml(text, 'f.yaml')).toEqual({
+      ...{ a: 1_796_080_460_429_000_000, b: 0.123_456_789_012_345_68, c: 1000, d: 31, e: -7, f: 3 },
+    });
+  });
+
+  test.each([
+    ['a: { id: ${{ run.input.x }} }\nb: 1\n', '1:  an expression has to be quoted here: "${{ run.input.x }}"'],
+    ['a: 1\nb: ${{ x ? "p" : "q" }}\n', `2:  an expression has to be quoted here: '\${{ x ? "p" : "q" }}'`],
+    ['needs: [${{ x }}]\n', '1:  an expression has to be quoted here: "${{ x }}"'],
+    ['a: ${{ b # c }}\n', '1: /a the expression ends at " #", which begins a comment: quote it'],
+  ])('with an expression that has no quotes says so: %j', async (text, problem) => {
+    expect(await refusal(() => parseYaml(text, 'f.yaml'))).toMatchObject({
+      code: 'MALFORMED_YAML',
+      problems: [problem],
+    });
+  });
+
+  test('with a merge key says that YAML 1.2 has none', async () => {
+    const { problems } = await refusal(() => parseYaml('a: &a { x: 1 }\nb: { <<: *a, y: 2 }\n', 'f.yaml'));
+    expect(problems).toEqual([expect.stringMatching(/^2: \/b\/<< merge keys \(<<\) are not part of YAML 1\.2/)]);
+    expect(parseYaml('"<<": 1', 'f.yaml')).toEqual({ '<<': 1 });
   });
 
   test.each([
@@ -178,9 +228,13 @@ describe('--input', () => {
     ['a file that is not there', '@nowhere.json', 'FILE_NOT_FOUND'],
     ['5,000 levels', `${'['.repeat(5000)}${']'.repeat(5000)}`, 'JSON_TOO_DEEP'],
     ['a __proto__ key', '{"__proto__":1}', 'JSON_FORBIDDEN_KEY'],
+    ['an integer that would be changed', '{"n":1234567890123456789012}', 'NUMBER_NOT_EXACT'],
+    ['such an integer in a file', '@big.json', 'NUMBER_NOT_EXACT'],
+    ['a key twice', '{"n":1,"n":2}', 'DUPLICATE_KEY'],
     ['300 KB', JSON.stringify('x'.repeat(300_000)), 'PAYLOAD_TOO_LARGE'],
-    ['a lone surrogate', '"\\ud800"', 'NOT_JSON'],
+    ['a lone surrogate', '"\\ud800"', 'LONE_SURROGATE'],
   ])('refuses %s', async (_what, text, code) => {
+    await file('big.json', '{"id":\n7615917337495251231}');
     expect((await refusal(() => readInput(text, folder))).code).toBe(code);
   });
 });

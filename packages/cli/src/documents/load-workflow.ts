@@ -7,7 +7,8 @@ import { parseYaml } from './parse-yaml.ts';
 import { MAX_TEXT_BYTES, readTextFile } from './read-text-file.ts';
 
 const YAML_EXTENSIONS: ReadonlySet<string> = new Set(['.yaml', '.yml']);
-const MODULE_EXTENSIONS: ReadonlySet<string> = new Set(['.ts', '.mts', '.js', '.mjs']);
+/** Of files that are code, not text with lines. */
+export const MODULE_EXTENSIONS: ReadonlySet<string> = new Set(['.ts', '.mts', '.js', '.mjs']);
 
 /** A module that has not been loaded by then awaits something that never settles. */
 const LOAD_LIMIT_MS = 20_000;

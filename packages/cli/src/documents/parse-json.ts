@@ -1,19 +1,20 @@
+import { JsonTextError, parseJsonText } from '@flotilla/contracts';
 import { CliProblem } from '../cli-problem.ts';
-import { duplicateJsonKeys } from './duplicate-json-keys.ts';
 
 /**
- * Parses JSON and refuses keys that are there twice.
- * @throws CliProblem `MALFORMED_JSON` with the place, `DUPLICATE_KEY` with the lines of both.
+ * Parses JSON by the rule of all entrances (see `parseJsonText`): no key twice, no number that would be changed.
+ * @throws CliProblem `MALFORMED_JSON` with the place, else all problems with their lines and columns.
  */
 export function parseJson(text: string, source: string): unknown {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return parseJsonText(text);
   } catch (error) {
-    throw new CliProblem('MALFORMED_JSON', `${source} is not JSON: ${(error as Error).message}`, { cause: error });
+    if (!(error instanceof JsonTextError)) throw error;
+    const { code, problems, cause } = error;
+    if (code === 'MALFORMED_JSON') {
+      throw new CliProblem(code, `${source} is not JSON: ${(cause as Error).message}`, { cause });
+    }
+    const [first] = problems;
+    throw new CliProblem(first?.code ?? code, `${source} cannot be used`, { problems });
   }
-  const problems = duplicateJsonKeys(text);
-  if (problems.length > 0)
-    throw new CliProblem('DUPLICATE_KEY', `${source} has keys that are there twice`, { problems });
-  return value;
 }

@@ -1,7 +1,7 @@
-import { type Problem, pointerToken } from '@flotilla/contracts';
-import { type Document, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type YAMLMap } from 'yaml';
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { CliProblem } from '../cli-problem.ts';
-import { duplicateKey } from './duplicate-json-keys.ts';
+import { findUnquotedExpressions } from './unquoted-expressions.ts';
+import { findContentProblems, malformed } from './yaml-problems.ts';
 
 /** Aliases may not multiply a document beyond this many copies ("billion laughs"). */
 const MAX_ALIASES = 1000;
@@ -11,7 +11,7 @@ const OVERFLOW = /call stack|stack overflow/i;
 
 /**
  * Reads one YAML 1.2 document as the JSON value that it stands for.
- * @throws CliProblem `MALFORMED_YAML`, `DUPLICATE_KEY` (lines of both), `JSON_TOO_DEEP`; all problems of a kind at once.
+ * @throws CliProblem `MALFORMED_YAML`, `DUPLICATE_KEY` (lines of both), `NUMBER_NOT_EXACT`, `JSON_TOO_DEEP`; all problems of a kind at once.
  */
 export function parseYaml(text: string, source: string): unknown {
   try {
@@ -26,11 +26,14 @@ function parse(text: string, source: string): unknown {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
   const documents = Array.isArray(parsed) ? (parsed as Document.Parsed[]) : [];
-  const problems = documents.flatMap((document) =>
+  const found = documents.flatMap((document) =>
     [...document.errors, ...document.warnings].map(({ message, pos }) =>
       malformed(message, lines.linePos(pos[0]).line),
     ),
   );
+  // What the parser says of them is about braces and colons, and goes on to the end of the text.
+  const unquoted = findUnquotedExpressions(text, found);
+  const problems = unquoted.length > 0 ? unquoted : found;
   if (problems.some(({ message }) => OVERFLOW.test(message))) throw tooDeep(source);
   const [document] = documents;
   if (documents.length > 1) {
@@ -39,7 +42,7 @@ function parse(text: string, source: string): unknown {
     );
   }
   if (problems.length === 0 && document !== undefined) {
-    problems.push(...duplicateKeys(document, lines));
+    problems.push(...findContentProblems(document, lines));
     if (problems.length === 0) return toValue(document, source);
   }
   if (problems.length === 0) throw new CliProblem('FILE_EMPTY', `${source} holds no document`);
@@ -58,46 +61,6 @@ function toValue(document: Document.Parsed, source: string): unknown {
       cause: error,
     });
   }
-}
-
-function duplicateKeys(document: Document.Parsed, lines: LineCounter): Problem[] {
-  const problems: Problem[] = [];
-  const waiting: { node: unknown; path: string }[] = [{ node: document.contents, path: '' }];
-  for (let visit = waiting.pop(); visit !== undefined; visit = waiting.pop()) {
-    const { node, path } = visit;
-    if (isSeq(node)) waiting.push(...node.items.map((item, index) => ({ node: item, path: `${path}/${index}` })));
-    if (isMap(node)) waiting.push(...keysOf(node, path, lines, problems));
-  }
-  return problems;
-}
-
-/** The values of a map with their paths, and what is wrong with its keys. */
-function keysOf(map: YAMLMap, path: string, lines: LineCounter, problems: Problem[]) {
-  const firstLines = new Map<string, number>();
-  const values: { node: unknown; path: string }[] = [];
-  for (const { key, value } of map.items) {
-    const line = lineOf(key, lines);
-    if (!isScalar(key)) {
-      problems.push(malformed('a key must be plain text', line));
-      continue;
-    }
-    const name = String(key.value);
-    const at = `${path}/${pointerToken(name)}`;
-    const first = firstLines.get(name);
-    if (first === undefined) firstLines.set(name, line);
-    else problems.push(duplicateKey(at, name, first, line));
-    values.push({ node: value, path: at });
-  }
-  return values;
-}
-
-function lineOf(node: unknown, lines: LineCounter): number {
-  const { range } = (node ?? {}) as { range?: readonly number[] | null };
-  return range?.[0] === undefined ? 1 : lines.linePos(range[0]).line;
-}
-
-function malformed(message: string, line: number): Problem {
-  return { code: 'MALFORMED_YAML', path: '', message: `line ${line}: ${message}` };
 }
 
 function tooDeep(source: string, cause?: unknown): CliProblem {

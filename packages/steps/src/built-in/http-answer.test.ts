@@ -31,6 +31,22 @@ describe('decodeBody', () => {
     expect(decodeBody(new Uint8Array(), json)).toBeNull();
   });
 
+  test('gives an integer that a double would change as text with its digits', () => {
+    const body = '{"id":7615917337495251231,"small":7,"price":12.5,"written":7615917337495251000}';
+    expect(decodeBody(Buffer.from(body), json)).toEqual({
+      id: '7615917337495251231',
+      small: 7,
+      price: 12.5,
+      written: 7615917337495251000,
+    });
+  });
+
+  test('says why it cannot be taken', () => {
+    expect(() => decodeBody(Buffer.from('{"a":1,"a":2}'), json)).toThrow(
+      'the answer says it is JSON and cannot be taken as such: the key "a" stands at line 1 column 2 and again at line 1 column 8',
+    );
+  });
+
   test('reads the charset of the answer', () => {
     expect(decodeBody(Buffer.from([0xe9]), { 'content-type': 'text/plain; charset="ISO-8859-1"' })).toBe('é');
   });

@@ -1,4 +1,4 @@
-import { isLimitUsedUp, type Json, retryAfterOfHeaders } from '@flotilla/contracts';
+import { isLimitUsedUp, type Json, JsonTextError, parseForeignJson, retryAfterOfHeaders } from '@flotilla/contracts';
 import { StepFailure } from '../step-failure.ts';
 import { RateLimitedError } from '../typed-errors.ts';
 
@@ -26,7 +26,10 @@ export async function readBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8
   return Buffer.concat(parts);
 }
 
-/** JSON when the answer says so, else text; null when there is nothing. */
+/**
+ * JSON when the answer says so, else text; null when there is nothing. A number that would be changed is given as text:
+ * the request has had its effect, and nobody can ask the server to write it in another way.
+ */
 export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
   if (body.byteLength === 0) return null;
   const encoding = headers['content-encoding'];
@@ -37,9 +40,10 @@ export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
   const text = decoderFor(parameters).decode(body);
   if (!/^application\/(?:[\w.+-]+\+)?json$/.test(type.trim())) return text;
   try {
-    return JSON.parse(text) as Json;
+    return parseForeignJson(text) as Json;
   } catch (error) {
-    throw unreadable('the answer says it is JSON and is not', error);
+    const why = error instanceof JsonTextError ? error.message : 'it cannot be read';
+    throw unreadable(`the answer says it is JSON and cannot be taken as such: ${why}`, error);
   }
 }
 

@@ -1,10 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { type ErrorCode, FlotillaError, type Problem } from '@flotilla/contracts';
+import { FlotillaError, JsonTextError, parseJsonText } from '@flotilla/contracts';
 import type { FastifyInstance } from 'fastify';
-import { type ScanLimits, scanJson } from './scan-json.ts';
-
-/** Bounds of every body. A definition may have 20,000 steps, which decides the number of keys. */
-const BODY_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 400_000, maxKeysOfObject: 25_000 };
 
 /**
  * The value of a JSON body, or a typed refusal: MALFORMED_JSON, JSON_TOO_DEEP, JSON_FORBIDDEN_KEY, PAYLOAD_TOO_LARGE,
@@ -14,18 +10,11 @@ const BODY_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 400_000, maxKeysOfObjec
 function readJsonBody(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw new FlotillaError('MALFORMED_JSON', 'the body is not UTF-8');
-  const text = body.toString('utf8');
-  const problems = scanJson(text, BODY_LIMITS);
-  const fatal = problems.find((problem) => problem.code === 'JSON_TOO_DEEP' || problem.code === 'PAYLOAD_TOO_LARGE');
-  if (fatal !== undefined) throw refusal(fatal.code as ErrorCode, problems);
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return parseJsonText(body.toString('utf8'));
   } catch (error) {
-    throw new FlotillaError('MALFORMED_JSON', malformed(text, error), { cause: error });
+    throw error instanceof JsonTextError ? refusalOf(error) : error;
   }
-  if (problems.length > 0) throw refusalOf(problems);
-  return value;
 }
 
 /** Replaces fastify's JSON parser, and leaves JSON as the only type that is taken. */
@@ -46,26 +35,12 @@ export function readJsonBodies(app: FastifyInstance): void {
 
 const STEP_KEY = /^(?:\/definition)?(?=\/steps\/[^/]+$)/;
 
-/** Of a text that parses. Problems of a definition have pointers into the definition, as the compiler's have. */
-function refusalOf(problems: readonly Problem[]): FlotillaError {
-  if (problems.some((problem) => problem.code === 'JSON_FORBIDDEN_KEY')) return refusal('JSON_FORBIDDEN_KEY', problems);
+/** Problems of a definition have pointers into the definition, as the compiler's have. */
+function refusalOf(error: JsonTextError): FlotillaError {
+  const { code, message, problems, cause } = error;
+  if (code === 'MALFORMED_JSON') return new FlotillaError(code, `the body is ${message}`, { cause });
   const onlySteps = problems.every((problem) => problem.code === 'DUPLICATE_KEY' && STEP_KEY.test(problem.path));
-  if (!onlySteps) return refusal('VALIDATION_FAILED', problems);
+  if (code !== 'VALIDATION_FAILED' || !onlySteps) return new FlotillaError(code, message, { problems });
   const inDefinition = problems.map((problem) => ({ ...problem, path: problem.path.replace(STEP_KEY, '') }));
-  return refusal('DEFINITION_INVALID', inDefinition);
-}
-
-function refusal(code: ErrorCode, problems: readonly Problem[]): FlotillaError {
-  const [first] = problems;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : '';
-  return new FlotillaError(code, `${first?.message ?? 'not acceptable'}${more}`, { problems });
-}
-
-/** The parser's message without the piece of the body that it quotes, which may be a secret or a megabyte. */
-function malformed(text: string, error: unknown): string {
-  const position = /at position (\d+)/.exec((error as Error).message)?.[1];
-  if (position === undefined) return 'the body is not complete JSON';
-  const before = text.slice(0, Number(position));
-  const line = before.split('\n').length;
-  return `the body is not JSON: line ${line} column ${before.length - before.lastIndexOf('\n')}`;
+  return new FlotillaError('DEFINITION_INVALID', message, { problems: inDefinition });
 }

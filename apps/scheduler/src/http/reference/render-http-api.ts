@@ -39,7 +39,7 @@ const INTRODUCTION = `# HTTP API
 The same as an OpenAPI 3.1 document: \`GET /openapi.json\`.
 
 - Bodies are JSON (\`application/json\`, UTF-8, not compressed), at most 8 MiB where a definition may be in them and 64 KiB
-  elsewhere, nested at most 64 levels. Keys given twice, \`__proto__\`, unknown fields and numbers that a double would
+  elsewhere, nested at most 64 levels. Keys given twice, \`__proto__\`, unknown fields and integers that a double would
   change are refused.
 - Errors are problem documents with a stable \`code\`: [errors.md](errors.md).
 - Where API keys are set (\`FLOTILLA_API_KEYS\`), send \`Authorization: Bearer <key>\`; \`/healthz\` and \`/readyz\` need none.

@@ -1,5 +1,6 @@
-import { type Problem, pointerToken } from '@flotilla/contracts';
-import type { EdgeProblemCode } from '../problem-codes.ts';
+import type { Problem } from '../errors.ts';
+import { pointerToken } from '../json.ts';
+import { checkNumberText } from './number-text.ts';
 
 /**
  * One pass over JSON text *before* `JSON.parse`, for what parsing would hide or choke on: depth, number of keys and items,
@@ -17,6 +18,21 @@ export interface ScanLimits {
   /** Keys of one object: parsing an object of very many keys takes far longer than its length suggests. */
   maxKeysOfObject: number;
 }
+
+/** Where a number stands in the text. */
+export interface NumberSpan {
+  start: number;
+  end: number;
+}
+
+type ScanProblemCode =
+  | 'JSON_TOO_DEEP'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'DUPLICATE_KEY'
+  | 'JSON_FORBIDDEN_KEY'
+  | 'LONE_SURROGATE'
+  | 'NUMBER_TOO_LARGE'
+  | 'NUMBER_NOT_EXACT';
 
 /** Problems told at most; a text with more is hostile or hopeless. */
 const MAX_PROBLEMS = 100;
@@ -67,9 +83,12 @@ class Level {
   }
 }
 
-/** Problems of the text, in the order in which they stand there; empty when it may be parsed. */
-export function scanJson(text: string, limits: ScanLimits): Problem[] {
-  return new Scanner(text, limits).run();
+/**
+ * Problems of the text, in the order in which they stand there; empty when it may be parsed. Numbers that a double would
+ * change are problems, too, unless `onInexactNumber` takes them.
+ */
+export function scanJson(text: string, limits: ScanLimits, onInexactNumber?: (span: NumberSpan) => void): Problem[] {
+  return new Scanner(text, limits, onInexactNumber).run();
 }
 
 const QUOTE = 34;
@@ -87,6 +106,7 @@ const LOWER_U = 117;
 class Scanner {
   readonly #text: string;
   readonly #limits: ScanLimits;
+  readonly #onInexactNumber: ((span: NumberSpan) => void) | undefined;
   readonly #problems: Problem[] = [];
   readonly #levels: Level[] = [];
   #depth = 0;
@@ -96,9 +116,10 @@ class Scanner {
   #nextQuote = -1;
   #nextBackslash = -1;
 
-  constructor(text: string, limits: ScanLimits) {
+  constructor(text: string, limits: ScanLimits, onInexactNumber: ((span: NumberSpan) => void) | undefined) {
     this.#text = text;
     this.#limits = limits;
+    this.#onInexactNumber = onInexactNumber;
   }
 
   run(): Problem[] {
@@ -217,32 +238,30 @@ class Scanner {
     const text = this.#text;
     let at = start + 1;
     let exponent = false;
-    let fraction = false;
     for (; at < text.length; at += 1) {
       const char = text.charCodeAt(at);
       if (char >= ZERO && char <= NINE) continue;
-      if (char === 46) fraction = true;
-      else if (char === 69 || char === 101) exponent = true;
-      else if (char !== 43 && char !== MINUS) break;
+      if (char === 69 || char === 101) exponent = true;
+      else if (char !== 46 && char !== 43 && char !== MINUS) break;
     }
     // Shorter plain numbers are always held exactly.
-    if (exponent || at - start > 15) this.#checkNumber(text.slice(start, at), fraction || exponent, start);
+    if (exponent || at - start > 15) this.#checkNumber(start, at);
     return at;
   }
 
-  #checkNumber(token: string, decimal: boolean, offset: number): void {
-    const value = Number(token);
-    if (Number.isNaN(value)) return; // not a number of JSON: the parser says so
-    const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
-    if (!Number.isFinite(value)) {
-      this.#report('NUMBER_TOO_LARGE', `the number ${shown} ${this.#where(offset)} is larger than a double can be`);
-    } else if (!decimal && BigInt(value) !== BigInt(token)) {
-      const message = `the integer ${shown} ${this.#where(offset)} would be changed to ${value}: send it as text`;
-      this.#report('NUMBER_NOT_EXACT', message);
+  #checkNumber(start: number, end: number): void {
+    const token = this.#text.slice(start, end);
+    const problem = checkNumberText(token);
+    if (problem === undefined) return;
+    if (this.#onInexactNumber !== undefined) {
+      this.#onInexactNumber({ start, end });
+      return;
     }
+    const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+    this.#report(problem.code, `the number ${shown} ${this.#where(start)} ${problem.message}`);
   }
 
-  #report(code: EdgeProblemCode, message: string): void {
+  #report(code: ScanProblemCode, message: string): void {
     this.#problems.push({ code, path: this.#path(), message });
   }
 
