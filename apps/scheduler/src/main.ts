@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError } from '@flotilla/contracts';
-import { createLogger } from '@flotilla/telemetry';
+import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readSchedulerConfig } from './config.ts';
 import { startScheduler } from './scheduler.ts';
 
@@ -21,6 +21,7 @@ function exitCodeOf(error: unknown): number {
 }
 
 async function main(): Promise<void> {
+  outliveReaders();
   const config = readSchedulerConfig(process.env);
   const logger = createLogger({ name: 'scheduler', level: config.logLevel });
   const starting = startScheduler(config, logger, (message) => {

@@ -1,13 +1,14 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError } from '@flotilla/contracts';
-import { createLogger } from '@flotilla/telemetry';
+import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
+import { containStrayErrors } from './stray-errors.ts';
 import { startWorker } from './worker.ts';
 
-/** 2: configuration or handlers are wrong. 3: Redis cannot be reached or used. 74: data loss. 75: tasks cannot be fetched. 1: anything else. */
 /** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
 const SAME_REQUEST_MS = 2000;
-const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74, stuck: 75 } as const;
+/** As docs/reference/configuration.md says them to users. */
+const EXIT = { drained: 0, failed: 1, badConfig: 2, unreachable: 3, untrusted: 70, dataLoss: 74, stuck: 75 } as const;
 /** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
 const DRAIN_SLACK_MS = 8000;
 
@@ -18,6 +19,7 @@ function exitCodeOf(error: unknown): number {
 }
 
 async function main(): Promise<void> {
+  outliveReaders();
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
   const onStuck = (queue: string) => {
@@ -30,12 +32,7 @@ async function main(): Promise<void> {
     process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
     process.exit(EXIT.dataLoss);
   });
-  const stop = (signal: NodeJS.Signals) => {
-    logger.info({ signal }, 'draining');
-    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
+  const drain = (exitCode: number) => {
     setTimeout(() => {
       logger.error('draining took too long; what is held is left to its lease');
       process.exit(EXIT.failed);
@@ -43,12 +40,21 @@ async function main(): Promise<void> {
     starting
       .then((worker) => worker.drain())
       .then(
-        () => process.exit(0),
+        () => process.exit(exitCode),
         (error: unknown) => {
           logger.error({ error }, 'draining failed');
           process.exit(EXIT.failed);
         },
       );
+  };
+  containStrayErrors({ logger, onUntrusted: () => drain(EXIT.untrusted) });
+  const stop = (signal: NodeJS.Signals) => {
+    logger.info({ signal }, 'draining');
+    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
+    const ignore = () => undefined;
+    process.on(signal, ignore);
+    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
+    drain(EXIT.drained);
   };
   // Before the worker is ready: who reads that it is may tell it to end in the same moment.
   process.once('SIGTERM', stop);

@@ -25,7 +25,9 @@ setInterval(() => {
   if (current !== seen || gapMs > workerData.beatMs * 3) { seen = current; blockedFor = 0; return; }
   blockedFor += gapMs;
   if (blockedFor >= workerData.blockedMs) {
-    writeSync(2, 'worker: a step has blocked the event loop for ' + Math.round(blockedFor) + ' ms; this process ends so that its steps can be made elsewhere\\n');
+    try {
+      writeSync(2, 'worker: a step has blocked the event loop for ' + Math.round(blockedFor) + ' ms; this process ends so that its steps can be made elsewhere\\n');
+    } catch { /* Nobody reads it. */ }
     process.kill(process.pid, 'SIGKILL');
   }
 }, workerData.beatMs);

@@ -67,6 +67,11 @@ export const ERROR_CODES = {
   MAP_TOO_LARGE: { status: 500, title: 'A map step was given more items than the limit' },
   MAP_ITEMS_FAILED: { status: 500, title: 'More items of the map failed than it tolerates' },
   STEP_FAILED: { status: 500, title: 'The handler failed without a code of its own' },
+  UNAWAITED_REJECTION: { status: 500, title: 'A promise that the handler does not await was rejected; await it' },
+  UNCAUGHT_EXCEPTION: {
+    status: 500,
+    title: "A timer, callback or emitter of the handler threw outside the handler's promise; catch it there",
+  },
   CLEANUP_REFUSED: { status: 500, title: 'The cleanup cannot be registered, or a cleanup does what only steps may do' },
   WORKER_LOST: { status: 500, title: 'The worker that made the attempt died or lost its lease' },
   CRASH_LIMIT: { status: 500, title: 'The step ended its worker too often and is quarantined' },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isPoison, type LostAttempt, mustBeAlone } from './judge-losses.ts';
+import { isPoison, isTooRiskyBesideOthers, type LostAttempt, mustBeAlone } from './judge-losses.ts';
 
 const beside = (worker: string): LostAttempt => ({ worker, alone: false });
 const alone = (worker: string): LostAttempt => ({ worker, alone: true });
@@ -11,6 +11,10 @@ describe('a step that was lost', () => {
 
   test.each([5, 20])('%i times beside others is convicted of nothing', (count) => {
     expect(isPoison(Array.from({ length: count }, (_, index) => beside(`w-${index}`)))).toBe(false);
+  });
+
+  test('is made beside others up to ten losses where it cannot be made alone', () => {
+    expect([2, 10, 11].map(isTooRiskyBesideOthers)).toEqual([false, false, true]);
   });
 
   test('is poison when it has ended two processes of its own, with two workers struck', () => {

@@ -11,6 +11,17 @@ const ALONE_TO_CONVICT = 2;
 /** And so many workers must have been struck: one alone may be what is broken. */
 const WORKERS_TO_CONVICT = 2;
 
+/**
+ * A step that was lost this often and cannot have a process to itself is taken for what ends its workers: there is no other way
+ * to find out. One that can is never convicted by losses beside others, however many.
+ */
+const MAX_UNJUDGED_LOSSES = 10;
+
+/** Whether a step that was lost `crashes` times, and cannot be made alone, is not made again. */
+export function isTooRiskyBesideOthers(crashes: number): boolean {
+  return crashes > MAX_UNJUDGED_LOSSES;
+}
+
 /** Whether the next attempt of a step that was lost `crashes` times must have a process to itself. */
 export function mustBeAlone(crashes: number): boolean {
   return crashes >= SUSPECTED_AFTER;

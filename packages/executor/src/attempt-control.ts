@@ -1,7 +1,14 @@
 import type { Json } from '@flotilla/contracts';
 
 /** Why an attempt's AbortSignal fired. */
-export type AbortCause = 'attempt-time' | 'total-time' | 'heartbeat' | 'cancelled' | 'drain' | 'superseded';
+export type AbortCause =
+  | 'attempt-time'
+  | 'total-time'
+  | 'heartbeat'
+  | 'cancelled'
+  | 'drain'
+  | 'superseded'
+  | 'stray-error';
 
 /** The reason an author finds in `signal.reason`. */
 export class AttemptAborted extends Error {
@@ -21,6 +28,7 @@ const MESSAGES: Record<AbortCause, string> = {
   cancelled: 'the run is ending',
   drain: 'the worker is draining',
   superseded: 'another attempt has taken over',
+  'stray-error': 'an error escaped the handler, which fails the attempt',
 };
 
 export interface AttemptLimits {

@@ -8,6 +8,7 @@ import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Executor } from './executor.ts';
+import type { MakeAlone } from './make-alone.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
 
@@ -33,11 +34,12 @@ function compile(document: unknown): Plan {
   return compiled.plan;
 }
 
-function createExecutor(run: Run, slots = 4): Executor {
+function createExecutor(run: Run, slots = 4, makeAlone?: MakeAlone): Executor {
   const handler = defineStep({ name: 'work', run }) as Handler;
   const abilities = { handlers: new Map([[handler.use, handler]]), queues: new Set(['default']) };
   const logger = createLogger({ name: 'executor-test', level: 'silent' });
-  return new Executor({ state, workerId: 'worker-1', abilities, slots, logger, random: () => 0.5 });
+  const own = makeAlone === undefined ? {} : { makeAlone };
+  return new Executor({ state, workerId: 'worker-1', abilities, slots, logger, random: () => 0.5, ...own });
 }
 
 const work = { kind: 'task', use: 'work', retry: { maxAttempts: 1 } } as const;
@@ -341,6 +343,38 @@ describe('an executor', () => {
     expect(steps[0]).toMatchObject({ status: 'succeeded', output: 'second', lost: 1 });
     expect(await historyOf(runId)).toContain('attempt-rejected a');
   });
+
+  test.each(['beside others', 'alone'] as const)(
+    'quarantines a step that was lost eleven times unless it can be made alone (%s)',
+    async (where) => {
+      const { runId, step } = await start({ a: work });
+      const [tag] = state.tags;
+      const end = Promise.withResolvers<Json>();
+      const never = createExecutor(() => end.promise);
+      const former = never.runTask({ v: 1, i: [step('a')] });
+      await eventually(async () => (await state.listSteps(runId, { limit: 1 })).steps[0]?.status === 'running');
+      await connection.client.zadd(stateKey(tag!, 'lease'), 1, `${runId}|${step('a')[2]}`);
+      const settings = { limit: 10, pauseMs: Number.MAX_SAFE_INTEGER, suspensionMs: 0, crashLimit: 5 };
+      await state.transitions.reclaim(tag!, settings);
+      const [run, field] = [stateKey(tag!, 'run', runId), `s${step('a')[2]}`];
+      const header = (await connection.client.hget(run, field))!.split('|');
+      await connection.client.hset(run, field, header.with(2, '11').join('|'));
+      const alone: string[] = [];
+      const makeAlone = (attempt: { runId: string }) => {
+        alone.push(attempt.runId);
+        return Promise.resolve({ how: 'busy' } as const);
+      };
+      const executor = createExecutor(() => 'made', 4, where === 'alone' ? makeAlone : undefined);
+      await executor.runTask({ v: 1, i: [step('a')] });
+      const { steps } = await state.listSteps(runId, { limit: 1 });
+      if (where === 'alone') {
+        expect(alone).toEqual([runId]);
+        expect(steps[0]).toMatchObject({ status: 'parked', attempts: 0 });
+      } else expect(steps[0]).toMatchObject({ status: 'quarantined', attempts: 0, error: { code: 'CRASH_LIMIT' } });
+      end.resolve('late');
+      await former;
+    },
+  );
 
   test('parks a step whose handler it lacks', async () => {
     const { runId, step } = await start({ a: { ...work, use: 'other' } });

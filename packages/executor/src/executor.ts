@@ -1,6 +1,14 @@
 import type { WorkMeter } from '@flotilla/agents';
 import { DEFAULT_FLAGS, type Flags, isFlotillaError, type JsonLimits } from '@flotilla/contracts';
-import { type ClassifyRule, isOnForRun, mustBeAlone, type Plan, RetrySpread, stepGroupOf } from '@flotilla/engine';
+import {
+  type ClassifyRule,
+  isOnForRun,
+  isTooRiskyBesideOthers,
+  mustBeAlone,
+  type Plan,
+  RetrySpread,
+  stepGroupOf,
+} from '@flotilla/engine';
 import type { Task, TaskStep } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
@@ -16,7 +24,7 @@ import type { AbortCause, AttemptControl } from './attempt-control.ts';
 import type { BreakerGate } from './behind-breaker.ts';
 import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
 import { createAttemptId } from './continuation.ts';
-import { type AttemptToMake, type MakeAlone, makeAttemptAlone } from './make-alone.ts';
+import { type AttemptToMake, type MakeAlone, makeAttemptAlone, quarantineUnjudged } from './make-alone.ts';
 import { makeCleanup } from './make-cleanup.ts';
 import { Slots } from './slots.ts';
 import { StepDurations } from './step-durations.ts';
@@ -315,6 +323,10 @@ export class Executor {
       const isolates = isOnForRun(this.options.flags ?? DEFAULT_FLAGS, 'isolate-suspects', chain.runId);
       if (claimed !== undefined && makeAlone !== undefined && isolates && mustBeAlone(claimed.crashes)) {
         if (await makeAttemptAlone(this, makeAlone, chain, first, attemptId, claimed, this.#live)) return;
+      }
+      if (claimed !== undefined && isTooRiskyBesideOthers(claimed.crashes)) {
+        await quarantineUnjudged(this, chain, first, attemptId, claimed);
+        return;
       }
       let assignment = first;
       while (claimed !== undefined) {

@@ -69,14 +69,31 @@ export async function makeAttemptAlone(
   }
 }
 
+/** A step that was lost too often and cannot be made alone is not made at all. */
+export async function quarantineUnjudged(
+  executor: Executor,
+  chain: Chain,
+  assignment: Assignment,
+  attemptId: string,
+  { fence, createdAt, crashes }: ClaimedAttempt,
+): Promise<void> {
+  const { tag, runId } = chain;
+  const address: AttemptAddress = { tag, runId, key: assignment.key, fence, createdAt, attemptId };
+  const message = `the step was lost with its worker ${crashes} times, and no process of its own can be had to find out why`;
+  executor.options.logger.error({ runId, stepId: assignment.stepId, crashes }, 'a step was lost too often');
+  const end = { poison: true, alone: false, message };
+  await untilAnswered(() => failLost(executor, chain, assignment, address, end));
+}
+
 /** The step has ended the process that it had to itself: again in a moment, or never. */
 async function charge(
   executor: Executor,
-  { plan }: Chain,
-  { step, work, stepId, item, parentKey }: Assignment,
+  chain: Chain,
+  assignment: Assignment,
   address: AttemptAddress,
   { message: how, alone }: Extract<AloneEnd, { how: 'died' }>,
 ): Promise<void> {
+  const { stepId } = assignment;
   const { state, workerId, logger } = executor.options;
   const losses: Loss[] = [...(await readLosses(state.client, address)), { worker: workerId, alone }];
   const poison = isPoison(losses);
@@ -84,9 +101,19 @@ async function charge(
   const message = poison
     ? `the step ends its process (${how}): lost ${losses.length} times, with the workers ${workers}`
     : `the process that the step had to itself ended (${how})`;
-  const error = { type: 'crash', code: poison ? 'CRASH_LIMIT' : 'WORKER_LOST', message };
   logger.warn({ runId: address.runId, stepId, how, quarantined: poison }, 'a step has ended its own process');
-  await state.transitions.fail({
+  await failLost(executor, chain, assignment, address, { poison, alone, message });
+}
+
+async function failLost(
+  executor: Executor,
+  { plan }: Chain,
+  { step, work, item, parentKey }: Assignment,
+  address: AttemptAddress,
+  { poison, alone, message }: { poison: boolean; alone: boolean; message: string },
+): Promise<void> {
+  const error = { type: 'crash', code: poison ? 'CRASH_LIMIT' : 'WORKER_LOST', message };
+  await executor.options.state.transitions.fail({
     ...address,
     attempt: address,
     event: 'attempt-lost',

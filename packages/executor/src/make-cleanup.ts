@@ -5,6 +5,7 @@ import {
   canonicalJson,
   cleanupWorkOf,
   decideRetry,
+  isTooRiskyBesideOthers,
   type Plan,
   type RetryQuestion,
 } from '@flotilla/engine';
@@ -137,6 +138,10 @@ function assignmentOf(
 
 async function endOf(attempt: CleanupAttempt): Promise<HandlerEnd | Parked> {
   const { executor, assignment, context, control, claimed, breaker, address } = attempt;
+  if (isTooRiskyBesideOthers(claimed.crashes)) {
+    const message = `the cleanup was lost with its worker ${claimed.crashes} times`;
+    return { kind: 'threw', error: new FlotillaError('CRASH_LIMIT', message) };
+  }
   let input: Json;
   try {
     input = await inputOf(attempt);

@@ -11,6 +11,7 @@ import { canonicalJson } from '@flotilla/engine';
 import type { Handler, StepContext } from '@flotilla/steps';
 import type { z } from 'zod';
 import type { AttemptControl } from './attempt-control.ts';
+import { AttemptScope, runInScope } from './attempt-scope.ts';
 
 /** After its AbortSignal a handler has this long to end; then its slot is taken from it and its result is not used. */
 export const ABORT_GRACE_MS = 1000;
@@ -21,7 +22,10 @@ export type HandlerEnd =
   /** Did not end within the grace after its abort. */
   | { kind: 'abandoned' };
 
-/** Checks the input, runs the handler, checks what it returned. Never rejects. */
+/**
+ * Checks the input, runs the handler, checks what it returned. Never rejects. An error that escapes the handler before it has
+ * ended (see `containStrayErrors` of the worker) ends the attempt like one that it throws.
+ */
 export async function runHandler(
   handler: Handler,
   input: Json,
@@ -29,16 +33,24 @@ export async function runHandler(
   control: AttemptControl,
   limits: JsonLimits = DEFAULT_JSON_LIMITS,
 ): Promise<HandlerEnd> {
+  const { runId, stepId, attempt } = context;
+  const scope = new AttemptScope({ runId, stepId, attempt, use: handler.use });
   try {
     const checked = handler.input === undefined ? input : parse(handler.input, input, 'STEP_INPUT_INVALID', 'input');
     if (control.signal.aborted) return { kind: 'threw', error: control.signal.reason };
-    const returned = await untilAbandoned(Promise.resolve(handler.run(checked, context)), control);
+    scope.open(() => control.abort('stray-error'));
+    const result = runInScope(scope, async () => handler.run(checked, context));
+    const returned = await untilAbandoned(result, control);
+    if (scope.strayError !== undefined) return { kind: 'threw', error: scope.strayError };
     if (returned === ABANDONED) return { kind: 'abandoned' };
     const output =
       handler.output === undefined ? returned : parse(handler.output, returned, 'STEP_OUTPUT_INVALID', 'output');
     return { kind: 'returned', ...outputOf(output, limits) };
   } catch (error) {
-    return { kind: 'threw', error };
+    // What the handler throws then is mostly what its abort has led to.
+    return { kind: 'threw', error: scope.strayError ?? error };
+  } finally {
+    scope.settle();
   }
 }
 

@@ -2,6 +2,7 @@ import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, type Json, type Js
 import { canonicalJson, type PlanWork } from '@flotilla/engine';
 import type { AttemptAddress, CheckpointEnvelope, ProgressRecord, State, StoredProgress } from '@flotilla/state';
 import type { StepCheckpoint } from '@flotilla/steps';
+import { runOutsideScope } from './attempt-scope.ts';
 
 export interface StepCheckpointsOptions {
   state: Pick<State<never>, 'transitions' | 'seal'>;
@@ -38,7 +39,7 @@ export class StepCheckpoints implements StepCheckpoint {
   readonly load = (): Promise<Json | undefined> => this.#inOrder(() => this.#load());
 
   #inOrder<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(action);
+    const result = runOutsideScope(() => this.#last.then(action));
     this.#last = result.catch(() => undefined);
     return result;
   }

@@ -1,9 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, idZ, type Json } from '@flotilla/contracts';
 import { canonicalJson } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
 import type { StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
 import type { AttemptControl } from './attempt-control.ts';
+import { runOutsideScope } from './attempt-scope.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor.ts';
 import { StepCheckpoints } from './step-checkpoints.ts';
@@ -108,10 +110,12 @@ export class AttemptContext implements StepContext {
   readonly heartbeat = (progress?: Json): void => this.#control.heartbeat(progress);
 
   readonly onCleanup = (cleanup: () => void | Promise<void>): void => {
-    this.#cleanups.push(cleanup);
+    // What goes wrong in it later is the handler's doing, too.
+    this.#cleanups.push(AsyncLocalStorage.bind(cleanup));
   };
 
-  readonly registerCleanup = (handler: string, input: Json = null): Promise<void> => this.register(handler, input);
+  readonly registerCleanup = (handler: string, input: Json = null): Promise<void> =>
+    runOutsideScope(() => this.register(handler, input));
 
   readonly tool = (name: string): void => {
     const allowed = this.#assignment.work.toolAllowlist;

@@ -76,10 +76,17 @@ function redactArguments(args: readonly unknown[]): unknown[] {
 
 function stream(to: NonNullable<LoggerOptions['destination']>, pretty: boolean): DestinationStream {
   const fileDescriptor = to === 'stdout' ? 1 : 2;
-  if (!pretty) return typeof to === 'string' ? destination({ fd: fileDescriptor, sync: true }) : asStream(to);
+  if (!pretty) return typeof to === 'string' ? lossyDestination(fileDescriptor) : asStream(to);
   const target = to === 'stdout' ? process.stdout : to === 'stderr' ? process.stderr : to;
   const colour = typeof to === 'string' && (to === 'stdout' ? process.stdout : process.stderr).isTTY === true;
   return { write: (line) => void target.write(prettyLine(line, colour)) };
+}
+
+/** Lines for a reader that has gone are lost: logging must not end a process. */
+function lossyDestination(fd: number): DestinationStream {
+  const stream = destination({ fd, sync: true });
+  stream.on('error', () => undefined);
+  return stream;
 }
 
 function asStream(to: { write(line: string): unknown }): DestinationStream {

@@ -76,6 +76,21 @@ describe('an attempt whose worker is gone', () => {
     expect(error?.message).toContain('m[0]: CRASH_LIMIT: ');
   });
 
+  test('beside others any number of times is made again: that accuses nobody', async () => {
+    const { client, tag } = world;
+    const { runId, plan, key } = await world.start({ a: { kind: 'task', use: 'work' } });
+    await world.claim(runId, plan, key('a'), 'attempt-1');
+    const [run, field] = [stateKey(tag, 'run', runId), `s${key('a')}`];
+    const header = (await client.hget(run, field))!.split('|');
+    await client.hset(run, field, header.with(2, '50').join('|'));
+    await client.zadd(stateKey(tag, 'lease'), 0, `${runId}|${key('a')}`);
+    await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
+
+    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop.start();
+    await eventually(async () => (await client.hget(run, field))?.startsWith('Y|0|51|'));
+  });
+
   test('is noticed at once behind a thousand attempts of living workers', async () => {
     const { client, tag } = world;
     const lease = stateKey(tag, 'lease');

@@ -10,7 +10,7 @@ import { Loop } from './loop.ts';
 export interface ReclaimDependencies {
   state: State<Plan>;
   logger: Logger;
-  /** Lost attempts after which a step is quarantined. Default 10. */
+  /** Lost attempts after which a step is quarantined, whatever it was lost with. Default 99. */
   crashLimit?: number;
   random?: () => number;
 }
@@ -23,7 +23,8 @@ const INTERVAL_MS = 500;
 const PAUSE_MS = 4000;
 /** More than one renewal interval of the workers. */
 const SUSPENSION_MS = 3000;
-const DEFAULT_CRASH_LIMIT = 10;
+/** The end of all patience, a quarter of an hour of losses at least: what ends workers is found out long before, by workers. */
+const DEFAULT_CRASH_LIMIT = 99;
 
 /** Ends attempts whose worker's lease ran out, and attempts whose worker did not keep their time limit. */
 export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {

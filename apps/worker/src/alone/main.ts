@@ -1,17 +1,21 @@
 import type { AttemptToMake, Executor } from '@flotilla/executor';
-import { createLogger } from '@flotilla/telemetry';
+import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readWorkerConfig } from '../config.ts';
 import { ProgressReporter } from '../progress-reporter.ts';
+import { containStrayErrors } from '../stray-errors.ts';
 import { createWorkerParts } from '../worker-parts.ts';
 import type { FromProcess, ToProcess } from './messages.ts';
 
 const ABORT_MS = 100;
+/** As the worker's. */
+const EXIT_UNTRUSTED = 70;
 
 /**
  * A process that makes attempts, one at a time, for a worker that holds their claims and its lease. It takes no tasks and is no agent.
  * When the worker is gone it ends at once: the attempt will be lost with the worker's lease.
  */
 async function main(): Promise<void> {
+  outliveReaders();
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
   process.once('disconnect', () => process.exit(0));
@@ -22,6 +26,16 @@ async function main(): Promise<void> {
     new Promise<void>((resolve) => {
       process.send!(message, undefined, undefined, () => resolve());
     });
+  let isMaking = false;
+  let isTrusted = true;
+  containStrayErrors({
+    logger,
+    onUntrusted: () => {
+      isTrusted = false;
+      // Its attempt has failed by it, or ends in its own time.
+      if (!isMaking) process.exit(EXIT_UNTRUSTED);
+    },
+  });
   const parts = await createWorkerParts(config, logger, `alone-${process.pid}`);
   parts.watchdog.start();
   let executor: Executor | undefined;
@@ -40,6 +54,7 @@ async function main(): Promise<void> {
     }
   });
   const make = async (by: Executor, attempt: AttemptToMake) => {
+    isMaking = true;
     await tell('began');
     let end: FromProcess = 'ended';
     try {
@@ -51,6 +66,8 @@ async function main(): Promise<void> {
     clearInterval(aborting);
     aborting = undefined;
     await tell(end);
+    isMaking = false;
+    if (!isTrusted) process.exit(EXIT_UNTRUSTED);
   };
   await tell('ready');
 }

@@ -4,7 +4,7 @@ import type { FlotillaClient } from '@flotilla/client';
 import { CliProblem } from '../cli-problem.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { programArguments } from './program-files.ts';
-import { type ProcessEnd, SupervisedProcess } from './supervised-process.ts';
+import { type Crash, type ProcessEnd, SupervisedProcess } from './supervised-process.ts';
 
 export interface FleetOptions {
   workers: number;
@@ -23,11 +23,15 @@ const LOOK_DEADLINE_MS = 2000;
 const WORKER_GRACE_MS = 40_000;
 const SCHEDULER_GRACE_MS = 10_000;
 
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
+
 /** A scheduler and its workers as child processes. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #scheduler: SupervisedProcess;
   readonly #workers: SupervisedProcess[];
+  /** Workers that have been listed as healthy. A step that waited for them may have ended them since. */
+  readonly #seen = new Set<SupervisedProcess>();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -40,8 +44,9 @@ export class Fleet {
   }
 
   /**
-   * Waits until the scheduler answers that it is ready and every worker is listed.
-   * @throws CliProblem `NOT_READY` with the end of the logs, after 30 s or as soon as one of them has ended.
+   * Waits until the scheduler answers that it is ready and every worker has been listed. One that ends meanwhile is started
+   * again, for it may have been a step that waited for it, unless its exit code says that it is set up wrong.
+   * @throws CliProblem `NOT_READY` with the end of the logs, after 30 s or as soon as one of them is given up.
    */
   async untilReady(signal: AbortSignal): Promise<void> {
     const deadlineMs = performance.now() + READY_WITHIN_MS;
@@ -60,14 +65,15 @@ export class Fleet {
       }
       if (performance.now() > deadlineMs) {
         const late = `not ready within ${READY_WITHIN_MS / 1000} s`;
-        const slow = (await this.#schedulerIsReady()) ? this.#workers[0] : undefined;
+        const unseen = this.#workers.find((worker) => !this.#seen.has(worker));
+        const slow = (await this.#schedulerIsReady()) ? unseen : undefined;
         throw await notReady(slow ?? this.#scheduler, late, EXIT.unreachable);
       }
     }
     for (const each of this.#all()) each.keepUp();
   }
 
-  /** Rejects when a process has crashed too often to be started again; never resolves. */
+  /** Rejects when a process has ended that is not to be started again, such as a scheduler without its data; never resolves. */
   async untilBroken(): Promise<never> {
     const { each, how } = await this.#firstEnded();
     const hint = `its log is ${each.logFile}`;
@@ -94,7 +100,10 @@ export class Fleet {
   }
 
   #supervise(name: string, args: readonly string[]): SupervisedProcess {
-    const onCrash = (how: string) => this.#options.say(`${name} ${how}; starting it again`);
+    const onCrash = ({ how, pauseMs, recentCrashes }: Crash) => {
+      const again = recentCrashes > 1 ? `, for the ${ordinal(recentCrashes)} time` : '';
+      this.#options.say(`${name} ${how}${again}; starting it again in ${pauseMs / 1000} s`);
+    };
     const logFile = join(this.#options.logFolder, `${name}.log`);
     return new SupervisedProcess({ name, args, env: this.#options.env, logFile, onCrash });
   }
@@ -103,7 +112,8 @@ export class Fleet {
     if (!(await this.#schedulerIsReady())) return false;
     const agents = await this.#options.client.agents({ deadlineMs: LOOK_DEADLINE_MS });
     const listed = new Set(agents.filter(({ status }) => status === 'healthy').map(({ pid }) => pid));
-    return this.#workers.every(({ pid }) => pid !== undefined && listed.has(pid));
+    for (const worker of this.#workers) if (worker.pid !== undefined && listed.has(worker.pid)) this.#seen.add(worker);
+    return this.#seen.size === this.#workers.length;
   }
 
   async #schedulerIsReady(): Promise<boolean> {
@@ -115,6 +125,13 @@ export class Fleet {
       return false; // it does not listen yet
     }
   }
+}
+
+function ordinal(count: number): string {
+  const suffix = { one: 'st', two: 'nd', few: 'rd', other: 'th' }[
+    ORDINALS.select(count) as 'one' | 'two' | 'few' | 'other'
+  ];
+  return `${count}${suffix}`;
 }
 
 async function notReady(process: SupervisedProcess, message: string, exitCode: ExitCode): Promise<CliProblem> {

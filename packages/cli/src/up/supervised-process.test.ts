@@ -24,7 +24,7 @@ async function supervise(source: string, crashes: string[] = []): Promise<Superv
     args: [file],
     env: {},
     logFile: join(folder, 'logs', 'probe.log'),
-    onCrash: (how) => crashes.push(how),
+    onCrash: ({ how, pauseMs }) => crashes.push(`${how}, again in ${pauseMs} ms`),
   });
   started.push(process);
   return process;
@@ -42,6 +42,7 @@ test('what the process of that name said before is kept, also while it still wri
   );
   await eventually(async () => (await readFile(former.logFile, 'utf8')).includes('first'));
   const process = await supervise('console.log("second");');
+  process.letEnd();
   await within(process.ended, 5000, 'the end');
   await former.stop(1000);
   expect(await process.lastLines()).toEqual(['second']);
@@ -55,7 +56,7 @@ test('a process that crashes is started again, with a new id', async () => {
   const first = process.pid!;
   globalThis.process.kill(first, 'SIGKILL');
   await eventually(() => process.pid !== undefined && process.pid !== first, { message: 'the restart' });
-  expect(crashes).toEqual(['was ended by SIGKILL']);
+  expect(crashes).toEqual(['was ended by SIGKILL, again in 500 ms']);
   await eventually(async () => (await readFile(process.logFile, 'utf8')).includes(`up ${process.pid}`));
 });
 
@@ -76,15 +77,31 @@ test('a scheduler that has lost its data is not started again', async () => {
   expect(crashes).toEqual([]);
 });
 
-test('a process that does not stay up is given up', async () => {
+test('a process that does not stay up is started again ever more slowly, and is not given up', async () => {
   const crashes: string[] = [];
   const process = await supervise('process.exit(7)', crashes);
   process.keepUp();
-  const { how, code } = await within(process.ended, 20_000, 'the last crash');
-  expect(how).toBe('ended with code 7, 5 times within 60 s');
-  expect(code).toBe(7);
-  expect(crashes).toHaveLength(5);
+  await eventually(() => crashes.length === 4, { timeoutMs: 20_000, message: 'the fourth crash' });
+  expect(crashes).toEqual([500, 1000, 2000, 4000].map((pauseMs) => `ended with code 7, again in ${pauseMs} ms`));
+  expect(await Promise.race([process.ended, 'not given up'])).toBe('not given up');
 }, 30_000);
+
+test('before the fleet is ready, a process that a step has ended is started again', async () => {
+  const crashes: string[] = [];
+  const process = await supervise('process.exit(0)', crashes);
+  await eventually(() => crashes.length === 2, { timeoutMs: 10_000, message: 'the second crash' });
+  await process.stop(1000);
+}, 30_000);
+
+test.each([2, 3])(
+  'before the fleet is ready, a process that is set up wrong (%d) is given up at once',
+  async (code) => {
+    const crashes: string[] = [];
+    const process = await supervise(`process.exit(${code})`, crashes);
+    expect(await within(process.ended, 5000, 'the end')).toEqual({ how: `ended with code ${code}`, code });
+    expect(crashes).toEqual([]);
+  },
+);
 
 test('stopping asks first, waits for the end, and can be done twice', async () => {
   const process = await supervise(

@@ -18,32 +18,47 @@ export interface SupervisedOptions {
   env: NodeJS.ProcessEnv;
   logFile: string;
   /** Called when it ended although nobody asked it to, before it is started again. */
-  onCrash(how: string): void;
+  onCrash(crash: Crash): void;
+}
+
+export interface Crash {
+  how: string;
+  /** Until it is started again. */
+  pauseMs: number;
+  /** How often it has ended of late, this time included. */
+  recentCrashes: number;
 }
 
 /** Pause before the first restart; doubles with each, up to the longest. */
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
-/** So many crashes within the window, and it is given up: what does not stay up will not by trying more. */
-const MOST_CRASHES = 5;
-const CRASH_WINDOW_MS = 60_000;
+const MAX_PAUSE_MS = 30_000;
+/** A process that has stayed up for this long is one that stays up: the pauses begin with the first again. */
+const STAYED_UP_MS = 60_000;
 const LAST_LINES = 8;
 /** The scheduler's word for "the data are gone" (DATA_LOSS): started again it would begin anew in an empty store. */
 const DATA_LOSS_EXIT = 74;
+/** Wrong configuration or handlers, Redis out of reach: before the fleet was ready, another start would end the same way. */
+const SET_UP_EXITS: ReadonlySet<number | undefined> = new Set([2, 3]);
+/** So many ends before the fleet was ready are no accident either. */
+const MAX_EARLY_ENDS = 5;
 
-/** A process that is started again when it ends by itself, until it is stopped or has ended too often. */
+/**
+ * A process that is started again when it ends by itself, ever more slowly, until it is stopped. It is given up only while the
+ * fleet starts, and when it says that the data are gone: one part that does not stay up is no reason to end the others.
+ */
 export class SupervisedProcess {
   readonly name: string;
   readonly logFile: string;
-  /** Settles, with how it ended the last time, when it is not started again. Never rejects. */
+  /** Settles, with how it ended last, when it is not started again. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
   #end: (end: ProcessEnd) => void = () => undefined;
   readonly #options: SupervisedOptions;
   #child: ChildProcess | undefined;
   #stopping = false;
-  /** Until the fleet is ready, ending means that something is set up wrong: it is not tried again. */
-  #restarts = false;
-  #crashes: number[] = [];
+  #mayEnd = false;
+  #isFleetReady = false;
+  #recentCrashes = 0;
+  #startedAt = 0;
   #pause: NodeJS.Timeout | undefined;
 
   constructor(options: SupervisedOptions) {
@@ -62,14 +77,14 @@ export class SupervisedProcess {
     return this.#child?.pid;
   }
 
-  /** From now on a crash is followed by a restart. */
+  /** The fleet is ready: from now on every crash is followed by a restart. */
   keepUp(): void {
-    this.#restarts = true;
+    this.#isFleetReady = true;
   }
 
   /** From now on it may end: Ctrl-C in a terminal reaches it before we ask. */
   letEnd(): void {
-    this.#restarts = false;
+    this.#mayEnd = true;
   }
 
   /** Asks it to drain; resolves when it has ended. After `graceMs` it is killed. Safe to call twice. */
@@ -102,6 +117,7 @@ export class SupervisedProcess {
 
   #start(logFlag: 'w' | 'a'): void {
     this.#pause = undefined;
+    this.#startedAt = performance.now();
     // The log is written by the process itself: nothing is lost when we are busy or gone.
     const log = openSync(this.#options.logFile, logFlag);
     const child = spawn(process.execPath, [...this.#options.args], {
@@ -120,19 +136,21 @@ export class SupervisedProcess {
 
   #ended(end: ProcessEnd): void {
     this.#child = undefined;
-    if (this.#stopping || !this.#restarts || end.code === DATA_LOSS_EXIT) {
+    const now = performance.now();
+    if (now - this.#startedAt >= STAYED_UP_MS) this.#recentCrashes = 0;
+    this.#recentCrashes += 1;
+    if (this.#isFinal(end)) {
       this.#end(end);
       return;
     }
-    this.#options.onCrash(end.how);
-    const now = performance.now();
-    this.#crashes = [...this.#crashes.filter((atMs) => now - atMs < CRASH_WINDOW_MS), now];
-    if (this.#crashes.length >= MOST_CRASHES) {
-      this.#end({ ...end, how: `${end.how}, ${MOST_CRASHES} times within ${CRASH_WINDOW_MS / 1000} s` });
-      return;
-    }
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (this.#crashes.length - 1), LONGEST_PAUSE_MS);
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (this.#recentCrashes - 1), MAX_PAUSE_MS);
+    this.#options.onCrash({ how: end.how, pauseMs, recentCrashes: this.#recentCrashes });
     this.#pause = setTimeout(() => this.#start('a'), pauseMs);
+  }
+
+  #isFinal({ code }: ProcessEnd): boolean {
+    if (this.#stopping || this.#mayEnd || code === DATA_LOSS_EXIT) return true;
+    return !this.#isFleetReady && (SET_UP_EXITS.has(code) || this.#recentCrashes >= MAX_EARLY_ENDS);
   }
 }
 

@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort, type StartedProcess, sharedRedis, spawnNode, testNamespace } from '@flotilla/testing';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually, freePort, type StartedProcess, sharedRedis, spawnNode, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const main = join(root, 'packages/cli/src/main.ts');
@@ -65,6 +65,51 @@ test('up serves until SIGTERM, with the handlers of two modules, and takes its p
   const show = await flotilla(['ps'], env);
   expect(await show.exited).toMatchObject({ code: 3 });
 }, 60_000);
+
+describe('up beside steps that go wrong', () => {
+  const handlers = join(root, 'tests/integration/fixtures/stray-errors.ts');
+  const guilty = (way: string) => ({
+    definition: { flotilla: 1, name: 'guilty', steps: { guilty: { kind: 'task', use: 'strays', input: { way } } } },
+  });
+  const post = async (port: number, body: object) => {
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/runs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(201);
+  };
+
+  test('starts while steps that end their process wait in the queue, and serves on while they do', async () => {
+    const FLOTILLA_NAMESPACE = testNamespace(import.meta.url);
+    const port = await freePort();
+    const args = ['--port', String(port), '--handlers', handlers];
+    const former = await flotilla(['up', '--workers', '0', ...args], { FLOTILLA_NAMESPACE });
+    await former.waitForLine(/Serving until Ctrl-C/, 60_000);
+    for (let run = 0; run < 10; run += 1) await post(port, guilty('exits'));
+    former.signal('SIGTERM');
+    expect(await former.exited).toMatchObject({ code: 0 });
+    const up = await flotilla(['up', '--workers', '2', ...args], { FLOTILLA_NAMESPACE });
+    await up.waitForLine(/^worker-\d ended with code 0; starting it again in 0.5 s/, 60_000);
+    await up.waitForLine(/Serving until Ctrl-C/, 60_000);
+    up.signal('SIGTERM');
+    expect(await up.exited).toMatchObject({ code: 0 });
+    expect(up.stderr()).toBe('');
+  }, 180_000);
+
+  test('stays up with handlers that leak rejections, and none of its processes ends', async () => {
+    const port = await freePort();
+    const up = await flotilla(['up', '--workers', '1', '--port', String(port), '--handlers', handlers]);
+    await up.waitForLine(/Serving until Ctrl-C/, 60_000);
+    for (let run = 0; run < 30; run += 1) await post(port, guilty('rejects-afterwards'));
+    await eventually(async () => (await readFile(join(logs, 'worker-1.log'), 'utf8')).includes('escaped its handler'), {
+      timeoutMs: 30_000,
+    });
+    up.signal('SIGTERM');
+    expect(await up.exited).toMatchObject({ code: 0 });
+    expect(up.stdout()).not.toMatch(/starting it again/);
+  }, 120_000);
+});
 
 test('up whose workers cannot load their handlers ends with 2 and the reason', async () => {
   const up = await flotilla(['up', '--port', '0', '--workers', '1', '--handlers', 'package.json']);
