@@ -232,9 +232,19 @@ const TRANSITIONS: Record<string, Transition> = {
   'save progress': async (situation) =>
     state.transitions.saveProgress(attemptOf(situation), '1', { ts: 1, seq: 1, checksum: 'sum', previous: '' }),
   'start delay': (situation) => state.transitions.startDelay(addressOf(situation), 1000),
+  'start wait': (situation) =>
+    state.transitions.startWait(addressOf(situation), { kind: 'signal', subject: 'go', timeoutMs: 1000 }),
+  'send signal': () => state.transitions.sendSignal({ tag, runId }, { name: 'go', bodyJson: '1' }),
+  'answer wait': (situation) =>
+    state.transitions.answerWait(addressOf(situation), {
+      ...{ kind: 'signal', subject: 'go', bodyJson: '1', eventJson: '{}' },
+    }),
+  'close waits': (situation) => state.transitions.closeWaits({ tag, runId }, [keyOf(situation)]),
   'start map': (situation) => state.transitions.startMap(addressOf(situation), ['1'], mapSettings),
   'settle a branch': (situation) => settle(situation, 'succeeded', '-'),
   'settle a delay': (situation) => settle(situation, 'succeeded', 'D'),
+  'settle a wait': (situation) => settle(situation, 'succeeded', 'W'),
+  'fail a wait': forceFail('W'),
   skip: (situation) => settle(situation, 'skipped', '-P'),
   'settle as failed': (situation) => settle(situation, 'failed', '-'),
   cancel: () => state.transitions.cancelRun(tag, runId, error),
@@ -251,6 +261,11 @@ const TRANSITIONS: Record<string, Transition> = {
 /** Only what steps of the definition are given. */
 const OF_STEPS_ONLY = new Set([
   'start delay',
+  'start wait',
+  'answer wait',
+  'close waits',
+  'settle a wait',
+  'fail a wait',
   'start map',
   'settle a branch',
   'settle a delay',
@@ -319,7 +334,9 @@ describe('the transitions, in every pair of states', () => {
           if (name !== 'prune' || !hasEnded) changedEndedRuns.add(by);
           continue;
         }
-        if (hasEnded && (name !== 'retry' || situation.run === 'S')) changedEndedRuns.add(by);
+        // Its waits are closed after a run has ended, as its timers are taken away.
+        const mayChange = (name === 'retry' && situation.run !== 'S') || name === 'close waits';
+        if (hasEnded && !mayChange) changedEndedRuns.add(by);
         const seen = await look(situation, after);
         runs.note(before.run, seen.run, by);
         // What becomes of its steps is decided afterwards: until then they are shown as they are stored.

@@ -2,7 +2,23 @@ import type { HeaderState, StepKey } from '@flotilla/state';
 
 /** What stands for the step: a header, or none before and after its needs have settled. */
 export type Subject = HeaderState | 'waiting' | 'ready';
-const SUBJECTS: readonly Subject[] = ['waiting', 'ready', 'R', 'S', 'B', 'Y', 'P', 'F', 'Q', 'X', 'K', 'D', 'M', 'V'];
+const SUBJECTS: readonly Subject[] = [
+  'waiting',
+  'ready',
+  'R',
+  'S',
+  'B',
+  'Y',
+  'P',
+  'F',
+  'Q',
+  'X',
+  'K',
+  'D',
+  'W',
+  'M',
+  'V',
+];
 const RUN_LETTERS = ['n', 'r', 'p', 'e', 'S', 'F', 'C', 'T'] as const;
 type RunLetter = (typeof RUN_LETTERS)[number];
 
@@ -30,6 +46,8 @@ export function headerOf(subject: Subject, key: StepKey): string | undefined {
       return 'K|0|0||||6|6|6|when-false';
     case 'D':
       return 'D|0|0|0|||6|6||1000000';
+    case 'W':
+      return 'W|0|0|0|||6|6||1000000|signal|go|';
     case 'M':
       return 'M|3|1|0|0|3|3|6';
     case 'V':
@@ -57,7 +75,7 @@ export function* situations(): Generator<Situation> {
   for (const subject of SUBJECTS) {
     for (const run of RUN_LETTERS) {
       for (const isItem of [false, true]) {
-        if (isItem && ['waiting', 'K', 'D', 'M', 'V'].includes(subject)) continue;
+        if (isItem && ['waiting', 'K', 'D', 'W', 'M', 'V'].includes(subject)) continue;
         for (const [isLast, failFast] of [
           [false, false],
           [true, false],

@@ -19,7 +19,9 @@ import { randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
 import { createHttpServer } from './http/create-http-server.ts';
+import { InputSchemas } from './http/input/input-schemas.ts';
 import { createMetrics } from './http/metrics.ts';
+import { PlanSource } from './http/plan-source.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
 import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
@@ -30,6 +32,7 @@ import { createWatchFleetLoop } from './loops/watch-fleet.ts';
 import { createWatchStorageLoop, retentionAt } from './loops/watch-storage.ts';
 import { BreakerView } from './relay/breaker-view.ts';
 import { FleetView } from './relay/fleet-view.ts';
+import { ChildRuns } from './relay/waits/child-runs.ts';
 import { explainRun } from './why/explain-run.ts';
 
 export interface RunningScheduler {
@@ -130,8 +133,11 @@ export async function startScheduler(
     );
     const metrics = createMetrics();
     metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
+    const inputs = new InputSchemas();
+    const plans = new PlanSource({ api: state, compile: compileWorkflow, maxDepth: config.maxDepth, inputs });
+    const children = new ChildRuns({ state, plans, inputs, maxInputBytes: config.maxInputBytes });
     const loops = [
-      createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId, logger }),
+      createRelayLoop({ state, queues, fleet, breakers, children, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
@@ -170,6 +176,7 @@ export async function startScheduler(
           ),
       },
       breakers,
+      waitApi: state,
       compile: compileWorkflow,
       config,
       logger,

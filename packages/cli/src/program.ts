@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
+import { approvalsCommand } from './commands/approvals.ts';
 import { benchCommand } from './commands/bench.ts';
 import { breakersCommand } from './commands/breakers.ts';
 import { cancelCommand } from './commands/cancel.ts';
@@ -16,6 +17,7 @@ import { registerCommand } from './commands/register.ts';
 import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
+import { signalCommand } from './commands/signal.ts';
 import { upCommand } from './commands/up.ts';
 import { validateCommand } from './commands/validate.ts';
 import { whyCommand } from './commands/why.ts';
@@ -94,6 +96,8 @@ const COMMANDS = [
   deadLettersCommand,
   pauseCommand,
   resumeCommand,
+  signalCommand,
+  approvalsCommand,
   agentsCommand,
   breakersCommand,
   doctorCommand,

@@ -30,6 +30,7 @@ import { type FollowOptions, followEvents } from './follow-events.ts';
 import { queryText, runPath } from './paths.ts';
 import { type StartEntry, type StartOptions, startRun, startRuns, type WorkflowReference } from './start-runs.ts';
 import { Transport } from './transport.ts';
+import { type WaitCalls, waitCalls } from './wait-calls.ts';
 import { type WaitOptions, waitForRun } from './wait-for-run.ts';
 
 export interface PageOptions extends CallOptions {
@@ -82,7 +83,7 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient extends DeadLetterCalls {
+export interface FlotillaClient extends DeadLetterCalls, WaitCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -187,6 +188,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
       return transport.post(`${runPath(runId)}/retry`, body, call);
     },
     ...deadLetterCalls(transport),
+    ...waitCalls(transport),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

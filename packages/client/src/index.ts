@@ -15,4 +15,5 @@ export type { DeadLetterCalls, DeadLetterOptions, ListDeadLettersOptions } from 
 export type { FollowOptions } from './follow-events.ts';
 export { newRunId } from './new-run-id.ts';
 export type { StartEntry, StartOptions, WorkflowReference } from './start-runs.ts';
+export type { DecideOptions, ListApprovalsOptions, SignalOptions, WaitCalls } from './wait-calls.ts';
 export type { WaitOptions } from './wait-for-run.ts';

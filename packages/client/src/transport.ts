@@ -10,6 +10,8 @@ export interface Call extends CallOptions {
   path: string;
   /** JSON text. */
   body?: string;
+  /** Beside those of every call. */
+  headers?: Readonly<Record<string, string>>;
   /** Tries of this call. Default: the client's. */
   maxAttempts?: number;
 }
@@ -68,7 +70,7 @@ export class Transport {
     try {
       if (call.signal?.aborted === true)
         throw new FlotillaError('CALL_ABORTED', 'the call was given up before it was made');
-      const headers = this.headers('application/json');
+      const headers = { ...this.headers('application/json'), ...call.headers };
       if (call.body !== undefined) headers['content-type'] = 'application/json';
       const response = await fetch(this.settings.url + call.path, {
         method: call.method,

@@ -89,6 +89,8 @@ const work = {
   onCorruptCheckpoint: z.enum(['fail', 'fall-back', 'restart']).optional(),
   /** Tools the handler may use: `ctx.tool(name)` refuses others. Absent: no restriction. */
   toolAllowlist: z.array(idZ).max(1000).optional(),
+  /** The approval step that must have approved exactly this step's input: APPROVAL_STALE, APPROVAL_REJECTED. */
+  approvedBy: idZ.optional(),
   /** Declared cost, counted against `budget.costUSD`. */
   costUSD: z.number().min(0).max(1e9).optional(),
 };
@@ -135,6 +137,46 @@ const mapStepZ = z.strictObject({
   ...common,
 });
 
+/** Waits until somebody sends the signal to the run; its output is what was sent. Holds no slot. */
+const signalStepZ = z.strictObject({
+  kind: z.literal('signal'),
+  name: idZ,
+  /** From ready until the signal comes; then the step takes `default`, or fails with WAIT_TIMEOUT. Default: no limit. */
+  timeoutMs: durationMsZ.optional(),
+  default: z.json().optional(),
+  ...common,
+});
+/** Waits until somebody approves or rejects `action`. Output: `{ decision, by, reason?, at }`. Holds no slot. */
+const approvalStepZ = z.strictObject({
+  kind: z.literal('approval'),
+  /** What is proposed, with expressions. Steps with `approvedBy` run only with an input that is equal to it. */
+  action: z.json(),
+  /** Names of API keys that may decide. Default: every key that may write. */
+  approvers: z.array(idZ).min(1).max(100).optional(),
+  deadlineMs: durationMsZ.optional(),
+  /** The decision at the deadline. Absent: the step fails with WAIT_TIMEOUT. */
+  default: z.enum(['approve', 'reject']).optional(),
+  ...common,
+});
+/** Waits for a request to a URL of its own; its output is the body. Holds no slot. */
+const webhookStepZ = z.strictObject({
+  kind: z.literal('webhook'),
+  timeoutMs: durationMsZ.optional(),
+  default: z.json().optional(),
+  ...common,
+});
+/** Runs another workflow as a child; its output is the child's. Holds no slot. */
+const workflowStepZ = z.strictObject({
+  kind: z.literal('workflow'),
+  /** `name` or `name@version` of a registered workflow. Either this or `definition`. */
+  workflow: z.string().min(1).max(300).optional(),
+  definition: z.record(z.string(), z.json()).optional(),
+  input: z.json().optional(),
+  /** What becomes of the child when this run ends before it. Default cancel. */
+  onParentEnd: z.enum(['cancel', 'leave']).optional(),
+  ...common,
+});
+
 export const stepZ = z.discriminatedUnion('kind', [
   taskStepZ,
   agentStepZ,
@@ -142,12 +184,31 @@ export const stepZ = z.discriminatedUnion('kind', [
   delayStepZ,
   branchStepZ,
   mapStepZ,
+  signalStepZ,
+  approvalStepZ,
+  webhookStepZ,
+  workflowStepZ,
 ]);
 export type StepDefinition = z.infer<typeof stepZ>;
+/** Steps that attempts of workers make. */
+export type WorkStepDefinition = Extract<StepDefinition, { kind: 'task' | 'agent' | 'http' }>;
+/** Steps that wait for something from outside their run, without a worker. */
+export type WaitStepDefinition = Extract<StepDefinition, { kind: 'signal' | 'approval' | 'webhook' | 'workflow' }>;
 export type MapEachDefinition = z.infer<typeof eachZ>;
 export type HttpRequestDefinition = z.infer<typeof httpRequestZ>;
 
-export const STEP_KINDS = ['task', 'agent', 'http', 'delay', 'branch', 'map'] as const;
+export const STEP_KINDS = [
+  'task',
+  'agent',
+  'http',
+  'delay',
+  'branch',
+  'map',
+  'signal',
+  'approval',
+  'webhook',
+  'workflow',
+] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** The form of a workflow definition. What it means (references, cycles, expressions) is checked by the compiler. */

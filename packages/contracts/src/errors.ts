@@ -27,6 +27,11 @@ export const ERROR_CODES = {
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'The step is not on the list of dead letters' },
   TOO_MANY_BREAKERS: { status: 409, title: 'As many breakers are kept as may be; a new one cannot be opened by hand' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
+  SIGNALS_FULL: { status: 429, title: 'The run holds as many unanswered signals as it may' },
+  APPROVAL_NOT_FOUND: { status: 404, title: 'There is no such approval' },
+  APPROVAL_DECIDED: { status: 409, title: 'The approval has been decided' },
+  APPROVER_NOT_ALLOWED: { status: 403, title: 'The approval is for others to decide' },
+  WEBHOOK_NOT_FOUND: { status: 404, title: 'No step waits for this webhook' },
   RUN_NOT_ACTIVE: { status: 409, title: 'The run has already ended' },
   // Access
   UNAUTHORIZED: { status: 401, title: 'A valid API key is needed' },
@@ -83,6 +88,10 @@ export const ERROR_CODES = {
   },
   BUDGET_EXCEEDED: { status: 500, title: 'The run exceeded its budget' },
   HTTP_STEP_FAILED: { status: 500, title: 'The server of an http step answered with an error' },
+  WAIT_TIMEOUT: { status: 500, title: 'What the step waited for did not come in time' },
+  CHILD_RUN_FAILED: { status: 500, title: 'The child run did not succeed' },
+  APPROVAL_REJECTED: { status: 500, title: 'The action of the step was not approved' },
+  APPROVAL_STALE: { status: 500, title: 'Something else was approved than what the step would do' },
   HTTP_TARGET_REFUSED: { status: 500, title: 'The address of an http step is not allowed' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -23,6 +23,8 @@ export const GATES = [
   'pause',
   /** Redis is too full to hand out more. */
   'storage',
+  /** Something from outside the run: a signal, a decision, a request, a child run. */
+  'outside',
   /** The run is ending: attempts are being stopped, or what it has done is being undone. */
   'ending',
   /** The run was told to go on after its end: what is made anew is being taken back, and nothing of it starts. */

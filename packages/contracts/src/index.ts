@@ -1,4 +1,5 @@
 export * from './agent-health.ts';
+export * from './approvals.ts';
 export * from './breakers.ts';
 export * from './bulk.ts';
 export * from './dead-letters.ts';
@@ -23,8 +24,10 @@ export * from './retry-after.ts';
 export * from './run-compare.ts';
 export * from './run-ledger.ts';
 export * from './run-list.ts';
+export * from './signals.ts';
 export * from './states.ts';
 export * from './step-logs.ts';
 export * from './timestamps.ts';
 export * from './views.ts';
+export * from './wait-kinds.ts';
 export * from './wait-reasons.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AGENT_HEALTH_REASONS, AGENT_INTAKES, AGENT_STATUSES, agentPerformanceZ } from './agent-health.ts';
 import { CLEANUP_STATUSES, EVENT_TYPES, RUN_STATUSES, STEP_STATUSES } from './states.ts';
+import { WAIT_KINDS } from './wait-kinds.ts';
 import { waitViewZ } from './wait-reasons.ts';
 
 /** Why something failed: `type` is the class of error that decide-retry worked with. */
@@ -76,6 +77,16 @@ export const stepViewZ = z.object({
   progressAt: z.number().optional(),
   /** Next try of a backing-off step. */
   nextAttemptAt: z.number().optional(),
+  /** What it waits for outside its run. */
+  wait: z
+    .object({
+      kind: z.enum(WAIT_KINDS),
+      /** Name of the signal, id of the approval, path of the webhook, id of the child run. */
+      subject: z.string(),
+      /** When its time is over. */
+      until: z.number().optional(),
+    })
+    .optional(),
 });
 export type StepView = z.infer<typeof stepViewZ>;
 

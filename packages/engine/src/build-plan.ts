@@ -3,6 +3,7 @@ import {
   DEFAULT_ATTEMPT_MS,
   DEFAULT_CLEANUP_TOTAL_MS,
   DEFAULT_RETRY_POLICY,
+  isWorkStep,
   type MapEachDefinition,
   type RetryPolicy,
   type RetryPolicyInput,
@@ -75,6 +76,7 @@ function buildStep(
         : undefined,
     otherwise: step.kind === 'branch' && step.otherwise !== undefined ? graph.stepIndex.get(step.otherwise) : undefined,
     map: buildMap(step, compiled),
+    wait: compiled.wait,
   };
 }
 
@@ -93,8 +95,8 @@ function buildWork(
   definition: WorkflowDefinition,
   { input, request }: CompiledStep,
 ): PlanWork | undefined {
-  if (step.kind === 'delay' || step.kind === 'branch') return undefined;
-  const work: MapEachDefinition = step.kind === 'map' ? step.each : step;
+  const work: MapEachDefinition | undefined = step.kind === 'map' ? step.each : isWorkStep(step) ? step : undefined;
+  if (work === undefined) return undefined;
   const capability = work.kind === 'agent' ? work.capability : undefined;
   const queue = work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`);
   const retry = decideRetryPolicy(definition.retry, work.retry);

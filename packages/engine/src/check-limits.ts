@@ -1,5 +1,5 @@
 import type { WorkflowDefinition } from '@flotilla/contracts';
-import { MAX_STEPS, type StepDefinition } from '@flotilla/contracts';
+import { isWorkStep, MAX_STEPS, type StepDefinition } from '@flotilla/contracts';
 import type { ProblemList } from './problem-list.ts';
 
 /** Sums of declared costs may differ from their decimal value by so much. */
@@ -29,5 +29,5 @@ export function checkDeclaredCost(definition: WorkflowDefinition, problems: Prob
 
 function costOf(step: StepDefinition): number {
   if (step.kind === 'map') return step.each.costUSD ?? 0;
-  return step.kind === 'delay' || step.kind === 'branch' ? 0 : (step.costUSD ?? 0);
+  return isWorkStep(step) ? (step.costUSD ?? 0) : 0;
 }

@@ -1,9 +1,18 @@
-import type { Json, MapEachDefinition, StepDefinition } from '@flotilla/contracts';
+import {
+  isWaitStep,
+  type Json,
+  type MapEachDefinition,
+  type StepDefinition,
+  type WaitStepDefinition,
+  type WorkStepDefinition,
+} from '@flotilla/contracts';
+import { guardByApproval } from './approval-guard.ts';
 import { isTakenName } from './cel-environment.ts';
+import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
 import type { StepRead } from './check-upstream-reads.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
-import type { Expression, Template } from './plan.ts';
+import type { Expression, PlanWait, Template } from './plan.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 import type { StepGraph } from './step-graph.ts';
 import { type CompileSource, compileTemplate } from './template.ts';
@@ -16,6 +25,14 @@ export interface CompiledStep {
   over: Expression | undefined;
   input: Template | undefined;
   request: Template | undefined;
+  wait: PlanWait | undefined;
+}
+
+/** What the compiler of one step needs to know of the rest. */
+export interface CompilerSurroundings {
+  /** Ids of the approval steps. */
+  approvals: ReadonlySet<string>;
+  compileChild: CompileChild;
 }
 
 /** Compiles what expressions a document has, and notes which step reads which. */
@@ -23,11 +40,15 @@ export class StepCompiler {
   readonly reads: StepRead[] = [];
   readonly #graph: StepGraph;
   readonly #problems: ProblemList;
+  readonly #approvals: ReadonlySet<string>;
+  readonly #compileChild: CompileChild;
   readonly #known = new Map<string, ExpressionCompilation>();
 
-  constructor(graph: StepGraph, problems: ProblemList) {
+  constructor(graph: StepGraph, problems: ProblemList, { approvals, compileChild }: CompilerSurroundings) {
     this.#graph = graph;
     this.#problems = problems;
+    this.#approvals = approvals;
+    this.#compileChild = compileChild;
   }
 
   compile(index: number, step: StepDefinition): CompiledStep {
@@ -38,7 +59,9 @@ export class StepCompiler {
       over: undefined,
       input: undefined,
       request: undefined,
+      wait: undefined,
     };
+    if (isWaitStep(step)) return { ...compiled, wait: this.#wait(step, path, index) };
     if (step.kind === 'branch') {
       const conditions = step.cases.map(({ when }, position) =>
         this.#condition(when, `${path}/cases/${position}/when`, index),
@@ -59,7 +82,7 @@ export class StepCompiler {
   }
 
   #work(
-    step: Exclude<StepDefinition, { kind: 'delay' | 'branch' | 'map' }> | MapEachDefinition,
+    step: WorkStepDefinition | MapEachDefinition,
     path: string,
     index: number,
     itemName: string | undefined,
@@ -69,7 +92,53 @@ export class StepCompiler {
       step.kind === 'http'
         ? this.#template(withoutUndefined(step.request), `${path}/request`, index, itemName)
         : undefined;
+    if (step.approvedBy === undefined) return { input, request };
+    return this.#guarded(step.approvedBy, { input, request }, path, index);
+  }
+
+  /** What an attempt is given must be what was approved. */
+  #guarded(
+    approvedBy: string,
+    { input, request }: Pick<CompiledStep, 'input' | 'request'>,
+    path: string,
+    index: number,
+  ): Pick<CompiledStep, 'input' | 'request'> {
+    const approval = this.#graph.stepIndex.get(approvedBy);
+    const pointer = `${path}/approvedBy`;
+    if (approval === undefined || !this.#approvals.has(approvedBy)) {
+      this.#problems.error('UNKNOWN_STEP', pointer, `there is no approval step ${shorten(approvedBy)}`);
+      return { input, request };
+    }
+    this.#noteReads([approval], pointer, index);
+    if (request !== undefined) return { input, request: guardByApproval(request, approval, approvedBy) };
+    if (input !== undefined) return { input: guardByApproval(input, approval, approvedBy), request };
+    this.#problems.error(
+      'MISSING_FIELD',
+      `${path}/input`,
+      'a step with approvedBy needs an input: that is what was approved',
+    );
     return { input, request };
+  }
+
+  #wait(step: WaitStepDefinition, path: string, index: number): PlanWait | undefined {
+    switch (step.kind) {
+      case 'signal':
+        return { kind: 'signal', name: step.name, timeoutMs: step.timeoutMs, default: step.default };
+      case 'webhook':
+        return { kind: 'webhook', timeoutMs: step.timeoutMs, default: step.default };
+      case 'approval': {
+        const action = this.#template(step.action, `${path}/action`, index, undefined);
+        const { approvers = [], deadlineMs: timeoutMs } = step;
+        return action && { kind: 'approval', action, approvers, timeoutMs, default: step.default };
+      }
+      case 'workflow': {
+        const { workflow, definition, onParentEnd = 'cancel' } = step;
+        const input =
+          step.input === undefined ? undefined : this.#template(step.input, `${path}/input`, index, undefined);
+        checkChild(step, path, this.#problems, this.#compileChild);
+        return { kind: 'workflow', workflow, definition, input, onParentEnd, timeoutMs: undefined };
+      }
+    }
   }
 
   #itemName(name: string | undefined, path: string): string {

@@ -23,6 +23,8 @@ import { ProblemList, shorten } from './problem-list.ts';
 import { readStepGraph, renumberByDepth, type StepGraph } from './step-graph.ts';
 
 export const DEFAULT_MAX_DEPTH = 1000;
+/** Inline child workflows inside one another. */
+const MAX_NESTING = 8;
 
 /** Bounds of a definition; a run's input has its own. */
 export const DEFINITION_LIMITS: JsonLimits = { maxDepth: 64, maxBytes: 8_388_608, maxKeys: 2_000_000 };
@@ -32,6 +34,8 @@ export interface CompileOptions {
   maxDepth?: number;
   /** Where compiled plans are remembered. Default: one cache for the process. */
   cache?: PlanCache;
+  /** How many workflows this one is inside of, as the inline definition of a `workflow` step. Default 0. */
+  nesting?: number;
 }
 
 export type Compilation =
@@ -92,7 +96,13 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
   const sorted = [...graph.ids.keys()];
   // A copy, in the order of the canonical form: a plan outlives the call and is the same for the same content.
   const definition = JSON.parse(canonicalText) as WorkflowDefinition;
-  const compiler = new StepCompiler(graph, problems);
+  const approvals = new Set(
+    Object.entries(definition.steps).flatMap(([id, { kind }]) => (kind === 'approval' ? [id] : [])),
+  );
+  const compiler = new StepCompiler(graph, problems, {
+    approvals,
+    compileChild: (child) => compileChild(child, options),
+  });
   const compiled = graph.ids.map((id, index) =>
     form.unusableSteps.has(id) ? undefined : compiler.compile(index, definition.steps[id]!),
   );
@@ -107,6 +117,16 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
   const plan = buildPlan({ hash, definition, graph, depth, compiled: usable, output });
   cache.set(canonicalText, { plan, warnings });
   return { ok: true, plan, warnings: problems.warnings };
+}
+
+/** The inline definition of a `workflow` step is compiled with its parent, so that all of its problems are told at once. */
+function compileChild(definition: unknown, options: CompileOptions): Compilation {
+  const nesting = (options.nesting ?? 0) + 1;
+  if (nesting > MAX_NESTING) {
+    const message = `workflows are nested deeper than ${MAX_NESTING} levels`;
+    return { ok: false, problems: [{ code: 'DEPTH_LIMIT', path: '', message }] };
+  }
+  return compileWorkflow(definition, { ...options, nesting });
 }
 
 function isDocument(value: unknown): value is Document {

@@ -1,3 +1,4 @@
+export { approvalDigest } from './approval-guard.ts';
 export * from './backoff.ts';
 export { type BlameQuestion, countsAgainstAgent } from './blame-agent.ts';
 export * from './breaker-outcome.ts';
@@ -10,6 +11,7 @@ export * from './concurrency-limit.ts';
 export * from './counted-edges.ts';
 export * from './decide-join.ts';
 export * from './decide-retry.ts';
+export * from './decide-wait-end.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
 export { isOnForRun } from './is-on-for-run.ts';
 export * from './join-counter.ts';

@@ -1,4 +1,4 @@
-import type { HttpRequestDefinition, Json, RetryPolicy, WorkflowDefinition } from '@flotilla/contracts';
+import type { HttpRequestDefinition, Json, RetryPolicy, StepKind, WorkflowDefinition } from '@flotilla/contracts';
 import type { EvaluationBudget } from './evaluation-budget.ts';
 
 /**
@@ -84,7 +84,7 @@ export interface PlanStep {
   index: number;
   id: string;
   title: string | undefined;
-  kind: 'task' | 'agent' | 'http' | 'delay' | 'branch' | 'map';
+  kind: StepKind;
   /** Explicit needs plus the branches that name this step, as step indexes, ascending. */
   needs: readonly number[];
   /** The group that makes this step ready. */
@@ -99,7 +99,31 @@ export interface PlanStep {
   cases: readonly { when: Expression; to: number }[] | undefined;
   otherwise: number | undefined;
   map: PlanMap | undefined;
+  /** signal, approval, webhook, workflow. */
+  wait: PlanWait | undefined;
 }
+
+/** What a step waits for outside its run, and for how long. */
+export type PlanWait =
+  | { kind: 'signal'; name: string; timeoutMs: number | undefined; default: Json | undefined }
+  | {
+      kind: 'approval';
+      action: Template;
+      /** Empty: whoever may write. */
+      approvers: readonly string[];
+      timeoutMs: number | undefined;
+      default: 'approve' | 'reject' | undefined;
+    }
+  | { kind: 'webhook'; timeoutMs: number | undefined; default: Json | undefined }
+  | {
+      kind: 'workflow';
+      /** `name` or `name@version`; undefined: `definition`. */
+      workflow: string | undefined;
+      definition: Json | undefined;
+      input: Template | undefined;
+      onParentEnd: 'cancel' | 'leave';
+      timeoutMs: undefined;
+    };
 
 export interface PlanMap {
   over: Expression;

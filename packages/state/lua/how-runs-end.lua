@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, gathered-writes, run, waits
 -- How a run ends: its status, its dead letters, what hears of it.
 
 -- A step of the definition has failed for good: it is a dead letter once its run has ended failed or timed out.
@@ -20,6 +20,7 @@ local TERMINAL_EVENT = {
 local function finish(run, status, data)
   run.status = status
   put(run, FIELD.endedAt, run.atText)
+  recordUnusedSignals(run)
   local line = TERMINAL_EVENT[status] .. '|' .. run.atText
   if data then line = line .. '||||||' .. data end
   event(run, line)
@@ -36,6 +37,8 @@ local function finish(run, status, data)
   if status ~= RUN.succeeded and definitionOf(run) then
     send(run.tag, OUTBOX.sweep .. '|' .. run.id .. '|' .. definitionOf(run))
   end
+  closeWaitsOf(run)
+  announceToParent(run)
   announce(K.channelEnded, run.id)
 end
 

@@ -1,4 +1,4 @@
--- needs: call, cleanups, gathered-writes, how-runs-end, run
+-- needs: call, cleanups, gathered-writes, how-runs-end, run, waits
 -- When a run begins to end, and when it has ended.
 
 -- After any change: the run ends when nothing is live and either it is ending or every end step has settled.
@@ -26,5 +26,6 @@ local function beginEnding(run, kind, data)
   run.status = RUN.ending
   put(run, FIELD.ending, kind .. '|' .. data)
   schedule(run.tag .. K.cancels, run.id, now)
+  closeWaitsOf(run)
   if run.live > 0 then announce(K.channelAborts, run.id) end
 end

@@ -6,7 +6,7 @@ import { reachDurability } from './durability.ts';
 import { RECORD } from './format.ts';
 import { partitionTag, stateKey } from './keys.ts';
 import { pack } from './pack-arguments.ts';
-import type { PlanShape } from './plan-shape.ts';
+import type { PlanShape, StepKey } from './plan-shape.ts';
 import { createRunId, partitionOfKey, partitionOfRun } from './run-id.ts';
 import { runStatusOf } from './run-record.ts';
 import type { TransitionBatch } from './transition-batch.ts';
@@ -21,6 +21,8 @@ export interface CreateRun {
   /** SHA-256 of what makes two submissions the same: definition, input, tags. */
   bodyHash: string;
   tags: readonly string[];
+  /** The step of another run that waits for this one. */
+  parent?: { runId: string; key: StepKey } | undefined;
   durability: Durability;
   /** Default: the deployment's. */
   idempotencyTtlMs?: number | undefined;
@@ -158,6 +160,7 @@ async function create(
       keyHash,
       keyTtlMs: request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
       definitionText,
+      parent: request.parent && `${request.parent.runId}|${request.parent.key}`,
     }),
     request.tags.length,
     ...request.tags,

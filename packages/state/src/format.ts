@@ -16,6 +16,8 @@ export const STEP = {
   cancelled: 'X',
   skipped: 'K',
   delaying: 'D',
+  /** For something from outside the run. */
+  waiting: 'W',
   mapRunning: 'M',
   mapSucceeded: 'V',
 } as const;
@@ -61,11 +63,12 @@ export const DUE = {
   queuedLimit: 'w',
   totalLimit: 't',
   runLimit: 'r',
+  waitLimit: 'x',
 } as const;
 
 /** Kinds of due entries, as one text, that end together. */
 export const TIMERS = {
-  ofStep: DUE.hint + DUE.backoff + DUE.delay + DUE.queuedLimit + DUE.totalLimit + DUE.parked,
+  ofStep: DUE.hint + DUE.backoff + DUE.delay + DUE.queuedLimit + DUE.totalLimit + DUE.parked + DUE.waitLimit,
   /** What waits for the next attempt of a step. */
   ofWaitingStep: DUE.queuedLimit + DUE.backoff + DUE.parked + DUE.hint,
   ofWaitingCleanup: DUE.hint + DUE.backoff + DUE.parked,
@@ -82,6 +85,10 @@ export const OUTBOX = {
   output: 'F',
   sweep: 'C',
   reopen: 'A',
+  waitAnswered: 'W',
+  closeWaits: 'w',
+  startChild: 'B',
+  childEnded: 'P',
   /** The field of a stream message that holds the entries, one a line. */
   field: 'e',
 } as const;
@@ -133,6 +140,31 @@ export const PREFIX = {
   redoneIn: 'r',
 } as const;
 
+/** Fields of a run's hash that only runs with waits, signals or a parent have. */
+export const WAIT_FIELD = {
+  /** `open waits|unclaimed signals|messages so far`. */
+  counts: 'W',
+  /** Signals that no step has claimed, in order of arrival: `name|number,…`. */
+  unclaimed: 'Wq',
+  /** Bytes of those. */
+  unclaimedBytes: 'Wz',
+  /** Steps that wait for a signal, in order of arrival: `name|step key,…`. */
+  waiters: 'Wv',
+  /** Steps that asked for an approval: `step key,…`. */
+  approvals: 'Wa',
+  /** Of a child: the step of its parent that waits for it, `run|step key`. */
+  parent: 'Wp',
+  /** A message, by its number. */
+  message: 'Wb',
+  /** What an approval is about, by step key. */
+  detail: 'Wd',
+  /** Number of the signal that was sent with an idempotency key, by that key. */
+  sentWith: 'Wk',
+} as const;
+
+/** What ended a wait, when no message did. */
+export const WAIT_ANSWER = { timeout: 'timeout', child: 'child', closed: 'closed' } as const;
+
 /** Fields of a run's hash, as one text, that end together. */
 export const FIELDS = {
   ofEndedRun: FIELD.cleanups + FIELD.cancellation + FIELD.endedAt,
@@ -179,6 +211,7 @@ export const LAYOUT = {
   [STEP.cancelled]: [...ENDED, 'reason'],
   [STEP.skipped]: [...ENDED, 'reason'],
   [STEP.delaying]: [...ENDED, 'dueAt'],
+  [STEP.waiting]: [...ENDED, 'dueAt', 'waitKind', 'subject', 'answer'],
   [STEP.mapRunning]: [
     'state',
     'items',
@@ -207,6 +240,7 @@ export const HEADER = positionsOf([
   LAYOUT[STEP.succeeded],
   LAYOUT[STEP.backingOff],
   LAYOUT[STEP.parked],
+  LAYOUT[STEP.waiting],
 ]);
 export const MAP_HEADER = positionsOf([LAYOUT[STEP.mapRunning]]);
 export const SUCCEEDED_MAP_HEADER = positionsOf([LAYOUT[STEP.mapSucceeded]]);
@@ -236,6 +270,7 @@ export const ARGUMENTS = {
     'keyHash',
     'keyTtlMs',
     'definitionText',
+    'parent',
   ],
   'reserve-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
   'confirm-key': ['keyHash', 'runId', 'bodyHash'],
@@ -288,6 +323,10 @@ export const ARGUMENTS = {
   'start-delay': ['runId', 'key', 'forMs', 'opening'],
   'stage-items': ['runId', 'key', 'opening', 'first'],
   'start-map': ['runId', 'key', 'items', 'concurrency', 'tolerated', 'maxSteps', 'definitionSteps', 'opening'],
+  'start-wait': ['runId', 'key', 'opening', 'waitKind', 'subject', 'limitMs', 'detail'],
+  'send-signal': ['runId', 'signal', 'body', 'sentWith'],
+  'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data'],
+  'close-waits': ['runId'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],
   recheck: ['runId', 'key', 'againInMs', 'handsOutAgain'],

@@ -16,6 +16,7 @@ export {
   STATES,
   STEP,
   TIMERS,
+  WAIT_ANSWER,
 } from './format.ts';
 export { handOnEntry } from './hand-on-entry.ts';
 export { hasNoPlan } from './has-no-plan.ts';
@@ -49,4 +50,6 @@ export type { EdgeArgument, StepGroup } from './transitions/groups-and-edges.ts'
 export type { ResetSlice } from './transitions/retry-run.ts';
 export type { SettleArguments } from './transitions/settle.ts';
 export type { TakenTimer, UndecidedAttempt } from './transitions/timers.ts';
+export type { AnswerReply, SignalReply, StartWait } from './transitions/waits.ts';
 export type { Transitions } from './transitions.ts';
+export type { OpenWait } from './waits/read-wait.ts';

@@ -23,6 +23,8 @@
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
  * | `dead`      | ZSET   | entries until none is left  | runs that ended failed or timed out and have dead letters, by end |
  * | `l:<run>`   | ZSET   | entries until made anew     | steps of a run that failed for good, by number: dead letters once the run is in `dead` |
+ * | `approvals` | ZSET  | entries until decided       | `run|step key` of approvals that wait for a decision, by when they were asked for |
+ * | `decided`   | ZSET   | entries until pruned        | `run|step key` of approvals that do not, by when that was |
  * | `b:<name>`  | ZSET   | ten minutes from the last   | `step key|run` that breaker <name> keeps parked, by when they are looked at |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
@@ -48,6 +50,8 @@ export const KEY_SUFFIXES = {
   dead: 'dead',
   deadLetters: 'l:',
   parkedBehind: 'b:',
+  approvals: 'approvals',
+  decidedApprovals: 'decided',
 } as const;
 
 export type KeySuffix = keyof typeof KEY_SUFFIXES;

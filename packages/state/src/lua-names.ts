@@ -47,9 +47,10 @@ function withKeys(lua: string): string {
 }
 
 const { STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD } = format;
-const { CLAIM_TRAIT, COMMIT_TRAIT, NO_HEADER, RETRIED_MAP, UNDONE_STEPS } = format;
+const { WAIT_FIELD, WAIT_ANSWER, CLAIM_TRAIT, COMMIT_TRAIT, NO_HEADER, RETRIED_MAP, UNDONE_STEPS } = format;
 const LETTERS = lettersOf({
   ...{ STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD, CLAIM_TRAIT, COMMIT_TRAIT },
+  ...{ WAIT_FIELD, WAIT_ANSWER },
 });
 
 function lettersOf(tables: Table<Table<string>>): Table<string> {

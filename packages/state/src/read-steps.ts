@@ -5,11 +5,12 @@ import {
   type StepError,
   type StepStatus,
   type StepView,
+  type WaitKind,
 } from '@flotilla/contracts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import type { ReadDependencies } from './read-runs.ts';
 import { addProgress } from './reported-progress.ts';
-import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
+import { HEADER_STATUS, parseStepHeader, type StepHeader, type StoredWait } from './step-header.ts';
 import {
   cursorOf,
   following,
@@ -135,12 +136,29 @@ function stepView(
   if (header.state === 'R') run.running.set(view, header.attemptId);
   if (header.reason) view.reason = header.reason;
   if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
+  if (header.wait !== undefined && view.status === 'running')
+    view.wait = waitView(view.stepId, header.wait, header.dueAt, run);
   if (body !== null) {
     const isError = header.state === 'F' || header.state === 'Q' || header.state === 'B' || header.state === 'X';
     if (isError) view.error = JSON.parse(body) as StepError;
     else if (header.state === 'S') Object.assign(view, verifiedOutput(view.stepId, header, body, run));
   }
   return view;
+}
+
+function waitView(
+  stepId: string,
+  { kind, subject }: StoredWait,
+  until: number | undefined,
+  { runId }: RunBasics,
+): NonNullable<StepView['wait']> {
+  const subjects: Record<WaitKind, string> = {
+    signal: subject,
+    approval: `${runId}.${stepId}`,
+    webhook: `/v1/webhooks/${runId}/${encodeURIComponent(stepId)}/${subject}`,
+    workflow: subject,
+  };
+  return { kind, subject: subjects[kind], ...(until !== undefined && { until }) };
 }
 
 function needsOfWork({ use, capability, queue }: NonNullable<PlanShapeStep['work']>): Partial<StepView> {

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import type {
+  ApprovalView,
   CheckpointView,
   CleanupView,
   DeadLetterDetail,
   DeadLetterView,
+  DecideApproval,
   HistoryEvent,
+  Json,
   Problem,
   RunStatus,
   RunView,
+  SignalSent,
   StepView,
   WorkflowView,
 } from '@flotilla/contracts';
@@ -21,7 +25,7 @@ import { createDurableClient, type RunClient } from './durability.ts';
 import { hasNoPlan } from './has-no-plan.ts';
 import { CHANNELS, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
-import { type CompilePlan, type PlanShape, parseStepKey } from './plan-shape.ts';
+import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
@@ -36,6 +40,11 @@ import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
+import { decideApproval } from './waits/answer-approval.ts';
+import { answerWebhook } from './waits/answer-webhook.ts';
+import { type ApprovalReads, findApproval, listApprovals, readApproval } from './waits/approvals.ts';
+import { listOpenWaits, type OpenWait, readParent, readWait } from './waits/read-wait.ts';
+import { type SendSignal, sendSignal } from './waits/send-signal.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
 
 export interface StateOptions<P extends PlanShape> {
@@ -216,6 +225,68 @@ export class State<P extends PlanShape> {
   async discardDeadLetters(runId: string, stepIds: readonly string[], opening?: number): Promise<boolean[]> {
     const plan = await this.#planOfRun(runId);
     return discardDeadLetters({ ...this.#reads(), plan, transitions: this.transitions }, runId, stepIds, opening);
+  }
+
+  /** See `readWait`. */
+  readWait(runId: string, key: StepKey): Promise<OpenWait | undefined> {
+    return readWait(this.client, { tag: this.tagOf(runId), runId, key });
+  }
+
+  /** See `listOpenWaits`. */
+  listOpenWaits(runId: string, keys: readonly StepKey[]): ReturnType<typeof listOpenWaits> {
+    return listOpenWaits(this.client, { tag: this.tagOf(runId), runId }, keys);
+  }
+
+  /** See `readParent`. */
+  readParent(runId: string): ReturnType<typeof readParent> {
+    return readParent(this.client, { tag: this.tagOf(runId), runId });
+  }
+
+  /** See `sendSignal`. */
+  sendSignal(runId: string, signal: SendSignal): Promise<SignalSent> {
+    const nameOf = async (key: string) => stepIdOf(await this.#planOfRun(runId), key);
+    return sendSignal(this.transitions, { tag: this.tagOf(runId), runId, stepIdOf: nameOf }, signal);
+  }
+
+  /** WEBHOOK_NOT_FOUND. */
+  async answerWebhook(
+    { runId, stepId, token }: { runId: string; stepId: string; token: string },
+    body: Json,
+  ): Promise<{ alreadyAnswered: boolean }> {
+    const address = await findApproval(this.#approvalReads(), `${runId}.${stepId}`);
+    const wait = address && (await this.readWait(runId, address.key));
+    const key = address?.key ?? '';
+    return answerWebhook(this.transitions, wait, { tag: this.tagOf(runId), runId, key }, { token, body });
+  }
+
+  /** See `listApprovals`. */
+  listApprovals(query: Parameters<typeof listApprovals>[1]): ReturnType<typeof listApprovals> {
+    return listApprovals(this.#approvalReads(), query);
+  }
+
+  /** Undefined when there is none of this id. */
+  async readApproval(id: string): Promise<ApprovalView | undefined> {
+    const address = await findApproval(this.#approvalReads(), id);
+    return address && readApproval(this.#approvalReads(), address);
+  }
+
+  /** See `decideApproval`. */
+  async decideApproval(id: string, decision: DecideApproval): Promise<ApprovalView> {
+    const [seconds, micros] = await this.client.time();
+    const at = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    const tag = (runId: string) => this.tagOf(runId);
+    return decideApproval(this.#approvalReads(), this.transitions, id, { ...decision, tag, at });
+  }
+
+  #approvalReads(): ApprovalReads {
+    return {
+      ...this.#reads(),
+      planOf: (runId) => this.#planOfRun(runId),
+      readStep: async (runId, key) => {
+        const page = await this.listSteps(runId, { cursor: `${key}.`, limit: 1 });
+        return page.steps[0];
+      },
+    };
   }
 
   async readRun(runId: string): Promise<RunView | undefined> {

@@ -1,4 +1,4 @@
-import type { StepStatus } from '@flotilla/contracts';
+import type { StepStatus, WaitKind } from '@flotilla/contracts';
 import {
   FAILED_MAP_HEADER,
   HEADER,
@@ -20,6 +20,7 @@ export const HEADER_STATUS: Record<HeaderState, StepStatus> = {
   [STEP.cancelled]: 'cancelled',
   [STEP.skipped]: 'skipped',
   [STEP.delaying]: 'running',
+  [STEP.waiting]: 'running',
   [STEP.mapRunning]: 'running',
   [STEP.mapSucceeded]: 'succeeded',
 };
@@ -39,7 +40,17 @@ export interface StepHeader {
   /** P, X, K: why. */
   reason: string | undefined;
   checkpoint: StoredCheckpoint | undefined;
+  /** Waiting: for what, outside its run. */
+  wait: StoredWait | undefined;
   map: { items: number; next: number; succeeded: number; failed: number; isRetried?: boolean } | undefined;
+}
+
+export interface StoredWait {
+  kind: WaitKind;
+  /** Name of a signal, token of a webhook, run id of a child; '' of an approval. */
+  subject: string;
+  /** '' while nothing has answered; the number of a stored message, or one of `WAIT_ANSWER`. */
+  answer: string;
 }
 
 export interface StoredCheckpoint {
@@ -59,7 +70,7 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
   };
   if (state === STEP.mapRunning) return runningMap(parts, at);
   if (state === STEP.mapSucceeded) return succeededMap(parts, at);
-  const isDue = state === STEP.backingOff || state === STEP.delaying;
+  const isDue = state === STEP.backingOff || state === STEP.delaying || state === STEP.waiting;
   const hasReason = state === STEP.parked || state === STEP.cancelled || state === STEP.skipped;
   return {
     state,
@@ -74,6 +85,7 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
     dueAt: isDue ? at(HEADER.dueAt) : undefined,
     reason: hasReason ? parts[HEADER.reason] : undefined,
     checkpoint: state === STEP.succeeded ? checkpointOf(parts, createdAt) : undefined,
+    wait: state === STEP.waiting ? waitOf(parts) : undefined,
     map: state === STEP.failed ? failedMapOf(parts) : undefined,
   };
 }
@@ -100,6 +112,11 @@ function succeededMap(parts: Parts, at: At): StepHeader {
   const endedAt = at(SUCCEEDED_MAP_HEADER.endedAt);
   const map = { items, next: items, succeeded: items - failed, failed };
   return { ...EMPTY, state: STEP.mapSucceeded, startedAt, firstAt: startedAt, endedAt, map };
+}
+
+function waitOf(parts: Parts): StoredWait {
+  const kind = parts[HEADER.waitKind] as WaitKind;
+  return { kind, subject: parts[HEADER.subject] ?? '', answer: parts[HEADER.answer] ?? '' };
 }
 
 function failedMapOf(parts: Parts): StepHeader['map'] {
@@ -133,5 +150,6 @@ const EMPTY: StepHeader = {
   dueAt: undefined,
   reason: undefined,
   checkpoint: undefined,
+  wait: undefined,
   map: undefined,
 };

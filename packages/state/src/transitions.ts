@@ -15,6 +15,7 @@ import { progressTransitions } from './transitions/save-progress.ts';
 import { settleTransitions } from './transitions/settle.ts';
 import { waitingTransitions } from './transitions/start-waiting.ts';
 import { timerTransitions } from './transitions/timers.ts';
+import { waitTransitions } from './transitions/waits.ts';
 
 /**
  * The transitions as functions: arguments in, typed replies out. Each is in the file of `transitions/` that is named like its
@@ -37,6 +38,7 @@ export const createTransitions = (batch: TransitionBatch) => ({
   ...settleTransitions(batch),
   ...waitingTransitions(batch),
   ...timerTransitions(batch),
+  ...waitTransitions(batch),
 });
 
 export type Transitions = ReturnType<typeof createTransitions>;

@@ -34,6 +34,10 @@ export type WorkflowStep<StepId extends string = string> =
   | WithNeeds<WithHandlers<OfKind<StepDefinition, 'agent'>>, StepId>
   | WithNeeds<WithHandlers<OfKind<StepDefinition, 'http'>>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'delay'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'signal'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'approval'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'webhook'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'workflow'>, StepId>
   | (Omit<WithNeeds<OfKind<StepDefinition, 'branch'>, StepId>, 'cases' | 'otherwise'> & {
       cases: readonly { when: string; to: StepId }[];
       otherwise?: StepId;

@@ -20,6 +20,7 @@ export interface RequestOptions {
   timeoutMs?: number;
   /** False: one try at one scheduler. Default: repeated until `timeoutMs` while no scheduler answers, or one answers 503 or 504. */
   repeat?: boolean;
+  headers?: Readonly<Record<string, string>>;
 }
 
 const REQUEST_MS = 5000;
@@ -44,12 +45,15 @@ export class FleetApi {
     method: 'GET' | 'POST',
     path: string,
     body?: unknown,
-    { timeoutMs = 15_000, repeat = true }: RequestOptions = {},
+    { timeoutMs = 15_000, repeat = true, headers = {} }: RequestOptions = {},
   ): Promise<ApiAnswer<Body>> {
     const endsAt = performance.now() + timeoutMs;
     for (;;) {
       const leftMs = endsAt - performance.now();
-      const answer = await this.#tryOnce<Body>(method, path, body, repeat ? Math.min(REQUEST_MS, leftMs) : leftMs);
+      const answer = await this.#tryOnce<Body>(
+        { method, path, body, headers },
+        repeat ? Math.min(REQUEST_MS, leftMs) : leftMs,
+      );
       const failed = answer instanceof Error || answer.status === 503 || answer.status === 504;
       const mayRepeat = repeat && performance.now() + AFTER_FAILURE_MS < endsAt;
       if (!failed || !mayRepeat) {
@@ -174,9 +178,7 @@ export class FleetApi {
   }
 
   async #tryOnce<Body>(
-    method: string,
-    path: string,
-    body: unknown,
+    { method, path, body, headers }: { method: string; path: string; body: unknown; headers: object },
     timeoutMs: number,
   ): Promise<ApiAnswer<Body> | Error> {
     const urls = this.#urls();
@@ -187,12 +189,8 @@ export class FleetApi {
       const response = await this.#fetch(url + path, {
         method,
         signal: AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs))),
-        ...(body === undefined
-          ? {}
-          : {
-              headers: { 'content-type': 'application/json' },
-              body: typeof body === 'string' ? body : JSON.stringify(body),
-            }),
+        headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+        ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
       const parsed = (text === '' ? undefined : JSON.parse(text)) as Body;

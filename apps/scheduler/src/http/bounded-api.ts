@@ -54,7 +54,7 @@ export function boundBreakers(breakers: BreakerApi, deadlineMs: number): Breaker
   return { ...writes, ...boundCalls(breakers, ['listBreakers'], deadlineMs, false) };
 }
 
-function boundCalls<Api extends object, Name extends keyof Api & string>(
+export function boundCalls<Api extends object, Name extends keyof Api & string>(
   api: Api,
   names: readonly Name[],
   deadlineMs: number,

@@ -33,6 +33,10 @@ import { registerRunEventsRoute } from './run-events.ts';
 import { RunWatch } from './run-watch.ts';
 import { registerRunRoutes } from './runs.ts';
 import { registerValidateRoute } from './validate.ts';
+import { registerApprovalRoutes } from './waits/approvals.ts';
+import { registerSignalRoutes } from './waits/signals.ts';
+import { boundWaits, type WaitApi } from './waits/wait-api.ts';
+import { registerWebhookRoutes, WEBHOOK_ROUTE } from './waits/webhooks.ts';
 import { registerWhyRoutes } from './why.ts';
 import { registerWorkflowRoutes } from './workflows.ts';
 import { validationFailed, zodProblems } from './zod-problems.ts';
@@ -42,6 +46,7 @@ export interface HttpServerOptions {
   agentApi: AgentApi;
   whyApi: WhyApi;
   breakers: BreakerApi;
+  waitApi: WaitApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -143,6 +148,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal, maxConn
   return {
     api,
     breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
+    waits: boundWaits(options.waitApi, config.requestDeadlineMs),
     config,
     logger,
     metrics,
@@ -168,6 +174,9 @@ function registerRoutes(
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);
+  registerSignalRoutes(app, context);
+  registerApprovalRoutes(app, context);
+  registerWebhookRoutes(app, context);
   registerWhyRoutes(app, context);
   registerFlagRoutes(app, context);
   registerRunEventsRoute(app, context);
@@ -190,7 +199,7 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
     try {
       if (onLoopback) checkHost(request);
       const open = OPEN_PATHS.has(request.url);
-      if (!open) checkKey?.(request);
+      if (!open && request.routeOptions.url !== WEBHOOK_ROUTE) checkKey?.(request);
       if (!open && request.routeOptions.url !== '/v1/runs/:runId/events') inFlight.enter(request, reply);
       done();
     } catch (error) {

@@ -15,6 +15,7 @@ import type { Metrics } from './metrics.ts';
 import type { PlanSource } from './plan-source.ts';
 import type { RunApi } from './run-api.ts';
 import type { RunWatch } from './run-watch.ts';
+import type { WaitApi } from './waits/wait-api.ts';
 
 /** What the HTTP part reads of the scheduler's configuration. */
 export type HttpConfig = Pick<
@@ -52,6 +53,7 @@ export interface HttpContext {
   /** Every call has a deadline. */
   api: RunApi;
   breakers: BreakerApi;
+  waits: WaitApi;
   config: HttpConfig;
   logger: HttpLogger;
   metrics: Metrics;

@@ -19,7 +19,7 @@ export function registerWhyRoutes(app: HttpApp, { api }: HttpContext): void {
       summary: 'Say what holds a run: every gate of its steps, with since when and until when',
       description:
         'From state alone. Gates: `dependency`, `queue`, `concurrency`, `handler`, `agent-health`, `breaker`, `timer`, ' +
-        '`lease`, `pause`, `storage`, `ending`. A run that has ended has none.',
+        '`lease`, `pause`, `storage`, `outside`, `ending`. A run that has ended has none.',
       tags: ['runs'],
       params: runParamsZ,
       querystring: whyQueryZ,

@@ -5,7 +5,7 @@ import { BreakerView } from '../relay/breaker-view.ts';
 import { FleetView } from '../relay/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
 
 /** A few kilobytes of definition and input whose results would take gigabytes when they are written out. */
 const input = {
@@ -22,7 +22,7 @@ beforeEach(async () => {
   const { queues, blocking, logger } = world;
   const state = world.createState();
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
-  loop = createRelayLoop({ state, queues, ...views, blocking, schedulerId: 's-1', logger });
+  loop = createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger });
   loop.start();
 });
 afterEach(async () => {

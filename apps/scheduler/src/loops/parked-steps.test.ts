@@ -7,7 +7,7 @@ import { FleetView } from '../relay/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
 import { createWatchFleetLoop } from './watch-fleet.ts';
 
 let world: LoopWorld;
@@ -37,7 +37,7 @@ function startLoops(): void {
   const { state, queues, blocking, logger } = world;
   const breakers = new BreakerView(state);
   loops = [
-    createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId: 's-1', logger }),
+    createRelayLoop({ state, queues, fleet, breakers, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger }),
     createFireDueLoop({ state, queues, logger }),
     createWatchFleetLoop({ fleet, breakers, state, logger }),
   ];

@@ -7,7 +7,7 @@ import { BreakerView } from '../relay/breaker-view.ts';
 import { FleetView } from '../relay/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
 
 let world: LoopWorld;
 let loop: Loop | undefined;
@@ -31,7 +31,7 @@ function createRelay(schedulerId: string, state: State<Plan>): Loop {
   const { queues, logger } = world;
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
   const blocking = schedulerId === 's-1' ? world.blocking : world.client;
-  return createRelayLoop({ state, queues, ...views, blocking, schedulerId, logger });
+  return createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId, logger });
 }
 
 function compile(text: string): Plan {
@@ -237,7 +237,16 @@ describe('the relay', () => {
       const fleet = new FleetView(state, { list: async () => [] });
       jest.spyOn(fleet, 'stepsPerTask').mockReturnValue(64);
       const breakers = new BreakerView(state);
-      loop = createRelayLoop({ state, queues, fleet, breakers, blocking, schedulerId: 's-1', logger });
+      loop = createRelayLoop({
+        state,
+        queues,
+        fleet,
+        breakers,
+        children: NO_CHILDREN,
+        blocking,
+        schedulerId: 's-1',
+        logger,
+      });
       loop.start();
     }
 

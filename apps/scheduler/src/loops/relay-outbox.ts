@@ -12,6 +12,9 @@ import { type OutboxEntry, parseOutboxLine } from '../relay/outbox-entry.ts';
 import { reopenRun } from '../relay/reopen-run.ts';
 import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../relay/start-step.ts';
 import { NOT_UNDERSTOOD, tryEntry } from '../relay/try-entry.ts';
+import { announceChildEnd, type ChildRuns } from '../relay/waits/child-runs.ts';
+import { closeWaits } from '../relay/waits/close-waits.ts';
+import { settleWait } from '../relay/waits/settle-wait.ts';
 import { Loop } from './loop.ts';
 
 export interface RelayDependencies {
@@ -19,6 +22,7 @@ export interface RelayDependencies {
   queues: TaskQueues;
   fleet: FleetView;
   breakers: BreakerView;
+  children: Pick<ChildRuns, 'start'>;
   /** A connection of its own: reading blocks. */
   blocking: RedisClient;
   schedulerId: string;
@@ -301,6 +305,18 @@ class Relay {
       case 'held':
         while ((await state.transitions.sendHeld(state.tagOf(runId), runId)) > 0);
         return [];
+      case 'wait-answered':
+        await this.#settleWait(plan, entry);
+        return [];
+      case 'start-child':
+        await this.#startChild(plan, entry);
+        return [];
+      case 'close-waits':
+        await closeWaits(state, plan, runId);
+        return [];
+      case 'child-ended':
+        await announceChildEnd(state, runId);
+        return [];
       case 'finish':
         await finishRun(state, plan, runId);
         return [];
@@ -308,6 +324,16 @@ class Relay {
         await sweepRun(state, plan, runId);
         return [];
     }
+  }
+
+  async #settleWait(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
+    const step = plan.steps[Number(key)];
+    if (step !== undefined) await settleWait(this.#dependencies.state, plan, { runId, step });
+  }
+
+  async #startChild(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
+    const step = plan.steps[Number(key)];
+    if (step !== undefined) await this.#dependencies.children.start(plan, runId, step);
   }
 
   async #startGroup(plan: Plan, runId: string, group: number, fired: FiredGroup): Promise<StepToDispatch[]> {

@@ -1,3 +1,5 @@
+import { OUTBOX } from '@flotilla/state';
+
 /** What one line of an outbox entry asks for. */
 export type OutboxEntry =
   | { what: 'entry-group'; runId: string; definitionHash: string }
@@ -6,15 +8,16 @@ export type OutboxEntry =
   /** A worker could not compile the definition. */
   | { what: 'refused'; runId: string; definitionHash: string; key: string }
   | { what: 'reopen'; runId: string; definitionHash: string; opening: number }
-  | { what: 'finish' | 'sweep' | 'held'; runId: string; definitionHash: string };
+  | { what: 'wait-answered' | 'start-child'; runId: string; definitionHash: string; key: string }
+  | { what: 'finish' | 'sweep' | 'held' | 'close-waits' | 'child-ended'; runId: string; definitionHash: string };
 
 /** Parses the lines of one stream entry; unknown ones (a newer version's) are given back as undefined. */
 export function parseOutboxLine(line: string): OutboxEntry | undefined {
   const [letter, runId = '', definitionHash = '', fourth = '', counter = '', opening = '1'] = line.split('|');
   switch (letter) {
-    case 'E':
+    case OUTBOX.entryGroup:
       return { what: 'entry-group', runId, definitionHash };
-    case 'G':
+    case OUTBOX.group:
       return {
         what: 'group',
         runId,
@@ -23,17 +26,25 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
         counter: Number(counter),
         opening: Number(opening),
       };
-    case 'S':
+    case OUTBOX.step:
       return { what: 'step', runId, definitionHash, key: fourth };
-    case 'N':
+    case OUTBOX.refusedStep:
       return { what: 'refused', runId, definitionHash, key: fourth };
-    case 'A':
+    case OUTBOX.waitAnswered:
+      return { what: 'wait-answered', runId, definitionHash, key: fourth };
+    case OUTBOX.startChild:
+      return { what: 'start-child', runId, definitionHash, key: fourth };
+    case OUTBOX.closeWaits:
+      return { what: 'close-waits', runId, definitionHash };
+    case OUTBOX.childEnded:
+      return { what: 'child-ended', runId, definitionHash };
+    case OUTBOX.reopen:
       return { what: 'reopen', runId, definitionHash, opening: Number(fourth) };
-    case 'H':
+    case OUTBOX.heldSteps:
       return { what: 'held', runId, definitionHash };
-    case 'F':
+    case OUTBOX.output:
       return { what: 'finish', runId, definitionHash };
-    case 'C':
+    case OUTBOX.sweep:
       return { what: 'sweep', runId, definitionHash };
     default:
       return undefined;

@@ -15,6 +15,7 @@ import {
 } from '@flotilla/engine';
 import { chainChecksums, type Source, type State, type StepAddress, type StepGroup } from '@flotilla/state';
 import { readCreatedAt, withScope } from './run-scope.ts';
+import { startWait } from './waits/start-wait.ts';
 
 export interface ReadyStep {
   runId: string;
@@ -61,7 +62,7 @@ export async function startStep(
   const decision =
     counter === undefined ? { run: true as const } : decideJoin(plan.groups[step.group]!, decodeJoinCounter(counter));
   if (!decision.run) {
-    await settle(
+    await settleStep(
       state,
       plan,
       runId,
@@ -77,7 +78,14 @@ export async function startStep(
       const { reads } = when;
       const holds = await withScope(state, plan, { runId, reads }, ({ scope }) => evaluateCondition(when, scope));
       if (!holds) {
-        await settle(state, plan, runId, fired, { state: 'skipped', reason: 'when-false', from: NOT_BEGUN }, 'skipped');
+        await settleStep(
+          state,
+          plan,
+          runId,
+          fired,
+          { state: 'skipped', reason: 'when-false', from: NOT_BEGUN },
+          'skipped',
+        );
         return undefined;
       }
     }
@@ -90,6 +98,12 @@ export async function startStep(
         return undefined;
       case 'map':
         await startMap(state, plan, runId, step, opening);
+        return undefined;
+      case 'signal':
+      case 'approval':
+      case 'webhook':
+      case 'workflow':
+        await startWait(state, plan, { runId, step, opening });
         return undefined;
       default:
         return toDispatch(plan, { runId, definitionHash: plan.hash, key: String(step.index) });
@@ -121,7 +135,7 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
 export async function settleDelay(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
   const output = { delayedMs: step.forMs ?? 0 };
   const due = { step, opening: undefined };
-  await settle(state, plan, runId, due, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
+  await settleStep(state, plan, runId, due, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
 }
 
 async function takeBranch(
@@ -137,7 +151,7 @@ async function takeBranch(
     previous: checksumOfReads(reads, sources),
   }));
   const output = { chosen: chosen === undefined ? null : plan.steps[chosen]!.id };
-  await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output, previous }, { chosen });
+  await settleStep(state, plan, runId, { step, opening }, { state: 'succeeded', output, previous }, { chosen });
 }
 
 async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep, opening: number): Promise<void> {
@@ -149,7 +163,7 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
     previous: checksumOfReads(reads, sources),
   }));
   if (items.length === 0) {
-    await settle(state, plan, runId, { step, opening }, { state: 'succeeded', output: [], previous }, 'succeeded');
+    await settleStep(state, plan, runId, { step, opening }, { state: 'succeeded', output: [], previous }, 'succeeded');
     return;
   }
   const budget = plan.definition.budget;
@@ -191,7 +205,7 @@ interface Settlement {
   timers?: string;
 }
 
-async function settle(
+export async function settleStep(
   state: State<Plan>,
   plan: Plan,
   runId: string,
@@ -225,16 +239,17 @@ async function settle(
 }
 
 /** A failure that was found before any attempt: not retried. */
-async function failStep(
+export async function failStep(
   state: State<Plan>,
   plan: Plan,
   runId: string,
   { step, opening }: StepOfOpening,
   error: StepError,
+  from = '-YPD',
 ): Promise<void> {
   await state.transitions.fail({
     ...addressOf(state, runId, step),
-    attempt: { from: '-YPD' },
+    attempt: { from },
     opening,
     event: 'attempt-failed',
     errorJson: canonicalJson(error),

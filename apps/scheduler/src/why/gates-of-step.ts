@@ -241,6 +241,7 @@ function runs(step: StepView, around: Surroundings): Gate[] {
     const message = 'waits for its time';
     return [{ stepId, gate: 'timer', subject: 'delay', since, ...(until === undefined ? {} : { until }), message }];
   }
+  if (step.wait !== undefined) return [waitsForOutside(stepId, step.wait, since)];
   if (kind === 'map' && worker === '') return itemsOfMap(step, since, around);
   const until = around.leaseEnd(worker);
   const agent = around.agents.find(({ workerId }) => workerId === worker);
@@ -255,6 +256,17 @@ function progressText({ progress }: StepView): string {
   if (progress === undefined) return '';
   const text = typeof progress === 'string' ? progress : JSON.stringify(progress);
   return `: ${text.length > LONGEST_PROGRESS ? `${text.slice(0, LONGEST_PROGRESS)}…` : text}`;
+}
+
+const OUTSIDE: Record<NonNullable<StepView['wait']>['kind'], (subject: string) => string> = {
+  signal: (name) => `waits for the signal ${name}`,
+  approval: (id) => `waits for a decision on approval ${id}`,
+  webhook: () => 'waits for a request to its webhook',
+  workflow: (runId) => `waits for the child run ${runId}`,
+};
+
+function waitsForOutside(stepId: string, { kind, subject, until }: NonNullable<StepView['wait']>, since: number): Gate {
+  return { stepId, gate: 'outside', subject, since, ...untilOf(until), message: OUTSIDE[kind](subject) };
 }
 
 function lastSeen(agent: AgentView | undefined): string {

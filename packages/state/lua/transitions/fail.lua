@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, when-runs-end
+-- needs: attempts, call, edges-and-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
 -- Attempts that did not succeed, and steps that the scheduler ends.
 
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so
@@ -100,6 +100,7 @@ local function failForGood(run, a, step)
   if not step.running then
     endTimers(run, TIMERS.ofWaitingStep, key)
     unindexParked(run, key, step.header)
+    if step.header[H.state] == STEP.waiting then endWait(run, key, step.header) end
   end
   local settles = A.edges
   if parent ~= '' then

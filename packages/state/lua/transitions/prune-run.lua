@@ -18,7 +18,7 @@ end
 T['prune-run'] = function(tag, a)
   local id = A.runId
   local key = tag .. K.run .. id
-  local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags)
+  local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags, WAIT_FIELD.approvals)
   if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
@@ -27,6 +27,10 @@ T['prune-run'] = function(tag, a)
   unschedule(tag .. K.byWorkflow .. values[3], id)
   if values[4] then
     for _, label in ipairs(cjson.decode(values[4])) do unschedule(tag .. K.byTag .. label, id) end
+  end
+  for asked in string.gmatch(values[5] or '', '[^,]+') do
+    unschedule(tag .. K.approvals, id .. '|' .. asked)
+    unschedule(tag .. K.decidedApprovals, id .. '|' .. asked)
   end
   call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id, tag .. K.deadLetters .. id)
   local definitionKey = tag .. K.definition .. values[2]

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, when-runs-end
+-- needs: call, edges-and-groups, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
 -- Steps that settle without an attempt.
 
 local SETTLE_EVENT = {
@@ -52,6 +52,7 @@ T['settle'] = function(tag, a)
     endTimer(run, DUE.parked, key)
     header = nil
   end
+  if state == STEP.waiting then endWait(run, key, header) end
   putSettled(run, a, header)
   event(run, settledEvent(run, a))
   if run.status == RUN.pending then run.status = RUN.running end

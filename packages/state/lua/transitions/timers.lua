@@ -1,4 +1,4 @@
--- needs: attempts, call, gathered-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, when-runs-end
+-- needs: attempts, call, gathered-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, waits, when-runs-end
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
@@ -20,6 +20,16 @@ local function makeReadyAgain(tag, member, letter, key, id)
   end
 end
 
+-- The time of a wait is over: a scheduler settles the step with its default, or fails it.
+local function endWaitTime(tag, member, key, id)
+  unschedule(tag .. K.due, member)
+  local run = openRun(tag, id, PREFIX.header .. key)
+  local header = run and headerOf(run, key)
+  if not header or header[H.state] ~= STEP.waiting or header[H.answer] ~= '' or not isActive(run.status) then return end
+  answerWait(run, key, header, WAIT_ANSWER.timeout)
+  writeRun(run)
+end
+
 -- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
 -- are damaged keeps none of the others waiting: its entries are handed to the scheduler.
 -- Reply: {next due or '', entries looked at, taken member, its score, …}: members are
@@ -32,6 +42,7 @@ T['take-due'] = function(tag, a)
     local member = entries[index]
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
     local done = (letter == DUE.backoff or letter == DUE.parked) and gatherApart(makeReadyAgain, tag, member, letter, key, id)
+      or letter == DUE.waitLimit and gatherApart(endWaitTime, tag, member, key, id)
     if not letter then
       -- Nobody could tell what it was for.
       unschedule(due, member)

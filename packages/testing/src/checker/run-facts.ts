@@ -2,6 +2,7 @@ import {
   DEFAULT_RETRY_POLICY,
   type EventType,
   type HistoryEvent,
+  isWorkStep,
   type StepView,
   type WorkflowDefinition,
 } from '@flotilla/contracts';
@@ -149,7 +150,7 @@ function ruleOf(definition: WorkflowDefinition | undefined, stepId: string): Ste
   const work = step.kind === 'map' && base !== stepId ? step.each : step;
   const rule: StepRule = { kind: work.kind, join: step.join ?? 'all', maxAttempts: DEFAULT_RETRY_POLICY.maxAttempts };
   if (work.kind === 'delay') return { ...rule, forMs: work.forMs };
-  if (work.kind === 'branch' || work.kind === 'map') return rule;
+  if (work.kind === 'map' || !isWorkStep(work)) return rule;
   if (work.kind === 'task') rule.use = work.use;
   if (work.compensate !== undefined) rule.compensated = true;
   if (work.breaker !== undefined) rule.breaker = work.breaker;

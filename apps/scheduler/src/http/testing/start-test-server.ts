@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { readSchedulerConfig } from '../../config.ts';
 import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
 import type { HttpConfig } from '../http-context.ts';
+import type { WaitApi } from '../waits/wait-api.ts';
 import { FakeRunApi } from './fake-run-api.ts';
 
 export interface TestServer {
@@ -16,6 +17,19 @@ export interface TestServer {
   send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, body?: unknown, headers?: object): Promise<TestAnswer>;
   /** Listens on a free loopback port. */
   listen(): Promise<string>;
+}
+
+/** Waits are tested on a real fleet: nothing here waits. */
+const NO_WAITS: WaitApi = {
+  sendSignal: async () => refuse(),
+  answerWebhook: async () => refuse(),
+  listApprovals: async () => ({ approvals: [] }),
+  readApproval: async () => undefined,
+  decideApproval: async () => refuse(),
+};
+
+function refuse(): never {
+  throw new FlotillaError('RUN_NOT_FOUND', 'there are no runs that wait');
 }
 
 interface TestAnswer {
@@ -42,6 +56,7 @@ export async function startTestServer(
     api,
     agentApi: api,
     whyApi: api,
+    waitApi: NO_WAITS,
     breakers,
     compile: compileWorkflow,
     config: { ...readSchedulerConfig({}), ...config },

@@ -145,3 +145,6 @@ function compile(document: unknown): Plan {
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   return compiled.plan;
 }
+
+/** For loops over runs that have no child runs. */
+export const NO_CHILDREN = { start: async (): Promise<void> => undefined };

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { FlotillaError } from '@flotilla/contracts';
+import { approvalDigest, canonicalJson, type Plan, type PlanStep, type PlanWait } from '@flotilla/engine';
+import { createRunId, randomToken, type StartWait, type State } from '@flotilla/state';
+import { withScope } from '../run-scope.ts';
+
+/** What an approval may be about, as canonical JSON. */
+const MAX_ACTION_BYTES = 262_144;
+const WEBHOOK_TOKEN_CHARACTERS = 32;
+
+/** A step begins to wait for something from outside its run. Errors: EXPRESSION_FAILED, DATA_CORRUPTION, PAYLOAD_TOO_LARGE. */
+export async function startWait(
+  state: State<Plan>,
+  plan: Plan,
+  { runId, step, opening }: { runId: string; step: PlanStep; opening: number },
+): Promise<void> {
+  const { wait } = step;
+  if (wait === undefined) return;
+  const address = { tag: state.tagOf(runId), runId, key: String(step.index), opening };
+  const { timeoutMs, kind } = wait;
+  await state.transitions.startWait(address, { kind, timeoutMs, ...(await subjectOf(wait, state, plan, address)) });
+}
+
+type Subject = Pick<StartWait, 'subject' | 'detailJson'>;
+
+async function subjectOf(
+  wait: PlanWait,
+  state: State<Plan>,
+  plan: Plan,
+  { runId, key, opening }: { runId: string; key: string; opening: number },
+): Promise<Subject> {
+  switch (wait.kind) {
+    case 'signal':
+      return { subject: wait.name };
+    case 'webhook':
+      return { subject: randomToken(WEBHOOK_TOKEN_CHARACTERS) };
+    case 'workflow':
+      return { subject: childRunId(state.partitions, { runId, key, opening }) };
+    case 'approval': {
+      const { reads } = wait.action;
+      const detailJson = await withScope(state, plan, { runId, reads }, ({ scope }) => {
+        const action = wait.action.resolve(scope);
+        return canonicalJson({ action, digest: approvalDigest(action), approvers: [...wait.approvers] });
+      });
+      if (Buffer.byteLength(detailJson) > MAX_ACTION_BYTES) {
+        throw new FlotillaError('PAYLOAD_TOO_LARGE', `the action to approve is larger than ${MAX_ACTION_BYTES} bytes`);
+      }
+      return { subject: '', detailJson };
+    }
+  }
+}
+
+/** The same for every repetition; another one when the step runs again in another opening of its run. */
+function childRunId(partitions: number, parent: { runId: string; key: string; opening: number }): string {
+  const { runId, key, opening } = parent;
+  const hash = createHash('sha256').update(`${runId}|${key}|${opening}`).digest();
+  const partition = createRunId(hash.readUInt32BE(0) % partitions).split('-', 1)[0];
+  return `${partition}-${hash.toString('hex').slice(0, 24)}-child`;
+}

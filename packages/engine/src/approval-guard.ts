@@ -1,0 +1,37 @@
+import { FlotillaError, type Json } from '@flotilla/contracts';
+import { canonicalJson, sha256Hex } from './canonical-json.ts';
+import type { Template } from './plan.ts';
+
+/** Identifies what is approved: hex SHA-256 of its canonical JSON. */
+export function approvalDigest(action: Json): string {
+  return sha256Hex(canonicalJson(action));
+}
+
+/**
+ * The same template, which only resolves to what the approval step has approved. Errors: APPROVAL_REJECTED when the decision
+ * was another one, APPROVAL_STALE when something else was approved.
+ */
+export function guardByApproval(template: Template, approval: number, approvalId: string): Template {
+  const reads = [...new Set([...template.reads, approval])].sort((left, right) => left - right);
+  return {
+    constant: false,
+    reads,
+    readsRunInput: template.readsRunInput,
+    resolve(scope) {
+      const value = template.resolve(scope);
+      assertApproved(value, scope.step(approval).output, approvalId);
+      return value;
+    },
+  };
+}
+
+function assertApproved(value: Json, output: Json, approvalId: string): void {
+  const { decision, digest } = (output ?? {}) as { decision?: Json; digest?: Json };
+  if (decision !== 'approve') {
+    throw new FlotillaError('APPROVAL_REJECTED', `${approvalId} has not approved this step's input`);
+  }
+  if (digest !== approvalDigest(value)) {
+    const message = `${approvalId} approved something else than this step's input; ask for approval of what is to be done`;
+    throw new FlotillaError('APPROVAL_STALE', message);
+  }
+}
