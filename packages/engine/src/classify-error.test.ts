@@ -49,9 +49,12 @@ describe('ORIGIN 4, classifier: what the legacy package got wrong', () => {
     },
   );
 
-  test.each(['ENOENT', 'ENOTFOUND', 'EACCES', 'EPERM'])('%s is not retried', (code) => {
-    expect(classifyError(withFields({ code }))).toMatchObject({ type: 'non_retryable', code });
-  });
+  test.each(['ENOENT', 'ENOTFOUND', 'EACCES', 'EPERM', 'CLEANUP_REFUSED', 'RUN_PRUNED', 'WORKFLOW_VERSION_CONFLICT'])(
+    '%s is not retried',
+    (code) => {
+      expect(classifyError(withFields({ code }))).toMatchObject({ type: 'non_retryable', code });
+    },
+  );
 
   test.each([null, undefined, '', 'text', 0, Number.NaN, 1n, true, Symbol('s'), [], {}, () => 1])(
     'throwing %p is classified without an error',

@@ -11,7 +11,9 @@ export type RedisCondition =
   | 'no-replicas'
   | 'busy'
   | 'cluster-down'
-  | 'too-many-clients';
+  | 'too-many-clients'
+  /** The user, password or rights are not (or not yet) those that Redis has: a password is being rotated, or an ACL changed. */
+  | 'access-denied';
 
 /** First word of an error reply -> condition. */
 const REPLY_CONDITIONS: Readonly<Record<string, RedisCondition>> = {
@@ -28,6 +30,9 @@ const REPLY_CONDITIONS: Readonly<Record<string, RedisCondition>> = {
   TRYAGAIN: 'cluster-down',
   MOVED: 'cluster-down',
   ASK: 'cluster-down',
+  NOAUTH: 'access-denied',
+  WRONGPASS: 'access-denied',
+  NOPERM: 'access-denied',
 };
 
 const NETWORK_CODES: ReadonlySet<string> = new Set([
@@ -64,6 +69,9 @@ const CLIENT_MESSAGES: readonly (readonly [RegExp, RedisCondition])[] = [
   [/^Failed to refresh slots cache/, 'cluster-down'],
   [/^Too many Cluster redirections/, 'cluster-down'],
   [/^ERR max number of clients/, 'too-many-clients'],
+  [/^ERR (invalid password|AUTH <password> called without any password)/, 'access-denied'],
+  // The words of a script that may not do what it does.
+  [/^ERR The user executing the script can't /, 'access-denied'],
 ];
 
 /** Conditions in which the server has refused the call before it did anything. */
@@ -75,6 +83,7 @@ const REFUSING: ReadonlySet<RedisCondition> = new Set<RedisCondition>([
   'no-replicas',
   'busy',
   'too-many-clients',
+  'access-denied',
 ]);
 
 /** Redis could not serve a call before its deadline. `condition` says why, `ambiguous` whether a write may have landed. */
@@ -120,9 +129,17 @@ export function mayHaveTakenEffect(error: unknown): boolean {
   );
 }
 
-/** True when Redis knows the caller and refuses it: retrying cannot help. */
+/** True when Redis refuses the user, the password or the right to a command: a person has to put it right. */
 export function isAccessDenied(error: unknown): boolean {
-  return error instanceof Error && /^(NOAUTH|WRONGPASS|NOPERM)\b/.test(error.message);
+  return classifyRedisError(error) === 'access-denied';
+}
+
+/** True when this user may not use this one command: what an ACL or a managed service has taken away is done without. */
+export function isCommandDenied(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /^(NOPERM|ERR unknown (command|subcommand)|ERR command not allowed)\b/i.test(error.message)
+  );
 }
 
 /**

@@ -14,6 +14,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from './connect.ts';
 import { reconnectDelayMs } from './connection-settings.ts';
 import { type ConnectionErrorReport, limitReports } from './error-reports.ts';
+import { keepSubscribed } from './keep-subscribed.ts';
 import { isCluster } from './redis-client.ts';
 import { retryTransient } from './retry-transient.ts';
 import { defineScript, loadScripts, runScript } from './run-script.ts';
@@ -122,7 +123,7 @@ describe('one server', () => {
     const queue = connect(url(), 'queue');
     const heard: string[] = [];
     subscriber.client.on('message', (_channel: string, message: string) => heard.push(message));
-    await subscriber.client.subscribe('news');
+    await keepSubscribed(subscriber.client, 'news');
     await untilReady(queue, 5000);
     await server.kill9();
     const pending = queue.client.incr('later');

@@ -10,7 +10,7 @@ import { SteadySentinelConnector } from './steady-sentinel-connector.ts';
  * - `queue` and `blocking`: for BullMQ, which needs its commands to wait and to be sent again after an outage. A
  *   command time-out would lose what a blocking call has already taken off the queue; a dead socket is found by
  *   `socketTimeout`, which must exceed the longest blocking call (5 s).
- * - `subscriber`: pub/sub; subscriptions are renewed after an outage.
+ * - `subscriber`: pub/sub; `keepSubscribed` renews subscriptions after an outage.
  */
 export type ConnectionRole = 'commands' | 'blocking' | 'queue' | 'subscriber' | 'request';
 
@@ -87,6 +87,8 @@ export function serverOptions(
     // After a failover behind one address the old connection leads to a replica: connect anew.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
   };
+  // See keepSubscribed.
+  if (role === 'subscriber') common.autoResubscribe = false;
   if (target.kind === 'standalone') return { ...common, ...target.server };
   return {
     ...common,

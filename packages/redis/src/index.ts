@@ -1,5 +1,6 @@
 export {
   classifyRedisError,
+  isAccessDenied,
   isTransientRedisError,
   mayHaveTakenEffect,
   type RedisCondition,
@@ -9,6 +10,7 @@ export { type ConnectOptions, closeConnection, connectRedis, type RedisConnectio
 export type { ConnectionRole } from './connection-settings.ts';
 export { type DeploymentRecord, deploymentKey, type EpochState, watchEpoch } from './deployment-record.ts';
 export type { ConnectionErrorReport } from './error-reports.ts';
+export { keepSubscribed } from './keep-subscribed.ts';
 export { describeTarget, parseRedisUrl, type RedisTarget } from './parse-redis-url.ts';
 export { isCluster, mastersOf, type RedisClient } from './redis-client.ts';
 export { REDIS_RECHECK_MS, RedisWatch, type RedisWatchOptions } from './redis-watch.ts';

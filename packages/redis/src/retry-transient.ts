@@ -38,8 +38,12 @@ const FIRST_CEILING_MS = 25;
 const HIGHEST_CEILING_MS = 1000;
 /** A pause is cut so that one last try fits before the deadline. */
 const LAST_TRY_MS = 50;
-/** A full Redis or disk needs a person or a clean-up; a connection comes back sooner. */
-const RETRY_AFTER_MS: Partial<Record<RedisCondition, number>> = { 'out-of-memory': 5000, disk: 5000 };
+/** A full Redis or disk and a wrong password need a person or a clean-up; a connection comes back sooner. */
+const RETRY_AFTER_MS: Partial<Record<RedisCondition, number>> = {
+  'out-of-memory': 5000,
+  disk: 5000,
+  'access-denied': 5000,
+};
 const DEFAULT_RETRY_AFTER_MS = 1000;
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Command } from 'ioredis';
-import { classifyRedisError, withoutArguments } from './classify-redis-error.ts';
+import { classifyRedisError, isCommandDenied, withoutArguments } from './classify-redis-error.ts';
 import { mastersOf, type RedisClient } from './redis-client.ts';
 import { defineScript, runScript, type Script, type ScriptArgument, type ScriptReply } from './run-script.ts';
 
@@ -85,7 +85,7 @@ export function runFunction<Reply extends ScriptReply = ScriptReply>(
   if (usesScripts(client)) return runScript<Reply>(client, called.script, keys, args);
   return (send(client, called, keys, args) as Promise<Reply>).catch(async (error: unknown) => {
     if (isUnknownFunction(error)) return runUnknown<Reply>(client, called, keys, args);
-    if (!isRefusedCommand(error)) throw withoutArguments(error);
+    if (!isCommandDenied(error)) throw withoutArguments(error);
     useScripts(client);
     return runScript<Reply>(client, called.script, keys, args);
   });
@@ -121,7 +121,6 @@ function send(
 
 const isReply = (error: unknown, pattern: RegExp) => error instanceof Error && pattern.test(error.message);
 const isUnknownFunction = (error: unknown) => isReply(error, /^ERR Function not found/);
-const isRefusedCommand = (error: unknown) => isReply(error, /^(NOPERM|ERR unknown command|ERR command not allowed)/i);
 
 /** So long no function is tried again where libraries cannot be loaded. */
 const SCRIPTS_MS = 60_000;
@@ -168,7 +167,8 @@ async function loadIntoMaster(master: Master, { name, family, text }: Library): 
   } catch (error) {
     if (isReply(error, new RegExp(`Library '${name}' already exists`))) return true;
     const condition = classifyRedisError(error);
-    if (condition !== undefined && condition !== 'out-of-memory') throw withoutArguments(error);
+    if (condition !== undefined && condition !== 'out-of-memory' && !isCommandDenied(error))
+      throw withoutArguments(error);
     return false;
   }
   await forgetFormer(master, family, name).catch(() => undefined);

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { isAccessDenied } from './classify-redis-error.ts';
+import { isCommandDenied } from './classify-redis-error.ts';
 
 /** What one server says of itself. Undefined: it did not say, or we may not ask. */
 export interface ServerFacts {
@@ -65,8 +65,7 @@ async function unlessForbidden<T>(asking: Promise<T>): Promise<T | undefined> {
   try {
     return await asking;
   } catch (error) {
-    const unknown = error instanceof Error && /^ERR unknown (command|subcommand)/i.test(error.message);
-    if (unknown || (isAccessDenied(error) && !String(error).includes('NOAUTH'))) return undefined;
+    if (isCommandDenied(error)) return undefined;
     throw error;
   }
 }

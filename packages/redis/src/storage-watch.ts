@@ -1,6 +1,6 @@
 import type { Problem } from '@flotilla/contracts';
 import type { Redis } from 'ioredis';
-import { isAccessDenied } from './classify-redis-error.ts';
+import { isCommandDenied } from './classify-redis-error.ts';
 import { mastersOf, type RedisClient } from './redis-client.ts';
 import { parseInfo } from './server-facts.ts';
 
@@ -46,9 +46,7 @@ async function shareOf(server: Redis): Promise<number | undefined> {
     return most === 0 ? 0 : (numberOf('used_memory') - numberOf('mem_not_counted_for_evict')) / most;
   } catch (error) {
     // A managed service without INFO, or an ACL: as if there were no limit.
-    if (isAccessDenied(error) || (error instanceof Error && /^ERR unknown command/i.test(error.message))) {
-      return undefined;
-    }
+    if (isCommandDenied(error)) return undefined;
     throw error;
   }
 }

@@ -16,7 +16,7 @@ import type {
   WorkflowView,
 } from '@flotilla/contracts';
 import { FlotillaError } from '@flotilla/contracts';
-import { type RedisClient, retryTransient } from '@flotilla/redis';
+import { keepSubscribed, type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
 import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts';
 import { countSettled } from './count-settled.ts';
@@ -470,5 +470,5 @@ export async function listenForHints(
   subscriber.on('message', (from: string, runId: string) => {
     if (from === channel) listener(runId);
   });
-  await subscriber.subscribe(channel);
+  await keepSubscribed(subscriber, channel);
 }

@@ -1,5 +1,13 @@
 import { FlotillaError } from '@flotilla/contracts';
-import { isCluster, type LibraryFunction, type RedisClient, retryTransient, runFunction } from '@flotilla/redis';
+import {
+  isAccessDenied,
+  isCluster,
+  type LibraryFunction,
+  type RedisClient,
+  RedisUnavailableError,
+  retryTransient,
+  runFunction,
+} from '@flotilla/redis';
 import { transitionFunctions } from './lua-source.ts';
 import type { Argument } from './pack-arguments.ts';
 
@@ -123,7 +131,7 @@ export class TransitionBatch {
       group.forEach((waiting, index) => {
         const reply = replies[index]!;
         if (reply[0] === 'error') {
-          waiting.reject(new FlotillaError('INTERNAL', `transition ${waiting.name} failed: ${reply[1]}`));
+          waiting.reject(failureOf(waiting.name, String(reply[1])));
         } else {
           waiting.resolve(reply);
         }
@@ -132,6 +140,13 @@ export class TransitionBatch {
       for (const waiting of group) waiting.reject(error);
     }
   }
+}
+
+/** What a transition ended with instead of a reply. Rights that a script lacks may be given to its user later. */
+function failureOf(name: string, reply: string): FlotillaError {
+  const message = `transition ${name} failed: ${reply}`;
+  if (!isAccessDenied(new Error(reply))) return new FlotillaError('INTERNAL', message);
+  return new RedisUnavailableError(message, { condition: 'access-denied', retryAfterMs: 5000, ambiguous: false });
 }
 
 const NOTHING_SHARED: readonly Argument[] = [];
