@@ -5,17 +5,25 @@ import { dirname, join } from 'node:path';
 import { commandFile, compileCacheDir, projectDir } from './project-paths.mjs';
 import { ExitCode, SetupProblem } from './setup-problem.mjs';
 
+/** A URL, as Node's option takes: a path with `#`, `%` or `?` in it would mean something else there. */
+const END_WITH_LAUNCHER = new URL('end-with-launcher.mjs', import.meta.url).href;
+
 /**
  * Runs a program of the project under Node 24 with our own input and output, passes signals on, and returns its exit
  * code (128 + signal number when a signal ended it).
  * @param {string} nodePath
  * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, onStart?: (pid: number) => void }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, onStart?: (pid: number) => void, endsWithUs?: boolean }} [options]
+ *   `endsWithUs`: the program gets SIGTERM when this process is gone, however it ended.
  * @returns {Promise<number>}
  */
-export function runUnderNode(nodePath, args, { env = process.env, cwd, onStart } = {}) {
+export function runUnderNode(nodePath, args, { env = process.env, cwd, onStart, endsWithUs = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(nodePath, args, { stdio: 'inherit', cwd, env: programEnvironment(nodePath, env) });
+    const child = spawn(nodePath, endsWithUs ? [`--import=${END_WITH_LAUNCHER}`, ...args] : args, {
+      stdio: ['inherit', 'inherit', 'inherit', endsWithUs ? 'pipe' : 'ignore'],
+      cwd,
+      env: programEnvironment(nodePath, env),
+    });
     const stopForwarding = forwardSignals(child);
     child.once('spawn', () => onStart?.(child.pid));
     child.once('error', (error) => {

@@ -15,7 +15,10 @@ export async function runFlotilla(args, env = process.env) {
   await buildIfChanged({ nodePath });
   const command = commandPath();
   if (needsEmbeddedRedis(args, env)) return withEmbeddedRedis(nodePath, [command, ...args], env);
-  return runUnderNode(nodePath, [command, ...args], { env: { ...env, ...(await redisSettings(args, env)) } });
+  return runUnderNode(nodePath, [command, ...args], {
+    env: { ...env, ...(await redisSettings(args, env)) },
+    endsWithUs: startsProcesses(args),
+  });
 }
 
 async function withEmbeddedRedis(nodePath, args, env) {
@@ -25,6 +28,7 @@ async function withEmbeddedRedis(nodePath, args, env) {
     return await runUnderNode(nodePath, args, {
       env: { ...env, REDIS_URL: redis.url },
       onStart: (pid) => redis.endTogetherWith(pid),
+      endsWithUs: true,
     });
   } finally {
     await redis.stop();
@@ -43,6 +47,14 @@ export function commandName(args) {
  */
 export function needsEmbeddedRedis(args, env) {
   return commandName(args) === 'up' && !env.REDIS_URL && !args.includes('--help') && !args.includes('-h');
+}
+
+/**
+ * These would leave a fleet behind when the launcher is killed; all others only ask.
+ * @param {readonly string[]} args
+ */
+export function startsProcesses(args) {
+  return ['up', 'bench', 'chaos'].includes(commandName(args) ?? '');
 }
 
 /** For the commands that start servers of their own, or look at what is there. */

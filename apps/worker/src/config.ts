@@ -19,6 +19,23 @@ const list = z
   .string()
   .transform((text) => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()])));
 
+/** Comma separated, or a JSON list where a path has a comma. */
+const modulesZ = z.string().transform((text, context) => {
+  if (!/^\s*\[\s*"/.test(text)) return list.parse(text);
+  const modules = z.array(z.string().min(1)).safeParse(parsedOrUndefined(text)).data;
+  if (modules !== undefined) return modules;
+  context.addIssue({ code: 'custom', message: 'expected a JSON list of texts, or module names with commas between' });
+  return z.NEVER;
+});
+
+function parsedOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Secrets, comma separated: the first signs checkpoints, all verify them. */
 const checkpointKeysZ = z
   .string()
@@ -35,7 +52,7 @@ export const environmentZ = z.object({
   FLOTILLA_PARTITIONS: wholeNumber(1, 1024, 8),
   FLOTILLA_CHECKPOINT_KEYS: checkpointKeysZ.prefault(''),
   FLOTILLA_ALLOW_VOLATILE: flag(false),
-  FLOTILLA_HANDLERS: list.prefault(''),
+  FLOTILLA_HANDLERS: modulesZ.prefault(''),
   FLOTILLA_HANDLERS_LOAD_MS: wholeNumber(1, 600_000, 20_000),
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),

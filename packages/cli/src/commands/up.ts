@@ -141,7 +141,8 @@ function handlerFiles(files: string | undefined, cwd: string): string | undefine
     if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file} with handlers`);
     return path;
   });
-  return paths.join(',');
+  // A comma in a path would part it.
+  return paths.some((path) => path.includes(',')) ? JSON.stringify(paths) : paths.join(',');
 }
 
 /** As the worker tells them from paths. */

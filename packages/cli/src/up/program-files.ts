@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CliProblem } from '../cli-problem.ts';
 
 /** packages/cli/{src,dist}/up/program-files.* is four folders below the project. */
@@ -23,7 +23,9 @@ export function programArguments(app: 'scheduler' | 'worker'): string[] {
     throw new CliProblem('NOT_BUILT', `${file} is missing`, { hint: 'build it with: npx pnpm build', exitCode: 1 });
   }
   const preload = join(projectFolder, 'packages', 'cli', outputFolder, 'up', `end-with-parent${extension}`);
-  return [...process.execArgv.filter((argument) => argument.startsWith('--conditions')), `--import=${preload}`, file];
+  // Node takes a URL here: as a path, `#`, `%` or `?` in the name of a folder would mean something else.
+  const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));
+  return [...conditions, `--import=${pathToFileURL(preload).href}`, file];
 }
 
 /** A program of the tests of a checkout. They run from their sources: nothing of them is built. */
