@@ -99,10 +99,10 @@ T['claim'] = function(list, o, run)
     run.live = run.live + 1
     if run.status == RUN.pending then run.status = RUN.running end
     writeRun(run)
-    local due, member = list.due, '|' .. key .. '|' .. list.id
-    schedule(list.lease, list.id .. '|' .. key, LEASE_END_TEXT)
-    unschedule(due, DUE.hint .. member)
-    if group.hasQueuedTimer then unschedule(due, DUE.queuedLimit .. member) end
+    local id, due = list.id, list.due
+    schedule(list.lease, id .. '|' .. key, LEASE_END_TEXT)
+    unschedule(due, DUE.hint .. '|' .. key .. '|' .. id)
+    if group.hasQueuedTimer then unschedule(due, DUE.queuedLimit .. '|' .. key .. '|' .. id) end
   end
   local text = claimedText(run, fence, failures, crashes, first) .. redoneIn(run, key)
   return withValues({ text }, run, list, group.isOfItems and stored(run, PREFIX.item .. key))
