@@ -1,5 +1,5 @@
 import { countedEdges } from '@flotilla/engine';
-import { type ClaimedAttempt, type EdgeArgument, type FailArguments, stateKey } from '@flotilla/state';
+import { type ClaimedAttempt, DUE, type EdgeArgument, type FailArguments, stateKey } from '@flotilla/state';
 import { keyOf, type Partition, plan } from './partition.ts';
 
 const ERROR = JSON.stringify({ type: 'non_retryable', code: 'STEP_FAILED', message: 'no' });
@@ -191,7 +191,14 @@ export const MOVES: Readonly<Record<string, Move>> = {
     arrange: fresh,
     make: async ({ tag, state, client }, runId) => {
       const entry = (await client.xadd(stateKey(tag, 'outbox'), '*', 'e', `S|${runId}|${plan.hash}|${FIRST}`))!;
-      await state.transitions.dispatched(tag, [entry], ['q', FIRST, runId, 60_000, 't', FIRST, runId, 90_000]);
+      await state.transitions.dispatched(
+        tag,
+        [entry],
+        [
+          { letter: DUE.hint, key: FIRST, runId, inMs: 60_000 },
+          { letter: DUE.totalLimit, key: FIRST, runId, inMs: 90_000 },
+        ],
+      );
     },
     answer: undefined,
   },

@@ -6,6 +6,8 @@ import {
   type FailArguments,
   type FailReply,
   parseStepKey,
+  STATES,
+  STEP,
   type StepKey,
   stepIdOf,
 } from '@flotilla/state';
@@ -187,7 +189,7 @@ export function fail(world: World, known: KnownAttempt, kind: FailKind, fenceShi
 /** The scheduler ends a step, wherever it stands among these states. */
 /** `opening`: of the group's firing, when that is why. */
 export function forceFail(world: World, run: ReferenceRun, key: StepKey, from: string, opening?: number): Call {
-  const event = from === '-YPD' ? 'attempt-failed' : 'attempt-timed-out';
+  const event = from === STATES.unclaimed + STEP.delaying ? 'attempt-failed' : 'attempt-timed-out';
   return failCall(world, run, { ...failureOf(run, key), attempt: { from }, event, opening });
 }
 

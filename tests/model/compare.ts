@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { CleanupView, HistoryEvent, StepStatus, StepView } from '@flotilla/contracts';
-import { HEADER_STATUS, parseStepHeader, stepIdOf } from '@flotilla/state';
+import { ENDING, FIELD, HEADER_STATUS, parseStepHeader, RUN, type STEP, stepIdOf } from '@flotilla/state';
 import type { ObservedPartition, ObservedRun } from './observe.ts';
 import { letterOf } from './reference/attempt-transitions.ts';
 import type { Score } from './reference/gathered-index.ts';
@@ -65,15 +65,15 @@ export function comparePartition(reference: Reference, tag: string, observed: Ob
 }
 
 const STATUS_LETTERS: Record<ReferenceRun['status'], string> = {
-  pending: 'n',
-  running: 'r',
-  paused: 'p',
-  cancelling: 'e',
-  succeeded: 'S',
-  failed: 'F',
-  cancelled: 'C',
-  'timed-out': 'T',
-  reopening: 'a',
+  pending: RUN.pending,
+  running: RUN.running,
+  paused: RUN.paused,
+  cancelling: RUN.ending,
+  succeeded: RUN.succeeded,
+  failed: RUN.failed,
+  cancelled: RUN.cancelled,
+  'timed-out': RUN.timedOut,
+  reopening: RUN.reopening,
 };
 
 /** What every transition needs, packed: status, creation, live, end steps, output is an expression, a step has failed. */
@@ -89,35 +89,37 @@ function metaOf(run: ReferenceRun): string {
 /** The run's hash, field by field: no field is missing and none is there that nobody knows of. */
 export function compareRun(run: ReferenceRun, { fields, held, deadLetters, historyLength }: ObservedRun): void {
   const expected = new Map<string, string | undefined>([
-    ['m', metaOf(run)],
-    ['d', run.plan.hash],
-    ['w', run.plan.definition.name],
-    ['i', undefined],
-    ['b', run.bodyHash],
+    [FIELD.meta, metaOf(run)],
+    [FIELD.definition, run.plan.hash],
+    [FIELD.workflow, run.plan.definition.name],
+    [FIELD.input, undefined],
+    [FIELD.bodyHash, run.bodyHash],
   ]);
-  if (run.isTerminal) expected.set('z', undefined);
+  if (run.isTerminal) expected.set(FIELD.endedAt, undefined);
   if (run.ending !== undefined) {
-    const kind = { failed: 'f', cancelled: 'c', 'timed-out': 't' }[run.ending.status];
-    expected.set('x', `${kind}|${run.ending.error}`);
+    const kind = { failed: ENDING.failed, cancelled: ENDING.cancelled, 'timed-out': ENDING.timedOut }[
+      run.ending.status
+    ];
+    expected.set(FIELD.ending, `${kind}|${run.ending.error}`);
   }
   if (run.cleanups.length > 0) {
     const { cleanups, cleanupsLeft, cleanupsFailed, cleanupsBegun } = run;
-    expected.set('u', [cleanups.length, cleanupsLeft, cleanupsFailed, cleanupsBegun ? 1 : 0].join('|'));
+    expected.set(FIELD.cleanups, [cleanups.length, cleanupsLeft, cleanupsFailed, cleanupsBegun ? 1 : 0].join('|'));
   }
   const registered = run.cleanups.length > 0 ? run.cleanups : run.undone;
   registered.forEach(({ stepKey, use, inputJson, digest }, number) => {
     expected.set(`u${number}`, use === undefined ? stepKey : `${stepKey}|${use}|${inputJson}`);
     if (digest !== undefined) expected.set(`h${stepKey}`, `${expected.get(`h${stepKey}`) ?? ''}${digest}:${number},`);
   });
-  if (run.cancelRequest !== undefined) expected.set('y', undefined);
+  if (run.cancelRequest !== undefined) expected.set(FIELD.cancellation, undefined);
   if (run.opening > 1) {
     const selection = run.selection === undefined ? '' : JSON.stringify(run.selection);
-    expected.set('a', `${run.opening}|${run.undone.length}|${selection}`);
+    expected.set(FIELD.opening, `${run.opening}|${run.undone.length}|${selection}`);
   }
   for (const [field, next] of run.jumps) expected.set(field, String(next));
-  if (run.failure !== undefined) expected.set('f', run.failure);
-  if (run.outputJson !== undefined) expected.set('o', run.outputJson);
-  if (run.itemsMade !== undefined) expected.set('n', String(run.itemsMade));
+  if (run.failure !== undefined) expected.set(FIELD.failure, run.failure);
+  if (run.outputJson !== undefined) expected.set(FIELD.output, run.outputJson);
+  if (run.itemsMade !== undefined) expected.set(FIELD.madeSteps, String(run.itemsMade));
   run.rules.groups.forEach((_, group) => {
     const counter = run.expectedCounter(group);
     if (counter !== undefined) expected.set(`g${group}`, String(counter));
@@ -192,7 +194,8 @@ export function compareSteps(run: ReferenceRun, views: readonly StepView[]): voi
   const ended = run.isTerminal;
   const add = (stepId: string, key: string, isItem: boolean) => {
     const step = run.steps.get(key);
-    let status: StepStatus = step === undefined ? (isItem ? 'ready' : 'waiting') : HEADER_STATUS[letterOf(step) as 'R'];
+    let status: StepStatus =
+      step === undefined ? (isItem ? 'ready' : 'waiting') : HEADER_STATUS[letterOf(step) as typeof STEP.running];
     const settled = ['succeeded', 'failed', 'skipped', 'quarantined'].includes(status);
     const mapFailed = isItem && run.steps.get(key.split('.')[0]!)?.state === 'failed';
     const isOver = ended || ((run.status === 'cancelling' || mapFailed) && status !== 'running');
@@ -222,7 +225,7 @@ export function compareCleanups(run: ReferenceRun, views: readonly CleanupView[]
       stepId: stepIdOf(run.plan, stepKey),
       kind: use === undefined ? 'compensation' : 'registered',
       use: use ?? 'undo',
-      status: step === undefined ? 'registered' : HEADER_STATUS[letterOf(step) as 'R'],
+      status: step === undefined ? 'registered' : HEADER_STATUS[letterOf(step) as typeof STEP.running],
       attempts: (step?.failures ?? 0) + charged,
       lost: step?.crashes || undefined,
     };

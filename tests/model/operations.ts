@@ -1,10 +1,10 @@
-import type { StepKey } from '@flotilla/state';
+import { NO_HEADER, STATES, type StepKey } from '@flotilla/state';
 import fc from 'fast-check';
 import * as attemptCalls from './attempt-calls.ts';
 import * as cleanupCalls from './cleanup-calls.ts';
 import { isCleanup } from './cleanup-calls.ts';
 import { createRun, mayCreate } from './create-run.ts';
-import { DUE } from './reference/gathered-index.ts';
+import { DUE_NOW } from './reference/gathered-index.ts';
 import { LEASE_MS } from './reference/reference.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
 import { decide } from './reference/workflow-rules.ts';
@@ -149,7 +149,9 @@ export async function callsOf(world: World, { kind, a, b, c }: Operation): Promi
       return takeDueNow(world, a, b, c);
     case 'force-fail': {
       const key = run === undefined ? undefined : pick(handedOut(run), b);
-      return key === undefined ? [] : [attemptCalls.forceFail(world, run!, key, pick(['-YP', '-YPBR'], c)!)];
+      return key === undefined
+        ? []
+        : [attemptCalls.forceFail(world, run!, key, pick([STATES.unclaimed, NO_HEADER + STATES.unsettled], c)!)];
     }
     case 'start-again':
       return run === undefined ? [] : startAgain(world, run, b, c);
@@ -297,7 +299,7 @@ async function reclaimNow(world: World, a: number, b: number, c: number): Promis
 
 async function takeDueNow(world: World, a: number, b: number, c: number): Promise<Call[]> {
   const tag = pick(world.tags, a)!;
-  const entries = [...world.reference.due.of(tag)].filter(([, { to }]) => to !== DUE).map(([member]) => member);
+  const entries = [...world.reference.due.of(tag)].filter(([, { to }]) => to !== DUE_NOW).map(([member]) => member);
   await world.makeDue(
     'due',
     tag,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { StepKey } from '@flotilla/state';
+import { DUE, type DueLetter, type DueTimer, NO_HEADER, STATES, STEP, type StepKey } from '@flotilla/state';
 import * as attemptCalls from './attempt-calls.ts';
 import * as cleanupCalls from './cleanup-calls.ts';
 import { isCleanup } from './cleanup-calls.ts';
@@ -28,7 +28,7 @@ function decideOnce(world: World, run: ReferenceRun, what: string, chance: numbe
 
 export interface Relayed {
   calls: Call[];
-  timers: (string | number)[];
+  timers: DueTimer[];
 }
 
 /** Calls that a relay makes of one outbox entry, before it acknowledges that. */
@@ -115,7 +115,13 @@ export function startStep(
   if (joined !== 'run') {
     const outcome = joined === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
     relayed.calls.push(
-      stepCalls.settle(world, run, key, { state: 'skipped', reason: joined, outcome, opening, from: '-P' }),
+      stepCalls.settle(world, run, key, {
+        state: 'skipped',
+        reason: joined,
+        outcome,
+        opening,
+        from: NO_HEADER + STEP.parked,
+      }),
     );
   } else if (step.when !== undefined && fate % 3 === 0) {
     relayed.calls.push(
@@ -124,12 +130,12 @@ export function startStep(
         reason: 'when-false',
         outcome: 'skipped',
         opening,
-        from: '-P',
+        from: NO_HEADER + STEP.parked,
       }),
     );
   } else if (fate % 23 === 1) {
     // An expression that failed.
-    relayed.calls.push(attemptCalls.forceFail(world, run, key, '-YPD', opening));
+    relayed.calls.push(attemptCalls.forceFail(world, run, key, STATES.unclaimed + STEP.delaying, opening));
   } else if (step.kind === 'delay') {
     relayed.calls.push(stepCalls.startDelay(world, run, key, opening));
   } else if (step.kind === 'branch') {
@@ -154,7 +160,7 @@ function startMap(world: World, run: ReferenceRun, key: StepKey, fate: number, o
   if (items === 0)
     return stepCalls.settle(world, run, key, { state: 'succeeded', outputJson: '[]', outcome: 'succeeded', opening });
   return stepCalls.startMap(world, run, key, { items, opening }, () => [
-    attemptCalls.forceFail(world, run, key, '-YPD', opening),
+    attemptCalls.forceFail(world, run, key, STATES.unclaimed + STEP.delaying, opening),
   ]);
 }
 
@@ -165,13 +171,14 @@ function dispatchStep(world: World, run: ReferenceRun, key: StepKey, relayed: Re
   if (work === undefined) return;
   const { timeouts } = work;
   world.hints.push({ run, key });
+  const timer = (letter: DueLetter): DueTimer => ({ letter, key, runId: run.id, inMs: FAR_MS });
   if (isCleanup(key)) {
-    relayed.timers.push('t', key, run.id, FAR_MS, 'q', key, run.id, FAR_MS);
+    relayed.timers.push(timer(DUE.totalLimit), timer(DUE.hint));
     return;
   }
-  relayed.timers.push('q', key, run.id, FAR_MS);
-  if (timeouts.queuedMs !== undefined) relayed.timers.push('w', key, run.id, FAR_MS);
-  if (timeouts.totalMs !== undefined) relayed.timers.push('t', key, run.id, FAR_MS);
+  relayed.timers.push(timer(DUE.hint));
+  if (timeouts.queuedMs !== undefined) relayed.timers.push(timer(DUE.queuedLimit));
+  if (timeouts.totalMs !== undefined) relayed.timers.push(timer(DUE.totalLimit));
 }
 
 /** Takes what is due in a partition; what only a scheduler can do follows, unless that scheduler has died. */
@@ -190,7 +197,7 @@ export function takeDue(world: World, tag: string, options: { dies: boolean; han
 
 function fire(world: World, tag: string, letter: string, key: StepKey, runId: string, handsOut: boolean): Call[] {
   // The run's own limit needs no plan, so whether the run is still there does not matter.
-  if (letter === 'r') return [runCalls.timeOutRun(world, { tag, id: runId })];
+  if (letter === DUE.runLimit) return [runCalls.timeOutRun(world, { tag, id: runId })];
   const run = world.reference.runs.get(runId);
   if (run === undefined) return [sweepOne(world, tag, runId, key)];
   switch (letter) {
@@ -199,8 +206,8 @@ function fire(world: World, tag: string, letter: string, key: StepKey, runId: st
         state: 'succeeded',
         outcome: 'succeeded',
         outputJson: '{}',
-        from: 'D',
-        timers: 'd',
+        from: STEP.delaying,
+        timers: DUE.delay,
       } as const;
       return [stepCalls.settle(world, run, key, settlement)];
     }
@@ -210,7 +217,12 @@ function fire(world: World, tag: string, letter: string, key: StepKey, runId: st
       if (isCleanup(key))
         return [cleanupCalls.expireCleanup(world, run, key), endTimer(world, tag, letter, key, runId)];
       return [
-        attemptCalls.forceFail(world, run, key, letter === 'w' ? '-YP' : '-YPBR'),
+        attemptCalls.forceFail(
+          world,
+          run,
+          key,
+          letter === DUE.queuedLimit ? STATES.unclaimed : NO_HEADER + STATES.unsettled,
+        ),
         endTimer(world, tag, letter, key, runId),
       ];
   }

@@ -8,7 +8,7 @@ import {
   transitionPairs,
 } from '@flotilla/engine';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
+import { FIELD, NO_HEADER, partitionTag, RUN, STATES, STEP, State, type StepKey, stateKey } from '@flotilla/state';
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { compileRandom } from './random-workflow.ts';
@@ -65,7 +65,7 @@ async function arrange(situation: Situation): Promise<void> {
   const key = keyOf(situation);
   const { client } = connection;
   const header = headerOf(subject, key);
-  const live = subject === 'R' ? 1 : run === 'e' ? 1 : 0;
+  const live = subject === STEP.running ? 1 : run === RUN.ending ? 1 : 0;
   const fields: Record<string, string> = {
     m: `${run}|${createdAt}|${live}|${isLast ? 1 : 3}|0|0`,
     d: plan.hash,
@@ -73,10 +73,10 @@ async function arrange(situation: Situation): Promise<void> {
     i: '{}',
     b: 'body',
   };
-  if (run === 'e') fields['x'] = `${ending}|${error}`;
-  if (run === 'C') fields['x'] = `c|${error}`;
-  if (run === 'T') fields['x'] = `t|${error}`;
-  if (run === 'F') fields['f'] = error;
+  if (run === RUN.ending) fields[FIELD.ending] = `${ending}|${error}`;
+  if (run === RUN.cancelled) fields[FIELD.ending] = `c|${error}`;
+  if (run === RUN.timedOut) fields[FIELD.ending] = `t|${error}`;
+  if (run === RUN.failed) fields[FIELD.failure] = error;
   if (header !== undefined) fields[`s${key}`] = header;
   if (isItem) {
     fields[`s${map.index}`] = isLast ? 'M|1|1|0|0|3|9|6' : 'M|3|1|0|0|3|9|6';
@@ -220,9 +220,9 @@ const TRANSITIONS: Record<string, Transition> = {
   'fail, to be tried again': (situation) => fail(situation, { retryInMs: 1000 }),
   'fail for good': (situation) => fail(situation, {}),
   quarantine: (situation) => fail(situation, { quarantine: true }),
-  'fail before an attempt': forceFail('-YPD'),
-  'time out in the queue': forceFail('-YP'),
-  'time out over all attempts': forceFail('-YPBR'),
+  'fail before an attempt': forceFail(STATES.unclaimed + STEP.delaying),
+  'time out in the queue': forceFail(STATES.unclaimed),
+  'time out over all attempts': forceFail(NO_HEADER + STATES.unsettled),
   release: async (situation) => state.transitions.release(attemptOf(situation), 'drain'),
   'park an attempt': async (situation) => state.transitions.parkAttempt(attemptOf(situation), 'breaker:payments', 1000),
   reclaim: () => state.transitions.reclaim(tag, { limit: 9, pauseMs: 1e12, suspensionMs: 0, crashLimit: 3 }),
@@ -242,10 +242,10 @@ const TRANSITIONS: Record<string, Transition> = {
   'close waits': (situation) => state.transitions.closeWaits({ tag, runId }, [keyOf(situation)]),
   'start map': (situation) => state.transitions.startMap(addressOf(situation), ['1'], mapSettings),
   'settle a branch': (situation) => settle(situation, 'succeeded', '-'),
-  'settle a delay': (situation) => settle(situation, 'succeeded', 'D'),
-  'settle a wait': (situation) => settle(situation, 'succeeded', 'W'),
-  'fail a wait': forceFail('W'),
-  skip: (situation) => settle(situation, 'skipped', '-P'),
+  'settle a delay': (situation) => settle(situation, 'succeeded', STEP.delaying),
+  'settle a wait': (situation) => settle(situation, 'succeeded', STEP.waiting),
+  'fail a wait': forceFail(STEP.waiting),
+  skip: (situation) => settle(situation, 'skipped', NO_HEADER + STEP.parked),
   'settle as failed': (situation) => settle(situation, 'failed', '-'),
   cancel: () => state.transitions.cancelRun(tag, runId, error),
   'time out the run': () => state.transitions.timeOutRun(tag, runId, error),
@@ -335,7 +335,7 @@ describe('the transitions, in every pair of states', () => {
           continue;
         }
         // Its waits are closed after a run has ended, as its timers are taken away.
-        const mayChange = (name === 'retry' && situation.run !== 'S') || name === 'close waits';
+        const mayChange = (name === 'retry' && situation.run !== RUN.succeeded) || name === 'close waits';
         if (hasEnded && !mayChange) changedEndedRuns.add(by);
         const seen = await look(situation, after);
         runs.note(before.run, seen.run, by);

@@ -1,5 +1,5 @@
 import { countedEdges, stepGroupOf } from '@flotilla/engine';
-import { parseStepKey, type SettleArguments, type StepKey } from '@flotilla/state';
+import { type DueTimer, parseStepKey, type SettleArguments, type StepKey } from '@flotilla/state';
 import { addressOf, checkpointOf, stepOf } from './attempt-calls.ts';
 import { FAR_MS } from './random-workflow.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
@@ -119,14 +119,9 @@ export function handBack(world: World, run: ReferenceRun, keys: readonly StepKey
   });
 }
 
-export function dispatched(
-  world: World,
-  tag: string,
-  ids: readonly string[],
-  timers: readonly (string | number)[],
-): Call {
+export function dispatched(world: World, tag: string, ids: readonly string[], timers: readonly DueTimer[]): Call {
   return call({
-    what: `dispatched ${ids.join()} ${timers.join()}`,
+    what: `dispatched ${ids.join()} ${timers.map(({ letter, key, runId }) => `${letter}|${key}|${runId}`).join()}`,
     send: () => world.state.transitions.dispatched(tag, ids, timers),
     apply: (_, clock) => steps.dispatched(world.reference, tag, ids, timers, clock),
   });

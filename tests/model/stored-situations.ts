@@ -1,4 +1,4 @@
-import type { HeaderState, StepKey } from '@flotilla/state';
+import { type HeaderState, RUN, STEP, type StepKey } from '@flotilla/state';
 
 /** What stands for the step: a header, or none before and after its needs have settled. */
 export type Subject = HeaderState | 'waiting' | 'ready';
@@ -68,7 +68,8 @@ export interface Situation {
 }
 
 /** An attempt cannot run while its run has not begun or has ended: the run waits for it. */
-const canBe = ({ subject, run }: Situation) => subject !== 'R' || run === 'r' || run === 'p' || run === 'e';
+const canBe = ({ subject, run }: Situation) =>
+  subject !== 'R' || run === RUN.running || run === RUN.paused || run === RUN.ending;
 
 /** Every pair of states that there can be, in all that matters beside it. */
 export function* situations(): Generator<Situation> {
@@ -81,7 +82,9 @@ export function* situations(): Generator<Situation> {
           [true, false],
           [false, true],
         ] as const) {
-          for (const ending of subject === 'R' && run === 'e' ? (['c', 'f', 't'] as const) : (['c'] as const)) {
+          for (const ending of subject === STEP.running && run === RUN.ending
+            ? (['c', 'f', 't'] as const)
+            : (['c'] as const)) {
             const situation = { subject, run, isItem, isLast, failFast, ending };
             if (canBe(situation)) yield situation;
           }

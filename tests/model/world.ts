@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Plan } from '@flotilla/engine';
 import type { RedisClient } from '@flotilla/redis';
-import { parseRunMeta, partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
+import { FIELD, parseRunMeta, partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
 import { compareCleanups, compareHistory, comparePartition, compareRun, compareSteps } from './compare.ts';
 import type { Submission } from './create-run.ts';
 import { type ObservedPartition, type ObservedRun, observePartition, observeRun, redisTime } from './observe.ts';
 import { compileRandom, FAR_MS } from './random-workflow.ts';
 import { TAKEN_MS } from './reference/failure-transitions.ts';
-import { DUE } from './reference/gathered-index.ts';
+import { DUE_NOW } from './reference/gathered-index.ts';
 import { type Clock, LEASE_MS, Reference } from './reference/reference.ts';
 import type { ReferenceRun } from './reference/reference-run.ts';
 
@@ -192,8 +192,8 @@ export class World {
   /** A due or in-flight entry's time comes. */
   async makeDue(index: 'due' | 'lease' | 'workers', tag: string, members: readonly string[]): Promise<void> {
     if (members.length === 0) return;
-    await this.client.zadd(stateKey(tag, index), 'XX', ...members.flatMap((member) => [DUE, member]));
-    for (const member of members) this.reference[index].writeNow(tag, member, { from: DUE, to: DUE });
+    await this.client.zadd(stateKey(tag, index), 'XX', ...members.flatMap((member) => [DUE_NOW, member]));
+    for (const member of members) this.reference[index].writeNow(tag, member, { from: DUE_NOW, to: DUE_NOW });
   }
 
   /** Compares a run with what the API tells of it. */
@@ -248,7 +248,7 @@ export class World {
         return;
       }
       if (run.createdAt === 0) {
-        const { createdAt } = parseRunMeta(observed.fields['m'] ?? '');
+        const { createdAt } = parseRunMeta(observed.fields[FIELD.meta] ?? '');
         assert.ok(
           createdAt >= clock.from && createdAt <= clock.to,
           `a run is created on the clock of Redis: ${createdAt}`,
@@ -266,7 +266,7 @@ export class World {
     for (const name of ['due', 'lease'] as const) {
       for (const tag of this.tags) {
         const index = this.reference[name];
-        const taken = [...index.of(tag)].filter(([, { from, to }]) => to > DUE && from <= clock.to + TAKEN_MS);
+        const taken = [...index.of(tag)].filter(([, { from, to }]) => to > DUE_NOW && from <= clock.to + TAKEN_MS);
         if (taken.length === 0) continue;
         await this.client.zadd(stateKey(tag, name), 'XX', ...taken.flatMap(([member]) => [later, member]));
         for (const [member] of taken) index.writeNow(tag, member, { from: later, to: later });

@@ -3,7 +3,7 @@ import { FlotillaError, type Json, type WorkflowDefinition } from '@flotilla/con
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import type { TaskStep } from '@flotilla/queue';
 import { closeConnection, connectRedis, type RedisClient, type RedisConnection, untilReady } from '@flotilla/redis';
-import { listenForHints, State, stateKey } from '@flotilla/state';
+import { listenForHints, NO_HEADER, STATES, State, stateKey } from '@flotilla/state';
 import { defineStep, type Handler, type StepContext } from '@flotilla/steps';
 import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
@@ -268,7 +268,7 @@ describe('a message that ends attempts', () => {
       tag: observer.tags[0]!,
       runId,
       key: step('a')[2],
-      attempt: { from: '-YPBR' },
+      attempt: { from: NO_HEADER + STATES.unsettled },
       endStep: true,
       hasTotalTimer: true,
       edges: [],
@@ -309,7 +309,7 @@ describe('a message that ends attempts', () => {
       tag,
       runId,
       key: `${key}.0`,
-      attempt: { from: '-YP' },
+      attempt: { from: STATES.unclaimed },
       endStep: true,
       hasTotalTimer: false,
       parentKey: key,

@@ -2,6 +2,7 @@ import { isSettledStepStatus, isTerminalRunStatus, type RunView } from '@flotill
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
+import { headerField } from './run-fields.ts';
 import { HEADER_STATUS, type StepHeader } from './step-header.ts';
 import { stepKeys } from './step-pages.ts';
 
@@ -18,7 +19,7 @@ export async function countSettled(
   if (isTerminalRunStatus(status)) return length;
   if (length > MOST_COUNTED_STEPS) return undefined;
   const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
-  const headers = await dependencies.client.hmget(key, ...stepKeys(plan, 0, length).map((step) => `s${step}`));
+  const headers = await dependencies.client.hmget(key, ...stepKeys(plan, 0, length).map((step) => headerField(step)));
   return headers.filter((header) => header != null && isSettled(header)).length;
 }
 

@@ -1,4 +1,5 @@
 import type { DeadLetterReason, DeadLetterView, StepError } from '@flotilla/contracts';
+import { FIELD, RUN, STEP } from './format.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { parseRunMeta } from './run-record.ts';
 import { parseStepHeader, type StepHeader } from './step-header.ts';
@@ -14,14 +15,21 @@ export interface DeadRun {
   opening: number;
 }
 
-export const DEAD_RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'a'] as const;
+export const DEAD_RUN_FIELDS = [
+  FIELD.meta,
+  FIELD.definition,
+  FIELD.workflow,
+  FIELD.version,
+  FIELD.endedAt,
+  FIELD.opening,
+] as const;
 
 /** From the values of `DEAD_RUN_FIELDS`; undefined of a run that has not ended failed or timed out. */
 export function parseDeadRun(runId: string, values: readonly (string | null)[]): DeadRun | undefined {
   const [packed, definitionHash, workflow, version, ended, reopened] = values;
   if (packed == null) return undefined;
   const { letter, createdAt } = parseRunMeta(packed);
-  if (letter !== 'F' && letter !== 'T') return undefined;
+  if (letter !== RUN.failed && letter !== RUN.timedOut) return undefined;
   return {
     runId,
     workflow: workflow ?? '',
@@ -39,7 +47,7 @@ export function openingOf(reopened: string | null | undefined): number {
 }
 
 export function hasFailedForGood(header: string | null | undefined): boolean {
-  return header?.[0] === 'F' || header?.[0] === 'Q';
+  return header?.[0] === STEP.failed || header?.[0] === STEP.quarantined;
 }
 
 /** Undefined when the step has not failed. Without a plan (its definition is damaged) the step has its number for a name. */
@@ -74,7 +82,7 @@ export function deadLetterView(
 
 /** A map fails as such; what its last item failed with says whether that was quarantined. */
 function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterReason {
-  return state === 'Q' || (map !== undefined && code === 'CRASH_LIMIT') ? 'quarantined' : 'failed';
+  return state === STEP.quarantined || (map !== undefined && code === 'CRASH_LIMIT') ? 'quarantined' : 'failed';
 }
 
 /** What a step failed with. A damaged one is told as such: one run that somebody wrote into does not hide all others. */

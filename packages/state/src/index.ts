@@ -44,6 +44,7 @@ export type { ClaimArguments, ClaimRefusal, ClaimReply } from './transitions/cla
 export type { ClaimedAttempt, StoredStep } from './transitions/claimed-attempt.ts';
 export type { ClaimedCleanup, CleanupEnd } from './transitions/clean-up.ts';
 export type { CommitArguments, CommitReply } from './transitions/commit.ts';
+export type { DueTimer } from './transitions/dispatch.ts';
 export type { CancelReply } from './transitions/end-run.ts';
 export type { FailArguments, FailReply } from './transitions/fail.ts';
 export type { EdgeArgument, StepGroup } from './transitions/groups-and-edges.ts';

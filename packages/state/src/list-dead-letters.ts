@@ -4,6 +4,7 @@ import { hasNoPlan } from './has-no-plan.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { allTags, invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
+import { headerAndOutput } from './run-fields.ts';
 
 export interface DeadLetterQuery extends DeadLetterFilter {
   cursor?: string | undefined;
@@ -111,7 +112,7 @@ async function readLetters(
   const isWanted = run !== undefined && (query.workflow === undefined || run.workflow === query.workflow);
   if (!isWanted || steps.length === 0) return { letters: [], lookedAt: 0, goesOnAfter: undefined };
   const plan = await planOf(readPlan, tag, run);
-  const values = await client.hmget(key, ...steps.flatMap((step) => [`s${step}`, `o${step}`]));
+  const values = await client.hmget(key, ...steps.flatMap((step) => headerAndOutput(step)));
   const letters = steps.flatMap((step, index) => {
     const stored = { header: values[index * 2], body: values[index * 2 + 1] };
     const view = deadLetterView(run, plan, step, stored);

@@ -1,5 +1,7 @@
 import type { RedisClient } from '@flotilla/redis';
+import { FIELD, STEP } from './format.ts';
 import { stateKey } from './keys.ts';
+import { chainField, headerField } from './run-fields.ts';
 import { parseRunMeta } from './run-record.ts';
 import { parseStepHeader } from './step-header.ts';
 import type { AttemptAddress } from './transitions/addresses.ts';
@@ -35,12 +37,12 @@ async function readAttempt(
   const runId = member.slice(0, separator);
   const head = member.slice(separator + 1);
   const runKey = stateKey(tag, 'run', runId);
-  const [packed, following] = await client.hmget(runKey, 'm', `c${head}`);
+  const [packed, following] = await client.hmget(runKey, FIELD.meta, chainField(head));
   const key = following ?? head;
-  const header = await client.hget(runKey, `s${key}`);
+  const header = await client.hget(runKey, headerField(key));
   if (packed == null || header === null) return undefined;
   const { createdAt } = parseRunMeta(packed);
   const { state, fence, attemptId, worker: holder } = parseStepHeader(header, createdAt);
-  if (state !== 'R' || holder !== worker || fence === undefined) return undefined;
+  if (state !== STEP.running || holder !== worker || fence === undefined) return undefined;
   return { tag, runId, key, fence, createdAt, attemptId };
 }

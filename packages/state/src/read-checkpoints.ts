@@ -1,6 +1,7 @@
 import type { CheckpointView } from '@flotilla/contracts';
 import { CHECKPOINT_VERSION, type CheckpointEnvelope } from './checkpoint.ts';
 import { type StepKey, stepIdOf } from './plan-shape.ts';
+import { headerField, outputField, progressField, progressPlaceField, setAsideField } from './run-fields.ts';
 import { parseStepHeader, type StepHeader } from './step-header.ts';
 import {
   cursorOf,
@@ -88,13 +89,13 @@ async function readStored(
   keys: readonly StepKey[],
 ): Promise<StoredStep[]> {
   const fields = keys.flatMap((key) => [
-    `s${key}`,
-    `o${key}`,
-    `k${key}`,
-    `k${key}~0`,
-    `k${key}~1`,
-    `k${key}~2`,
-    `b${key}`,
+    headerField(key),
+    outputField(key),
+    progressField(key),
+    progressPlaceField(key, 0),
+    progressPlaceField(key, 1),
+    progressPlaceField(key, 2),
+    setAsideField(key),
   ]);
   const values = await client.hmget(run.key, ...fields);
   const each = fields.length / keys.length;

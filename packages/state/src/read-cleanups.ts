@@ -1,6 +1,8 @@
 import type { CleanupStatus, CleanupView, StepError } from '@flotilla/contracts';
+import { FIELD, STEP } from './format.ts';
 import { parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { invalidCursor } from './read-runs.ts';
+import { cleanupField, headerAndOutput } from './run-fields.ts';
 import { parseCleanupCounts } from './run-record.ts';
 import { HEADER_STATUS, parseStepHeader } from './step-header.ts';
 import { readBasics, type StepPageDependencies } from './step-pages.ts';
@@ -28,17 +30,17 @@ export async function listCleanups(
 ): Promise<{ cleanups: CleanupView[]; cursor?: string }> {
   const { client, plan } = dependencies;
   const run = await readBasics(dependencies, runId);
-  const counts = await client.hget(run.key, 'u');
+  const counts = await client.hget(run.key, FIELD.cleanups);
   const { registered } = parseCleanupCounts(counts ?? '');
   const first = page.cursor === undefined ? 0 : Number(page.cursor);
   if (!/^\d{0,7}$/.test(page.cursor ?? '')) throw invalidCursor();
   const numbers = Array.from({ length: Math.max(0, Math.min(page.limit, registered - first)) }, (_, n) => first + n);
   if (numbers.length === 0) return { cleanups: [] };
-  const entries = await client.hmget(run.key, ...numbers.map((number) => `u${number}`));
+  const entries = await client.hmget(run.key, ...numbers.map((number) => cleanupField(number)));
   const stored = entries.map((entry) => parseStoredCleanup(entry ?? ''));
   const fields = stored.flatMap(({ stepKey }, index) => {
     const key = `${stepKey}!${numbers[index]}`;
-    return [`s${key}`, `o${key}`];
+    return headerAndOutput(key);
   });
   const values = await client.hmget(run.key, ...fields);
   const cleanups = stored.map(({ stepKey, registered: own }, index): CleanupView => {
@@ -66,13 +68,15 @@ function complete(
   if (stored == null) return view;
   const header = parseStepHeader(stored, createdAt);
   view.status = HEADER_STATUS[header.state] as CleanupStatus;
-  view.attempts = header.failures + (header.state === 'R' || header.state === 'S' ? 1 : 0);
+  view.attempts = header.failures + (header.state === STEP.running || header.state === STEP.succeeded ? 1 : 0);
   if (header.crashes > 0) view.lost = header.crashes;
   if (header.startedAt !== undefined) view.startedAt = header.startedAt;
-  if (header.endedAt !== undefined && (header.state === 'S' || header.state === 'F')) view.endedAt = header.endedAt;
+  if (header.endedAt !== undefined && (header.state === STEP.succeeded || header.state === STEP.failed))
+    view.endedAt = header.endedAt;
   if (header.worker !== '') view.worker = header.worker;
-  if (header.state === 'P' && header.reason) view.reason = header.reason;
-  if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
-  if (error != null && (header.state === 'F' || header.state === 'B')) view.error = JSON.parse(error) as StepError;
+  if (header.state === STEP.parked && header.reason) view.reason = header.reason;
+  if (header.state === STEP.backingOff && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
+  if (error != null && (header.state === STEP.failed || header.state === STEP.backingOff))
+    view.error = JSON.parse(error) as StepError;
   return view;
 }

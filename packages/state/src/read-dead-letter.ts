@@ -1,10 +1,12 @@
 import type { DeadLetterDetail, HistoryEvent, Json } from '@flotilla/contracts';
 import { DEAD_RUN_FIELDS, deadLetterView, hasFailedForGood, parseDeadRun, parseError } from './dead-letter-view.ts';
+import { FIELD, STEP } from './format.ts';
 import { decodeHistory } from './history-codec.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
 import { indexesOf, notFound } from './redrive.ts';
+import { headerField, itemField, lossesField, outputField } from './run-fields.ts';
 import { runStatusOf } from './run-record.ts';
 import { parseStepHeader } from './step-header.ts';
 
@@ -31,7 +33,15 @@ export async function readDeadLetter(
   const key = String(index);
   const runKey = stateKey(tag, 'run', runId);
   const [[header, body, lostWith, input, tags, ...fields], score] = await Promise.all([
-    client.hmget(runKey, `s${key}`, `o${key}`, `q${key}`, 'i', 't', ...DEAD_RUN_FIELDS),
+    client.hmget(
+      runKey,
+      headerField(key),
+      outputField(key),
+      lossesField(key),
+      FIELD.input,
+      FIELD.tags,
+      ...DEAD_RUN_FIELDS,
+    ),
     client.zscore(stateKey(tag, 'deadLetters', runId), key),
   ]);
   const run = parseDeadRun(runId, fields);
@@ -71,15 +81,18 @@ async function readFailedItems(
   const found: FailedItem[] = [];
   for (let first = 0; first < count && found.length < MOST_ITEMS; first += PAGE) {
     const keys = Array.from({ length: Math.min(PAGE, count - first) }, (_, item) => `${key}.${first + item}`);
-    const headers = await client.hmget(runKey, ...keys.map((one) => `s${one}`));
+    const headers = await client.hmget(runKey, ...keys.map((one) => headerField(one)));
     const failed = keys.filter((_, item) => hasFailedForGood(headers[item])).slice(0, MOST_ITEMS - found.length);
     if (failed.length === 0) continue;
-    const values = await client.hmget(runKey, ...failed.flatMap((one) => [`o${one}`, `i${one}`, `s${one}`]));
+    const values = await client.hmget(
+      runKey,
+      ...failed.flatMap((one) => [outputField(one), itemField(one), headerField(one)]),
+    );
     for (const [position, one] of failed.entries()) {
       const [error, item, own] = values.slice(position * 3, position * 3 + 3);
       const view = {
         stepId: stepIdOf(plan, one),
-        reason: own?.startsWith('Q') ? ('quarantined' as const) : ('failed' as const),
+        reason: own?.startsWith(STEP.quarantined) ? ('quarantined' as const) : ('failed' as const),
         error: parseError(error),
         ...(item != null && { item: JSON.parse(item) as Json }),
       };

@@ -1,5 +1,6 @@
 import type { RedisClient } from '@flotilla/redis';
 import { stateKey } from './keys.ts';
+import { lossesField } from './run-fields.ts';
 import type { StepAddress } from './transitions/addresses.ts';
 
 /** An attempt that was lost. */
@@ -12,7 +13,7 @@ export interface Loss {
 
 /** With whom the attempts of a step were lost, the last at the end; at most the last twenty. */
 export async function readLosses(client: RedisClient, { tag, runId, key }: StepAddress): Promise<Loss[]> {
-  return parseLosses(await client.hget(stateKey(tag, 'run', runId), `q${key}`));
+  return parseLosses(await client.hget(stateKey(tag, 'run', runId), lossesField(key)));
 }
 
 function parseLosses(stored: string | null | undefined): Loss[] {

@@ -1,5 +1,6 @@
 import { FlotillaError, type RunView } from '@flotilla/contracts';
 import type { RedisClient } from '@flotilla/redis';
+import { FIELD } from './format.ts';
 import { type KeySuffix, partitionTag, stateKey } from './keys.ts';
 import { partitionOfRun } from './run-id.ts';
 import { parseRun, RUN_FIELDS } from './run-record.ts';
@@ -19,7 +20,7 @@ export function allTags(namespace: string, partitions: number): string[] {
 }
 
 /** Payloads are large and lists do not show them: in their place stands a field that no run has. */
-const LISTED_FIELDS = RUN_FIELDS.map((field) => (field === 'i' || field === 'o' ? '-' : field));
+const LISTED_FIELDS = RUN_FIELDS.map((field) => (field === FIELD.input || field === FIELD.output ? '-' : field));
 
 /** A run without its input and output. */
 async function readListedRun(dependencies: ReadDependencies, runId: string): Promise<RunView | undefined> {

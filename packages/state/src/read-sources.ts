@@ -2,9 +2,11 @@ import { FlotillaError, type Json } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { chainChecksums } from './checkpoint.ts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
+import { STEP } from './format.ts';
 import { stateKey } from './keys.ts';
 import { loopTurns } from './loop-turns.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
+import { headerAndOutput, headerField } from './run-fields.ts';
 import type { SourceReading } from './source-reading.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
 import type { StoredStep } from './transitions/claimed-attempt.ts';
@@ -52,7 +54,7 @@ export async function readSources(run: SourceRun, steps: readonly number[]): Pro
     first += keys.length;
     const values = await readFields(
       run,
-      keys.flatMap((key) => [`s${key}`, `o${key}`]),
+      keys.flatMap((key) => headerAndOutput(key)),
     );
     const stored = keys.map((key, index) => {
       return { key, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' };
@@ -72,14 +74,14 @@ async function decodeSource(run: SourceRun, key: string, stored: string, output:
   if (stored === '') return { status: 'waiting', output: null, checksum: '' };
   const header = parseStepHeader(stored, run.createdAt);
   if (isOfAnotherState(stored, header)) throw corrupt(run, key, 'has a state that was not written');
-  if (header.state === 'V') return readMapOutput(run, key, header.map!);
+  if (header.state === STEP.mapSucceeded) return readMapOutput(run, key, header.map!);
   await run.reading.count(output.length);
   return loopTurns.run(() => decodeSettled(run, key, header, output));
 }
 
 function decodeSettled(run: SourceRun, key: string, header: StepHeader, output: string): Source {
   const status = HEADER_STATUS[header.state];
-  if (header.state === 'S') {
+  if (header.state === STEP.succeeded) {
     const stepId = stepIdOf(run.plan, key);
     const { checkpoint, fence = run.createdAt } = header;
     run.seal.verify(
@@ -96,7 +98,7 @@ function decodeSettled(run: SourceRun, key: string, header: StepHeader, output: 
     );
     return { status, output: JSON.parse(output) as Json, checksum: checkpoint!.checksum };
   }
-  if (header.state === 'F' || header.state === 'Q') {
+  if (header.state === STEP.failed || header.state === STEP.quarantined) {
     return { status, output: null, checksum: '', error: parseFailure(run, key, output) };
   }
   return { status, output: null, checksum: '' };
@@ -106,7 +108,7 @@ const LONGEST_NUMBER = 20;
 
 /** Only the header of a success carries a checksum, and there is none without a state: a letter has been changed. */
 function isOfAnotherState(stored: string, { state }: StepHeader): boolean {
-  if (state === 'S') return false;
+  if (state === STEP.succeeded) return false;
   return HEADER_STATUS[state] === undefined || (stored.split('|')[11] ?? '').length > LONGEST_NUMBER;
 }
 
@@ -140,9 +142,9 @@ async function readMapOutput(
   let following: string | null | undefined;
   do {
     const keys = Array.from({ length: Math.min(size, items - first) }, (_, index) => `${key}.${first + index}`);
-    const fields = keys.flatMap((item) => [`s${item}`, `o${item}`]);
+    const fields = keys.flatMap((item) => headerAndOutput(item));
     first += keys.length;
-    const values = await readFields(run, [...fields, `s${key}.${first}`]);
+    const values = await readFields(run, [...fields, headerField(`${key}.${first}`)]);
     following = values.at(-1);
     const stored = keys.map((item, index) => {
       return { key: item, header: values[index * 2] ?? '', output: values[index * 2 + 1] ?? '' };

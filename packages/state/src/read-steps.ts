@@ -7,9 +7,12 @@ import {
   type StepView,
   type WaitKind,
 } from '@flotilla/contracts';
+import { RUN, STEP } from './format.ts';
 import type { PlanShape, PlanShapeStep, StepKey } from './plan-shape.ts';
 import type { ReadDependencies } from './read-runs.ts';
 import { addProgress } from './reported-progress.ts';
+import { headerAndOutput, headerField } from './run-fields.ts';
+import { hasEnded } from './run-record.ts';
 import { HEADER_STATUS, parseStepHeader, type StepHeader, type StoredWait } from './step-header.ts';
 import {
   cursorOf,
@@ -54,7 +57,7 @@ async function readSteps(
   limit: number,
 ): Promise<{ steps: StepView[]; next: Position }> {
   const keys = stepKeys(plan, first, limit);
-  const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+  const values = await client.hmget(run.key, ...keys.flatMap((key) => headerAndOutput(key)));
   const steps: StepView[] = [];
   let next: Position = { step: first, item: undefined };
   for (const [index, key] of keys.entries()) {
@@ -75,7 +78,7 @@ async function readItems(
   limit: number,
 ): Promise<{ steps: StepView[]; next: Position }> {
   const step = plan.steps[position.step]!;
-  const parent = await client.hget(run.key, `s${step.index}`);
+  const parent = await client.hget(run.key, headerField(step.index));
   const header = parent == null ? undefined : parseStepHeader(parent, run.createdAt);
   const count = header?.map?.next ?? 0;
   const first = position.item ?? 0;
@@ -83,11 +86,11 @@ async function readItems(
   const steps: StepView[] = [];
   if (last > first) {
     const keys = itemKeys(step.index, first, last);
-    const values = await client.hmget(run.key, ...keys.flatMap((key) => [`s${key}`, `o${key}`]));
+    const values = await client.hmget(run.key, ...keys.flatMap((key) => headerAndOutput(key)));
     keys.forEach((key, index) => {
       const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
       const view = stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key);
-      steps.push(header?.state === 'F' ? withoutProspects(view) : view);
+      steps.push(header?.state === STEP.failed ? withoutProspects(view) : view);
     });
   }
   const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };
@@ -99,8 +102,6 @@ function withoutProspects({ nextAttemptAt: _never, ...view }: StepView): StepVie
   if (isSettledStepStatus(view.status) || view.status === 'running') return view;
   return { ...view, status: 'cancelled', reason: 'map-settled' };
 }
-
-const ENDING = new Set(['S', 'F', 'C', 'T']);
 
 function stepView(
   plan: PlanShape,
@@ -127,21 +128,25 @@ function stepView(
     return view;
   }
   if (header.crashes > 0) view.lost = header.crashes;
-  if (header.startedAt !== undefined && header.state !== 'K') view.startedAt = header.startedAt;
+  if (header.startedAt !== undefined && header.state !== STEP.skipped) view.startedAt = header.startedAt;
   if (header.endedAt !== undefined && view.status !== 'ready' && view.status !== 'backing-off')
     view.endedAt = header.endedAt;
   const since = header.endedAt ?? header.startedAt;
   if (since !== undefined) view.since = since;
   if (header.worker !== '') view.worker = header.worker;
-  if (header.state === 'R') run.running.set(view, header.attemptId);
+  if (header.state === STEP.running) run.running.set(view, header.attemptId);
   if (header.reason) view.reason = header.reason;
-  if (header.state === 'B' && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
+  if (header.state === STEP.backingOff && header.dueAt !== undefined) view.nextAttemptAt = header.dueAt;
   if (header.wait !== undefined && view.status === 'running')
     view.wait = waitView(view.stepId, header.wait, header.dueAt, run);
   if (body !== null) {
-    const isError = header.state === 'F' || header.state === 'Q' || header.state === 'B' || header.state === 'X';
+    const isError =
+      header.state === STEP.failed ||
+      header.state === STEP.quarantined ||
+      header.state === STEP.backingOff ||
+      header.state === STEP.cancelled;
     if (isError) view.error = JSON.parse(body) as StepError;
-    else if (header.state === 'S') Object.assign(view, verifiedOutput(view.stepId, header, body, run));
+    else if (header.state === STEP.succeeded) Object.assign(view, verifiedOutput(view.stepId, header, body, run));
   }
   return view;
 }
@@ -170,8 +175,8 @@ function statusOf(header: StepHeader | undefined, run: RunBasics, item: number |
   const status: StepStatus =
     header === undefined ? (item === undefined ? 'waiting' : 'ready') : HEADER_STATUS[header.state];
   const settled = status === 'succeeded' || status === 'failed' || status === 'skipped' || status === 'quarantined';
-  if (ENDING.has(run.status) && !settled) return 'cancelled';
-  if (run.status === 'e' && !settled && status !== 'running') return 'cancelled';
+  if (hasEnded(run.status) && !settled) return 'cancelled';
+  if (run.status === RUN.ending && !settled && status !== 'running') return 'cancelled';
   return status;
 }
 
@@ -194,6 +199,7 @@ function verifiedOutput(
 
 /** Attempts charged: failures, and the one that runs or has succeeded. */
 function attemptsOf(header: StepHeader): number {
-  if (header.state === 'R' || (header.state === 'S' && header.attemptId !== '')) return header.failures + 1;
+  if (header.state === STEP.running || (header.state === STEP.succeeded && header.attemptId !== ''))
+    return header.failures + 1;
   return header.failures;
 }

@@ -1,11 +1,13 @@
 import { type EventType, FlotillaError, type RunStatus } from '@flotilla/contracts';
 import { hasFailedForGood, openingOf } from './dead-letter-view.ts';
+import { FIELD, RUN } from './format.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { readHistory } from './read-history.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
 import { retryRun } from './retry-run.ts';
-import { parseRunMeta, runStatusOf } from './run-record.ts';
+import { headerField } from './run-fields.ts';
+import { hasEnded, parseRunMeta, runStatusOf } from './run-record.ts';
 import type { Transitions } from './transitions.ts';
 
 type RedriveDependencies = ReadDependencies & { plan: PlanShape; transitions: Transitions };
@@ -166,7 +168,7 @@ async function readStanding(
   const { client } = dependencies;
   const tag = tagOfRun(dependencies, runId);
   const [[packed, reopened, ...headers], scores] = await Promise.all([
-    client.hmget(stateKey(tag, 'run', runId), 'm', 'a', ...steps.map((step) => `s${step}`)),
+    client.hmget(stateKey(tag, 'run', runId), FIELD.meta, FIELD.opening, ...steps.map((step) => headerField(step))),
     client.zmscore(stateKey(tag, 'deadLetters', runId), ...steps.map(String)),
   ]);
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
@@ -174,12 +176,12 @@ async function readStanding(
   return {
     letter,
     createdAt,
-    isDead: letter === 'F' || letter === 'T',
-    isActive: !'SFCT'.includes(letter),
+    isDead: letter === RUN.failed || letter === RUN.timedOut,
+    isActive: !hasEnded(letter),
     opening: openingOf(reopened),
     isListed: scores.map((score) => score != null),
     // While a run is being opened again, the headers of what failed before are on their way out.
-    hasFailed: headers.map((header) => letter !== 'a' && hasFailedForGood(header)),
+    hasFailed: headers.map((header) => letter !== RUN.reopening && hasFailedForGood(header)),
   };
 }
 

@@ -1,8 +1,11 @@
 import { FlotillaError, type RunStatus } from '@flotilla/contracts';
+import { hasFailedForGood } from './dead-letter-view.ts';
+import { FIELD, RUN } from './format.ts';
 import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
-import { runStatusOf } from './run-record.ts';
+import { headerField } from './run-fields.ts';
+import { hasEnded, parseRunMeta, runStatusOf } from './run-record.ts';
 import type { Transitions } from './transitions.ts';
 
 export interface RetryRequest {
@@ -68,7 +71,7 @@ export async function retryRun(
   if (answer.status === 'discarded') {
     throw new FlotillaError('DEAD_LETTER_NOT_FOUND', `a step of run ${runId} was discarded in this moment`);
   }
-  if (answer.status === 'S') throw new FlotillaError('NOTHING_TO_RETRY', `run ${runId} has succeeded`);
+  if (answer.status === RUN.succeeded) throw new FlotillaError('NOTHING_TO_RETRY', `run ${runId} has succeeded`);
   throw new FlotillaError(
     'RUN_STILL_ACTIVE',
     `run ${runId} is ${runStatusOf(answer.status)}; it can be retried when it has ended`,
@@ -82,11 +85,12 @@ async function requireFailed(
   steps: readonly number[],
 ): Promise<void> {
   const key = stateKey(tag, 'run', runId);
-  const [packed, ...headers] = await client.hmget(key, 'm', ...steps.map((index) => `s${index}`));
+  const [packed, ...headers] = await client.hmget(key, FIELD.meta, ...steps.map((index) => headerField(index)));
   // A run that goes on is refused as a whole, or has been retried already.
-  if (!'FCT'.includes(packed?.[0] ?? '-')) return;
+  const status = parseRunMeta(packed ?? '').letter;
+  if (!hasEnded(status) || status === RUN.succeeded) return;
   for (const [position, index] of steps.entries()) {
-    if ('FQ'.includes(headers[position]?.[0] ?? '-')) continue;
+    if (hasFailedForGood(headers[position])) continue;
     const stepId = stepIdOf(plan, String(index));
     throw new FlotillaError('NOTHING_TO_RETRY', `step ${stepId} of run ${runId} has not failed`);
   }

@@ -1,21 +1,28 @@
 import type { Json, RunStatus, RunView, StepError } from '@flotilla/contracts';
+import { ENDING, FIELD, RUN, type RunLetter } from './format.ts';
 
-/** Stored letter of a run's status. */
 const STATUS_OF_LETTER: Record<string, RunStatus> = {
-  n: 'pending',
-  r: 'running',
-  p: 'paused',
-  e: 'cancelling',
+  [RUN.pending]: 'pending',
+  [RUN.running]: 'running',
+  [RUN.paused]: 'paused',
+  [RUN.ending]: 'cancelling',
   // Ended, and being reopened.
-  a: 'pending',
-  S: 'succeeded',
-  F: 'failed',
-  C: 'cancelled',
-  T: 'timed-out',
-};
+  [RUN.reopening]: 'pending',
+  [RUN.succeeded]: 'succeeded',
+  [RUN.failed]: 'failed',
+  [RUN.cancelled]: 'cancelled',
+  [RUN.timedOut]: 'timed-out',
+} satisfies Record<RunLetter, RunStatus>;
 
 export function runStatusOf(letter: string): RunStatus {
   return STATUS_OF_LETTER[letter] ?? 'pending';
+}
+
+const ENDED: ReadonlySet<string> = new Set([RUN.succeeded, RUN.failed, RUN.cancelled, RUN.timedOut]);
+
+/** Whether a run's letter says that it has ended, and is not being reopened. */
+export function hasEnded(letter: string): boolean {
+  return ENDED.has(letter);
 }
 
 /** What every transition needs of a run, packed into the field `m`: status, creation, live attempts, open end steps, …; behind them `u` when steps were undone and made again. */
@@ -31,11 +38,16 @@ export function parseRunMeta(packed: string): RunMeta {
   return { letter, createdAt: Number(created), live: Number(live) };
 }
 
-/** How an ending run ends, by the letter that `x` begins with. */
-const OUTCOME_OF_LETTER: Record<string, 'failed' | 'cancelled' | 'timed-out'> = {
-  f: 'failed',
-  c: 'cancelled',
-  t: 'timed-out',
+type Outcome = 'failed' | 'cancelled' | 'timed-out';
+
+/** How a run ends, by its status or, while it is ending, by what `FIELD.ending` begins with. */
+const OUTCOME_OF_LETTER: Record<string, Outcome> = {
+  [ENDING.failed]: 'failed',
+  [ENDING.cancelled]: 'cancelled',
+  [ENDING.timedOut]: 'timed-out',
+  [RUN.failed]: 'failed',
+  [RUN.cancelled]: 'cancelled',
+  [RUN.timedOut]: 'timed-out',
 };
 
 /** `registered|left|failed|begun`, as the transitions write it. */
@@ -45,7 +57,20 @@ export function parseCleanupCounts(stored: string): { registered: number; left: 
 }
 
 /** Fields of a run's hash, in the order in which `parseRun` takes their values. */
-export const RUN_FIELDS = ['m', 'd', 'w', 'v', 'z', 'i', 'o', 't', 'x', 'f', 'u', 'a'] as const;
+export const RUN_FIELDS = [
+  FIELD.meta,
+  FIELD.definition,
+  FIELD.workflow,
+  FIELD.version,
+  FIELD.endedAt,
+  FIELD.input,
+  FIELD.output,
+  FIELD.tags,
+  FIELD.ending,
+  FIELD.failure,
+  FIELD.cleanups,
+  FIELD.opening,
+] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
 export function parseRun(runId: string, values: readonly (string | null)[]): RunView | undefined {
@@ -65,13 +90,13 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
   if (ended != null) view.endedAt = createdAt + Number(ended);
   if (input != null) view.input = JSON.parse(input) as Json;
   if (output != null) view.output = JSON.parse(output) as Json;
-  if (status === 'F' || status === 'T' || status === 'C' || status === 'e') {
+  if (status === RUN.failed || status === RUN.timedOut || status === RUN.cancelled || status === RUN.ending) {
     // What ended the run comes before a failure that it had gone on after.
     const error = ending?.slice(2) ?? failed;
     if (error != null) view.error = JSON.parse(error) as StepError & { stepId?: string };
   }
-  if (cleanups != null && status !== 'S') {
-    const outcome = OUTCOME_OF_LETTER[status === 'e' ? (ending?.charAt(0) ?? '') : status.toLowerCase()];
+  if (cleanups != null && status !== RUN.succeeded) {
+    const outcome = OUTCOME_OF_LETTER[status === RUN.ending ? (ending?.charAt(0) ?? '') : status];
     if (outcome !== undefined) view.cleanups = { ...parseCleanupCounts(cleanups), outcome };
   }
   if (reopened != null) view.opening = Number.parseInt(reopened, 10);

@@ -22,6 +22,7 @@ import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts'
 import { countSettled } from './count-settled.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
+import { FIELD, RUN } from './format.ts';
 import { hasNoPlan } from './has-no-plan.ts';
 import { CHANNELS, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
@@ -36,6 +37,7 @@ import { listSteps } from './read-steps.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
+import { cleanupField } from './run-fields.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress } from './transitions/addresses.ts';
@@ -211,8 +213,8 @@ export class State<P extends PlanShape> {
 
   /** True from a retry of the run until it goes on. */
   async isReopening(runId: string): Promise<boolean> {
-    const packed = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), 'm');
-    return packed != null && parseRunMeta(packed).letter === 'a';
+    const packed = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), FIELD.meta);
+    return packed != null && parseRunMeta(packed).letter === RUN.reopening;
   }
 
   /** See `redriveDeadLetters`. */
@@ -333,7 +335,9 @@ export class State<P extends PlanShape> {
   /** What a cleanup was registered with; undefined when there is none of this number. */
   async readCleanup(runId: string, number: number): Promise<StoredCleanup | undefined> {
     const key = stateKey(this.tagOf(runId), 'run', runId);
-    const stored = await retryTransient(() => this.client.hget(key, `u${number}`), { deadlineMs: READ_DEADLINE_MS });
+    const stored = await retryTransient(() => this.client.hget(key, cleanupField(number)), {
+      deadlineMs: READ_DEADLINE_MS,
+    });
     return stored == null ? undefined : parseStoredCleanup(stored);
   }
 
@@ -427,7 +431,11 @@ export class State<P extends PlanShape> {
   }
 
   async #runBasics(runId: string): Promise<{ definitionHash: string; createdAt: number }> {
-    const [hash, packed] = await this.client.hmget(stateKey(this.tagOf(runId), 'run', runId), 'd', 'm');
+    const [hash, packed] = await this.client.hmget(
+      stateKey(this.tagOf(runId), 'run', runId),
+      FIELD.definition,
+      FIELD.meta,
+    );
     if (hash == null || packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
     return { definitionHash: hash, createdAt: parseRunMeta(packed).createdAt };
   }

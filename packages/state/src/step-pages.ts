@@ -1,5 +1,6 @@
 import { FlotillaError, type StepView } from '@flotilla/contracts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
+import { FIELD } from './format.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
 import { invalidCursor, type ReadDependencies, tagOfRun } from './read-runs.ts';
@@ -32,7 +33,7 @@ export interface RunBasics {
 /** @throws FlotillaError RUN_NOT_FOUND */
 export async function readBasics(dependencies: StepPageDependencies, runId: string): Promise<RunBasics> {
   const key = stateKey(tagOfRun(dependencies, runId), 'run', runId);
-  const packed = await dependencies.client.hget(key, 'm');
+  const packed = await dependencies.client.hget(key, FIELD.meta);
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { letter, createdAt } = parseRunMeta(packed);
   return { key, runId, status: letter, createdAt, seal: dependencies.seal, running: new Map() };

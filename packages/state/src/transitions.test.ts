@@ -1,6 +1,7 @@
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { DUE, type DueLetter, NO_HEADER, STATES, STEP } from './format.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import type { State } from './state.ts';
@@ -307,7 +308,7 @@ describe('a run that has ended', () => {
     await state.cancelRun(runId, 'enough');
     const before = await connection.client.hgetall(runKey());
     const history = await historyOf(state, runId);
-    for (const from of ['-YPD', '-YP', '-YPBR']) {
+    for (const from of [STATES.unclaimed + STEP.delaying, STATES.unclaimed, NO_HEADER + STATES.unsettled]) {
       expect(await worker.fail('0', { from })).toEqual({ outcome: 'rejected', reason: 'ended' });
     }
     await state.transitions.reportCorruption(worker.address('0'), '{}');
@@ -317,7 +318,7 @@ describe('a run that has ended', () => {
   });
 
   test('tells of its cancellation, not of a failure that it had gone on after', async () => {
-    await worker.fail('0', { from: '-YPD' });
+    await worker.fail('0', { from: STATES.unclaimed + STEP.delaying });
     await state.cancelRun(runId, 'enough');
     expect((await state.readRun(runId))?.error).toMatchObject({ code: 'CANCELLED', message: 'enough' });
   });
@@ -402,9 +403,11 @@ describe('taking back the attempts of dead workers', () => {
 });
 
 describe('what is due', () => {
+  const timer = (letter: DueLetter, key: string, inMs: number) => ({ letter, key, runId, inMs });
+
   test('comes in portions, and is out of sight while it is being handled', async () => {
-    const timers = Array.from({ length: 7 }, (_, index) => ['q', String(index), runId, -1000 + index]).flat();
-    await state.transitions.dispatched(worker.tag, [], [...timers, 'r', '', runId, 3_600_000]);
+    const hints = Array.from({ length: 7 }, (_, index) => timer(DUE.hint, String(index), index - 1000));
+    await state.transitions.dispatched(worker.tag, [], [...hints, timer(DUE.runLimit, '', 3_600_000)]);
     const first = await state.transitions.takeDue(worker.tag, 5);
     expect(first.taken.map(({ letter, key }) => letter + key)).toEqual(['q0', 'q1', 'q2', 'q3', 'q4']);
     const second = await state.transitions.takeDue(worker.tag, 5);
@@ -414,16 +417,20 @@ describe('what is due', () => {
   });
 
   test('is not set again while it runs', async () => {
-    await state.transitions.dispatched(worker.tag, [], ['q', '0', runId, 60_000]);
+    await state.transitions.dispatched(worker.tag, [], [timer(DUE.hint, '0', 60_000)]);
     const due = stateKey(worker.tag, 'due');
     const before = await connection.client.zscore(due, `q|0|${runId}`);
-    await state.transitions.dispatched(worker.tag, [], ['q', '0', runId, 90_000]);
+    await state.transitions.dispatched(worker.tag, [], [timer(DUE.hint, '0', 90_000)]);
     expect(await connection.client.zscore(due, `q|0|${runId}`)).toBe(before);
   });
 
   test('as a limit on waiting is not set for a step that has begun', async () => {
     await worker.take('0', 'one');
-    await state.transitions.dispatched(worker.tag, [], ['w', '0', runId, 60_000, 't', '0', runId, 60_000]);
+    await state.transitions.dispatched(
+      worker.tag,
+      [],
+      [timer(DUE.queuedLimit, '0', 60_000), timer(DUE.totalLimit, '0', 60_000)],
+    );
     const members = await connection.client.zrange(stateKey(worker.tag, 'due'), '0', '-1');
     expect(members).toEqual([`t|0|${runId}`]);
   });

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
-import type { ClaimArguments, ClaimReply, CommitArguments, CommitReply, StepKey } from '@flotilla/state';
-import { parseStepKey } from '@flotilla/state';
+import {
+  type ClaimArguments,
+  type ClaimReply,
+  type CommitArguments,
+  type CommitReply,
+  DUE,
+  parseStepKey,
+  STEP,
+  type StepKey,
+} from '@flotilla/state';
 import { countItem } from './map-items.ts';
 import {
   after,
@@ -19,18 +27,18 @@ import type { ReferenceRun, ReferenceStep } from './reference-run.ts';
 
 /** Stored letter of a step's state, as `attempt-rejected` events name it. */
 const LETTERS: Record<ReferenceStep['state'], string> = {
-  running: 'R',
-  'backing-off': 'B',
-  ready: 'Y',
-  parked: 'P',
-  succeeded: 'S',
-  failed: 'F',
-  quarantined: 'Q',
-  cancelled: 'X',
-  skipped: 'K',
-  delaying: 'D',
-  'map-running': 'M',
-  'map-succeeded': 'V',
+  running: STEP.running,
+  'backing-off': STEP.backingOff,
+  ready: STEP.ready,
+  parked: STEP.parked,
+  succeeded: STEP.succeeded,
+  failed: STEP.failed,
+  quarantined: STEP.quarantined,
+  cancelled: STEP.cancelled,
+  skipped: STEP.skipped,
+  delaying: STEP.delaying,
+  'map-running': STEP.mapRunning,
+  'map-succeeded': STEP.mapSucceeded,
 };
 
 export function letterOf(step: ReferenceStep | undefined): string {
@@ -117,7 +125,7 @@ function checkClaimed(
 export function claim(state: Reference, a: ClaimArguments, reply: ClaimReply, clock: Clock): void {
   const run = state.runs.get(a.runId);
   const refuse = (why: string, forgetHint: boolean) => {
-    if (forgetHint) state.due.remove(a.tag, dueMember('q', a.key, a.runId));
+    if (forgetHint) state.due.remove(a.tag, dueMember(DUE.hint, a.key, a.runId));
     expectReply(reply, { refused: why }, `claim ${a.key}`);
   };
   if (run === undefined) {
@@ -163,8 +171,8 @@ export function claim(state: Reference, a: ClaimArguments, reply: ClaimReply, cl
   const { claimed } = reply;
   if (!repeated) {
     startAttempt(state, run, a, claimed, a.key, clock);
-    state.due.remove(a.tag, dueMember('q', a.key, a.runId));
-    if (a.hasQueuedTimer) state.due.remove(a.tag, dueMember('w', a.key, a.runId));
+    state.due.remove(a.tag, dueMember(DUE.hint, a.key, a.runId));
+    if (a.hasQueuedTimer) state.due.remove(a.tag, dueMember(DUE.queuedLimit, a.key, a.runId));
   }
   assert.equal(claimed.fence, run.steps.get(a.key)!.fence, 'fence of the attempt');
   assert.equal(claimed.itemJson, parseStepKey(a.key).item === undefined ? '' : run.items.get(a.key));
@@ -208,7 +216,7 @@ export function commit(state: Reference, a: CommitArguments, reply: CommitReply,
   Object.assign(step, { state: 'succeeded', body: a.outputJson, checksum: a.checkpoint.checksum });
   run.event('attempt-succeeded', a.key, attempt);
   run.event('step-succeeded', a.key, attempt);
-  if (a.hasTotalTimer) state.due.remove(a.tag, dueMember('t', a.key, a.runId));
+  if (a.hasTotalTimer) state.due.remove(a.tag, dueMember(DUE.totalLimit, a.key, a.runId));
   if (a.compensated) run.registerCleanup({ stepKey: a.key });
 
   const mayContinue = a.nextAttemptId !== undefined && run.status === 'running';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ClaimedCleanup, CleanupEnd, StepKey } from '@flotilla/state';
+import { type ClaimedCleanup, type CleanupEnd, DUE, ENDING, type StepKey } from '@flotilla/state';
 import { letterOf, ownStep } from './attempt-transitions.ts';
 import {
   after,
@@ -65,7 +65,7 @@ export function claimCleanup(
 ): void {
   const run = state.runs.get(a.runId);
   const refuse = (why: string, forgetHint: boolean) => {
-    if (forgetHint) state.due.remove(a.tag, dueMember('q', a.key, a.runId));
+    if (forgetHint) state.due.remove(a.tag, dueMember(DUE.hint, a.key, a.runId));
     expectReply(reply, { refused: why }, `claim ${a.key}`);
   };
   if (run === undefined) {
@@ -107,7 +107,7 @@ export function claimCleanup(
     const { fence } = claimed;
     run.event('cleanup-started', a.key, { attempt: failures + 1, fence, attemptId: a.attemptId, worker: a.worker });
     state.lease.set(run.tag, leaseMember(run, a.key), after(clock, LEASE_MS));
-    state.due.remove(a.tag, dueMember('q', a.key, a.runId));
+    state.due.remove(a.tag, dueMember(DUE.hint, a.key, a.runId));
   }
   const now = run.steps.get(a.key)!;
   const stepKey = a.key.split('!')[0]!;
@@ -121,11 +121,11 @@ export function claimCleanup(
   );
   const step = run.steps.get(stepKey);
   assert.deepEqual([own.header.slice(0, 1), own.output], [letterOf(step), step?.body ?? '']);
-  const kind = { failed: 'f', cancelled: 'c', 'timed-out': 't' }[run.ending!.status];
+  const kind = { failed: ENDING.failed, cancelled: ENDING.cancelled, 'timed-out': ENDING.timedOut }[run.ending!.status];
   assert.equal(ending, `${kind}|${run.ending!.error}`);
 }
 
-const STATES = {
+const STATE_AFTER = {
   succeeded: 'succeeded',
   failed: 'failed',
   retried: 'backing-off',
@@ -157,8 +157,8 @@ export function endCleanup(
   } else {
     const own = ownStep(run, { key: a.key, ...attempt });
     if (own?.state !== 'running' || !run.mayGoOn(a.key)) {
-      expectReply(reply, own?.state === STATES[becomes], what);
-      if (own?.state !== STATES[becomes]) {
+      expectReply(reply, own?.state === STATE_AFTER[becomes], what);
+      if (own?.state !== STATE_AFTER[becomes]) {
         const data = { reason: 'superseded', state: step === undefined ? 'none' : letterOf(step) };
         run.event('cleanup-rejected', a.key, { fence: attempt.fence, attemptId: attempt.attemptId, data });
       }
@@ -195,10 +195,10 @@ function change(
   if (wasRunning && (becomes === 'failed' || becomes === 'retried')) step.failures += 1;
   if (becomes === 'failed' || becomes === 'retried') step.body = dataJson;
   if (becomes === 'succeeded') step.body = undefined;
-  step.state = STATES[becomes];
+  step.state = STATE_AFTER[becomes];
   for (const letter of 'qbp') state.due.remove(run.tag, dueMember(letter, key, run.id));
   if (becomes === 'retried') {
-    state.due.set(run.tag, dueMember('b', key, run.id), after(clock, retryInMs!));
+    state.due.set(run.tag, dueMember(DUE.backoff, key, run.id), after(clock, retryInMs!));
   } else if (becomes === 'released') {
     sendStep(state, run, key);
   } else if (becomes === 'parked') {
@@ -206,9 +206,9 @@ function change(
     step.reason = reason;
     if (step.failures + step.crashes === 0) delete step.firstAt;
     run.event('cleanup-parked', key, { data: { reason, forMs: retryInMs! } });
-    state.due.set(run.tag, dueMember('p', key, run.id), after(clock, retryInMs!));
+    state.due.set(run.tag, dueMember(DUE.parked, key, run.id), after(clock, retryInMs!));
   } else {
-    state.due.remove(run.tag, dueMember('t', key, run.id));
+    state.due.remove(run.tag, dueMember(DUE.totalLimit, key, run.id));
     run.cleanupsLeft -= 1;
     if (becomes === 'failed') run.cleanupsFailed += 1;
     nextCleanup(state, run);

@@ -1,7 +1,6 @@
-import type { FailArguments, FailReply, UndecidedAttempt } from '@flotilla/state';
-import { parseStepKey } from '@flotilla/state';
+import { DUE, type FailArguments, type FailReply, parseStepKey, TIMERS, type UndecidedAttempt } from '@flotilla/state';
 import { letterOf, ownStep, reject } from './attempt-transitions.ts';
-import { DUE } from './gathered-index.ts';
+import { DUE_NOW } from './gathered-index.ts';
 import { countItem } from './map-items.ts';
 import {
   after,
@@ -71,7 +70,7 @@ export function fail(state: Reference, a: FailArguments, reply: FailReply, clock
   } else if (a.retryInMs !== undefined) {
     step!.state = 'backing-off';
     run.event('retry-scheduled', a.key, { attempt: step!.failures + 1, data: { delayMs: a.retryInMs } });
-    state.due.set(run.tag, dueMember('b', a.key, run.id), after(clock, a.retryInMs));
+    state.due.set(run.tag, dueMember(DUE.backoff, a.key, run.id), after(clock, a.retryInMs));
     const { at } = reply as Extract<FailReply, { outcome: 'retry' }>;
     if (!(at >= clock.from + a.retryInMs && at <= clock.to + a.retryInMs)) throw new Error(`${what}: retry at ${at}`);
   } else {
@@ -120,7 +119,7 @@ function addLoss(step: ReferenceStep, worker: string): void {
 }
 
 function endTimers(state: Reference, run: ReferenceRun, a: FailArguments, wasRunning: boolean): void {
-  const letters = `${a.hasTotalTimer ? 't' : ''}${wasRunning ? '' : 'wbpq'}`;
+  const letters = (a.hasTotalTimer ? DUE.totalLimit : '') + (wasRunning ? '' : TIMERS.ofWaitingStep);
   for (const letter of letters) state.due.remove(run.tag, dueMember(letter, a.key, run.id));
 }
 
@@ -170,7 +169,7 @@ export function parkAttempt(
   if (run === undefined) return;
   if (run.steps.get(a.key)!.state === 'parked') {
     run.event('step-parked', a.key, { data: { reason, forMs } });
-    state.due.set(run.tag, dueMember('p', a.key, run.id), after(clock, forMs));
+    state.due.set(run.tag, dueMember(DUE.parked, a.key, run.id), after(clock, forMs));
   }
   finishWhenDone(state, run);
 }
@@ -244,7 +243,7 @@ export function reclaim(state: Reference, tag: string, crashLimit: number, reply
       });
       state.lease.set(tag, member, after(clock, TAKEN_MS));
     };
-    if (leaseEnds !== undefined && leaseEnds.to > DUE) {
+    if (leaseEnds !== undefined && leaseEnds.to > DUE_NOW) {
       if (step.overdue) forPlan('overdue');
       else state.lease.set(tag, member, { from: leaseEnds.from + 1, to: leaseEnds.to + 1 });
     } else if (step.crashes + 1 > crashLimit) {
@@ -272,7 +271,7 @@ function lose(state: Reference, run: ReferenceRun, key: string, step: ReferenceS
   if (again) {
     step.state = 'ready';
     sendStep(state, run, key);
-    state.due.set(run.tag, dueMember('q', key, run.id), after(clock, LOST_RECHECK_MS));
+    state.due.set(run.tag, dueMember(DUE.hint, key, run.id), after(clock, LOST_RECHECK_MS));
   } else {
     Object.assign(step, { state: 'cancelled', reason: 'run-ending' });
   }

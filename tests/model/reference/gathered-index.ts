@@ -41,7 +41,7 @@ export class GatheredIndex {
   /** Members that are surely due, in the order in which Redis gives them. */
   due(tag: string): string[] {
     return [...this.of(tag)]
-      .filter(([, { to }]) => to <= DUE)
+      .filter(([, { to }]) => to <= DUE_NOW)
       .map(([member]) => member)
       .sort();
   }
@@ -56,4 +56,4 @@ export class GatheredIndex {
 }
 
 /** The score that tests give to members whose time has come. */
-export const DUE = 1;
+export const DUE_NOW = 1;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { StepKey } from '@flotilla/state';
+import { DUE, type StepKey } from '@flotilla/state';
 import { GatheredIndex } from './gathered-index.ts';
 import type { ReferenceRun } from './reference-run.ts';
 
@@ -91,7 +91,7 @@ function finish(
 ): void {
   run.status = status;
   run.event(`run-${status}`, undefined, error === undefined ? {} : { data: JSON.parse(error) });
-  state.due.remove(run.tag, dueMember('r', '', run.id));
+  state.due.remove(run.tag, dueMember(DUE.runLimit, '', run.id));
   if (status !== 'succeeded') state.send(run.tag, `C|${run.id}|${run.plan.hash}`);
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { StepKey } from '@flotilla/state';
+import { DUE, type StepKey } from '@flotilla/state';
 import { after, type Clock, dueMember, expectReply, finishWhenDone, type Reference } from './reference.ts';
 import type { ReferenceRun, ReferenceStep } from './reference-run.ts';
 import { tallyOf } from './workflow-rules.ts';
@@ -107,7 +107,7 @@ export function reopen(state: Reference, run: ReferenceRun, opening: number, clo
   run.failure = failureOf(run);
   run.status = 'pending';
   const { timeoutMs } = run.plan;
-  if (timeoutMs !== undefined) state.due.set(run.tag, dueMember('r', '', run.id), after(clock, timeoutMs));
+  if (timeoutMs !== undefined) state.due.set(run.tag, dueMember(DUE.runLimit, '', run.id), after(clock, timeoutMs));
   finishWhenDone(state, run);
 }
 

@@ -1,4 +1,4 @@
-import type { CreatedRun } from '@flotilla/state';
+import { type CreatedRun, DUE } from '@flotilla/state';
 import {
   after,
   beginEnding,
@@ -50,7 +50,7 @@ export function createRun(
   run.event('run-created', undefined);
   run.announceReady(run.plan.entryGroup!);
   const { timeoutMs } = run.plan;
-  if (timeoutMs !== undefined) state.due.set(run.tag, dueMember('r', '', run.id), after(clock, timeoutMs));
+  if (timeoutMs !== undefined) state.due.set(run.tag, dueMember(DUE.runLimit, '', run.id), after(clock, timeoutMs));
   state.send(run.tag, `E|${run.id}|${run.plan.hash}`);
 }
 
@@ -78,7 +78,7 @@ export function cancelRun(state: Reference, runId: string, errorJson: string, re
 }
 
 export function timeOutRun(state: Reference, tag: string, runId: string, errorJson: string): void {
-  state.due.remove(tag, dueMember('r', '', runId));
+  state.due.remove(tag, dueMember(DUE.runLimit, '', runId));
   const run = state.runs.get(runId);
   if (!run?.isActive) return;
   beginEnding(run, 'timed-out', errorJson);

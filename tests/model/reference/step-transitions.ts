@@ -1,4 +1,13 @@
-import { parseStepKey, type SettleArguments, type TakenTimer } from '@flotilla/state';
+import {
+  DUE,
+  type DueLetter,
+  type DueTimer,
+  NO_HEADER,
+  parseStepKey,
+  type SettleArguments,
+  STATES,
+  type TakenTimer,
+} from '@flotilla/state';
 import { letterOf } from './attempt-transitions.ts';
 import { TAKEN_MS } from './failure-transitions.ts';
 import {
@@ -53,7 +62,7 @@ export function settle(state: Reference, a: SettleArguments, outcome: Outcome, r
     return;
   }
   expectReply(reply, 'settled', what);
-  if (step?.state === 'parked') state.due.remove(a.tag, dueMember('p', a.key, a.runId));
+  if (step?.state === 'parked') state.due.remove(a.tag, dueMember(DUE.parked, a.key, a.runId));
   run.steps.set(a.key, {
     ...NO_ATTEMPT,
     ...step,
@@ -92,7 +101,7 @@ export function startDelay(state: Reference, a: StepRef, forMs: number, clock: C
   if (refusal(run, a) !== undefined || run!.steps.has(a.key)) return;
   run!.steps.set(a.key, { ...NO_ATTEMPT, fence: run!.createdAt, state: 'delaying' });
   begin(run!);
-  state.due.set(a.tag, dueMember('d', a.key, a.runId), after(clock, forMs));
+  state.due.set(a.tag, dueMember(DUE.delay, a.key, a.runId), after(clock, forMs));
 }
 
 export interface MapSettings {
@@ -144,12 +153,12 @@ export function park(state: Reference, a: StepRef, reason: string, againInMs: nu
   const run = state.runs.get(a.runId);
   if (refusal(run, a) !== undefined) return;
   const step = run!.steps.get(a.key);
-  if (!'-YP'.includes(letterOf(step))) return;
+  if (!STATES.unclaimed.includes(letterOf(step))) return;
   const { step: index, item, cleanup } = parseStepKey(a.key);
   if (item !== undefined && step === undefined && run!.steps.get(String(index))?.state !== 'map-running') return;
   if (cleanup === undefined && step === undefined && !run!.isReached(a.key)) return;
-  state.due.set(a.tag, dueMember('p', a.key, a.runId), after(clock, againInMs));
-  state.due.remove(a.tag, dueMember('q', a.key, a.runId));
+  state.due.set(a.tag, dueMember(DUE.parked, a.key, a.runId), after(clock, againInMs));
+  state.due.remove(a.tag, dueMember(DUE.hint, a.key, a.runId));
   if (step?.state === 'parked' && step.reason === reason) return;
   run!.steps.set(a.key, { ...NO_ATTEMPT, ...step, worker: '', state: 'parked', reason });
   run!.event(a.key.includes('!') ? 'cleanup-parked' : 'step-parked', a.key, { data: { reason } });
@@ -169,7 +178,7 @@ export function takeDue(state: Reference, tag: string, reply: TakeDueReply, cloc
   for (const member of state.due.due(tag)) {
     lookedAt += 1;
     const [letter, key, runId] = member.split('|') as [string, string, string];
-    if (letter !== 'b' && letter !== 'p') {
+    if (letter !== DUE.backoff && letter !== DUE.parked) {
       taken.push([letter, key, runId]);
       state.due.set(tag, member, after(clock, TAKEN_MS));
       continue;
@@ -178,10 +187,10 @@ export function takeDue(state: Reference, tag: string, reply: TakeDueReply, cloc
     const run = state.runs.get(runId);
     const step = run?.steps.get(key);
     if (!run?.mayGoOn(key)) continue;
-    if (letter === 'b' && step?.state === 'backing-off') {
+    if (letter === DUE.backoff && step?.state === 'backing-off') {
       Object.assign(step, { state: 'ready', attemptId: '', worker: '' });
       sendStep(state, run, key);
-    } else if (letter === 'p' && step?.state === 'parked') {
+    } else if (letter === DUE.parked && step?.state === 'parked') {
       sendStep(state, run, key);
     }
   }
@@ -200,9 +209,9 @@ export function recheck(
   reply: 'waiting' | 'done',
   clock: Clock,
 ): void {
-  const member = dueMember('q', a.key, a.runId);
+  const member = dueMember(DUE.hint, a.key, a.runId);
   const run = state.runs.get(a.runId);
-  if (!run?.mayGoOn(a.key) || !'-YP'.includes(letterOf(run.steps.get(a.key)))) {
+  if (!run?.mayGoOn(a.key) || !STATES.unclaimed.includes(letterOf(run.steps.get(a.key)))) {
     state.due.remove(a.tag, member);
     expectReply(reply, 'done', `recheck ${a.key}`);
     return;
@@ -212,24 +221,26 @@ export function recheck(
   if (handOutAgain) sendStep(state, run, a.key);
 }
 
+const statesTimedBy = (letter: DueLetter) =>
+  letter === DUE.totalLimit ? NO_HEADER + STATES.unsettled : STATES.unclaimed;
+
 /** Entries of the outbox are done; timers begin, unless they run already. */
 export function dispatched(
   state: Reference,
   tag: string,
   entryIds: readonly string[],
-  timers: readonly (string | number)[],
+  timers: readonly DueTimer[],
   clock: Clock,
 ): void {
   for (const id of entryIds) {
     const at = state.outbox.findIndex((entry) => entry.tag === tag && entry.id === id);
     if (at >= 0) state.outbox.splice(at, 1);
   }
-  for (let index = 0; index < timers.length; index += 4) {
-    const [letter, key, runId, inMs] = timers.slice(index, index + 4) as [string, string, string, number];
+  for (const { letter, key, runId, inMs } of timers) {
     const member = dueMember(letter, key, runId);
     // The time limits of a step that has begun or settled are not set again by a repeated entry.
     const step = state.runs.get(runId)?.steps.get(key);
-    if (letter !== 'q' && !`-YP${letter === 't' ? 'BR' : ''}`.includes(letterOf(step))) continue;
+    if (letter !== DUE.hint && !statesTimedBy(letter).includes(letterOf(step))) continue;
     if (!state.due.of(tag).has(member)) state.due.writeNow(tag, member, after(clock, inMs));
   }
 }

@@ -1,4 +1,4 @@
-import { stateKey } from '@flotilla/state';
+import { DUE, stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createFireDueLoop } from './fire-due.ts';
@@ -64,7 +64,11 @@ describe('what is due', () => {
 
   test('ends a step that nobody started within its queued time', async () => {
     const { runId, key } = await world.start({ a: { ...work, timeouts: { queuedMs: 1 } } });
-    await world.state.transitions.dispatched(world.tag, [], ['w', key('a'), runId, 1]);
+    await world.state.transitions.dispatched(
+      world.tag,
+      [],
+      [{ letter: DUE.queuedLimit, key: key('a'), runId, inMs: 1 }],
+    );
     startLoop();
     await eventually(async () => (await statusOf(runId)) === 'failed');
     expect((await world.state.readRun(runId))?.error).toMatchObject({ code: 'TIMEOUT' });
@@ -76,7 +80,11 @@ describe('what is due', () => {
     const map = key('m');
     const settings = { concurrency: 1, toleratedFailures: 0, maxSteps: undefined, definitionSteps: 1 };
     await world.state.transitions.startMap({ tag: world.tag, runId, key: map }, ['1'], settings);
-    await world.state.transitions.dispatched(world.tag, [], ['w', `${map}.0`, runId, 1]);
+    await world.state.transitions.dispatched(
+      world.tag,
+      [],
+      [{ letter: DUE.queuedLimit, key: `${map}.0`, runId, inMs: 1 }],
+    );
     startLoop();
     await eventually(async () => (await statusOf(runId)) === 'failed');
     const { error } = (await world.state.readRun(runId))!;

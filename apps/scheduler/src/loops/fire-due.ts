@@ -2,7 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
 import { canonicalJson, countedEdges, runErrorOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
-import { parseStepKey, type State, stateKey, type TakenTimer } from '@flotilla/state';
+import { DUE, NO_HEADER, parseStepKey, STATES, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../relay/cleanups.ts';
@@ -66,13 +66,13 @@ class DueTimers {
   async #fire(tag: string, timer: TakenTimer): Promise<void> {
     const { state, logger } = this.#dependencies;
     const { letter, runId, key } = timer;
-    if (letter === 'b' || letter === 'p') {
+    if (letter === DUE.backoff || letter === DUE.parked) {
       // Redis makes such a step ready by itself, unless the run's fields are damaged.
       await failDamaged({ runId, key }, { state, logger });
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
-    if (letter === 'r') {
+    if (letter === DUE.runLimit) {
       const error = { type: 'timeout', code: 'TIMEOUT', message: 'the run exceeded its time limit' };
       await state.transitions.timeOutRun(tag, runId, canonicalJson(error));
       return;
@@ -94,8 +94,8 @@ class DueTimers {
       return;
     }
     if (isCleanup(key)) await this.#fireOfCleanup(tag, timer, plan);
-    else if (letter === 'd') await settleDelay(state, plan, runId, step);
-    else if (letter === 'q') await this.#recheck(tag, timer, step.work?.queue);
+    else if (letter === DUE.delay) await settleDelay(state, plan, runId, step);
+    else if (letter === DUE.hint) await this.#recheck(tag, timer, step.work?.queue);
     else await this.#timeOut(tag, timer, plan, step);
   }
 
@@ -117,12 +117,12 @@ class DueTimers {
   async #fireOfCleanup(tag: string, timer: TakenTimer, plan: Plan): Promise<void> {
     const { state } = this.#dependencies;
     const { letter, runId, key } = timer;
-    if (letter === 'q') {
+    if (letter === DUE.hint) {
       const work = await readCleanupWork(state, plan, timer);
       await this.#recheck(tag, timer, work?.queue);
       return;
     }
-    if (letter === 't') await timeOutCleanup(state, plan, timer);
+    if (letter === DUE.totalLimit) await timeOutCleanup(state, plan, timer);
     await state.transitions.endTimer({ tag, runId, key }, letter);
   }
 
@@ -153,10 +153,10 @@ class DueTimers {
     return backlog;
   }
 
-  /** `w`: waited too long for an attempt. `t`: took too long over all attempts. Both end the step. */
+  /** The step waited too long for an attempt, or took too long over all attempts. Both end it. */
   async #timeOut(tag: string, { letter, runId, key }: TakenTimer, plan: Plan, step: PlanStep): Promise<void> {
     const { state } = this.#dependencies;
-    const queued = letter === 'w';
+    const queued = letter === DUE.queuedLimit;
     const error = {
       type: 'timeout',
       code: 'TIMEOUT',
@@ -169,7 +169,7 @@ class DueTimers {
       tag,
       runId,
       key,
-      attempt: { from: queued ? '-YP' : '-YPBR' },
+      attempt: { from: queued ? STATES.unclaimed : NO_HEADER + STATES.unsettled },
       event: 'attempt-timed-out',
       errorJson: canonicalJson(error),
       failFast: plan.failFast,

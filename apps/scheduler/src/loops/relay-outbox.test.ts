@@ -1,6 +1,6 @@
 import type { StepDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
-import { State, stateKey } from '@flotilla/state';
+import { DUE, State, stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { BreakerView } from '../relay/breaker-view.ts';
@@ -207,7 +207,14 @@ describe('the relay', () => {
     expect(await world.failAttempt(runId, a, 'attempt-1', fence, createdAt, 60_000)).toMatchObject({
       outcome: 'retry',
     });
-    await world.state.transitions.dispatched(world.tag, [], ['w', a, runId, 1, 't', a, runId, 1]);
+    await world.state.transitions.dispatched(
+      world.tag,
+      [],
+      [
+        { letter: DUE.queuedLimit, key: a, runId, inMs: 1 },
+        { letter: DUE.totalLimit, key: a, runId, inMs: 1 },
+      ],
+    );
     // The total time goes on while a step backs off, the queued time does not begin.
     expect((await world.due()).filter((member) => 'wt'.includes(member[0]!))).toEqual([`t|${a}|${runId}`]);
   });

@@ -1,7 +1,7 @@
 import { type Plan, stepGroupOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
-import { handOnEntry, parseStepKey, RELAY_GROUP, type State, stateKey } from '@flotilla/state';
+import { type DueTimer, handOnEntry, parseStepKey, RELAY_GROUP, type State, stateKey } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../relay/breaker-view.ts';
 import { cleanupToDispatch, isCleanup } from '../relay/cleanups.ts';
@@ -41,8 +41,8 @@ const HOLD_EVERY_MS = 250;
 /** Deferred decisions of one entry that run side by side. */
 const AT_ONCE = 64;
 
-/** Values of one script call; four make a timer. */
-const TIMER_SLICE = 1200;
+/** Timers of one script call. */
+const TIMER_SLICE = 300;
 
 /** BullMQ's connection waits through outages; beyond this the entries are left to whoever takes them over. */
 const DISPATCH_DEADLINE_MS = 30_000;
@@ -255,7 +255,7 @@ class Relay {
     }
   }
 
-  async #keepTimers(tag: string, acknowledge: readonly string[], timers: readonly (string | number)[]): Promise<void> {
+  async #keepTimers(tag: string, acknowledge: readonly string[], timers: readonly DueTimer[]): Promise<void> {
     const { transitions } = this.#dependencies.state;
     let first = 0;
     for (; timers.length - first > TIMER_SLICE; first += TIMER_SLICE) {

@@ -1,7 +1,7 @@
 import { breakerReason } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import { type OutgoingTask, type TaskQueues, type TaskStep, taskId } from '@flotilla/queue';
-import type { State } from '@flotilla/state';
+import { DUE, type DueTimer, type State } from '@flotilla/state';
 import type { BreakerView } from './breaker-view.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { StepToDispatch } from './start-step.ts';
@@ -70,16 +70,16 @@ export async function dispatchSteps(
 }
 
 /** Due entries that look again at the hints of dispatched steps. */
-export function recheckTimersOf(steps: readonly StepToDispatch[]): (string | number)[] {
-  return steps.flatMap(({ runId, key }) => ['q', key, runId, RECHECK_MS]);
+export function recheckTimersOf(steps: readonly StepToDispatch[]): DueTimer[] {
+  return steps.map(({ runId, key }) => ({ letter: DUE.hint, key, runId, inMs: RECHECK_MS }));
 }
 
 /** Due entries of the queued and total time. Set before a worker can claim the step: claiming ends the queued time. */
-export function limitTimersOf(steps: readonly StepToDispatch[]): (string | number)[] {
-  const timers: (string | number)[] = [];
+export function limitTimersOf(steps: readonly StepToDispatch[]): DueTimer[] {
+  const timers: DueTimer[] = [];
   for (const { runId, key, queuedMs, totalMs } of steps) {
-    if (queuedMs !== undefined) timers.push('w', key, runId, queuedMs);
-    if (totalMs !== undefined) timers.push('t', key, runId, totalMs);
+    if (queuedMs !== undefined) timers.push({ letter: DUE.queuedLimit, key, runId, inMs: queuedMs });
+    if (totalMs !== undefined) timers.push({ letter: DUE.totalLimit, key, runId, inMs: totalMs });
   }
   return timers;
 }

@@ -13,7 +13,17 @@ import {
   type SettledOutcome,
   stepGroupOf,
 } from '@flotilla/engine';
-import { chainChecksums, type Source, type State, type StepAddress, type StepGroup } from '@flotilla/state';
+import {
+  chainChecksums,
+  DUE,
+  NO_HEADER,
+  type Source,
+  STATES,
+  STEP,
+  type State,
+  type StepAddress,
+  type StepGroup,
+} from '@flotilla/state';
 import { readCreatedAt, withScope } from './run-scope.ts';
 import { startWait } from './waits/start-wait.ts';
 
@@ -135,7 +145,8 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
 export async function settleDelay(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
   const output = { delayedMs: step.forMs ?? 0 };
   const due = { step, opening: undefined };
-  await settleStep(state, plan, runId, due, { state: 'succeeded', output, from: 'D', timers: 'd' }, 'succeeded');
+  const settlement = { state: 'succeeded', output, from: STEP.delaying, timers: DUE.delay } as const;
+  await settleStep(state, plan, runId, due, settlement, 'succeeded');
 }
 
 async function takeBranch(
@@ -194,7 +205,7 @@ function checksumOfReads(reads: readonly number[], sources: ReadonlyMap<number, 
 }
 
 /** Nobody has made it; a task of an earlier opening of the run may have had it parked by a worker without the handler. */
-const NOT_BEGUN = '-P';
+const NOT_BEGUN = NO_HEADER + STEP.parked;
 
 interface Settlement {
   state: 'succeeded' | 'skipped';
@@ -220,7 +231,7 @@ export async function settleStep(
     createdAt,
     state: settlement.state,
     reason: settlement.reason,
-    from: settlement.from ?? '-',
+    from: settlement.from ?? NO_HEADER,
     failFast: plan.failFast,
     endStep: step.endStep,
     opening,

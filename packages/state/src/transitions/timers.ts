@@ -4,8 +4,9 @@ import type { TransitionBatch } from '../transition-batch.ts';
 import type { StepAddress } from './addresses.ts';
 import { flag } from './argument-texts.ts';
 
-/** q hint, d delay, w queued time, t total time, r run time; b backing off and p parked only of runs with damaged fields. */
+/** An entry of the due index that a scheduler has taken. Backing-off and parked steps only of runs with damaged fields. */
 export interface TakenTimer {
+  /** One of `DUE`; of a newer release possibly another. */
   letter: string;
   key: StepKey;
   runId: string;
