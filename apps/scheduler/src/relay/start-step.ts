@@ -256,7 +256,7 @@ export async function failStep(
   runId: string,
   { step, opening }: StepOfOpening,
   error: StepError,
-  from = '-YPD',
+  from = STATES.unclaimed + STEP.delaying,
 ): Promise<void> {
   await state.transitions.fail({
     ...addressOf(state, runId, step),
