@@ -11,7 +11,6 @@ export const lossesField = (key: Key) => `${PREFIX.losses}${key}`;
 export const chainField = (head: Key) => `${PREFIX.chain}${head}`;
 export const setAsideField = (key: Key) => `${PREFIX.setAside}${key}`;
 export const cleanupField = (number: number) => `${PREFIX.cleanup}${number}`;
-export const counterField = (group: number) => `${PREFIX.counter}${group}`;
 /** Of the newest of a step's progress; the places are behind it. */
 export const progressField = (key: Key) => `${PREFIX.progress}${key}`;
 export const progressPlaceField = (key: Key, place: number) => `${PREFIX.progress}${key}~${place}`;
