@@ -6,19 +6,20 @@
 --   touch, names…                                    they are in use: remembered; long unused ones are forgotten
 --   trip, name, generation, cause, pause ms          a worker saw too many failures while it thought the breaker closed
 --   begin, name, owner, pause ms, trial ms           may `owner` make a call that tests the way back?
---   end, name, owner, outcome, pause ms, trials      what became of it: success | failure | undecided
+--   end, name, owner, outcome, pause ms, trials, step   what became of it: success | failure | undecided; whose call it was
 --   open | close, name                               by hand: stays open until closed by hand; a new name is refused
 --                                                    (`full`) when as many are kept as may be
 -- Reply: {Redis' clock in ms, record (JSON) or '', answer}
 --
 -- Record: { state: closed | open | half-open, since, generation, openUntil, trialAt, trials: { owner: deadline }, ramp,
---           passed, manual, cause }. `ramp`: how many trials may run at once after the probe has succeeded. Each change of
--- state is a new generation; what refers to an earlier one is out of date and changes nothing.
+--           passed, manual, cause, tried: { step: 't' | 'o' } }. `ramp`: how many trials may run at once after the probe has
+-- succeeded. `tried`: steps whose trial has failed (t), and since then another's has succeeded (o): their fault is their own,
+-- and what they do says nothing of the dependency. Each change of state is a new generation; what refers to an earlier one is out of date and changes nothing.
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local channel, what, name = ARGV[1], ARGV[2], ARGV[3]
-local FORGET_AFTER_MS, MOST_BREAKERS = 86400000, 10000
+local FORGET_AFTER_MS, MOST_BREAKERS, MAX_TRIED = 86400000, 10000, 200
 
 local function load()
   local stored = call('HGET', KEYS[1], name)
@@ -48,6 +49,7 @@ end
 local function enter(record, state, change)
   change.state, change.since, change.trials = state, now, change.trials or {}
   change.generation = math.max(record.generation + 1, now)
+  change.tried = record.tried
   -- How long it has been failing, over all tries to close it.
   if state ~= 'closed' then
     change.openedAt = record.state ~= 'closed' and record.openedAt or now
@@ -92,6 +94,27 @@ local function countTrials(record)
     first = math.min(first or deadline, deadline)
   end
   return count, first
+end
+
+-- Whether the step had failed before another succeeded.
+local function noteFailure(record, step)
+  local tried = record.tried or {}
+  local isOwnFault = tried[step] == 'o'
+  if tried[step] == nil then
+    local count, any = 0, nil
+    for each in pairs(tried) do count, any = count + 1, each end
+    if count >= MAX_TRIED then tried[any] = nil end
+    tried[step] = 't'
+  end
+  record.tried = tried
+  return isOwnFault
+end
+
+local function noteSuccess(record, step)
+  if not record.tried then return end
+  record.tried[step] = nil
+  for each in pairs(record.tried) do record.tried[each] = 'o' end
+  if not next(record.tried) then record.tried = nil end
 end
 
 if what == 'touch' then
@@ -149,21 +172,30 @@ if what == 'begin' then
 end
 
 if what == 'end' then
-  local owner, outcome, pause, ramp = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+  local owner, outcome, pause, ramp, step = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
   local changed
   record, changed = settleTime(record, pause)
   -- Its time was over, or the breaker has been opened or closed by hand since.
   if record.state ~= 'half-open' or not record.trials[owner] then return reply(record, 'stale', changed) end
   record.trials[owner] = nil
+  if outcome == 'success' then noteSuccess(record, step) end
+  local answer
   if outcome == 'failure' then
-    return reply(enter(record, 'open', { openUntil = now + pause, cause = 'a trial call failed' }), 'opened', true)
+    if noteFailure(record, step) then
+      outcome, answer = 'undecided', 'blamed'
+    elseif record.ramp then
+      answer = 'blamed'
+    end
+  end
+  if outcome == 'failure' then
+    return reply(enter(record, 'open', { openUntil = now + pause, cause = 'a trial call failed' }), answer or 'opened', true)
   end
   if outcome == 'undecided' then
     -- A probe that says nothing of the dependency: the next one may begin when its turn would have been.
     if not record.ramp then
-      return reply(enter(record, 'open', { openUntil = math.max(now, record.trialAt + pause) }), 'opened', true)
+      return reply(enter(record, 'open', { openUntil = math.max(now, record.trialAt + pause) }), answer or 'opened', true)
     end
-    return reply(record, 'noted', true)
+    return reply(record, answer or 'noted', true)
   end
   if not record.ramp then
     record.ramp, record.passed = ramp, 0

@@ -19,6 +19,8 @@ const recordZ = z.object({
   trials: z.record(z.string(), z.number()),
   /** So many testing calls may run at once; absent until the first has succeeded. */
   ramp: z.number().optional(),
+  /** Steps whose trial has failed: `t`, or `o` when another's has succeeded since, so that the fault is their own. */
+  tried: z.record(z.string(), z.enum(['t', 'o'])).optional(),
   manual: z.boolean().optional(),
   cause: z.string().optional(),
 });

@@ -44,7 +44,7 @@ const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 let owners = 0;
 
 async function enter(breakers: Breakers, name: string): Promise<CallPass | undefined> {
-  const admission = await breakers.admit(name, `owner-${owners++}`);
+  const admission = await breakers.admit(name, `owner-${owners}`, `step-${owners++}`);
   return 'pass' in admission ? admission.pass : undefined;
 }
 

@@ -7,6 +7,7 @@ import {
   FleetBreakers,
   type FleetReply,
   parseBreakerHint,
+  type Trial,
   type TrialOutcome,
 } from './fleet-breakers.ts';
 import { LocalBreaker } from './local-breaker.ts';
@@ -36,8 +37,11 @@ const OUTCOME_OF_TRIAL: Record<CallOutcome, TrialOutcome> = {
 
 /** The right to make one call. */
 export interface CallPass {
-  /** Tells once what became of the call. Never rejects. */
-  settle(outcome: CallOutcome): Promise<void>;
+  /**
+   * Tells once what became of the call. Answers `blamed` when it has failed although the dependency answers others: the fault
+   * is that of the step. Never rejects.
+   */
+  settle(outcome: CallOutcome): Promise<'blamed' | undefined>;
 }
 
 /** A pass, or for how long the step is to be parked. */
@@ -86,14 +90,14 @@ export class Breakers {
     this.#entries = new LRUCache({ max: MOST_DEPENDENCIES, dispose: ({ local }) => local.shutdown() });
   }
 
-  /** May a call be made now? `owner` names the attempt; asking again for the same one is harmless. */
-  admit(name: string, owner: string): Admission | Promise<Admission> {
+  /** May a call be made now? `owner` names the attempt, `step` its step; asking again for the same attempt is harmless. */
+  admit(name: string, owner: string, step: string): Admission | Promise<Admission> {
     const entry = this.#entryOf(name);
     this.#used.add(name);
     const judgement = judgeBreaker(entry.record, this.#redisNow());
     if (judgement.may === 'wait') return { parkMs: this.#parkMs(entry, judgement.until) };
     if (judgement.may === 'go' && entry.local.state === 'closed') return { pass: this.#ordinaryPass(entry) };
-    return this.#ask(entry, owner);
+    return this.#ask(entry, owner, step);
   }
 
   /** For how long a step is to be parked whose call has just failed; undefined when calls go on. */
@@ -108,16 +112,18 @@ export class Breakers {
 
   /**
    * The same, after asking the fleet if need be: another worker may have opened the breaker a moment ago. A call that failed
-   * is worth the time.
+   * is worth the time. A step that has called waits for longer than those that have not: the next trial is another's.
    */
   async parkMsOfFailure(name: string): Promise<number | undefined> {
-    const parkMs = this.parkMsIfOpen(name);
-    if (parkMs !== undefined) return parkMs;
-    const read = await this.#try(name, () => this.#fleet.readOne(name));
-    if (read?.record === undefined) return undefined;
-    this.#setClock(read.now);
-    this.#apply(this.#entryOf(name), read.record, read.now);
-    return this.parkMsIfOpen(name);
+    let parkMs = this.parkMsIfOpen(name);
+    if (parkMs === undefined) {
+      const read = await this.#try(name, () => this.#fleet.readOne(name));
+      if (read?.record === undefined) return undefined;
+      this.#setClock(read.now);
+      this.#apply(this.#entryOf(name), read.record, read.now);
+      parkMs = this.parkMsIfOpen(name);
+    }
+    return parkMs === undefined ? undefined : parkMs + SHORTEST_RETURN_MS;
   }
 
   noteFirstTry(name: string): void {
@@ -206,11 +212,11 @@ export class Breakers {
   }
 
   /** The call tests the way back, if the fleet lets it. */
-  async #ask(entry: Entry, owner: string): Promise<Admission> {
+  async #ask(entry: Entry, owner: string, step: string): Promise<Admission> {
     const { name } = entry;
     const reply = await this.#tell(entry, () => this.#fleet.begin(name, owner, this.settings));
     if (reply === undefined) return this.#decideAlone(entry);
-    if (reply.answer === 'trial') return { pass: this.#trialPass(entry, owner) };
+    if (reply.answer === 'trial') return { pass: this.#trialPass(entry, { owner, step }) };
     if (reply.answer === 'go') {
       if (entry.local.state === 'closed') return { pass: this.#ordinaryPass(entry) };
       // What this process saw could not be told when it happened.
@@ -235,18 +241,20 @@ export class Breakers {
     return {
       settle: async (outcome) => {
         const counts = outcome === 'failure' || outcome === 'success' || isTrial;
-        if (!counts || outcome === 'ignored' || !entry.local.record(outcome !== 'failure', epoch)) return;
+        if (!counts || outcome === 'ignored' || !entry.local.record(outcome !== 'failure', epoch)) return undefined;
         entry.localTrialUntil = 0;
         if (entry.local.state === 'open') await this.#trip(entry);
+        return undefined;
       },
     };
   }
 
-  #trialPass(entry: Entry, owner: string): CallPass {
+  #trialPass(entry: Entry, trial: Trial): CallPass {
     return {
       settle: async (outcome) => {
         const told: TrialOutcome = OUTCOME_OF_TRIAL[outcome];
-        await this.#tell(entry, () => this.#fleet.end(entry.name, owner, told, this.settings));
+        const reply = await this.#tell(entry, () => this.#fleet.end(entry.name, trial, told, this.settings));
+        return reply?.answer === 'blamed' ? 'blamed' : undefined;
       },
     };
   }

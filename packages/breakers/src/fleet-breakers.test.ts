@@ -32,6 +32,8 @@ afterAll(() => closeConnection(connection));
 /** On Redis' clock, which nobody can move. */
 const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const trialOf = (owner: string) => ({ owner, step: `step of ${owner}` });
+
 /** Asks until it is answered otherwise than by waiting. */
 async function untilAdmitted(owner: string, given = settings): Promise<'go' | 'trial'> {
   for (;;) {
@@ -82,28 +84,76 @@ describe('the breaker of the fleet', () => {
     expect(await untilAdmitted('hangs')).toBe('trial');
     expect(await untilAdmitted('next')).toBe('trial');
     // What the hung one brings now does not count.
-    expect((await fleet.end(name, 'hangs', 'success', settings)).answer).toBe('stale');
-    expect((await fleet.end(name, 'next', 'success', settings)).record.ramp).toBe(2);
+    expect((await fleet.end(name, trialOf('hangs'), 'success', settings)).answer).toBe('stale');
+    expect((await fleet.end(name, trialOf('next'), 'success', settings)).record.ramp).toBe(2);
   });
 
   test('ORIGIN 4: one success does not close it while other trials are out', async () => {
     await fleet.trip(name, 0, 'failed', settings);
     await untilAdmitted('probe', calm);
-    await fleet.end(name, 'probe', 'success', calm);
+    await fleet.end(name, trialOf('probe'), 'success', calm);
     expect([await untilAdmitted('a', calm), await untilAdmitted('b', calm)]).toEqual(['trial', 'trial']);
-    expect((await fleet.end(name, 'a', 'success', calm)).record.state).toBe('half-open');
-    expect((await fleet.end(name, 'b', 'failure', calm)).record.state).toBe('open');
+    expect((await fleet.end(name, trialOf('a'), 'success', calm)).record.state).toBe('half-open');
+    expect((await fleet.end(name, trialOf('b'), 'failure', calm)).record.state).toBe('open');
   });
 
   test('closes after the ramp, a few calls at a time', async () => {
     await fleet.trip(name, 0, 'failed', settings);
     await untilAdmitted('probe', calm);
-    await fleet.end(name, 'probe', 'success', calm);
+    await fleet.end(name, trialOf('probe'), 'success', calm);
     const answers = await Promise.all(['a', 'b', 'c'].map((owner) => fleet.begin(name, owner, calm)));
     expect(answers.map(({ answer }) => answer)).toEqual(['trial', 'trial', 'wait']);
-    await fleet.end(name, 'a', 'success', calm);
-    expect((await fleet.end(name, 'b', 'success', calm)).answer).toBe('closed');
+    await fleet.end(name, trialOf('a'), 'success', calm);
+    expect((await fleet.end(name, trialOf('b'), 'success', calm)).answer).toBe('closed');
     expect((await fleet.begin(name, 'd', calm)).answer).toBe('go');
+  });
+
+  test('blames a step that fails where another has just succeeded, and opens again: the dependency may have gone', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    await untilAdmitted('good', calm);
+    await fleet.end(name, trialOf('good'), 'success', calm);
+    await untilAdmitted('bad', calm);
+    expect(await fleet.end(name, trialOf('bad'), 'failure', calm)).toMatchObject({
+      answer: 'blamed',
+      record: { state: 'open' },
+    });
+  });
+
+  test('blames a step that fails before and after another succeeds, and is not opened by it', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    await untilAdmitted('bad', settings);
+    expect((await fleet.end(name, trialOf('bad'), 'failure', settings)).answer).toBe('opened');
+    await untilAdmitted('good', calm);
+    await fleet.end(name, trialOf('good'), 'success', calm);
+    await untilAdmitted('bad', calm);
+    const { answer, record } = await fleet.end(name, trialOf('bad'), 'failure', calm);
+    expect(answer).toBe('blamed');
+    expect(record.state).toBe('half-open');
+    // Also when it alone has opened it again.
+    await fleet.close(name);
+    await fleet.trip(name, record.generation + 1, 'failed', settings);
+    await fleet.trip(name, (await fleet.readOne(name)).record!.generation, 'failed', settings);
+    await untilAdmitted('bad', settings);
+    expect((await fleet.end(name, trialOf('bad'), 'failure', settings)).answer).toBe('blamed');
+  });
+
+  test('blames nobody while nobody succeeds', async () => {
+    await fleet.trip(name, 0, 'failed', settings);
+    for (const owner of ['a', 'b', 'a', 'b', 'a']) {
+      await untilAdmitted(owner, settings);
+      expect((await fleet.end(name, trialOf(owner), 'failure', settings)).answer).toBe('opened');
+    }
+  });
+
+  test('remembers a bounded number of steps that have failed', async () => {
+    const brief = { ...settings, probeIntervalMs: 1 };
+    await fleet.trip(name, 0, 'failed', brief);
+    for (let n = 0; n < 210; n += 1) {
+      await untilAdmitted(`step-${n}`, brief);
+      await fleet.end(name, trialOf(`step-${n}`), 'failure', brief);
+    }
+    const { record } = await fleet.readOne(name);
+    expect(Object.keys(record!.tried!)).toHaveLength(200);
   });
 
   test('opened by hand stays open without a probe until it is closed by hand', async () => {
@@ -125,7 +175,7 @@ describe('the breaker of the fleet', () => {
   test('tells since when it has been open over all failed probes', async () => {
     const { record } = await fleet.trip(name, 0, 'failed', settings);
     await untilAdmitted('probe', calm);
-    const again = (await fleet.end(name, 'probe', 'failure', calm)).record;
+    const again = (await fleet.end(name, trialOf('probe'), 'failure', calm)).record;
     expect(again.openedAt).toBe(record.since);
     expect(again.generation).toBeGreaterThan(record.generation);
   });
@@ -173,9 +223,9 @@ describe('the breaker of the fleet, whatever workers do in whatever order', () =
           }
         } else if (owner !== undefined && what !== 'begin') {
           held.delete(who);
-          const { answer, record } = await fleet.end(name, owner, what, settings);
+          const { answer, record } = await fleet.end(name, { owner, step: `step-${who}` }, what, settings);
           if (answer === 'closed') expect(record.state).toBe('closed');
-          if (what === 'failure' && answer !== 'stale') expect(record.state).toBe('open');
+          if (what === 'failure' && answer === 'opened') expect(record.state).toBe('open');
         }
       }
       // Everybody who held something is dead now: it must still find the way back.
@@ -184,7 +234,7 @@ describe('the breaker of the fleet, whatever workers do in whatever order', () =
         expect(performance.now()).toBeLessThan(endsAt);
         const { answer, record, now } = await fleet.begin(name, `last-${n}`, settings);
         if (answer === 'go') break;
-        if (answer === 'trial') await fleet.end(name, `last-${n}`, 'success', settings);
+        if (answer === 'trial') await fleet.end(name, trialOf(`last-${n}`), 'success', settings);
         else {
           expect(judgeBreaker(record, now)).toMatchObject({ may: 'wait' });
           await pass(5);

@@ -24,6 +24,14 @@ export interface BreakerKeys {
 
 export type TrialOutcome = 'success' | 'failure' | 'undecided';
 
+/** A call that tests the way back. */
+export interface Trial {
+  /** Names the attempt. */
+  owner: string;
+  /** Names the step of the run, over all its attempts. */
+  step: string;
+}
+
 export interface FleetReply<Answer extends string> {
   /** Redis' clock. */
   now: number;
@@ -65,15 +73,19 @@ export class FleetBreakers {
     return this.#change<'go' | 'trial' | 'wait'>('begin', name, owner, probeIntervalMs, probeTimeoutMs);
   }
 
-  /** Tells what became of a call that `begin` allowed. `stale`: it came too late to count. */
-  end(name: string, owner: string, outcome: TrialOutcome, { probeIntervalMs, rampCalls }: PauseAndTrial) {
-    return this.#change<'noted' | 'opened' | 'closed' | 'stale'>(
+  /**
+   * Tells what became of a call that `begin` allowed. `stale`: it came too late to count. `blamed`: it has failed where others
+   * succeed, so that the fault is that of its step.
+   */
+  end(name: string, { owner, step }: Trial, outcome: TrialOutcome, { probeIntervalMs, rampCalls }: PauseAndTrial) {
+    return this.#change<'noted' | 'opened' | 'closed' | 'stale' | 'blamed'>(
       'end',
       name,
       owner,
       outcome,
       probeIntervalMs,
       rampCalls,
+      step,
     );
   }
 

@@ -180,7 +180,7 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
   }
   if (breaker !== undefined) {
     // Right before the call: a breaker may open at any moment.
-    const forMs = await breaker.enter(address.attemptId, claimed.failures + claimed.crashes === 0);
+    const forMs = await breaker.enter(address, claimed.failures + claimed.crashes === 0);
     if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);

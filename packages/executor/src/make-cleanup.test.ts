@@ -22,7 +22,10 @@ class Gate implements BreakerGate {
 
   admit() {
     if (this.isOpen) return { parkMs: PARK_MS };
-    const settle = (outcome: string): Promise<void> => Promise.resolve(void this.told.push(outcome));
+    const settle = (outcome: string): Promise<undefined> => {
+      this.told.push(outcome);
+      return Promise.resolve(undefined);
+    };
     return { pass: { settle } };
   }
   parkMsIfOpen(): number | undefined {

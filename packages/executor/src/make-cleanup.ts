@@ -151,7 +151,7 @@ async function endOf(attempt: CleanupAttempt): Promise<HandlerEnd | Parked> {
   }
   if (breaker !== undefined) {
     // Right before the call, as for a step.
-    const forMs = await breaker.enter(address.attemptId, claimed.failures + claimed.crashes === 0);
+    const forMs = await breaker.enter(address, claimed.failures + claimed.crashes === 0);
     if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   const end = await runHandler(assignment.handler, input, context, control, executor.options.outputLimits);

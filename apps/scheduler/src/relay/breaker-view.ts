@@ -8,13 +8,14 @@ import {
 } from '@flotilla/breakers';
 import { type BreakerView as Breaker, DEFAULT_FLAGS, type Flags } from '@flotilla/contracts';
 import { isOnForRun, type Plan } from '@flotilla/engine';
-import { breakerKeys, type State, stateKey } from '@flotilla/state';
+import { breakerKeys, type State } from '@flotilla/state';
 import { LRUCache } from 'lru-cache';
+import { ParkedBehind } from './parked-behind.ts';
 
 /** A breaker that a person opened has no end: its steps are looked at this often. */
 const MANUAL_LOOK_MS = 30_000;
-/** A parked step's entry that has been due for longer is none: it runs, or has ended. */
-const OVERDUE_MS = 5000;
+/** Steps are woken again to test the way back when none of those woken before has begun to within this time. */
+const WAKE_AGAIN_MS = 1000;
 
 interface Known {
   record: BreakerRecord;
@@ -38,6 +39,8 @@ export class BreakerView {
   /** Those that are not closed. */
   #known = new Map<string, Known>();
   readonly #spreads = new LRUCache<string, ReturnSpread>({ max: 1000 });
+  /** When steps were last woken to test the way back, by breaker and generation; Redis' clock. */
+  readonly #wokenAt = new LRUCache<string, number>({ max: 1000 });
   /** Redis' clock minus the monotonic one. */
   #clockOffsetMs = 0;
 
@@ -47,16 +50,31 @@ export class BreakerView {
     this.#fleet = new FleetBreakers(state.client, breakerKeys(state.namespace));
   }
 
+  /** Reads what has changed, wakes the steps that are to test a way back, and brings back those whose breaker has closed. */
   async refresh(): Promise<void> {
     const { now, records } = await this.#fleet.read();
     this.#clockOffsetMs = now - performance.now();
     const open = [...records].filter(([, { state }]) => state !== 'closed');
-    const parked = await Promise.all(open.map(([name]) => this.#countParked(name, now)));
+    const parked = await Promise.all(open.map(([name]) => this.#behind(name).count(now)));
+    const before = this.#known;
     this.#known = new Map(
       open.map(([name, record], index) => {
         return [name, { record, parked: parked[index]!, probes: undefined }];
       }),
     );
+    const closed = [...before].filter(([name]) => !this.#known.has(name));
+    await Promise.all([
+      ...open.map(([name, record]) => this.#wakeTrials(name, record, now)),
+      ...closed.map(([name, { parked: waiting }]) => this.#behind(name).bringBack(now, returnSpreadMs(waiting))),
+    ]);
+  }
+
+  async #wakeTrials(name: string, record: BreakerRecord, now: number): Promise<void> {
+    const judgement = judgeBreaker(record, now);
+    const wokenAt = this.#wokenAt.get(`${name}|${record.generation}`) ?? Number.NEGATIVE_INFINITY;
+    if (judgement.may !== 'ask' || now - wokenAt < WAKE_AGAIN_MS) return;
+    this.#wokenAt.set(`${name}|${record.generation}`, now);
+    await this.#behind(name).wakeNext(now, judgement.calls);
   }
 
   /** For how long a run's ready step behind this breaker is to be parked; undefined when it may go to workers. */
@@ -86,7 +104,7 @@ export class BreakerView {
   async listBreakers(): Promise<Breaker[]> {
     const { now, records } = await this.#fleet.read();
     const breakers = await Promise.all(
-      Array.from(records, async ([name, record]) => viewOf(name, record, await this.#countParked(name, now))),
+      Array.from(records, async ([name, record]) => viewOf(name, record, await this.#behind(name).count(now))),
     );
     return breakers.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -96,7 +114,7 @@ export class BreakerView {
     const found = await Promise.all(
       names.map(async (name) => {
         const { now, record } = await this.#fleet.readOne(name);
-        return record === undefined ? undefined : viewOf(name, record, await this.#countParked(name, now));
+        return record === undefined ? undefined : viewOf(name, record, await this.#behind(name).count(now));
       }),
     );
     return new Map(found.flatMap((breaker) => (breaker === undefined ? [] : [[breaker.name, breaker] as const])));
@@ -105,20 +123,16 @@ export class BreakerView {
   /** By hand; it stays open until it is closed by hand. */
   async openBreaker(name: string): Promise<Breaker> {
     const { record, now } = await this.#fleet.open(name);
-    return viewOf(name, record, await this.#countParked(name, now));
+    return viewOf(name, record, await this.#behind(name).count(now));
   }
 
   async closeBreaker(name: string): Promise<Breaker> {
     const { record, now } = await this.#fleet.close(name);
-    return viewOf(name, record, await this.#countParked(name, now));
+    return viewOf(name, record, await this.#behind(name).count(now));
   }
 
-  async #countParked(name: string, now: number): Promise<number> {
-    const { client, tags } = this.#state;
-    const counts = await Promise.all(
-      tags.map((tag) => client.zcount(stateKey(tag, 'parkedBehind', name), now - OVERDUE_MS, '+inf')),
-    );
-    return counts.reduce((sum, count) => sum + count, 0);
+  #behind(name: string): ParkedBehind {
+    return new ParkedBehind(this.#state, name);
   }
 
   #spreadOf(name: string): ReturnSpread {
