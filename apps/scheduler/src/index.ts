@@ -1,2 +1,2 @@
 export { environmentZ } from './config.ts';
-export { resetRun } from './relay/reopen-run.ts';
+export { resetRun } from './decisions/reopen-run.ts';

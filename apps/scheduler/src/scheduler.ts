@@ -18,6 +18,9 @@ import {
 import { randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
+import { BreakerView } from './decisions/breaker-view.ts';
+import { FleetView } from './decisions/fleet-view.ts';
+import { ChildRuns } from './decisions/waits/child-runs.ts';
 import { createHttpServer } from './http/create-http-server.ts';
 import { InputSchemas } from './http/input/input-schemas.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -30,9 +33,6 @@ import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
 import { createWatchFleetLoop } from './loops/watch-fleet.ts';
 import { createWatchStorageLoop, retentionAt } from './loops/watch-storage.ts';
-import { BreakerView } from './relay/breaker-view.ts';
-import { FleetView } from './relay/fleet-view.ts';
-import { ChildRuns } from './relay/waits/child-runs.ts';
 import { explainRun } from './why/explain-run.ts';
 
 export interface RunningScheduler {

@@ -5,10 +5,10 @@ import type { TaskQueues } from '@flotilla/queue';
 import { DUE, NO_HEADER, parseStepKey, STATES, type State, stateKey, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
-import { isCleanup, readCleanupWork, timeOutCleanup } from '../relay/cleanups.ts';
-import { RECHECK_MS } from '../relay/dispatch-steps.ts';
-import { failDamaged } from '../relay/fail-damaged.ts';
-import { settleDelay } from '../relay/start-step.ts';
+import { isCleanup, readCleanupWork, timeOutCleanup } from '../decisions/cleanups.ts';
+import { RECHECK_MS } from '../decisions/dispatch-steps.ts';
+import { failDamaged } from '../decisions/fail-damaged.ts';
+import { settleDelay } from '../decisions/start-step.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 

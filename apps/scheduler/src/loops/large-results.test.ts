@@ -1,8 +1,8 @@
 import type { StepDefinition } from '@flotilla/contracts';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { BreakerView } from '../relay/breaker-view.ts';
-import { FleetView } from '../relay/fleet-view.ts';
+import { BreakerView } from '../decisions/breaker-view.ts';
+import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
 import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';

@@ -2,8 +2,8 @@ import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan, runErrorOf } from '@flotilla/engine';
 import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import { endOverdueCleanup, isCleanup } from '../relay/cleanups.ts';
-import { failDamaged } from '../relay/fail-damaged.ts';
+import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
+import { failDamaged } from '../decisions/fail-damaged.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 

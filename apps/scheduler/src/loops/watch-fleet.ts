@@ -1,9 +1,9 @@
 import type { Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import type { BreakerView } from '../relay/breaker-view.ts';
-import type { FleetView } from '../relay/fleet-view.ts';
-import { wakeParkedSteps } from '../relay/wake-parked-steps.ts';
+import type { BreakerView } from '../decisions/breaker-view.ts';
+import type { FleetView } from '../decisions/fleet-view.ts';
+import { wakeParkedSteps } from '../decisions/wake-parked-steps.ts';
 import { Loop } from './loop.ts';
 
 export interface WatchFleetDependencies {

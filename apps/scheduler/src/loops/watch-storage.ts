@@ -2,8 +2,8 @@ import type { Plan } from '@flotilla/engine';
 import type { StorageLevel, StorageWatch } from '@flotilla/redis';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import type { FleetView } from '../relay/fleet-view.ts';
-import { wakeParkedSteps } from '../relay/wake-parked-steps.ts';
+import type { FleetView } from '../decisions/fleet-view.ts';
+import { wakeParkedSteps } from '../decisions/wake-parked-steps.ts';
 import { Loop } from './loop.ts';
 
 export interface WatchStorageDependencies {
