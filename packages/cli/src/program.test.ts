@@ -224,6 +224,15 @@ describe('run', () => {
     expect((await cli(['run', 'echo.json', '--json'])).json()).toMatchObject(STARTED);
   });
 
+  test('starts a version of a registered workflow, and watches it by its steps', async () => {
+    const definition = { steps: { a: {}, b: {} } };
+    const { requests } = await serve({ ...routes, 'GET /v1/workflows/order': { body: { name: 'order', definition } } });
+    const { exitCode, stdout } = await cli(['run', 'order@1.0.0', '--watch']);
+    expect(exitCode).toBe(0);
+    expect(requests[0]).toMatchObject({ what: 'POST /v1/runs', body: { workflow: 'order@1.0.0' } });
+    expect(stdout).toContain('[1/2] a succeeded');
+  });
+
   test('starts a registered workflow by its name', async () => {
     const { requests } = await serve(routes);
     expect((await cli(['run', 'echo'])).exitCode).toBe(0);
@@ -351,6 +360,30 @@ describe('looking', () => {
     expect(stdout).toMatch(/a +task +succeeded +2 \(1 lost\) +30 ms/);
     expect(stdout).toMatch(/b +task +skipped +0 +when-false/);
     expect((await cli(['show', '00-r1', '--json'])).json()).toEqual({ run: RUN, steps: [step, skipped] });
+  });
+
+  test('show of a run of thousands of steps tells how many are in which status, and those that matter first', async () => {
+    const stepOf = (index: number) => ({
+      stepId: `each[${index}]`,
+      kind: 'task',
+      status: index === 1990 ? 'failed' : index === 1995 ? 'running' : 'succeeded',
+      attempts: 1,
+    });
+    const steps = Array.from({ length: 2000 }, (_, index) => stepOf(index));
+    await serve({
+      'GET /v1/runs/00-r1': { body: { ...RUN, status: 'running' } },
+      'GET /v1/runs/00-r1/steps': (url) => {
+        const first = Number(url.searchParams.get('cursor') ?? 0);
+        return {
+          body: { steps: steps.slice(first, first + 500), ...(first < 1500 && { cursor: String(first + 500) }) },
+        };
+      },
+    });
+    const { stdout } = await cli(['show', '00-r1']);
+    expect(stdout).toContain('2000 steps: 1998 succeeded, 1 failed, 1 running');
+    expect(stdout).toMatch(/WHY\neach\[1990\] .*\neach\[1995\] .*\neach\[0\] /);
+    expect(stdout).toContain('1800 more; --all shows every step');
+    expect((await cli(['show', '00-r1', '--all'])).stdout).toContain('each[1999]');
   });
 
   test('show says how many cleanups have failed and are still to be made', async () => {

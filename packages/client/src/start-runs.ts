@@ -14,7 +14,7 @@ import { nowMs, pause } from './deadline.ts';
 import { newRunId } from './new-run-id.ts';
 import type { Transport } from './transport.ts';
 
-/** Name of a registered workflow, or a definition (or legacy document). */
+/** A registered workflow (`order` its latest version, `order@1.0.0` that one), or a definition (or legacy document). */
 export type WorkflowReference = string | object;
 
 export interface StartOptions {

@@ -10,6 +10,9 @@ const durationMsZ = z.int().min(1).max(MAX_DURATION_MS);
 /** CEL source text. Parsed, cost-limited and checked for unknown names by the compiler. */
 const expressionZ = z.string().min(1).max(4096);
 
+/** A version of a workflow. */
+export const VERSION_PATTERN = /^\d+\.\d+\.\d+(?:[-+][A-Za-z0-9.-]{1,64})?$/;
+
 export const retryPolicyZ = z.strictObject({
   maxAttempts: z.int().min(1).max(1000).optional(),
   initialMs: z.int().min(0).max(MAX_DURATION_MS).optional(),
@@ -215,10 +218,7 @@ export type StepKind = (typeof STEP_KINDS)[number];
 export const definitionZ = z.strictObject({
   flotilla: z.literal(1),
   name: idZ,
-  version: z
-    .string()
-    .regex(/^\d+\.\d+\.\d+(?:[-+][A-Za-z0-9.-]{1,64})?$/, 'expected a version such as 1.0.0')
-    .optional(),
+  version: z.string().regex(VERSION_PATTERN, 'expected a version such as 1.0.0').optional(),
   title: z.string().max(512).optional(),
   description: z.string().max(10_000).optional(),
   /** JSON Schema of the run's input. */

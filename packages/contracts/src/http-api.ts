@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { agentEventZ } from './agent-health.ts';
-import { idZ } from './ids.ts';
+import { VERSION_PATTERN } from './definition.ts';
+import { idZ, isLegalId, parseWorkflowReference } from './ids.ts';
 import { CLEANUP_STATUSES, RUN_STATUSES } from './states.ts';
 import {
   agentViewZ,
@@ -15,9 +16,19 @@ import {
 /** A step, or an item of a map: `notify[3]`. */
 export const stepIdZ = z.string().min(1).max(150);
 
+/** A registered workflow: its name, or `NAME@VERSION`. */
+export const workflowReferenceZ = z.string().refine(
+  (text) => {
+    const { name, version } = parseWorkflowReference(text);
+    return isLegalId(name) && (version === undefined || VERSION_PATTERN.test(version));
+  },
+  { error: 'expected the name of a workflow, or its name and version such as order@1.0.0' },
+);
+
 /** Bodies and answers of the HTTP API. Routes and statuses are in docs/reference/http-api.md. */
 export const startRunZ = z.strictObject({
-  workflow: idZ.optional(),
+  /** `order`: its latest version; `order@1.0.0`: that one. */
+  workflow: workflowReferenceZ.optional(),
   /** A definition or a legacy document; its form is checked by the compiler so that all problems are told at once. */
   definition: z.record(z.string(), z.unknown()).optional(),
   input: z.json().optional(),

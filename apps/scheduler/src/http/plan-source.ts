@@ -1,4 +1,4 @@
-import { FlotillaError, type Problem } from '@flotilla/contracts';
+import { FlotillaError, type Problem, parseWorkflowReference } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { LRUCache } from 'lru-cache';
 import type { InputSchemas } from './input/input-schemas.ts';
@@ -52,10 +52,11 @@ export class PlanSource {
   }
 
   /**
-   * The plan of a registered workflow; WORKFLOW_NOT_FOUND. The registration is read each time, so that a new version
+   * The plan of a registered workflow, `NAME` or `NAME@VERSION`; WORKFLOW_NOT_FOUND. The registration is read each time, so that a new version
    * counts at once on every scheduler; only compiling is saved.
    */
-  async named(name: string, version?: string): Promise<Plan> {
+  async named(reference: string): Promise<Plan> {
+    const { name, version } = parseWorkflowReference(reference);
     const view = await this.#api.readWorkflow(name, version);
     if (view === undefined) throw workflowNotFound(name, version);
     const known = this.#plans.get(view.definitionHash);

@@ -34,6 +34,19 @@ describe('/v1/workflows', () => {
     expect((await server.send('GET', '/v1/workflows')).body['workflows']).toHaveLength(1);
   });
 
+  test('starts a version that is not the latest when it is asked for by NAME@VERSION', async () => {
+    await server.send('POST', '/v1/workflows', { ...ECHO, version: '1.0.0', title: 'first' });
+    await server.send('POST', '/v1/workflows', { ...ECHO, version: '2.0.0', title: 'second' });
+    const { status } = await server.send('POST', '/v1/runs', { workflow: 'echo@1.0.0' });
+    expect(status).toBe(201);
+    expect(server.api.created.at(-1)?.plan.definition.version).toBe('1.0.0');
+    const missing = await server.send('POST', '/v1/runs', { workflow: 'echo@3.0.0' });
+    expect(missing.problem.code).toBe('WORKFLOW_NOT_FOUND');
+    for (const workflow of ['echo@', 'echo@1', '@1.0.0', 'echo@1.0.0@2.0.0']) {
+      expect((await server.send('POST', '/v1/runs', { workflow })).status).toBe(400);
+    }
+  });
+
   test('reads a legacy document', async () => {
     const legacy = {
       id: '7b6f2d0e-5a0c-4f5e-9a3f-3c1f6d1c9a11',

@@ -1,5 +1,5 @@
 import type { FlotillaClient, StartOptions, WorkflowReference } from '@flotilla/client';
-import type { Durability, Json, RunView } from '@flotilla/contracts';
+import { type Durability, type Json, parseWorkflowReference, type RunView } from '@flotilla/contracts';
 import { Command, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
@@ -29,7 +29,10 @@ interface RunOptions extends RemoteOptions {
 export function runCommand(terminal: Terminal, exit: Action): Command {
   return withRemote(new Command('run'))
     .description('start a run')
-    .argument('<workflow>', 'a file, or the name of a workflow that the scheduler has')
+    .argument(
+      '<workflow>',
+      'a file, or the name of a workflow that the scheduler has, with @VERSION for one that is not the latest',
+    )
     .option('--input <json>', 'JSON, or @file')
     .option('--wait', 'wait until the run has ended; exit code 1 when it did not succeed')
     .option('--watch', 'wait, and show the progress')
@@ -74,8 +77,9 @@ interface Reference {
 }
 
 /** How many steps a registered workflow has; undefined when the scheduler does not show it. */
-async function stepsOf(client: FlotillaClient, name: string): Promise<number | undefined> {
-  const { definition } = await client.workflow(name);
+async function stepsOf(client: FlotillaClient, reference: string): Promise<number | undefined> {
+  const { name, version } = parseWorkflowReference(reference);
+  const { definition } = await client.workflow(name, version === undefined ? {} : { version });
   const { steps } = (definition ?? {}) as { steps?: object };
   return steps === undefined ? undefined : Object.keys(steps).length;
 }

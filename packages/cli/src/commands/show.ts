@@ -11,30 +11,36 @@ import { anyWaitsForWorker, type Surroundings, whyStep } from '../why-step.ts';
 import { type RemoteOptions, withRemote } from './common-options.ts';
 import { printOutcome } from './run.ts';
 
-/** Rows for people; `--json` has all. */
+/** Rows for people, unless they ask for all. */
 const MOST_ROWS = 200;
 const AGENTS_WITHIN_MS = 3000;
+/** What somebody looks for in a run of thousands of steps. */
+const FIRST_SHOWN: readonly StepView['status'][] = [
+  'failed',
+  'quarantined',
+  'parked',
+  'backing-off',
+  'running',
+  'ready',
+];
+
+interface ShowOptions extends RemoteOptions {
+  all?: boolean;
+}
 
 export function showCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('show'))
     .description('show a run and its steps')
     .argument('<run>', 'id of the run')
-    .action(async (runId: string, options: RemoteOptions) => {
+    .option('--all', `every step, however many: without it the ${MOST_ROWS} that matter most`)
+    .action(async (runId: string, options: ShowOptions) => {
       const client = connectScheduler(terminal, options);
       const run = await client.get(runId);
-      const steps = await firstSteps(client, runId, options.json ? Number.POSITIVE_INFINITY : MOST_ROWS + 1);
+      const steps: StepView[] = [];
+      for await (const step of client.allSteps(runId)) steps.push(step);
       if (options.json) printJson(terminal, { run, steps });
-      else tell(terminal, await surroundingsOf(client, run, steps), steps);
+      else tell(terminal, await surroundingsOf(client, run, steps), options.all === true ? steps.length : MOST_ROWS);
     });
-}
-
-async function firstSteps(client: FlotillaClient, runId: string, atMost: number): Promise<StepView[]> {
-  const steps: StepView[] = [];
-  for await (const step of client.allSteps(runId)) {
-    steps.push(step);
-    if (steps.length >= atMost) break;
-  }
-  return steps;
 }
 
 /** The agents are asked for when a step waits for one of them; without an answer the rest is shown all the same. */
@@ -49,8 +55,9 @@ async function surroundingsOf(client: FlotillaClient, run: RunView, all: readonl
   }
 }
 
-function tell(terminal: Terminal, surroundings: Surroundings, steps: readonly StepView[]): void {
+function tell(terminal: Terminal, surroundings: Surroundings, mostRows: number): void {
   const { run } = surroundings;
+  const steps = [...surroundings.steps.values()];
   const workflow = run.version === undefined ? run.workflow : `${run.workflow}@${run.version}`;
   printLine(
     terminal,
@@ -59,9 +66,26 @@ function tell(terminal: Terminal, surroundings: Surroundings, steps: readonly St
   printOutcome(terminal, run);
   for (const line of cleanupLines(run)) printLine(terminal, line);
   printLine(terminal);
-  const rows = steps.slice(0, MOST_ROWS).map((step) => row(step, surroundings));
+  if (steps.length > mostRows) printLine(terminal, `${counted(steps.length, 'step')}: ${tally(steps)}`);
+  const rows = whatMatters(steps, mostRows).map((step) => row(step, surroundings));
   printTable(terminal, ['STEP', 'KIND', 'STATUS', 'ATTEMPTS', 'TOOK', 'WHY'], rows);
-  if (steps.length > MOST_ROWS) printLine(terminal, `only the first ${MOST_ROWS} steps are shown; --json has all`);
+  if (steps.length > mostRows) printLine(terminal, `${steps.length - mostRows} more; --all shows every step`);
+}
+
+/** How many there are of each status. */
+function tally(steps: readonly StepView[]): string {
+  const byStatus = Map.groupBy(steps, ({ status }) => status);
+  return Array.from(byStatus, ([status, of]) => `${of.length} ${status}`).join(', ');
+}
+
+/** In their order; when there are too many, those that failed or are under way come before the others. */
+function whatMatters(steps: readonly StepView[], mostRows: number): StepView[] {
+  if (steps.length <= mostRows) return [...steps];
+  const rank = ({ status }: StepView) => {
+    const place = FIRST_SHOWN.indexOf(status);
+    return place < 0 ? FIRST_SHOWN.length : place;
+  };
+  return steps.toSorted((one, other) => rank(one) - rank(other)).slice(0, mostRows);
 }
 
 /** What could not be undone must not be overlooked: no step says so. */

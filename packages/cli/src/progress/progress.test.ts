@@ -1,7 +1,7 @@
 import type { HistoryEvent } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import { LiveLines } from './live-lines.ts';
-import { renderProgress, settledLine } from './render-progress.ts';
+import { itemsLine, renderProgress, settledLine } from './render-progress.ts';
 import { RunProgress } from './run-progress.ts';
 
 let seq = 0;
@@ -39,8 +39,11 @@ describe('RunProgress', () => {
     const progress = progressAfter(1, event('attempt-started', 'm[0]'), event('step-succeeded', 'm[0]'));
     expect(progress.settled).toBe(0);
     expect(progress.running.size).toBe(0);
+    expect(itemsLine(progress)).toBe('[0/1] m: 1 items settled');
+    expect(renderProgress(progress, 'w', 10, 80).join()).toContain('items 1');
     expect(progress.apply(event('step-succeeded', 'm'))).toMatchObject({ stepId: 'm', tookMs: undefined });
     expect(progress.settled).toBe(1);
+    expect(renderProgress(progress, 'w', 10, 80).join()).not.toContain('items');
   });
 
   test('a step that is settled without the end of its attempt no longer runs', () => {

@@ -7,10 +7,11 @@ const NARROWEST_BAR = 5;
 
 /** The lines of a live view, none wider than the terminal: a bar with counts, then what runs now. */
 export function renderProgress(progress: RunProgress, name: string, elapsedMs: number, columns: number): string[] {
-  const { totalSteps, settled, running, counts, retries } = progress;
+  const { totalSteps, settled, running, counts, retries, items } = progress;
   const done = totalSteps === undefined ? `${settled} settled` : `${settled}/${totalSteps}`;
   const others = [
     `running ${running.size}`,
+    ...(items.size > 0 ? [`items ${[...items.values()].reduce((sum, count) => sum + count, 0)}`] : []),
     ...(counts.failed + counts.quarantined > 0 ? [`failed ${counts.failed + counts.quarantined}`] : []),
     ...(counts.skipped > 0 ? [`skipped ${counts.skipped}`] : []),
     ...(counts.cancelled > 0 ? [`cancelled ${counts.cancelled}`] : []),
@@ -28,9 +29,18 @@ export function renderProgress(progress: RunProgress, name: string, elapsedMs: n
 export function settledLine(settled: SettledStep, progress: RunProgress): string {
   const took = settled.tookMs === undefined ? '' : ` (${formatDuration(settled.tookMs)})`;
   const reason = settled.status === 'succeeded' || settled.reason === undefined ? '' : `: ${plainText(settled.reason)}`;
-  const total = progress.totalSteps === undefined ? '' : `/${progress.totalSteps}`;
-  const place = `[${String(progress.settled).padStart(total.length - 1)}${total}]`;
-  return `${place} ${plainText(settled.stepId)} ${settled.status}${took}${reason}`;
+  return `${placeOf(progress)} ${plainText(settled.stepId)} ${settled.status}${took}${reason}`;
+}
+
+/** Where the maps are that go on, for the same places: their items are too many for a line each. */
+export function itemsLine(progress: RunProgress): string {
+  const maps = Array.from(progress.items, ([map, count]) => `${plainText(map)}: ${count} items settled`);
+  return `${placeOf(progress)} ${maps.join(', ')}`;
+}
+
+function placeOf({ settled, totalSteps }: RunProgress): string {
+  const total = totalSteps === undefined ? '' : `/${totalSteps}`;
+  return `[${String(settled).padStart(total.length - 1)}${total}]`;
 }
 
 function runningLine({ running }: RunProgress, columns: number): string[] {

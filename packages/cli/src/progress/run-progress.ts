@@ -25,7 +25,7 @@ const STATUS_OF_EVENT: Readonly<Record<string, StepStatus>> = {
   'step-quarantined': 'quarantined',
 };
 
-/** What the history of a run says about where it is: fed event by event, in order. Items of a map are not counted. */
+/** What the history of a run says about where it is: fed event by event, in order. Items of a map are counted apart. */
 export class RunProgress {
   /** Undefined while nobody has said. */
   readonly totalSteps: number | undefined;
@@ -33,6 +33,8 @@ export class RunProgress {
   readonly counts = { succeeded: 0, failed: 0, skipped: 0, cancelled: 0, quarantined: 0 };
   /** Attempts that were made again because the first ones failed, timed out or were lost. */
   retries = 0;
+  /** How many items of each map that goes on have settled. */
+  readonly items = new Map<string, number>();
   startedAt: number | undefined;
   lastEventAt: number | undefined;
   readonly #firstStart = new Map<string, number>();
@@ -57,7 +59,12 @@ export class RunProgress {
     if (status === undefined) return undefined;
     this.running.delete(stepId);
     // `notify[3]` is an item of `notify`, which settles itself when its items have.
-    if (stepId.endsWith(']')) return undefined;
+    if (stepId.endsWith(']')) {
+      const map = stepId.slice(0, stepId.lastIndexOf('['));
+      this.items.set(map, (this.items.get(map) ?? 0) + 1);
+      return undefined;
+    }
+    this.items.delete(stepId);
     if (isSettledStepStatus(status)) this.counts[status] += 1;
     const startedAt = this.#firstStart.get(stepId);
     this.#firstStart.delete(stepId);

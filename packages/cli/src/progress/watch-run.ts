@@ -2,7 +2,7 @@ import type { FlotillaClient } from '@flotilla/client';
 import type { HistoryEvent, RunView } from '@flotilla/contracts';
 import type { Terminal } from '../terminal.ts';
 import { LiveLines } from './live-lines.ts';
-import { renderProgress, settledLine } from './render-progress.ts';
+import { itemsLine, renderProgress, settledLine } from './render-progress.ts';
 import { RunProgress } from './run-progress.ts';
 
 /** The longest that one timer can measure, about 24 days: a run is waited for until it ends or the user has enough. */
@@ -66,9 +66,14 @@ function liveView(progress: RunProgress, terminal: Terminal, name: string): View
 
 function plainView(progress: RunProgress, terminal: Terminal): View {
   let saidMs = performance.now();
+  const sayItems = ({ type, stepId = '' }: HistoryEvent) => {
+    if (!type.startsWith('step-') || !stepId.endsWith(']') || performance.now() - saidMs < SUMMARY_MS) return;
+    saidMs = performance.now();
+    terminal.write(`${itemsLine(progress)}\n`);
+  };
   const onEvent = (event: HistoryEvent) => {
     const settled = progress.apply(event);
-    if (settled === undefined) return;
+    if (settled === undefined) return sayItems(event);
     const everyStep = (progress.totalSteps ?? 0) <= MOST_LINES || settled.status === 'failed';
     const due = performance.now() - saidMs >= SUMMARY_MS;
     if (!everyStep && !due) return;

@@ -46,6 +46,7 @@ export class FakeRunApi implements RunApi {
   before: (method: string) => void | Promise<void> = () => undefined;
   hintsAreSent = true;
   healthProblems: Problem[] = [];
+  readonly #versions = new Map<string, WorkflowView>();
   readonly #keys = new Map<string, string>();
   readonly #listeners = new Set<(runId: string) => void>();
   #clock = 1_700_000_000_000;
@@ -221,13 +222,13 @@ export class FakeRunApi implements RunApi {
       definition: plan.definition as Json,
     };
     this.workflows.set(name, view);
+    if (version !== undefined) this.#versions.set(`${name}@${version}`, view);
     return { view, created: known?.definitionHash !== plan.hash };
   }
 
   async readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined> {
     await this.#begin('readWorkflow');
-    const view = this.workflows.get(name);
-    return version === undefined || view?.version === version ? view : undefined;
+    return version === undefined ? this.workflows.get(name) : this.#versions.get(`${name}@${version}`);
   }
 
   async listWorkflows(page: Page): Promise<{ workflows: WorkflowView[]; cursor?: string }> {
