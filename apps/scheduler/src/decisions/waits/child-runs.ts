@@ -60,8 +60,7 @@ export class ChildRuns {
   async #planOf(wait: { workflow: string | undefined; definition: Json | undefined }): Promise<Plan> {
     const { plans } = this.#dependencies;
     if (wait.workflow === undefined) return plans.compile(wait.definition).plan;
-    const [name = '', version] = wait.workflow.split('@', 2);
-    return plans.named(name, version);
+    return plans.named(wait.workflow);
   }
 }
 
