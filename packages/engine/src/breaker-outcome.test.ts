@@ -45,3 +45,12 @@ describe('a failed call', () => {
     expect(outcomeOf(error)).toBe('ignored');
   });
 });
+
+test.each([['UND_ERR_INVALID_ARG'], ['ERR_INVALID_CHAR'], ['ERR_INVALID_URL'], ['STEP_INPUT_INVALID']])(
+  'a request that could not be built (%s) is not retried and says nothing of the dependency',
+  (code) => {
+    const error = thrown({ code });
+    expect(classifyError(error).type).toBe('non_retryable');
+    expect(outcomeOf(error)).toBe('ignored');
+  },
+);

@@ -101,6 +101,8 @@ function buildWork(
   const queue = work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`);
   const retry = decideRetryPolicy(definition.retry, work.retry);
   const timeouts = decideTimeouts(definition.timeouts, work.timeouts);
+  const requestTimeoutMs =
+    work.kind === 'http' ? (work.timeouts?.attemptMs ?? definition.timeouts?.attemptMs) : undefined;
   return {
     kind: work.kind,
     use: handlerOf(work),
@@ -108,6 +110,7 @@ function buildWork(
     queue,
     input,
     request,
+    ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
     retry,
     timeouts,
     breaker: work.breaker,

@@ -93,3 +93,9 @@ describe('decideRetry', () => {
     });
   });
 });
+
+test('a wait that is over when it is asked for (Retry-After: 0, or a date of long ago) does not switch the backoff off', () => {
+  const policy = { ...DEFAULT_RETRY_POLICY, initialMs: 1000, factor: 1, jitter: 'none' as const };
+  const classification = { type: 'retryable' as const, retryAfterMs: 0 };
+  expect(decideRetry(question({ classification, policy }))).toEqual({ action: 'retry', delayMs: 1000 });
+});

@@ -31,7 +31,8 @@ export function decideRetry(question: RetryQuestion): RetryDecision {
   if (cancelled || classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
   if (classification.type === 'non_retryable') return { action: 'fail', reason: 'not-retryable' };
   if (failures >= policy.maxAttempts) return { action: 'fail', reason: 'attempts-exhausted' };
-  const delayMs = classification.retryAfterMs ?? backoffMs(policy, failures, random);
+  // A wait that is over when it is asked for, such as a date of long ago, is no wait: the policy's holds.
+  const delayMs = classification.retryAfterMs || backoffMs(policy, failures, random);
   if (elapsedMs + delayMs > policy.maxElapsedMs) return { action: 'fail', reason: 'time-exhausted' };
   return { action: 'retry', delayMs: Math.max(delayMs, Math.min(budgetDelayMs, policy.maxElapsedMs - elapsedMs)) };
 }

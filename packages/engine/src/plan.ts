@@ -59,6 +59,8 @@ export interface PlanWork {
   queue: string;
   input: Template | undefined;
   request: Template | undefined;
+  /** Of an http step whose definition says how long an attempt may take: so long may its request. */
+  requestTimeoutMs?: number;
   retry: RetryPolicy;
   timeouts: { attemptMs: number; queuedMs?: number; heartbeatMs?: number; totalMs?: number };
   breaker: string | undefined;

@@ -168,7 +168,7 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
   let input: Json;
   try {
     const resolved = await chain.resolveInput(assignment, claimed);
-    input = resolved.input;
+    input = withRequestTimeout(resolved.input, assignment.work.requestTimeoutMs);
     attempt.previous = resolved.previous;
   } catch (error) {
     if (isRedisTrouble(error)) throw error;
@@ -184,6 +184,12 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
     if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
+}
+
+/** The handler of http steps has a limit of its own for a request: what the author allows an attempt takes its place. */
+function withRequestTimeout(input: Json, timeoutMs: number | undefined): Json {
+  if (timeoutMs === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  return { ...input, timeoutMs };
 }
 
 export function isTimeout({ cause }: AttemptControl): boolean {

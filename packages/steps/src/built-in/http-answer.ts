@@ -17,13 +17,15 @@ export async function readBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8
   let bytes = 0;
   for await (const chunk of chunks) {
     bytes += chunk.byteLength;
-    if (bytes > MAX_BODY_BYTES) {
-      const message = `the answer is larger than ${MAX_BODY_BYTES} bytes`;
-      throw new StepFailure(message, { code: 'PAYLOAD_TOO_LARGE', retryable: false });
-    }
+    if (bytes > MAX_BODY_BYTES) throw tooLarge();
     parts.push(chunk);
   }
   return Buffer.concat(parts);
+}
+
+export function tooLarge(): StepFailure {
+  const message = `the answer is larger than ${MAX_BODY_BYTES} bytes`;
+  return new StepFailure(message, { code: 'PAYLOAD_TOO_LARGE', retryable: false });
 }
 
 /**
@@ -32,10 +34,6 @@ export async function readBody(chunks: AsyncIterable<Uint8Array>): Promise<Uint8
  */
 export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
   if (body.byteLength === 0) return null;
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw unreadable(`the answer is encoded as ${encoding}, which was not asked for`);
-  }
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const text = decoderFor(parameters).decode(body);
   if (!/^application\/(?:[\w.+-]+\+)?json$/.test(type.trim())) return text;
@@ -73,6 +71,7 @@ function decoderFor(parameters: readonly string[]): { decode(body: Uint8Array): 
   }
 }
 
-function unreadable(message: string, cause?: unknown): StepFailure {
+/** The request has had its effect; making it again would not help to read the answer. */
+export function unreadable(message: string, cause?: unknown): StepFailure {
   return new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false, cause });
 }

@@ -1,8 +1,10 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
 import { z } from 'zod';
 import { defineStep, type StepHandler } from '../define-step.ts';
 import { StepFailure } from '../step-failure.ts';
 import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from './address-guard.ts';
+import { decompressBody } from './decompress-body.ts';
 import { type AnswerHeaders, decodeBody, failureOfAnswer, readBody } from './http-answer.ts';
 import { parseUrl } from './parse-url.ts';
 
@@ -15,6 +17,11 @@ const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'te', 'trailer', 'expect'],
   ...['proxy-authorization', 'proxy-connection', 'accept-encoding'],
 ]);
+/** undici's and Node's codes of a request that could not be built, so that nobody was connected to. */
+const NOT_SENT_CODES: ReadonlySet<string> = new Set([
+  ...['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', 'ERR_INVALID_CHAR'],
+  ...['ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_URL', 'ERR_UNESCAPED_CHARACTERS', 'ERR_INVALID_ARG_TYPE'],
+]);
 /** Not told to another origin that a redirect names. */
 const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
 
@@ -24,12 +31,29 @@ const inputZ = httpRequestZ
     error: 'GET and HEAD carry no body',
     path: ['body'],
   })
-  .superRefine(({ headers = {} }, context) => {
-    for (const name of Object.keys(headers)) {
-      if (!FORBIDDEN_HEADERS.has(name.toLowerCase())) continue;
-      context.addIssue({ code: 'custom', path: ['headers', name], message: `the header ${name} cannot be set` });
+  .superRefine(({ headers = {}, url }, context) => {
+    if (!URL.canParse(url)) context.addIssue({ code: 'custom', path: ['url'], message: 'this is not a URL' });
+    for (const [name, value] of Object.entries(headers)) {
+      const message = problemOfHeader(name, value);
+      if (message !== undefined) context.addIssue({ code: 'custom', path: ['headers', name], message });
     }
   });
+
+/** Why a header cannot be sent. Not its value, which may be a secret. */
+function problemOfHeader(name: string, value: string): string | undefined {
+  if (FORBIDDEN_HEADERS.has(name.toLowerCase())) return `the header ${name} cannot be set`;
+  try {
+    validateHeaderName(name);
+  } catch {
+    return 'this is not the name of a header';
+  }
+  try {
+    validateHeaderValue(name, value);
+  } catch {
+    return `the value of the header ${name} has a character that cannot be sent, such as a line break, or one beyond ISO 8859-1`;
+  }
+  return undefined;
+}
 
 const outputZ = z.strictObject({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.json() });
 
@@ -69,7 +93,7 @@ export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions):
       const hop = firstHop(input, idempotencyKey);
       try {
         const answer = await follow(hop, AbortSignal.any([signal, timeout]), (url) => checkTarget(url, allow, lookup));
-        return toOutput(hop, answer, nowMs());
+        return await toOutput(hop, answer, nowMs());
       } catch (error) {
         signal.throwIfAborted();
         if (timeout.aborted) throw new StepFailure(`${named(hop)} timed out`, { code: 'ETIMEDOUT', cause: error });
@@ -165,17 +189,26 @@ function redirected(hop: Hop, status: number, location: string): Hop {
   return { method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body };
 }
 
-function toOutput(hop: Hop, { status, headers, body }: Answer, nowMs: number) {
+async function toOutput(hop: Hop, { status, headers, body }: Answer, nowMs: number) {
   if (status < 200 || status > 299) throw failureOfAnswer(named(hop), status, headers, nowMs);
-  return { status, headers, body: decodeBody(body, headers) as Json };
+  const plain = await decompressBody(body, headers['content-encoding']);
+  return { status, headers, body: decodeBody(plain, headers) as Json };
 }
 
 /** Connection errors keep their system code, by which they are classified; undici's own codes get the nearest one. */
 function toFailure(hop: Hop, error: unknown): StepFailure {
   if (error instanceof StepFailure) return error;
   const code = systemCodeOf(error);
-  const why = error instanceof Error && error.message !== '' ? error.message : code;
-  return new StepFailure(`${named(hop)} failed: ${why}`, { code, cause: error });
+  if (NOT_SENT_CODES.has(code)) {
+    // Nothing has left this process: another attempt would end the same way, and the server has not been asked.
+    const options = { code: 'STEP_INPUT_INVALID', retryable: false, cause: error };
+    return new StepFailure(`${named(hop)} cannot be sent: ${messageOf(error)}`, options);
+  }
+  return new StepFailure(`${named(hop)} failed: ${messageOf(error) || code}`, { code, cause: error });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : '';
 }
 
 function systemCodeOf(error: unknown): string {
@@ -184,7 +217,7 @@ function systemCodeOf(error: unknown): string {
     return 'ETIMEDOUT';
   }
   if (code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'ECONNRESET';
-  return typeof code === 'string' && /^E[A-Z]/.test(code) ? code : 'HTTP_STEP_FAILED';
+  return typeof code === 'string' && (/^E[A-Z]/.test(code) || NOT_SENT_CODES.has(code)) ? code : 'HTTP_STEP_FAILED';
 }
 
 /** For messages: without the query, which may hold a secret. */
