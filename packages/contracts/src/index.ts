@@ -4,6 +4,7 @@ export * from './breakers.ts';
 export * from './bulk.ts';
 export * from './dead-letters.ts';
 export * from './definition.ts';
+export { definitionFieldsAt } from './definition-fields.ts';
 export * from './error-groups.ts';
 export * from './error-types.ts';
 export * from './errors.ts';

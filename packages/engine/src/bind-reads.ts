@@ -21,6 +21,8 @@ export interface ExpressionProblem {
   message: string;
   /** Character of the expression's source, from 0, when it is known. */
   position?: number;
+  /** Of UNKNOWN_STEP: what was understood of its name. */
+  unknownStep?: string;
 }
 
 /** What the source of an expression says about what it reads. */
@@ -125,7 +127,7 @@ function bindStep(
     reads.problems.push({ code: 'EXPRESSION_INVALID', message, position: node.start });
   } else if (index === undefined) {
     const message = `there is no step ${shorten(key)}`;
-    reads.problems.push({ code: 'UNKNOWN_STEP', message, position: node.start });
+    reads.problems.push({ code: 'UNKNOWN_STEP', message, position: node.start, unknownStep: key });
   } else {
     reads.steps.add(index);
     node.evaluate = () => visibleStep(currentEvaluation().scope.step(index));

@@ -1,4 +1,4 @@
-import { definitionZ, type Json, pointerToken } from '@flotilla/contracts';
+import { definitionFieldsAt, definitionZ, didYouMean, type Json, nearestName, pointerToken } from '@flotilla/contracts';
 import type { ProblemCode } from './problem-codes.ts';
 import { type ProblemList, pointer, shorten } from './problem-list.ts';
 
@@ -8,7 +8,16 @@ interface FormIssue {
   message: string;
   path: readonly PropertyKey[];
   keys?: readonly string[];
+  /** Of an enumeration or a literal: what is allowed. */
+  values?: readonly unknown[];
+  /** Of a union that goes by a field: its name. */
+  discriminator?: string;
+  errors?: readonly unknown[];
+  note?: string;
 }
+
+/** Names are compared for so many problems: a document with more is not the work of somebody's typing. */
+const MAX_SUGGESTIONS = 20;
 
 export interface FormCheck {
   ok: boolean;
@@ -21,23 +30,77 @@ export function checkForm(document: { [key: string]: Json }, problems: ProblemLi
   const parsed = definitionZ.safeParse(document);
   const unusableSteps = new Set<string>();
   if (parsed.success) return { ok: true, unusableSteps };
+  const issues = parsed.error.issues as FormIssue[];
+  const fields = fieldsBesideUnknownOnes(issues, document);
+  const mistyped = findMistypedFields(fields);
   for (const issue of parsed.error.issues) {
+    // The field is there, under a name that is told to be wrong.
+    if (mistyped.has(pointer(...issue.path.map(String)))) continue;
     if (issue.path[0] === 'steps' && typeof issue.path[1] === 'string') unusableSteps.add(issue.path[1]);
-    reportIssue(issue as FormIssue, document, problems);
+    reportIssue(issue as FormIssue, document, fields.get(issue as FormIssue) ?? [], problems);
   }
   return { ok: false, unusableSteps };
 }
 
-function reportIssue(issue: FormIssue, document: Json, problems: ProblemList): void {
+function reportIssue(issue: FormIssue, document: Json, fields: readonly string[], problems: ProblemList): void {
   const tokens = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
-    for (const key of issue.keys ?? []) {
-      problems.error('UNKNOWN_FIELD', pointer(...tokens, key), `there is no field ${shorten(key)} here`);
+    for (const [index, key] of (issue.keys ?? []).entries()) {
+      const meant = index < MAX_SUGGESTIONS ? didYouMean(key, fields) : '';
+      const message = `there is no field ${shorten(key)} here${meant}`;
+      problems.error('UNKNOWN_FIELD', pointer(...tokens, key), message);
     }
     return;
   }
-  const { code, message } = describe(issue, valueAt(document, tokens));
-  problems.error(code, pointer(...tokens), message);
+  const value = valueAt(document, tokens);
+  // No step can have such an id: that there is none is told with more.
+  if (typeof value === 'string' && tokens[0] === 'steps' && tokens.at(-2) === 'needs') return;
+  const { code, message } = describe(issue, value);
+  const near = code === 'MISSING_FIELD' && problems.errors.length < MAX_SUGGESTIONS ? meantFor(tokens, document) : '';
+  problems.error(code, pointer(...tokens), `${message}${near}`);
+}
+
+/** The fields that an object could have beside those it has, for the first objects with unknown ones. */
+function fieldsBesideUnknownOnes(issues: readonly FormIssue[], document: Json): ReadonlyMap<FormIssue, string[]> {
+  const unknown = issues.filter(({ code }) => code === 'unrecognized_keys').slice(0, MAX_SUGGESTIONS);
+  return new Map(unknown.map((issue) => [issue, unusedFieldsAt(document, issue.path.map(String))]));
+}
+
+/** Pointers of fields that an unknown field beside them was most likely meant for. */
+function findMistypedFields(fields: ReadonlyMap<FormIssue, string[]>): ReadonlySet<string> {
+  const meant = Array.from(fields, ([{ path, keys = [] }, names]) =>
+    keys
+      .slice(0, MAX_SUGGESTIONS)
+      .flatMap((key) => nearestName(key, names) ?? [])
+      .map((field) => pointer(...path.map(String), field)),
+  );
+  return new Set(meant.flat());
+}
+
+/** A field that is there and was most likely meant for the one that is missing. */
+function meantFor(tokens: readonly string[], document: Json): string {
+  const names = Object.keys(valueAt(document, tokens.slice(0, -1)) ?? {}).slice(0, MAX_SUGGESTIONS);
+  const near = nearestName(tokens.at(-1) ?? '', names);
+  return near === undefined ? '' : ` (is ${shorten(near)} meant for it?)`;
+}
+
+function unusedFieldsAt(document: Json, tokens: readonly string[]): string[] {
+  const value = valueAt(document, tokens);
+  return definitionFieldsAt(document, tokens).filter((field) => !Object.hasOwn(Object(value), field));
+}
+
+/** `taks is not one of task, agent (did you mean task?)`. */
+function notOneOf(value: Json, allowed: readonly unknown[]): string {
+  const names = allowed.map(String);
+  const written = typeof value === 'string' ? value : JSON.stringify(value);
+  return `${shorten(written)} is not one of ${names.join(', ')}${didYouMean(written, names)}`;
+}
+
+/** What an enumeration, a literal or the field that a union goes by may be. */
+function allowedValues({ code, values, discriminator, message }: FormIssue): readonly unknown[] {
+  if (code === 'invalid_value') return values ?? [];
+  if (code !== 'invalid_union' || discriminator === undefined) return [];
+  return Array.from(message.matchAll(/'([^']+)'/g), ([, name]) => name);
 }
 
 function describe(issue: FormIssue, value: Json | undefined): { code: ProblemCode; message: string } {
@@ -50,6 +113,8 @@ function describe(issue: FormIssue, value: Json | undefined): { code: ProblemCod
   if (value === undefined) return { code: 'MISSING_FIELD', message: `${expectation(issue)}, but the field is missing` };
   if (issue.code === 'invalid_type')
     return { code: 'WRONG_TYPE', message: `${expectation(issue)}, not ${kindOf(value)}` };
+  const allowed = allowedValues(issue);
+  if (allowed.length > 1) return { code: 'ILLEGAL_VALUE', message: notOneOf(value, allowed) };
   if (issue.code === 'custom') {
     return typeof value === 'string'
       ? { code: 'ILLEGAL_ID', message: issue.message }

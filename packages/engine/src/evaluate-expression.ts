@@ -6,6 +6,7 @@ import { celEnvironment, MAX_EXPRESSION_CHARACTERS } from './cel-environment.ts'
 import { rootOf } from './cel-nodes.ts';
 import { withEvaluation } from './current-evaluation.ts';
 import { EvaluationBudget } from './evaluation-budget.ts';
+import { explainUnreadableStep } from './explain-unknown-step.ts';
 import { EvaluationCost, EvaluationFault } from './expression-cost.ts';
 import { expressionResultToJson } from './expression-result.ts';
 import { checkLiteralPatterns } from './linear-regex.ts';
@@ -44,7 +45,8 @@ export function compileExpression(source: string, names: ExpressionNames): Expre
   }
   const root = rootOf(parsed);
   const reads = bindReads(root, names.stepIndex, names.itemName);
-  if (reads.problems.length > 0) return { ok: false, problems: reads.problems };
+  if (reads.problems.length > 0)
+    return { ok: false, problems: reads.problems.map((problem) => explained(problem, source, names.stepIndex)) };
   const checked = parsed.check();
   if (!checked.valid) return { ok: false, problems: [problemOfChecking(checked.error)] };
   const patternProblem = checkLiteralPatterns(root);
@@ -57,6 +59,17 @@ export function compileExpression(source: string, names: ExpressionNames): Expre
     evaluate: evaluator(source, parsed, isPlainRead(root)),
   };
   return { ok: true, expression, resultType: checked.type ?? 'dyn' };
+}
+
+/** What is known of a step that is not there is in the text, too: `steps.check-credit` is a subtraction only to CEL. */
+function explained(
+  problem: ExpressionProblem,
+  source: string,
+  stepIndex: ReadonlyMap<string, number>,
+): ExpressionProblem {
+  const name = problem.code === 'UNKNOWN_STEP' ? problem.unknownStep : undefined;
+  if (name === undefined) return problem;
+  return { ...problem, message: explainUnreadableStep(name, source.slice(problem.position ?? 0), stepIndex) };
 }
 
 /** The value of a condition. Error: `EXPRESSION_FAILED` when it is neither true nor false. */

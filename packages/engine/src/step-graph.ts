@@ -1,5 +1,6 @@
 import type { Json } from '@flotilla/contracts';
 import { stepPointer } from './check-form.ts';
+import { explainUnknownStep } from './explain-unknown-step.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 
 /**
@@ -70,7 +71,7 @@ function readNeeds(
     const path = `${stepPointer(id)}/needs/${position}`;
     const index = stepIndex.get(need);
     if (named.has(need)) problems.error('DUPLICATE_NEED', path, `the step needs ${shorten(need)} twice`);
-    else if (index === undefined) problems.error('UNKNOWN_STEP', path, `there is no step ${shorten(need)}`);
+    else if (index === undefined) problems.error('UNKNOWN_STEP', path, explainUnknownStep(need, stepIndex));
     // A branch that names the step is waited for anyway, and its choice is what counts.
     else if (!choosers.has(index)) needs.add(index);
     named.add(need);
@@ -96,7 +97,7 @@ function readTargets(
   for (const { target, path: targetPath } of targets) {
     if (typeof target !== 'string') continue;
     const targetIndex = stepIndex.get(target);
-    if (targetIndex === undefined) problems.error('UNKNOWN_STEP', targetPath, `there is no step ${shorten(target)}`);
+    if (targetIndex === undefined) problems.error('UNKNOWN_STEP', targetPath, explainUnknownStep(target, stepIndex));
     else if (branches[targetIndex]!.at(-1) !== index) branches[targetIndex]!.push(index);
   }
 }
