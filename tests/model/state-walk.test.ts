@@ -240,6 +240,12 @@ const TRANSITIONS: Record<string, Transition> = {
       ...{ kind: 'signal', subject: 'go', bodyJson: '1', eventJson: '{}' },
     }),
   'close waits': (situation) => state.transitions.closeWaits({ tag, runId }, [keyOf(situation)]),
+  'continue loop': (situation) =>
+    state.transitions.continueLoop(addressOf(situation), {
+      ...{ iterations: 1, itemJson: '1', maxSteps: undefined, definitionSteps: 4 },
+    }),
+  'end loop': (situation) =>
+    state.transitions.endLoop(addressOf(situation), { iterations: 1, endedBy: 'limit', endStep: true, edges: [] }),
   'start map': (situation) => state.transitions.startMap(addressOf(situation), ['1'], mapSettings),
   'settle a branch': (situation) => settle(situation, 'succeeded', '-'),
   'settle a delay': (situation) => settle(situation, 'succeeded', STEP.delaying),
@@ -262,6 +268,8 @@ const TRANSITIONS: Record<string, Transition> = {
 const OF_STEPS_ONLY = new Set([
   'start delay',
   'start wait',
+  'continue loop',
+  'end loop',
   'answer wait',
   'close waits',
   'settle a wait',

@@ -140,6 +140,37 @@ const mapStepZ = z.strictObject({
   ...common,
 });
 
+/** How many items of a broadcast must succeed. */
+export const quorumZ = z.union([z.enum(['all', 'any']), z.strictObject({ quorum: z.int().min(1).max(MAX_MAP_ITEMS) })]);
+export type Quorum = z.infer<typeof quorumZ>;
+
+/** Asks several at once; settles as soon as enough have succeeded, or too many have failed. */
+const broadcastStepZ = z.strictObject({
+  kind: z.literal('broadcast'),
+  /** CEL that gives the list. Either this with `each`, or `capability` with `count`. */
+  over: expressionZ.optional(),
+  as: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
+    .optional(),
+  each: eachZ.optional(),
+  /** The agents to ask: `count` of those with this capability, each with `input`. */
+  capability: idZ.optional(),
+  count: z.int().min(1).max(1000).optional(),
+  input: z.json().optional(),
+  /** Default all. */
+  decide: quorumZ.optional(),
+  ...common,
+});
+/** Repeats one step until a condition holds, or `maxIterations` times. */
+const loopStepZ = z.strictObject({
+  kind: z.literal('loop'),
+  maxIterations: z.int().min(1).max(MAX_MAP_ITEMS),
+  /** CEL over `iteration.index` and `iteration.output`, evaluated after each iteration. */
+  until: expressionZ.optional(),
+  each: eachZ,
+  ...common,
+});
 /** Waits until somebody sends the signal to the run; its output is what was sent. Holds no slot. */
 const signalStepZ = z.strictObject({
   kind: z.literal('signal'),
@@ -187,6 +218,8 @@ export const stepZ = z.discriminatedUnion('kind', [
   delayStepZ,
   branchStepZ,
   mapStepZ,
+  broadcastStepZ,
+  loopStepZ,
   signalStepZ,
   approvalStepZ,
   webhookStepZ,
@@ -195,6 +228,8 @@ export const stepZ = z.discriminatedUnion('kind', [
 export type StepDefinition = z.infer<typeof stepZ>;
 /** Steps that attempts of workers make. */
 export type WorkStepDefinition = Extract<StepDefinition, { kind: 'task' | 'agent' | 'http' }>;
+/** Steps that make items: several attempts of one kind. */
+export type ItemStepDefinition = Extract<StepDefinition, { kind: 'map' | 'broadcast' | 'loop' }>;
 /** Steps that wait for something from outside their run, without a worker. */
 export type WaitStepDefinition = Extract<StepDefinition, { kind: 'signal' | 'approval' | 'webhook' | 'workflow' }>;
 export type MapEachDefinition = z.infer<typeof eachZ>;
@@ -207,6 +242,8 @@ export const STEP_KINDS = [
   'delay',
   'branch',
   'map',
+  'broadcast',
+  'loop',
   'signal',
   'approval',
   'webhook',

@@ -3,7 +3,7 @@ import {
   DEFAULT_ATTEMPT_MS,
   DEFAULT_CLEANUP_TOTAL_MS,
   DEFAULT_RETRY_POLICY,
-  isWorkStep,
+  MAX_MAP_ITEMS,
   type MapEachDefinition,
   type RetryPolicy,
   type RetryPolicyInput,
@@ -12,9 +12,10 @@ import {
   type WorkflowDefinition,
 } from '@flotilla/contracts';
 import { buildGroups, type Groups } from './build-groups.ts';
-import type { CompiledStep } from './compile-step.ts';
+import { type CompiledStep, LOOP_ITEM_NAME } from './compile-step.ts';
 import type { CleanupWork, Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
 import type { StepGraph } from './step-graph.ts';
+import { workOf } from './work-of-step.ts';
 
 export interface PlanParts {
   hash: string;
@@ -81,13 +82,25 @@ function buildStep(
 }
 
 function buildMap(step: StepDefinition, compiled: CompiledStep): PlanMap | undefined {
-  if (step.kind !== 'map') return undefined;
-  return {
-    over: compiled.over!,
-    as: step.as ?? 'item',
-    concurrency: step.concurrency ?? DEFAULT_MAP_CONCURRENCY,
-    toleratedFailures: step.tolerate?.failures ?? 0,
-  };
+  const items = { mode: step.kind, over: compiled.over, count: undefined, until: compiled.until, maxIterations: 1 };
+  const plain = { as: 'item', concurrency: 1, toleratedFailures: 0, decide: 'all' as const };
+  switch (step.kind) {
+    case 'map':
+      return {
+        ...{ ...items, ...plain, mode: 'map', as: step.as ?? 'item' },
+        concurrency: step.concurrency ?? DEFAULT_MAP_CONCURRENCY,
+        toleratedFailures: step.tolerate?.failures ?? 0,
+      };
+    case 'broadcast':
+      return {
+        ...{ ...items, ...plain, mode: 'broadcast', as: step.as ?? 'item' },
+        ...{ count: step.count, concurrency: MAX_MAP_ITEMS, decide: step.decide ?? 'all' },
+      };
+    case 'loop':
+      return { ...items, ...plain, mode: 'loop', as: LOOP_ITEM_NAME, maxIterations: step.maxIterations };
+    default:
+      return undefined;
+  }
 }
 
 function buildWork(
@@ -95,7 +108,7 @@ function buildWork(
   definition: WorkflowDefinition,
   { input, request }: CompiledStep,
 ): PlanWork | undefined {
-  const work: MapEachDefinition | undefined = step.kind === 'map' ? step.each : isWorkStep(step) ? step : undefined;
+  const work = workOf(step);
   if (work === undefined) return undefined;
   const capability = work.kind === 'agent' ? work.capability : undefined;
   const queue = work.queue ?? (capability === undefined ? DEFAULT_QUEUE : `cap.${capability}`);

@@ -1,6 +1,7 @@
 import type { WorkflowDefinition } from '@flotilla/contracts';
-import { isWorkStep, MAX_STEPS, type StepDefinition } from '@flotilla/contracts';
+import { MAX_STEPS, type StepDefinition } from '@flotilla/contracts';
 import type { ProblemList } from './problem-list.ts';
+import { workOf } from './work-of-step.ts';
 
 /** Sums of declared costs may differ from their decimal value by so much. */
 const COST_TOLERANCE = 1e-9;
@@ -28,6 +29,5 @@ export function checkDeclaredCost(definition: WorkflowDefinition, problems: Prob
 }
 
 function costOf(step: StepDefinition): number {
-  if (step.kind === 'map') return step.each.costUSD ?? 0;
-  return isWorkStep(step) ? (step.costUSD ?? 0) : 0;
+  return workOf(step)?.costUSD ?? 0;
 }

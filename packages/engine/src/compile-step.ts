@@ -8,6 +8,7 @@ import {
 } from '@flotilla/contracts';
 import { guardByApproval } from './approval-guard.ts';
 import { isTakenName } from './cel-environment.ts';
+import { checkBroadcast } from './check-broadcast.ts';
 import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
 import type { StepRead } from './check-upstream-reads.ts';
@@ -16,6 +17,10 @@ import type { Expression, PlanWait, Template } from './plan.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 import type { StepGraph } from './step-graph.ts';
 import { type CompileSource, compileTemplate } from './template.ts';
+import { workOf } from './work-of-step.ts';
+
+/** What expressions of a loop call the iteration. */
+export const LOOP_ITEM_NAME = 'iteration';
 
 /** The expressions and templates of one step. */
 export interface CompiledStep {
@@ -23,6 +28,7 @@ export interface CompiledStep {
   /** Conditions of a branch, in order. */
   cases: readonly Expression[];
   over: Expression | undefined;
+  until: Expression | undefined;
   input: Template | undefined;
   request: Template | undefined;
   wait: PlanWait | undefined;
@@ -57,6 +63,7 @@ export class StepCompiler {
       when: step.when === undefined ? undefined : this.#condition(step.when, `${path}/when`, index),
       cases: [],
       over: undefined,
+      until: undefined,
       input: undefined,
       request: undefined,
       wait: undefined,
@@ -72,6 +79,12 @@ export class StepCompiler {
       const over = this.#list(step.over, `${path}/over`, index);
       const itemName = this.#itemName(step.as, `${path}/as`);
       return { ...compiled, over, ...this.#work(step.each, `${path}/each`, index, itemName) };
+    }
+    if (step.kind === 'broadcast') return { ...compiled, ...this.#broadcast(step, path, index) };
+    if (step.kind === 'loop') {
+      const until =
+        step.until === undefined ? undefined : this.#condition(step.until, `${path}/until`, index, LOOP_ITEM_NAME);
+      return { ...compiled, until, ...this.#work(step.each, `${path}/each`, index, LOOP_ITEM_NAME) };
     }
     return step.kind === 'delay' ? compiled : { ...compiled, ...this.#work(step, path, index, undefined) };
   }
@@ -94,6 +107,15 @@ export class StepCompiler {
         : undefined;
     if (step.approvedBy === undefined) return { input, request };
     return this.#guarded(step.approvedBy, { input, request }, path, index);
+  }
+
+  #broadcast(step: Extract<StepDefinition, { kind: 'broadcast' }>, path: string, index: number): Partial<CompiledStep> {
+    checkBroadcast(step, path, this.#problems);
+    const over = step.over === undefined ? undefined : this.#list(step.over, `${path}/over`, index);
+    const itemName = this.#itemName(step.as, `${path}/as`);
+    const work = workOf(step);
+    const workPath = step.each === undefined ? path : `${path}/each`;
+    return { over, ...(work !== undefined && this.#work(work, workPath, index, itemName)) };
   }
 
   /** What an attempt is given must be what was approved. */
@@ -148,8 +170,8 @@ export class StepCompiler {
     return 'item';
   }
 
-  #condition(source: string, path: string, index: number): Expression | undefined {
-    const compiled = this.#expression(source, path, index);
+  #condition(source: string, path: string, index: number, itemName?: string): Expression | undefined {
+    const compiled = this.#expression(source, path, index, itemName);
     if (compiled === undefined) return undefined;
     if (compiled.resultType === 'bool' || compiled.resultType === 'dyn') return compiled.expression;
     const message = `a condition is true or false; this gives ${compiled.resultType}`;
@@ -165,8 +187,13 @@ export class StepCompiler {
     return undefined;
   }
 
-  #expression(source: string, path: string, index: number): (ExpressionCompilation & { ok: true }) | undefined {
-    const compiled = this.#compileSource(source, { stepIndex: this.#graph.stepIndex });
+  #expression(
+    source: string,
+    path: string,
+    index: number,
+    itemName?: string,
+  ): (ExpressionCompilation & { ok: true }) | undefined {
+    const compiled = this.#compileSource(source, { stepIndex: this.#graph.stepIndex, itemName });
     if (compiled.ok) {
       this.#noteReads(compiled.expression.reads, path, index);
       return compiled;

@@ -216,7 +216,7 @@ describe('problems', () => {
     ['a step that is a number', workflow({ a: 5 }), 'WRONG_TYPE /steps/a'],
     ['another version', workflow({ a: task() }, { flotilla: 2 }), 'ILLEGAL_VALUE /flotilla'],
     ['an illegal name', workflow({ a: task() }, { name: 'a b' }), 'ILLEGAL_ID /name'],
-    ['an unknown kind', workflow({ a: { kind: 'loop' } }), 'ILLEGAL_VALUE /steps/a/kind'],
+    ['an unknown kind', workflow({ a: { kind: 'spiral' } }), 'ILLEGAL_VALUE /steps/a/kind'],
     ['a missing handler', workflow({ a: { kind: 'task' } }), 'MISSING_FIELD /steps/a/use'],
     ['a dangling need', workflow({ a: task(['b']) }), 'UNKNOWN_STEP /steps/a/needs/0'],
     [

@@ -65,7 +65,13 @@ describe('what follows an evaluation is bounded', () => {
   test('the items of a map count like any result', () => {
     const compiled = compileExpression(BOMB, names);
     if (!compiled.ok) throw new Error('does not compile');
-    const map = { over: compiled.expression, as: 'item', concurrency: 1, toleratedFailures: 0 };
+    const map = {
+      over: compiled.expression,
+      ...{ mode: 'map' as const, count: undefined, decide: 'all' as const, until: undefined, maxIterations: 1 },
+      as: 'item',
+      concurrency: 1,
+      toleratedFailures: 0,
+    };
     expectRefused(attempt(() => resolveMapItems(map, scope)));
   });
 

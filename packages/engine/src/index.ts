@@ -10,6 +10,7 @@ export * from './compile-workflow.ts';
 export * from './concurrency-limit.ts';
 export * from './counted-edges.ts';
 export * from './decide-join.ts';
+export { decideLoop, type LoopEnd, neededSuccesses, toleratedFailures } from './decide-loop.ts';
 export * from './decide-retry.ts';
 export * from './decide-wait-end.ts';
 export { compileExpression, evaluateCondition } from './evaluate-expression.ts';

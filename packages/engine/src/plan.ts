@@ -1,4 +1,11 @@
-import type { HttpRequestDefinition, Json, RetryPolicy, StepKind, WorkflowDefinition } from '@flotilla/contracts';
+import type {
+  HttpRequestDefinition,
+  Json,
+  Quorum,
+  RetryPolicy,
+  StepKind,
+  WorkflowDefinition,
+} from '@flotilla/contracts';
 import type { EvaluationBudget } from './evaluation-budget.ts';
 
 /**
@@ -127,11 +134,20 @@ export type PlanWait =
       timeoutMs: undefined;
     };
 
+/** The items of a map, broadcast or loop. */
 export interface PlanMap {
-  over: Expression;
+  /** `map`: all items, failures as tolerated. `broadcast`: until `decide` is reached. `loop`: one after the other until `until`. */
+  mode: 'map' | 'broadcast' | 'loop';
+  /** Gives the items; undefined: `count` of them, or those of a loop. */
+  over: Expression | undefined;
   as: string;
   concurrency: number;
   toleratedFailures: number;
+  /** Of a broadcast of `count` agents. */
+  count: number | undefined;
+  decide: Quorum;
+  until: Expression | undefined;
+  maxIterations: number;
 }
 
 /** A compiled CEL expression. */

@@ -11,10 +11,20 @@ export function runErrorOf(step: PlanStep, item: number | undefined, error: Step
   const last = `the last was ${step.id}[${item}]: ${code}: ${message}`;
   return {
     type: 'non_retryable',
-    code: 'MAP_ITEMS_FAILED',
-    message: `more items failed than the map tolerates; ${last}`.slice(0, MOST_MESSAGE),
+    ...failureOfItems(step, last),
     stepId: step.id,
   };
 }
+
+function failureOfItems({ map }: PlanStep, last: string): Pick<StepError, 'code' | 'message'> {
+  const [code, what] = FAILURES[map?.mode ?? 'map'];
+  return { code, message: `${what}; ${last}`.slice(0, MOST_MESSAGE) };
+}
+
+const FAILURES = {
+  map: ['MAP_ITEMS_FAILED', 'more items failed than the map tolerates'],
+  broadcast: ['QUORUM_UNREACHABLE', 'too few can still succeed'],
+  loop: ['MAP_ITEMS_FAILED', 'an iteration of the loop failed'],
+} as const;
 
 const MOST_MESSAGE = 1000;

@@ -1,4 +1,4 @@
--- needs: edges-and-groups, run, step-header, when-runs-end
+-- needs: call, edges-and-groups, gathered-writes, run, step-header, when-runs-end
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
 
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.
@@ -19,39 +19,70 @@ local function failRun(run, failFast, data)
   end
 end
 
--- Map headers: M|items|next item|succeeded|failed|concurrency|tolerated|started, and r behind it when the run was retried
--- and some items had succeeded; of a failed one items, next item, succeeded and failed stand at the end.
+-- What the items of a map, broadcast or loop make of it: 'failed', 'succeeded', 'iterated' when a scheduler has to decide whether
+-- the loop goes on, or nil.
+local function outcomeOfItems(map, succeeded, failed)
+  local mode = map[MAP.mode] or ''
+  if failed > tonumber(map[MAP.tolerated]) then return 'failed' end
+  if mode == MAP_MODE.loop then return 'iterated' end
+  local needed = sub(mode, 1, 1) == MAP_MODE.broadcast and tonumber(sub(mode, 2))
+  if needed and succeeded >= needed then return 'succeeded' end
+  if succeeded + failed == tonumber(map[MAP.items]) then return 'succeeded' end
+end
+
+-- The next item of a map that runs, or nil. Items of a retried map that had succeeded are passed over.
+local function nextItemOf(run, parentKey, map)
+  local nextItem = tonumber(map[MAP.next])
+  if not isActive(run.status) then return nil, nextItem end
+  if map[MAP.retried] == RETRIED_MAP then
+    nextItem = tonumber(stored(run, PREFIX.nextItem .. parentKey .. '.' .. nextItem) or nextItem)
+  end
+  if nextItem >= tonumber(map[MAP.items]) then return nil, nextItem end
+  return nextItem, nextItem + 1
+end
+
+local function putRunningMap(run, parentKey, map, nextItem, succeeded, failed)
+  local header = { STEP.mapRunning, map[MAP.items], nextItem, succeeded, failed, map[MAP.concurrency], map[MAP.tolerated],
+    map[MAP.startedAt] }
+  local mode = map[MAP.mode] or ''
+  if map[MAP.retried] == RETRIED_MAP or mode ~= '' then header[MAP.retried] = map[MAP.retried] end
+  if mode ~= '' then header[MAP.mode] = mode end
+  putHeader(run, parentKey, header)
+end
+
+-- V: a succeeded map; its output is made of its items' outputs by those who read it. Of a broadcast that is decided attempts
+-- may still run: they are told to stop, and what they return is refused.
+local function putSucceededMap(run, parentKey, map, failed)
+  putHeader(run, parentKey, { STEP.mapSucceeded, map[MAP.items], failed, map[MAP.startedAt], run.atText })
+  event(run, K.eventStepSucceeded .. '|' .. run.atText .. '|' .. parentKey)
+  if sub(map[MAP.mode] or '', 1, 1) == MAP_MODE.broadcast then announce(K.channelAborts, run.id .. '|' .. parentKey .. '.|') end
+end
+
+-- Between two iterations a loop waits for a scheduler's decision. `subject`: the iterations so far.
+local function putBetweenIterations(run, parentKey, map)
+  local startedAt = map[MAP.startedAt]
+  putHeader(run, parentKey, { STEP.waiting, 0, 0, 0, '', '', startedAt, startedAt, '', '', LOOP_WAIT, map[MAP.items], '' })
+  send(run.tag, OUTBOX.iterationEnded .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. parentKey)
+end
+
 -- Counts a settled item. Returns 'next' and the item's number when another may start, 'succeeded' or 'failed' when the
--- map has settled by it, or 'more'.
-local function countItem(run, parentKey, map, succeeded)
-  local items, nextItem = tonumber(map[MAP.items]), tonumber(map[MAP.next])
-  local ok, failed = tonumber(map[MAP.succeeded]), tonumber(map[MAP.failed])
-  if succeeded then ok = ok + 1 else failed = failed + 1 end
-  local outcome, item = 'more', nil
-  if failed > tonumber(map[MAP.tolerated]) then
-    outcome = 'failed'
-  elseif ok + failed == items then
-    outcome = 'succeeded'
-  elseif isActive(run.status) then
-    -- Items of a retried map that had succeeded are passed over.
-    if map[MAP.retried] == RETRIED_MAP then
-      nextItem = tonumber(stored(run, PREFIX.nextItem .. parentKey .. '.' .. nextItem) or nextItem)
-    end
-    if nextItem < items then
-      outcome, item = 'next', nextItem
-      nextItem = nextItem + 1
-    end
-  end
+-- map has settled by it, 'iterated' or 'more'.
+local function countItem(run, parentKey, map, hasSucceeded)
+  local succeeded, failed = tonumber(map[MAP.succeeded]), tonumber(map[MAP.failed])
+  if hasSucceeded then succeeded = succeeded + 1 else failed = failed + 1 end
+  local outcome = outcomeOfItems(map, succeeded, failed)
   if outcome == 'succeeded' then
-    -- V: a succeeded map; its output is its items' outputs, which readers put together.
-    putHeader(run, parentKey, { STEP.mapSucceeded, items, failed, map[MAP.startedAt], run.atText })
-    event(run, K.eventStepSucceeded .. '|' .. run.atText .. '|' .. parentKey)
+    putSucceededMap(run, parentKey, map, failed)
+  elseif outcome == 'iterated' then
+    putBetweenIterations(run, parentKey, map)
   elseif outcome == 'failed' then
-    putHeader(run, parentKey, { STEP.failed, 0, 0, 0, '', '', map[MAP.startedAt], map[MAP.startedAt], run.atText, items,
-      map[MAP.retried] == RETRIED_MAP and items or nextItem, ok, failed })
+    putHeader(run, parentKey, { STEP.failed, 0, 0, 0, '', '', map[MAP.startedAt], map[MAP.startedAt], run.atText, map[MAP.items],
+      map[MAP.retried] == RETRIED_MAP and map[MAP.items] or map[MAP.next], succeeded, failed })
   else
-    putHeader(run, parentKey, { STEP.mapRunning, items, nextItem, ok, failed, map[MAP.concurrency], map[MAP.tolerated],
-      map[MAP.startedAt], map[MAP.retried] == RETRIED_MAP and RETRIED_MAP or nil })
+    local item, following = nextItemOf(run, parentKey, map)
+    putRunningMap(run, parentKey, map, following, succeeded, failed)
+    if item then return 'next', item end
+    return 'more'
   end
-  return outcome, item
+  return outcome
 end

@@ -72,6 +72,7 @@ end
 
 -- The step has settled, or waits no more: what was kept for the wait goes.
 local function endWait(run, key, header)
+  if header[H.waitKind] == LOOP_WAIT then return end
   local waits = waitsOf(run)
   waits.open = math.max(0, waits.open - 1)
   putWaits(run, waits)

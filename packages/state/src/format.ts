@@ -89,6 +89,7 @@ export const OUTBOX = {
   closeWaits: 'w',
   startChild: 'B',
   childEnded: 'P',
+  iterationEnded: 'L',
   /** The field of a stream message that holds the entries, one a line. */
   field: 'e',
 } as const;
@@ -186,6 +187,12 @@ export const COMMIT_TRAIT = { totalLimit: 't', endStep: 'e', wantsInput: 'i', co
 /** The last part of a run's meta field when steps of it were undone and made again. */
 export const UNDONE_STEPS = 'u';
 
+/** How the items of a map end it: `mode` of its header. A broadcast's is followed by how many must succeed. */
+export const MAP_MODE = { broadcast: 'q', loop: 'l' } as const;
+
+/** What stands for a loop between two iterations, as the kind of a wait. */
+export const LOOP_WAIT = 'loop';
+
 /** Part of a running map's header: some of its items have succeeded before a retry. */
 export const RETRIED_MAP = 'r';
 
@@ -222,8 +229,9 @@ export const LAYOUT = {
     'tolerated',
     'startedAt',
     'retried',
+    'mode',
   ],
-  [STEP.mapSucceeded]: ['state', 'items', 'failed', 'startedAt', 'endedAt'],
+  [STEP.mapSucceeded]: ['state', 'items', 'failed', 'startedAt', 'endedAt', 'endedBy'],
 } as const satisfies Record<HeaderState, readonly string[]>;
 
 type Positions<Parts extends readonly string[]> = { readonly [Name in Parts[number]]: number };
@@ -322,7 +330,9 @@ export const ARGUMENTS = {
   ],
   'start-delay': ['runId', 'key', 'forMs', 'opening'],
   'stage-items': ['runId', 'key', 'opening', 'first'],
-  'start-map': ['runId', 'key', 'items', 'concurrency', 'tolerated', 'maxSteps', 'definitionSteps', 'opening'],
+  'start-map': ['runId', 'key', 'items', 'concurrency', 'tolerated', 'maxSteps', 'definitionSteps', 'opening', 'mode'],
+  'continue-loop': ['runId', 'key', 'iterations', 'item', 'maxSteps', 'definitionSteps'],
+  'end-loop': ['runId', 'key', 'iterations', 'endedBy', 'isEndStep', 'edges'],
   'start-wait': ['runId', 'key', 'opening', 'waitKind', 'subject', 'limitMs', 'detail'],
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
   'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data'],

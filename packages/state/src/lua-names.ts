@@ -47,17 +47,18 @@ function withKeys(lua: string): string {
 }
 
 const { STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD } = format;
-const { WAIT_FIELD, WAIT_ANSWER, CLAIM_TRAIT, COMMIT_TRAIT, NO_HEADER, RETRIED_MAP, UNDONE_STEPS } = format;
+const { WAIT_FIELD, WAIT_ANSWER, MAP_MODE, CLAIM_TRAIT, COMMIT_TRAIT } = format;
+const { NO_HEADER, LOOP_WAIT, RETRIED_MAP, UNDONE_STEPS } = format;
 const LETTERS = lettersOf({
   ...{ STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD, CLAIM_TRAIT, COMMIT_TRAIT },
-  ...{ WAIT_FIELD, WAIT_ANSWER },
+  ...{ WAIT_FIELD, WAIT_ANSWER, MAP_MODE },
 });
 
 function lettersOf(tables: Table<Table<string>>): Table<string> {
   const letters = Object.entries(tables).flatMap(([table, entries]) =>
     Object.entries(entries).map(([name, letter]) => [`${table}.${name}`, letter]),
   );
-  return { ...Object.fromEntries(letters), NO_HEADER, RETRIED_MAP, UNDONE_STEPS };
+  return { ...Object.fromEntries(letters), NO_HEADER, LOOP_WAIT, RETRIED_MAP, UNDONE_STEPS };
 }
 
 const LETTER_NAME = new RegExp(`\\b(?:${Object.keys(LETTERS).join('|').replaceAll('.', '\\.')})\\b`, 'g');

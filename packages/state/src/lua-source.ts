@@ -29,6 +29,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/settle',
   'transitions/start-waiting',
   'transitions/waits',
+  'transitions/loops',
   'transitions/save-progress',
   'transitions/end-run',
   'transitions/pause-run',

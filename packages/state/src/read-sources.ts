@@ -8,7 +8,7 @@ import { loopTurns } from './loop-turns.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { headerAndOutput, headerField } from './run-fields.ts';
 import type { SourceReading } from './source-reading.ts';
-import { HEADER_STATUS, parseStepHeader, type StepHeader } from './step-header.ts';
+import { HEADER_STATUS, parseStepHeader, type StepHeader, type StoredMap } from './step-header.ts';
 import type { StoredStep } from './transitions/claimed-attempt.ts';
 
 /** A step as expressions see it, with the checksum that chains what is made from it. */
@@ -129,11 +129,9 @@ function parseFailure(run: SourceRun, key: string, stored: string): { code: stri
  * A map's output is its items' outputs in order; a tolerated failed item is null. Each item proves itself; that there are
  * as many as the map has succeeded with, and as many that failed, is checked here: DATA_CORRUPTION.
  */
-async function readMapOutput(
-  run: SourceRun,
-  key: string,
-  { items, failed }: NonNullable<StepHeader['map']>,
-): Promise<Source> {
+async function readMapOutput(run: SourceRun, key: string, map: StoredMap): Promise<Source> {
+  const { items, failed } = map;
+  const kind = run.plan.steps[Number(key)]?.kind;
   if (!Number.isSafeInteger(items)) throw corrupt(run, key, 'does not say how many items it has');
   const output: Json[] = [];
   const checksums: string[] = [];
@@ -152,14 +150,27 @@ async function readMapOutput(
     for (const item of stored) {
       const source = await decodeSource(run, item.key, item.header, item.output);
       if (source.checksum === '') without += 1;
-      if (source.checksum === '' && source.error === undefined) throw corrupt(run, item.key, 'is gone');
+      // A broadcast that was decided has items that were stopped.
+      if (source.checksum === '' && source.error === undefined && kind !== 'broadcast') {
+        throw corrupt(run, item.key, 'is gone');
+      }
       output.push(source.output);
       checksums.push(source.checksum);
     }
     size = nextPageSize(size, stored);
   } while (first < items);
-  if (without !== failed || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
-  return { status: 'succeeded', output, checksum: chainChecksums(checksums) };
+  const isComplete = kind === 'broadcast' || without === failed;
+  if (!isComplete || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
+  const checksum = chainChecksums(checksums);
+  return { status: 'succeeded', output: outputOfItems(kind, output, map, items - without), checksum };
+}
+
+/** What a map, broadcast or loop gives, by the outputs of its items. */
+function outputOfItems(kind: string | undefined, outputs: Json[], map: StoredMap, succeeded: number): Json {
+  if (kind === 'loop') {
+    return { iterations: outputs.length, last: outputs.at(-1) ?? null, endedBy: map.endedBy ?? 'limit' };
+  }
+  return kind === 'broadcast' ? { succeeded, outputs } : outputs;
 }
 
 /** How long a read is tried through a Redis outage; then REDIS_UNAVAILABLE, which is nobody's failed attempt. */

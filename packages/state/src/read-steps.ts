@@ -90,7 +90,9 @@ async function readItems(
     keys.forEach((key, index) => {
       const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
       const view = stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key);
-      steps.push(header?.state === STEP.failed ? withoutProspects(view) : view);
+      const isOver =
+        header?.state === STEP.failed || (header?.state === STEP.mapSucceeded && step.kind === 'broadcast');
+      steps.push(isOver ? withoutProspects(view) : view);
     });
   }
   const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };

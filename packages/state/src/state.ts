@@ -39,12 +39,14 @@ import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
 import { cleanupField } from './run-fields.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
+import { SourceReading } from './source-reading.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
 import { decideApproval } from './waits/answer-approval.ts';
 import { answerWebhook } from './waits/answer-webhook.ts';
 import { type ApprovalReads, findApproval, listApprovals, readApproval } from './waits/approvals.ts';
+import { type LoopPosition, readLoopPosition } from './waits/read-loop.ts';
 import { listOpenWaits, type OpenWait, readParent, readWait } from './waits/read-wait.ts';
 import { type SendSignal, sendSignal } from './waits/send-signal.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
@@ -232,6 +234,17 @@ export class State<P extends PlanShape> {
   /** See `readWait`. */
   readWait(runId: string, key: StepKey): Promise<OpenWait | undefined> {
     return readWait(this.client, { tag: this.tagOf(runId), runId, key });
+  }
+
+  /** See `readLoopPosition`. */
+  async readLoopPosition(runId: string, key: StepKey, plan: P): Promise<LoopPosition | undefined> {
+    const reading = new SourceReading();
+    const { client, seal } = this;
+    try {
+      return await readLoopPosition({ client, seal, plan, tag: this.tagOf(runId), runId, reading }, key);
+    } finally {
+      reading.end();
+    }
   }
 
   /** See `listOpenWaits`. */

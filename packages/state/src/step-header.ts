@@ -3,6 +3,7 @@ import {
   FAILED_MAP_HEADER,
   HEADER,
   type HeaderState,
+  LOOP_WAIT,
   MAP_HEADER,
   RETRIED_MAP,
   STEP,
@@ -42,7 +43,17 @@ export interface StepHeader {
   checkpoint: StoredCheckpoint | undefined;
   /** Waiting: for what, outside its run. */
   wait: StoredWait | undefined;
-  map: { items: number; next: number; succeeded: number; failed: number; isRetried?: boolean } | undefined;
+  map: StoredMap | undefined;
+}
+
+export interface StoredMap {
+  items: number;
+  next: number;
+  succeeded: number;
+  failed: number;
+  isRetried?: boolean;
+  /** Of a loop that has succeeded: why it ended. */
+  endedBy?: string;
 }
 
 export interface StoredWait {
@@ -85,8 +96,8 @@ export function parseStepHeader(header: string, createdAt: number): StepHeader {
     dueAt: isDue ? at(HEADER.dueAt) : undefined,
     reason: hasReason ? parts[HEADER.reason] : undefined,
     checkpoint: state === STEP.succeeded ? checkpointOf(parts, createdAt) : undefined,
-    wait: state === STEP.waiting ? waitOf(parts) : undefined,
-    map: state === STEP.failed ? failedMapOf(parts) : undefined,
+    wait: state === STEP.waiting && !isLoop(parts) ? waitOf(parts) : undefined,
+    map: mapOf(state, parts),
   };
 }
 
@@ -111,7 +122,21 @@ function succeededMap(parts: Parts, at: At): StepHeader {
   const startedAt = at(SUCCEEDED_MAP_HEADER.startedAt);
   const endedAt = at(SUCCEEDED_MAP_HEADER.endedAt);
   const map = { items, next: items, succeeded: items - failed, failed };
-  return { ...EMPTY, state: STEP.mapSucceeded, startedAt, firstAt: startedAt, endedAt, map };
+  const endedBy = parts[SUCCEEDED_MAP_HEADER.endedBy];
+  const ended = endedBy ? { ...map, endedBy } : map;
+  return { ...EMPTY, state: STEP.mapSucceeded, startedAt, firstAt: startedAt, endedAt, map: ended };
+}
+
+function isLoop(parts: Parts): boolean {
+  return parts[HEADER.waitKind] === LOOP_WAIT;
+}
+
+function mapOf(state: HeaderState, parts: Parts): StoredMap | undefined {
+  if (state === STEP.failed) return failedMapOf(parts);
+  if (state !== STEP.waiting || !isLoop(parts)) return undefined;
+  // Between two iterations.
+  const iterations = Number(parts[HEADER.subject]);
+  return { items: iterations, next: iterations, succeeded: iterations, failed: 0 };
 }
 
 function waitOf(parts: Parts): StoredWait {
@@ -119,7 +144,7 @@ function waitOf(parts: Parts): StoredWait {
   return { kind, subject: parts[HEADER.subject] ?? '', answer: parts[HEADER.answer] ?? '' };
 }
 
-function failedMapOf(parts: Parts): StepHeader['map'] {
+function failedMapOf(parts: Parts): StoredMap | undefined {
   if (!parts[FAILED_MAP_HEADER.items]) return undefined;
   return {
     items: Number(parts[FAILED_MAP_HEADER.items]),

@@ -6,6 +6,7 @@ import { deadLetterTransitions } from './transitions/dead-letters.ts';
 import { dispatchTransitions } from './transitions/dispatch.ts';
 import { endTransitions } from './transitions/end-run.ts';
 import { failTransitions } from './transitions/fail.ts';
+import { loopTransitions } from './transitions/loops.ts';
 import { pauseTransitions } from './transitions/pause-run.ts';
 import { pruneTransitions } from './transitions/prune-run.ts';
 import { releaseTransitions } from './transitions/release.ts';
@@ -29,6 +30,7 @@ export const createTransitions = (batch: TransitionBatch) => ({
   ...dispatchTransitions(batch),
   ...endTransitions(batch),
   ...failTransitions(batch),
+  ...loopTransitions(batch),
   ...pauseTransitions(batch),
   ...pruneTransitions(batch),
   ...releaseTransitions(batch),

@@ -34,6 +34,8 @@ export type WorkflowStep<StepId extends string = string> =
   | WithNeeds<WithHandlers<OfKind<StepDefinition, 'agent'>>, StepId>
   | WithNeeds<WithHandlers<OfKind<StepDefinition, 'http'>>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'delay'>, StepId>
+  | (Omit<WithNeeds<OfKind<StepDefinition, 'broadcast'>, StepId>, 'each'> & { each?: WorkflowEach })
+  | (Omit<WithNeeds<OfKind<StepDefinition, 'loop'>, StepId>, 'each'> & { each: WorkflowEach })
   | WithNeeds<OfKind<StepDefinition, 'signal'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'approval'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'webhook'>, StepId>

@@ -8,7 +8,7 @@ export type OutboxEntry =
   /** A worker could not compile the definition. */
   | { what: 'refused'; runId: string; definitionHash: string; key: string }
   | { what: 'reopen'; runId: string; definitionHash: string; opening: number }
-  | { what: 'wait-answered' | 'start-child'; runId: string; definitionHash: string; key: string }
+  | { what: 'wait-answered' | 'start-child' | 'iteration-ended'; runId: string; definitionHash: string; key: string }
   | { what: 'finish' | 'sweep' | 'held' | 'close-waits' | 'child-ended'; runId: string; definitionHash: string };
 
 /** Parses the lines of one stream entry; unknown ones (a newer version's) are given back as undefined. */
@@ -34,6 +34,8 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
       return { what: 'wait-answered', runId, definitionHash, key: fourth };
     case OUTBOX.startChild:
       return { what: 'start-child', runId, definitionHash, key: fourth };
+    case OUTBOX.iterationEnded:
+      return { what: 'iteration-ended', runId, definitionHash, key: fourth };
     case OUTBOX.closeWaits:
       return { what: 'close-waits', runId, definitionHash };
     case OUTBOX.childEnded:

@@ -1,6 +1,7 @@
-import type { Plan, PlanStep } from '@flotilla/engine';
-import { type State, type StepHeader, stateKey } from '@flotilla/state';
+import { type Plan, type PlanStep, toleratedFailures } from '@flotilla/engine';
+import { modeText, type State, type StepHeader, stateKey } from '@flotilla/state';
 import type { ResetSlices } from './reset-slices.ts';
+import { modeOfItems } from './start-step.ts';
 
 const PAGE = 500;
 
@@ -40,7 +41,7 @@ export async function resetMap(map: MapToReset, slices: ResetSlices): Promise<nu
     await slices.resetStep(key, { keepsProgress: false, hasHeader: true });
     return 0;
   }
-  const { concurrency, toleratedFailures } = step.map!;
+  const { concurrency } = step.map!;
   const open = isMade.flatMap((made, item) => (made ? [] : [item]));
   const handedOut = open.slice(0, concurrency);
   const next = (handedOut.at(-1) ?? items - 1) + 1;
@@ -52,7 +53,10 @@ export async function resetMap(map: MapToReset, slices: ResetSlices): Promise<nu
   const startedAt = (header.startedAt ?? createdAt) - createdAt;
   await slices.remove(`o${key}`, `q${key}`);
   const made = items - open.length;
-  await slices.set(`s${key}`, ['M', items, next, made, 0, concurrency, toleratedFailures, startedAt, 'r'].join('|'));
+  const mode = modeText(modeOfItems(step.map!, items));
+  const tolerated = toleratedFailures(step.map!, items);
+  const stored = ['M', items, next, made, 0, concurrency, tolerated, startedAt, 'r', ...(mode === '' ? [] : [mode])];
+  await slices.set(`s${key}`, stored.join('|'));
   return items;
 }
 

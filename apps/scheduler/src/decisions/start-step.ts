@@ -6,16 +6,20 @@ import {
   decideJoin,
   decodeJoinCounter,
   evaluateCondition,
+  neededSuccesses,
   outcomeOfSkip,
   type Plan,
+  type PlanMap,
   type PlanStep,
   resolveMapItems,
   type SettledOutcome,
   stepGroupOf,
+  toleratedFailures,
 } from '@flotilla/engine';
 import {
   chainChecksums,
   DUE,
+  type MapSettings,
   NO_HEADER,
   type Source,
   STATES,
@@ -107,6 +111,8 @@ export async function startStep(
         await takeBranch(state, plan, runId, step, opening);
         return undefined;
       case 'map':
+      case 'broadcast':
+      case 'loop':
         await startMap(state, plan, runId, step, opening);
         return undefined;
       case 'signal':
@@ -167,14 +173,15 @@ async function takeBranch(
 
 async function startMap(state: State<Plan>, plan: Plan, runId: string, step: PlanStep, opening: number): Promise<void> {
   const map = step.map!;
-  const { reads } = map.over;
+  const reads = map.over?.reads ?? [];
   const { items, previous } = await withScope(state, plan, { runId, reads }, ({ scope, sources }) => ({
     // As text at once: the items may share data, and are not needed as values.
     items: resolveMapItems(map, scope).map((item) => JSON.stringify(item)),
     previous: checksumOfReads(reads, sources),
   }));
   if (items.length === 0) {
-    await settleStep(state, plan, runId, { step, opening }, { state: 'succeeded', output: [], previous }, 'succeeded');
+    const output = map.mode === 'broadcast' ? { succeeded: 0, outputs: [] } : [];
+    await settleStep(state, plan, runId, { step, opening }, { state: 'succeeded', output, previous }, 'succeeded');
     return;
   }
   const budget = plan.definition.budget;
@@ -187,9 +194,10 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
   }
   const reply = await state.transitions.startMap({ ...addressOf(state, runId, step), opening }, items, {
     concurrency: map.concurrency,
-    toleratedFailures: map.toleratedFailures,
+    toleratedFailures: toleratedFailures(map, items.length),
     maxSteps: budget?.maxSteps,
     definitionSteps: plan.steps.length,
+    mode: modeOfItems(map, items.length),
   });
   if (reply === 'budget') {
     throw new FlotillaError(
@@ -197,6 +205,12 @@ async function startMap(state: State<Plan>, plan: Plan, runId: string, step: Pla
       `${items.length} items would exceed the budget of ${budget?.maxSteps} steps`,
     );
   }
+}
+
+/** How the items of a map, broadcast or loop end it. */
+export function modeOfItems(map: PlanMap, items: number): MapSettings['mode'] {
+  if (map.mode === 'loop') return 'loop';
+  return map.mode === 'broadcast' ? { neededSuccesses: neededSuccesses(map, items) } : undefined;
 }
 
 /** What is made from what was read chains to this. */

@@ -8,6 +8,7 @@ import { cleanupToDispatch, isCleanup } from '../decisions/cleanups.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../decisions/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../decisions/finish-run.ts';
 import type { FleetView } from '../decisions/fleet-view.ts';
+import { iterateLoop } from '../decisions/iterate-loop.ts';
 import { type OutboxEntry, parseOutboxLine } from '../decisions/outbox-entry.ts';
 import { reopenRun } from '../decisions/reopen-run.ts';
 import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../decisions/start-step.ts';
@@ -311,6 +312,9 @@ class Relay {
       case 'start-child':
         await this.#startChild(plan, entry);
         return [];
+      case 'iteration-ended':
+        await this.#iterateLoop(plan, entry);
+        return [];
       case 'close-waits':
         await closeWaits(state, plan, runId);
         return [];
@@ -329,6 +333,11 @@ class Relay {
   async #settleWait(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
     const step = plan.steps[Number(key)];
     if (step !== undefined) await settleWait(this.#dependencies.state, plan, { runId, step });
+  }
+
+  async #iterateLoop(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
+    const step = plan.steps[Number(key)];
+    if (step !== undefined) await iterateLoop(this.#dependencies.state, plan, { runId, step });
   }
 
   async #startChild(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {

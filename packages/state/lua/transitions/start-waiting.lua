@@ -37,20 +37,30 @@ T['stage-items'] = function(tag, a, count)
   return { 'staged' }
 end
 
--- Args: tolerated: failures; maxSteps: the budget or ''; definitionSteps: how many the definition has
+-- Counts items as steps of the run; false when they exceed its budget.
+local function countMadeSteps(run, items, maxSteps, definitionSteps)
+  if maxSteps == '' then return true end
+  local made = tonumber(stored(run, FIELD.madeSteps) or 0) + items
+  if made + tonumber(definitionSteps) > tonumber(maxSteps) then return false end
+  put(run, FIELD.madeSteps, integer(made))
+  return true
+end
+
+-- Args: tolerated: failures; maxSteps: the budget or ''; definitionSteps: how many the definition has; mode: '' of a map
 -- Reply: {'started'} | {'refused', reason|budget}
 T['start-map'] = function(tag, a)
   local run, header, refusal = openWaiting(tag, a, A.opening)
   if not run then return refusal end
   local key, items = A.key, tonumber(A.items)
   if header then return header[H.state] == STEP.mapRunning and { 'started' } or { 'refused', header[H.state] } end
-  if A.maxSteps ~= '' then
-    local made = tonumber(call('HGET', run.key, FIELD.madeSteps) or 0) + items
-    if made + tonumber(A.definitionSteps) > tonumber(A.maxSteps) then return { 'refused', 'budget' } end
-    put(run, FIELD.madeSteps, integer(made))
-  end
+  if not countMadeSteps(run, items, A.maxSteps, A.definitionSteps) then return { 'refused', 'budget' } end
   local first = math.min(items, tonumber(A.concurrency))
-  putHeader(run, key, { STEP.mapRunning, items, first, 0, 0, A.concurrency, A.tolerated, run.atText })
+  local started = { STEP.mapRunning, items, first, 0, 0, A.concurrency, A.tolerated, run.atText }
+  if A.mode ~= '' then
+    started[MAP.retried] = ''
+    started[MAP.mode] = A.mode
+  end
+  putHeader(run, key, started)
   if run.status == RUN.pending then run.status = RUN.running end
   writeRun(run)
   for item = 0, first - 1 do sendStep(run, key .. '.' .. item) end

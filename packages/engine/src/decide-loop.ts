@@ -1,0 +1,38 @@
+import type { Json } from '@flotilla/contracts';
+import { evaluateCondition } from './evaluate-expression.ts';
+import type { PlanMap, Scope } from './plan.ts';
+
+/** Why a loop ended. */
+export type LoopEnd = 'condition' | 'limit' | 'budget';
+
+/** What the expressions of an iteration see: its number from 0, and the output of the one before it. */
+export function firstIteration(): Json {
+  return { index: 0, output: null };
+}
+
+/**
+ * What follows an iteration that has succeeded: the next one, or the end. The condition comes before the limit. Errors:
+ * EXPRESSION_FAILED.
+ */
+export function decideLoop(
+  map: PlanMap,
+  scope: Scope,
+  { index, output }: { index: number; output: Json },
+): { next: Json } | { end: LoopEnd } {
+  const value = { index, output };
+  const iteration = { ...scope, item: { name: map.as, value, index } };
+  if (map.until !== undefined && evaluateCondition(map.until, iteration)) return { end: 'condition' };
+  if (index + 1 >= map.maxIterations) return { end: 'limit' };
+  return { next: { index: index + 1, output } };
+}
+
+/** What stays of a broadcast's items: so many may fail. A map says itself how many it tolerates. */
+export function toleratedFailures(map: PlanMap, items: number): number {
+  return map.mode === 'broadcast' ? items - neededSuccesses(map, items) : map.toleratedFailures;
+}
+
+/** How many of so many items must succeed for a broadcast to be decided. */
+export function neededSuccesses({ decide }: Pick<PlanMap, 'decide'>, items: number): number {
+  if (decide === 'all') return items;
+  return decide === 'any' ? 1 : decide.quorum;
+}
