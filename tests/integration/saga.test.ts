@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { RunView } from '@flotilla/contracts';
+import type { RunRetried, RunView } from '@flotilla/contracts';
 import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
@@ -65,6 +65,7 @@ const saga = {
   },
 };
 
+const keysOf = (runId: string) => done.filter((one) => one.runId === runId).map(({ key }) => key);
 const timesOf = (runId: string, what: string) => done.filter((one) => one.runId === runId && one.what === what).length;
 /** How often each was done, less how often it was undone. */
 const standing = (runId: string) =>
@@ -137,6 +138,53 @@ describe('G4 an order that was undone and goes on, with a shop that drops repeat
     40_000,
   );
 
+  test('a dry run says what runs again, with which keys, and what was undone, and does nothing; the redrive says it, too', async () => {
+    refusing.set('ship', 'before');
+    const { runId } = await startAndEnd(saga);
+    const expected = {
+      counts: { again: 3, newKeys: 2, first: 1, undone: 2, failedCleanups: 0 },
+      steps: [
+        { stepId: 'reserve', why: 'undone', newKey: true, idempotencyKey: `${runId}/reserve/opening/2` },
+        { stepId: 'charge', why: 'undone', newKey: true, idempotencyKey: `${runId}/charge/opening/2` },
+        { stepId: 'ship', why: 'failed', newKey: false, idempotencyKey: `${runId}/ship` },
+      ],
+      leftFailed: [],
+      undone: [
+        { number: 0, stepId: 'reserve', kind: 'compensation', use: 'shop.undo' },
+        { number: 1, stepId: 'charge', kind: 'compensation', use: 'shop.undo' },
+      ],
+      failedCleanups: [],
+    };
+    const retry = await fleet.api.post(again.retry(runId), { dryRun: true });
+    expect(retry).toEqual({ runId, status: 'failed', opening: 2, alreadyRetried: false, dryRun: true, plan: expected });
+    const redrive = await fleet.api.post(again.redrive(runId, 'ship'), { dryRun: true });
+    expect(redrive).toMatchObject({ outcome: 'matched', status: 'failed', opening: 2, plan: expected });
+    const many = await fleet.api.post('/v1/dead-letters/redrive', { workflow: 'saga', stepId: 'ship', dryRun: true });
+    expect(many).toMatchObject({
+      items: expect.arrayContaining([expect.objectContaining({ runId, again: expected.counts })]),
+    });
+    expect(await fleet.api.run(runId)).toMatchObject({ status: 'failed' });
+    expect((await fleet.api.run(runId)).opening).toBeUndefined();
+    refusing.clear();
+    const done = await fleet.api.post(again.redrive(runId, 'ship'));
+    expect(done).toMatchObject({ outcome: 'redriven', opening: 2, plan: expected });
+    await fleet.api.waitForEnd([runId]);
+    expect(done).not.toHaveProperty('dryRun');
+    const keys = new Set(keysOf(runId));
+    for (const { idempotencyKey } of expected.steps) expect(keys).toContain(idempotencyKey);
+    expect(await fleet.api.post(again.redrive(runId, 'ship'), { opening: 1, dryRun: true })).toMatchObject({
+      outcome: 'already-redriven',
+    });
+  }, 40_000);
+
+  test('a dry run has the errors of the retry', async () => {
+    const { runId } = await startAndEnd({ flotilla: 1, name: 'fine', steps: { one: step('fine') } });
+    const { status, body } = await fleet.api.request('POST', again.retry(runId), { dryRun: true });
+    expect([status, body]).toMatchObject([409, { code: 'NOTHING_TO_RETRY' }]);
+    const unknown = await fleet.api.request('POST', again.redrive(runId, 'none'), { dryRun: true });
+    expect([unknown.status, unknown.body]).toMatchObject([404, { code: 'STEP_NOT_FOUND' }]);
+  }, 40_000);
+
   test('what a failed attempt had registered and was undone is made again under a new key, too', async () => {
     const definition = {
       flotilla: 1,
@@ -159,6 +207,12 @@ describe('G4 an order that was undone and goes on, with a shop that drops repeat
     };
     refusing.set('two', 'before').set('undo one', 'before');
     const { runId } = await startAndEnd(definition);
+    const { plan } = await fleet.api.post<RunRetried>(again.retry(runId), { dryRun: true });
+    expect(plan).toMatchObject({
+      counts: { newKeys: 0, undone: 0, failedCleanups: 1 },
+      steps: [{ stepId: 'one', newKey: false, idempotencyKey: `${runId}/one` }, { stepId: 'two' }],
+      failedCleanups: [{ stepId: 'one', use: 'shop.undo', error: { code: 'REFUSED' } }],
+    });
     refusing.clear();
     expect((await goOn('redrive', runId, 'two')).status).toBe('succeeded');
     // The compensation has failed for good: the charge stands, and the step keeps its key.

@@ -20,6 +20,7 @@ import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
 import { FleetView } from './decisions/fleet-view.ts';
+import { planReopening } from './decisions/plan-reopening.ts';
 import { ChildRuns } from './decisions/waits/child-runs.ts';
 import { createHttpServer } from './http/create-http-server.ts';
 import { InputSchemas } from './http/input/input-schemas.ts';
@@ -163,6 +164,7 @@ export async function startScheduler(
         listAgentEvents: (limit) => listAgentEvents(client, namespace, limit),
       },
       whyApi: {
+        planRetry: (runId, request) => planReopening(state, runId, request),
         explainRun: (runId, query) =>
           explainRun(
             {

@@ -72,6 +72,8 @@ export interface RetryRunOptions extends CallOptions {
   steps?: readonly string[];
   /** The opening whose end is meant. Default: that of the run as it stands now. */
   opening?: number;
+  /** Only say what it would do: `plan`. */
+  dryRun?: boolean;
 }
 
 export interface RegisteredWorkflow extends WorkflowView {
@@ -112,7 +114,8 @@ export interface FlotillaClient extends DeadLetterCalls, WaitCalls {
   pause(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
   resume(runId: string, options?: CallOptions): Promise<{ runId: string; status: RunStatus }>;
   /**
-   * Opens an ended run again: it goes on from what failed, and keeps what succeeded. Safe to repeat: it says which end of
+   * Opens an ended run again: it goes on from what failed, and keeps what succeeded, unless that was undone: then it runs again,
+   * with new idempotency keys, and `plan` says so. Safe to repeat: it says which end of
    * the run is meant. RUN_STILL_ACTIVE, NOTHING_TO_RETRY, STEP_NOT_FOUND.
    */
   retry(runId: string, options?: RetryRunOptions): Promise<RunRetried>;
@@ -178,11 +181,12 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     },
     pause: (runId, call) => transport.post(`${runPath(runId)}/pause`, undefined, call),
     resume: (runId, call) => transport.post(`${runPath(runId)}/resume`, undefined, call),
-    retry: async (runId, { from, steps, opening, ...call } = {}) => {
+    retry: async (runId, { from, steps, opening, dryRun, ...call } = {}) => {
       const seen = opening ?? (await transport.get<RunView>(runPath(runId), call)).opening ?? 1;
       const body = {
         ...(from === undefined ? {} : { from }),
         ...(steps === undefined ? {} : { steps }),
+        ...(dryRun === undefined ? {} : { dryRun }),
         opening: seen,
       };
       return transport.post(`${runPath(runId)}/retry`, body, call);

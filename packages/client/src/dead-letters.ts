@@ -23,6 +23,11 @@ export interface DeadLetterOptions extends CallOptions {
   opening?: number;
 }
 
+export interface RedriveOptions extends DeadLetterOptions {
+  /** Only say what it would do: `plan`. */
+  dryRun?: boolean;
+}
+
 export interface DeadLetterCalls {
   /** One page, the newest first. */
   deadLetters(options?: ListDeadLettersOptions): Promise<DeadLetterList>;
@@ -31,7 +36,7 @@ export interface DeadLetterCalls {
   /** DEAD_LETTER_NOT_FOUND, RUN_NOT_FOUND, STEP_NOT_FOUND. */
   deadLetter(runId: string, stepId: string, options?: CallOptions): Promise<DeadLetterDetail>;
   /** Opens the run again from this step. Twice is harmless: `already-redriven`. The same errors, and RUN_STILL_ACTIVE. */
-  redriveDeadLetter(runId: string, stepId: string, options?: DeadLetterOptions): Promise<DeadLetterRedriven>;
+  redriveDeadLetter(runId: string, stepId: string, options?: RedriveOptions): Promise<DeadLetterRedriven>;
   /** Takes it off the list; the run stays as it ended. The same errors. */
   discardDeadLetter(runId: string, stepId: string, options?: DeadLetterOptions): Promise<DeadLetterDiscarded>;
   /**
@@ -53,12 +58,16 @@ export function deadLetterCalls(transport: Transport): DeadLetterCalls {
     what: 'redrive' | 'discard',
     runId: string,
     stepId: string,
-    options: DeadLetterOptions = {},
+    options: RedriveOptions = {},
   ) => {
-    const { opening, ...call } = options;
+    const { opening, dryRun, ...call } = options;
     // A second try after a lost answer must not take up what failed anew since.
     const seen = opening ?? (await openingOf(transport, runId, call));
-    return transport.post<Answer>(`${pathOf(runId, stepId)}/${what}`, { opening: seen }, call);
+    return transport.post<Answer>(
+      `${pathOf(runId, stepId)}/${what}`,
+      { opening: seen, ...(dryRun === undefined ? {} : { dryRun }) },
+      call,
+    );
   };
   const bulk = async (what: 'redrive' | 'discard', body: BulkDeadLetters, options: CallOptions = {}) => {
     const { deadlineMs = transport.settings.deadlineMs, ...call } = options;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { stepIdZ } from './http-api.ts';
 import { idZ } from './ids.ts';
+import { retryPlanZ } from './retry-plan.ts';
 import { RUN_STATUSES } from './states.ts';
 import { timestampQueryZ, timestampZ } from './timestamps.ts';
 import { historyEventZ, stepErrorZ } from './views.ts';
@@ -99,12 +100,20 @@ export const deadLetterActionZ = z.strictObject({ opening: z.number().int().min(
 
 const letterNameZ = deadLetterViewZ.pick({ id: true, runId: true, stepId: true });
 
+/** The same; `dryRun`: only say what it would do. */
+export const redriveDeadLetterZ = deadLetterActionZ.extend({ dryRun: z.boolean().optional() });
+
 export const deadLetterRedrivenZ = letterNameZ.extend({
-  /** `already-redriven`: its run had been opened again before; `status` says how it stands. */
-  outcome: z.enum(['redriven', 'already-redriven']),
+  /**
+   * `already-redriven`: its run had been opened again before; `status` says how it stands. `matched`: of a dry run, `opening` is the
+   * one that a redrive would make.
+   */
+  outcome: z.enum(['redriven', 'already-redriven', 'matched']),
   /** Of the run. */
   status: z.enum(RUN_STATUSES),
   opening: z.number(),
+  /** What is made again: of a dry run, and of a run that had been compensated. */
+  plan: retryPlanZ.optional(),
 });
 export type DeadLetterRedriven = z.infer<typeof deadLetterRedrivenZ>;
 
@@ -153,6 +162,8 @@ export const bulkDeadLettersDoneZ = z.object({
       /** Of the run that was opened again. */
       status: z.enum(RUN_STATUSES).optional(),
       opening: z.number().optional(),
+      /** Of a redrive of a run that had been compensated: how much of it is made again. The same for all letters of a run. */
+      again: retryPlanZ.shape.counts.optional(),
       error: z.object({ code: z.string(), message: z.string() }).optional(),
     }),
   ),

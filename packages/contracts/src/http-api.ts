@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { agentEventZ } from './agent-health.ts';
 import { VERSION_PATTERN } from './definition.ts';
 import { idZ, isLegalId, parseWorkflowReference } from './ids.ts';
+import { retryPlanZ } from './retry-plan.ts';
 import { CLEANUP_STATUSES, RUN_STATUSES } from './states.ts';
 import {
   agentViewZ,
@@ -160,6 +161,8 @@ export const retryRunZ = z.strictObject({
   steps: z.array(stepIdZ).min(1).max(1000).optional(),
   /** The opening whose end is retried, `opening` of the run or 1: the same request twice is one retry. */
   opening: z.number().int().min(1).optional(),
+  /** Only say what it would do. */
+  dryRun: z.boolean().optional(),
 });
 export type RetryRun = z.infer<typeof retryRunZ>;
 
@@ -169,6 +172,10 @@ export const runRetriedZ = z.object({
   opening: z.number(),
   /** True when the run had been opened again before. */
   alreadyRetried: z.boolean(),
+  /** Nothing was done: `opening` is the one that a retry would make, `status` how the run stands. */
+  dryRun: z.literal(true).optional(),
+  /** What is made again: of a dry run, and of a run that had been compensated. */
+  plan: retryPlanZ.optional(),
 });
 export type RunRetried = z.infer<typeof runRetriedZ>;
 

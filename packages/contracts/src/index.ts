@@ -22,6 +22,7 @@ export * from './parse-http-date.ts';
 export * from './progress-number.ts';
 export * from './report.ts';
 export * from './retry-after.ts';
+export * from './retry-plan.ts';
 export * from './run-compare.ts';
 export * from './run-ledger.ts';
 export * from './run-list.ts';

@@ -5,7 +5,7 @@ import { stateKey } from './keys.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { type ReadDependencies, tagOfRun } from './read-runs.ts';
 import { headerField } from './run-fields.ts';
-import { hasEnded, parseRunMeta, runStatusOf } from './run-record.ts';
+import { hasEnded, parseCleanupCounts, parseRunMeta, runStatusOf } from './run-record.ts';
 import type { Transitions } from './transitions.ts';
 
 export interface RetryRequest {
@@ -26,6 +26,20 @@ export interface RetriedRun {
   alreadyRetried: boolean;
 }
 
+/** What a retry would take up. */
+export interface RetryPreview extends RetriedRun {
+  createdAt: number;
+  selection: RetrySelection;
+  /** Of the openings so far: their steps have been undone. */
+  cleanups: number;
+}
+
+/** Indexes of steps. */
+interface RetrySelection {
+  only?: number[];
+  from?: number;
+}
+
 /** Steps that the event names. */
 const MOST_NAMED = 100;
 
@@ -40,14 +54,7 @@ export async function retryRun(
 ): Promise<RetriedRun> {
   const { plan, transitions } = dependencies;
   const tag = tagOfRun(dependencies, runId);
-  const indexOf = (stepId: string) => {
-    const index = plan.stepIndex.get(stepId.replace(/\[\d+\]$/, ''));
-    if (index === undefined) throw new FlotillaError('STEP_NOT_FOUND', `run ${runId} has no step ${stepId}`);
-    return index;
-  };
-  const selection: { only?: number[]; from?: number } = {};
-  if (from !== undefined) selection.from = indexOf(from);
-  if (steps !== undefined) selection.only = [...new Set(steps.map(indexOf))];
+  const selection = selectionOf(plan, runId, { steps, from });
   const data = {
     ...(from === undefined ? {} : { from }),
     ...(selection.only === undefined
@@ -71,10 +78,50 @@ export async function retryRun(
   if (answer.status === 'discarded') {
     throw new FlotillaError('DEAD_LETTER_NOT_FOUND', `a step of run ${runId} was discarded in this moment`);
   }
-  if (answer.status === RUN.succeeded) throw new FlotillaError('NOTHING_TO_RETRY', `run ${runId} has succeeded`);
-  throw new FlotillaError(
+  throw refusal(runId, answer.status);
+}
+
+/** What `retryRun` would do now: the same errors, and nothing is done. */
+export async function previewRetry(
+  dependencies: ReadDependencies & { plan: PlanShape },
+  runId: string,
+  { steps, from, opening }: RetryRequest,
+): Promise<RetryPreview> {
+  const tag = tagOfRun(dependencies, runId);
+  const selection = selectionOf(dependencies.plan, runId, { steps, from });
+  if (selection.only !== undefined) await requireFailed(dependencies, tag, runId, selection.only);
+  const fields = [FIELD.meta, FIELD.opening, FIELD.cleanups];
+  const [packed, reopened, counts] = await dependencies.client.hmget(stateKey(tag, 'run', runId), ...fields);
+  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+  const { letter, createdAt } = parseRunMeta(packed);
+  const [, known = '1', undone = '0'] = /^(\d+)\|(\d+)/.exec(reopened ?? '') ?? [];
+  const { registered } = parseCleanupCounts(counts ?? '');
+  const found = { status: runStatusOf(letter), createdAt, selection, cleanups: Math.max(registered, Number(undone)) };
+  const hasBeen = letter === RUN.reopening || (opening !== undefined && opening < Number(known));
+  if (hasBeen) return { ...found, opening: Number(known), alreadyRetried: true };
+  if (!ENDED_BADLY.has(letter)) throw refusal(runId, letter);
+  return { ...found, opening: Number(known) + 1, alreadyRetried: false };
+}
+
+const ENDED_BADLY: ReadonlySet<string> = new Set([RUN.failed, RUN.cancelled, RUN.timedOut]);
+
+function selectionOf(plan: PlanShape, runId: string, { steps, from }: Pick<RetryRequest, 'steps' | 'from'>) {
+  const indexOf = (stepId: string) => {
+    const index = plan.stepIndex.get(stepId.replace(/\[\d+\]$/, ''));
+    if (index === undefined) throw new FlotillaError('STEP_NOT_FOUND', `run ${runId} has no step ${stepId}`);
+    return index;
+  };
+  const selection: RetrySelection = {};
+  if (from !== undefined) selection.from = indexOf(from);
+  if (steps !== undefined) selection.only = [...new Set(steps.map(indexOf))];
+  return selection;
+}
+
+function refusal(runId: string, letter: string): FlotillaError {
+  if (letter === RUN.succeeded) return new FlotillaError('NOTHING_TO_RETRY', `run ${runId} has succeeded`);
+  return new FlotillaError(
     'RUN_STILL_ACTIVE',
-    `run ${runId} is ${runStatusOf(answer.status)}; it can be retried when it has ended`,
+    `run ${runId} is ${runStatusOf(letter)}; it can be retried when it has ended`,
   );
 }
 

@@ -36,7 +36,7 @@ import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs
 import { listSteps } from './read-steps.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
-import { type RetriedRun, type RetryRequest, retryRun } from './retry-run.ts';
+import { previewRetry, type RetriedRun, type RetryPreview, type RetryRequest, retryRun } from './retry-run.ts';
 import { cleanupField } from './run-fields.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { SourceReading } from './source-reading.ts';
@@ -201,6 +201,12 @@ export class State<P extends PlanShape> {
   async retryRun(runId: string, request: RetryRequest = {}): Promise<RetriedRun> {
     const plan = await this.#planOfRun(runId);
     return retryRun({ ...this.#reads(), plan, transitions: this.transitions }, runId, request);
+  }
+
+  /** See `previewRetry`. */
+  async previewRetry(runId: string, request: RetryRequest = {}): Promise<RetryPreview & { plan: P }> {
+    const plan = await this.#planOfRun(runId);
+    return { ...(await previewRetry({ ...this.#reads(), plan }, runId, request)), plan };
   }
 
   /** See `listDeadLetters`. */

@@ -1,28 +1,11 @@
 import type { Json, StepError } from '@flotilla/contracts';
-import {
-  canonicalJson,
-  type EndedStep,
-  hasFired,
-  type Plan,
-  type PlanStep,
-  planRetry,
-  type RetrySelection,
-} from '@flotilla/engine';
-import {
-  parseRunMeta,
-  parseStepHeader,
-  readSources,
-  SourceReading,
-  type State,
-  type StepHeader,
-  stateKey,
-} from '@flotilla/state';
+import { canonicalJson, hasFired, type Plan, type PlanStep } from '@flotilla/engine';
+import { PREFIX, parseRunMeta, type State, stateKey } from '@flotilla/state';
+import { type RunToRetry, readEndedRun, readFields, readHeaders } from './ended-run.ts';
 import { resetMap } from './reset-map.ts';
 import { ResetSlices } from './reset-slices.ts';
 import { type StepToDispatch, startStep, toDispatch } from './start-step.ts';
 
-/** Headers or counters of one read. */
-const PAGE = 500;
 /** Steps that are started side by side. */
 const AT_ONCE = 64;
 
@@ -74,13 +57,9 @@ async function reset(
   { createdAt, opening, cleanups, selectionJson }: Opening,
 ): Promise<void> {
   const tag = state.tagOf(runId);
-  const headers = await readHeaders(state, plan, tag, runId, createdAt);
-  const chosen = await readChoices(state, plan, tag, runId, createdAt, headers);
-  const selection = JSON.parse(selectionJson) as { only?: number[]; from?: number };
-  const { undone, succeeded } = await readUndone(state, tag, runId, cleanups);
-  const undoneSteps = new Set(Array.from(undone, (key) => Number.parseInt(key, 10)));
-  const selected = { ...toSelection(selection), undone: undoneSteps };
-  const retry = planRetry(plan, (step) => endOf(headers[step], chosen.get(step)), selected);
+  const selection = JSON.parse(selectionJson) as RunToRetry['selection'];
+  const ended = await readEndedRun(state, plan, { runId, createdAt, cleanups, selection });
+  const { headers, retry, undone, surelyUndone } = ended;
   const slices = new ResetSlices(state.transitions, tag, runId, opening);
   let itemsMade = 0;
   const isReset = new Set(retry.reset);
@@ -101,12 +80,12 @@ async function reset(
     }
   }
   // Before the cleanups are forgotten: whoever repeats this reads from them which steps these are.
-  for (const key of succeeded) await slices.set(`r${key}`, opening);
+  for (const key of surelyUndone) await slices.set(PREFIX.redoneIn + key, opening);
   for (const [group, counter] of retry.counters) {
     if (counter === undefined) await slices.remove(`g${group}`);
     else await slices.set(`g${group}`, counter);
   }
-  await forgetCleanups(state, tag, runId, cleanups, slices);
+  await forgetCleanups(state, runId, cleanups, slices);
   if (plan.definition.budget?.maxSteps !== undefined) await slices.set('n', itemsMade);
   await slices.flush();
   await state.transitions.reopenRun(tag, runId, opening, {
@@ -116,123 +95,16 @@ async function reset(
   });
 }
 
-function toSelection({ only, from }: { only?: number[]; from?: number }): RetrySelection {
-  return { ...(only === undefined ? {} : { only: new Set(only) }), ...(from === undefined ? {} : { from }) };
-}
-
-/**
- * Keys of the steps and items that cleanups were registered of, and of those of which one has succeeded: only they are known
- * to be undone. A lost registration is of nobody.
- */
-async function readUndone(
-  state: State<Plan>,
-  tag: string,
-  runId: string,
-  cleanups: number,
-): Promise<{ undone: ReadonlySet<string>; succeeded: ReadonlySet<string> }> {
-  const fields = Array.from({ length: cleanups }, (_, number) => `u${number}`);
-  const entries = await readFields(state, tag, runId, fields);
-  const found = entries.flatMap((entry, number) => {
-    const key = /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0];
-    return key === undefined ? [] : [{ key, header: `s${key}!${number}` }];
-  });
-  const headers = await readFields(
-    state,
-    tag,
-    runId,
-    found.map(({ header }) => header),
-  );
-  return {
-    undone: new Set(found.map(({ key }) => key)),
-    succeeded: new Set(found.flatMap(({ key }, index) => (headers[index]?.startsWith('S') ? [key] : []))),
-  };
-}
-
 /** Comes after all else: the steps of which these are the cleanups have been reset then. */
-async function forgetCleanups(
-  state: State<Plan>,
-  tag: string,
-  runId: string,
-  cleanups: number,
-  slices: ResetSlices,
-): Promise<void> {
+async function forgetCleanups(state: State<Plan>, runId: string, cleanups: number, slices: ResetSlices): Promise<void> {
   const fields = Array.from({ length: cleanups }, (_, number) => `u${number}`);
-  const entries = await readFields(state, tag, runId, fields);
+  const entries = await readFields(state, runId, fields);
   for (const [number, entry] of entries.entries()) {
     const key = /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0];
     await slices.remove(
       `u${number}`,
       ...(key === undefined ? [] : [`s${key}!${number}`, `o${key}!${number}`, `h${key}`]),
     );
-  }
-}
-
-async function readHeaders(
-  state: State<Plan>,
-  plan: Plan,
-  tag: string,
-  runId: string,
-  createdAt: number,
-): Promise<(StepHeader | undefined)[]> {
-  const stored = await readFields(
-    state,
-    tag,
-    runId,
-    plan.steps.map(({ index }) => `s${index}`),
-  );
-  return stored.map((header) => (header === null ? undefined : parseStepHeader(header, createdAt)));
-}
-
-async function readFields(
-  state: State<Plan>,
-  tag: string,
-  runId: string,
-  fields: readonly string[],
-): Promise<(string | null)[]> {
-  const values: (string | null)[] = [];
-  for (let first = 0; first < fields.length; first += PAGE) {
-    values.push(...(await state.client.hmget(stateKey(tag, 'run', runId), ...fields.slice(first, first + PAGE))));
-  }
-  return values;
-}
-
-/** What the branches have chosen. DATA_CORRUPTION when that is damaged: then nobody knows what depends on it. */
-async function readChoices(
-  state: State<Plan>,
-  plan: Plan,
-  tag: string,
-  runId: string,
-  createdAt: number,
-  headers: readonly (StepHeader | undefined)[],
-): Promise<Map<number, number | undefined>> {
-  const branches = plan.steps.filter(({ kind, index }) => kind === 'branch' && headers[index]?.state === 'S');
-  const reading = new SourceReading();
-  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal, reading };
-  const sources = await readSources(
-    run,
-    branches.map(({ index }) => index),
-  ).finally(() => reading.end());
-  return new Map(
-    branches.map(({ index }) => {
-      const { chosen } = sources.get(index)!.output as { chosen: string | null };
-      return [index, chosen === null ? undefined : plan.stepIndex.get(chosen)];
-    }),
-  );
-}
-
-function endOf(header: StepHeader | undefined, chosen: number | undefined): EndedStep {
-  switch (header?.state) {
-    case 'V':
-      return 'succeeded';
-    case 'S':
-      return chosen === undefined ? 'succeeded' : { chosen };
-    case 'F':
-    case 'Q':
-      return 'failed';
-    case 'K':
-      return header.reason === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
-    default:
-      return 'open';
   }
 }
 
@@ -257,11 +129,9 @@ async function startWhatCan(
   runId: string,
   { createdAt, opening }: Opening,
 ): Promise<StepToDispatch[]> {
-  const tag = state.tagOf(runId);
-  const headers = await readHeaders(state, plan, tag, runId, createdAt);
+  const headers = await readHeaders(state, plan, { runId, createdAt });
   const counters = await readFields(
     state,
-    tag,
     runId,
     plan.groups.map(({ index }) => `g${index}`),
   );
@@ -295,11 +165,9 @@ async function startItems(
   step: PlanStep,
   next: number,
 ): Promise<StepToDispatch[]> {
-  const tag = state.tagOf(runId);
   const keys = Array.from({ length: next }, (_, item) => `${step.index}.${item}`);
   const headers = await readFields(
     state,
-    tag,
     runId,
     keys.map((key) => `s${key}`),
   );

@@ -60,7 +60,11 @@ export async function resetMap(map: MapToReset, slices: ResetSlices): Promise<nu
   return items;
 }
 
-async function readKept({ state, tag, runId, step }: MapToReset, items: number): Promise<boolean[]> {
+/** Which items have succeeded. */
+export async function readKept(
+  { state, tag, runId, step }: Pick<MapToReset, 'state' | 'tag' | 'runId' | 'step'>,
+  items: number,
+): Promise<boolean[]> {
   const kept: boolean[] = [];
   for (let first = 0; first < items; first += PAGE) {
     const fields = Array.from(

@@ -44,7 +44,7 @@ export function boundApi(api: StateApi, agents: AgentApi, why: WhyApi, deadlineM
     boundCalls(api, WRITES, deadlineMs, true),
     boundCalls(api, READS, deadlineMs, false),
     boundCalls(agents, AGENT_READS, deadlineMs, false),
-    boundCalls(why, ['explainRun'], deadlineMs, false),
+    boundCalls(why, ['explainRun', 'planRetry'], deadlineMs, false),
   );
 }
 

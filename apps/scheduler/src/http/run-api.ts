@@ -10,6 +10,7 @@ import type {
   FlotillaError,
   HistoryEvent,
   Problem,
+  RetryPlan,
   RunStatus,
   RunView,
   StepView,
@@ -75,10 +76,12 @@ export interface AgentApi {
   listAgentEvents(limit: number): Promise<AgentEvent[]>;
 }
 
-/** What the HTTP edge asks about runs that do not move. */
+/** What the HTTP edge has worked out about runs. */
 export interface WhyApi {
   /** RUN_NOT_FOUND, STEP_NOT_FOUND. */
   explainRun(runId: string, query: { stepId?: string | undefined; limit: number }): Promise<Why>;
+  /** What `retryRun` would do now; the same errors. */
+  planRetry(runId: string, request: RetryRequest): Promise<PlannedRetry>;
 }
 
 export interface RunApi extends StateApi, AgentApi, WhyApi {}
@@ -103,10 +106,15 @@ export interface CreatedRun {
   durability: Durability;
 }
 
-interface RetryRequest {
+export interface RetryRequest {
   from?: string | undefined;
   steps?: readonly string[] | undefined;
   opening?: number | undefined;
+}
+
+export interface PlannedRetry extends RetriedRun {
+  /** Absent where the run had been opened again before. */
+  plan?: RetryPlan;
 }
 
 interface RetriedRun {

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { problemAnswer } from './answers.ts';
 import { makeReceipt } from './cancel-receipt.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
+import { planOfCompensated } from './plan-of-compensated.ts';
 import { runNotFound, runParamsZ } from './runs.ts';
 
 const MAX_WAIT_MS = 60_000;
@@ -49,7 +50,8 @@ export function registerRunControlRoutes(app: HttpApp, context: HttpContext): vo
     schema: {
       summary: 'Retry a run that ended failed, timed-out or cancelled',
       description:
-        'The run is opened again and goes on from the steps that failed or never settled; finished work is kept. With `opening` the same request twice is one retry.',
+        'The run is opened again and goes on from the steps that failed or never settled; finished work is kept. With `opening` the same request twice is one retry. ' +
+        'Steps that were undone when the run ended run again, too, with new idempotency keys: `plan` says which. With `dryRun` nothing is done.',
       tags: ['runs'],
       params: runParamsZ,
       body: retryRunZ.optional(),
@@ -57,8 +59,11 @@ export function registerRunControlRoutes(app: HttpApp, context: HttpContext): vo
     },
     handler: async (request) => {
       const { runId } = request.params;
-      const { from, steps, opening } = request.body ?? {};
-      return { runId, ...(await api.retryRun(runId, { from, steps, opening })) };
+      const { dryRun, ...wanted } = request.body ?? {};
+      if (dryRun === true) return { runId, ...(await api.planRetry(runId, wanted)), dryRun };
+      const planned = await planOfCompensated(api, runId, wanted);
+      const retried = await api.retryRun(runId, wanted);
+      return { runId, ...retried, ...(retried.alreadyRetried ? {} : planned) };
     },
   });
 

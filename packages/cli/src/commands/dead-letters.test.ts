@@ -205,7 +205,7 @@ describe('dead-letters redrive', () => {
     [[], 'which ones?'],
     [['00-r1'], 'which step of run 00-r1?'],
     [['00-r1', 'pay', '--workflow', 'orders'], 'takes either'],
-    [['00-r1', 'pay', '--dry-run'], 'takes either'],
+    [['00-r1', 'pay', '--limit', '2'], 'takes either'],
   ])('%j is refused with 2', async (args, message) => {
     const { exitCode, stderr } = await shell.run(['dead-letters', 'redrive', ...args]);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)]);

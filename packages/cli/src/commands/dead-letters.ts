@@ -15,6 +15,7 @@ import { counted } from '../counted.ts';
 import { EXIT } from '../exit-codes.ts';
 import { formatMoment } from '../format-time.ts';
 import { plainText } from '../plain-text.ts';
+import { printRetryPlan } from '../print-retry-plan.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
@@ -185,7 +186,7 @@ function actCommand(what: 'redrive' | 'discard', terminal: Terminal, setExit: Ac
     .argument('[step]', 'id of the step')
     .option('--all', 'all that there are: needed where there is no other filter')
     .option('--limit <count>', 'at most so many (default: 100)', wholeNumber(1, MAX_BULK_DEAD_LETTERS))
-    .option('--dry-run', 'only say which')
+    .option('--dry-run', what === 'redrive' ? 'only say which, and what is made again' : 'only say which')
     .action(async (run: string | undefined, step: string | undefined, options: ActOptions) => {
       if (run === undefined) await actInBulk(what, terminal, options, setExit);
       else await actOnOne(what, terminal, options, letterOf(run, step));
@@ -199,14 +200,15 @@ async function actOnOne(
   { runId, stepId }: { runId: string; stepId: string },
 ): Promise<void> {
   const { all, dryRun, limit } = options;
-  if (Object.keys(filterOf(options)).length > 0 || all !== undefined || dryRun !== undefined || limit !== undefined) {
+  const isOfMany = all !== undefined || limit !== undefined || (what === 'discard' && dryRun !== undefined);
+  if (Object.keys(filterOf(options)).length > 0 || isOfMany) {
     throw new CliProblem('USAGE', `name a step, or give a filter: ${what} takes either`);
   }
   const client = connectScheduler(terminal, options);
   const call = { signal: terminal.signal };
   const done =
     what === 'redrive'
-      ? await client.redriveDeadLetter(runId, stepId, call)
+      ? await client.redriveDeadLetter(runId, stepId, { ...call, ...(dryRun === undefined ? {} : { dryRun }) })
       : await client.discardDeadLetter(runId, stepId, call);
   if (options.json) printJson(terminal, done);
   else if ('status' in done) printRedriven(terminal, done);
@@ -214,9 +216,18 @@ async function actOnOne(
   else printLine(terminal, `${done.id} was not on the list (any more)`);
 }
 
-function printRedriven(terminal: Terminal, { id, runId, outcome, status }: DeadLetterRedriven): void {
+function printRedriven(terminal: Terminal, { id, runId, outcome, status, opening, plan }: DeadLetterRedriven): void {
+  if (outcome === 'matched') {
+    printLine(
+      terminal,
+      `${id} would be made again: the run is ${status}, and would be opened again (opening ${opening})`,
+    );
+    if (plan !== undefined) printRetryPlan(terminal, runId, plan);
+    return;
+  }
   if (outcome === 'redriven') printLine(terminal, `${id} is made again: the run is ${status}`);
   else printLine(terminal, `${id} had been redriven before: the run is ${status}`);
+  if (plan !== undefined) printRetryPlan(terminal, runId, plan);
   printLine(terminal, `follow it with: ./flotilla show ${runId}`);
 }
 
@@ -275,7 +286,23 @@ function printDone(
     terminal,
     dryRun ? `${items.length} would be ${what === 'redrive' ? 'redriven' : 'discarded'}` : told.join(', '),
   );
+  printUndone(terminal, items);
   if (more) printLine(terminal, 'there may be more: the same command again takes the next ones');
+}
+
+/** Of runs that were compensated. */
+function printUndone(terminal: Terminal, items: BulkDeadLettersDone['items']): void {
+  const runs = new Map(items.flatMap(({ runId, again }) => (again === undefined ? [] : [[runId, again] as const])));
+  if (runs.size === 0) return;
+  const total = (name: 'newKeys' | 'failedCleanups') =>
+    [...runs.values()].reduce((sum, counts) => sum + counts[name], 0);
+  printLine(
+    terminal,
+    `${counted(runs.size, 'run')} had been compensated: ${counted(total('newKeys'), 'undone step')} of them run again, with new idempotency keys`,
+  );
+  if (total('failedCleanups') > 0) {
+    printLine(terminal, `${counted(total('failedCleanups'), 'cleanup')} had failed: ./flotilla cleanups lists them`);
+  }
 }
 
 /** Both words, or the id that lists show in `--json`. */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { connectScheduler } from '../connect-scheduler.ts';
+import { printRetryPlan } from '../print-retry-plan.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
@@ -7,6 +8,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 
 interface RetryOptions extends RemoteOptions {
   from?: string;
+  dryRun?: boolean;
 }
 
 export function retryCommand(terminal: Terminal, _exit: Action): Command {
@@ -14,20 +16,25 @@ export function retryCommand(terminal: Terminal, _exit: Action): Command {
     .description('let a run that has ended go on from the steps that failed; finished work is kept')
     .argument('<run>', 'id of the run')
     .option('--from <step>', 'make this step anew, too, with all that depends on it')
+    .option('--dry-run', 'only say what it would do')
     .action(async (runId: string, options: RetryOptions) => {
-      const { from } = options;
+      const { from, dryRun } = options;
       const retried = await connectScheduler(terminal, options).retry(runId, {
         signal: terminal.signal,
         ...(from === undefined ? {} : { from }),
+        ...(dryRun === undefined ? {} : { dryRun }),
       });
       if (options.json) {
         printJson(terminal, retried);
         return;
       }
-      const { status, opening, alreadyRetried } = retried;
+      const { status, opening, alreadyRetried, plan } = retried;
       if (alreadyRetried) printLine(terminal, `${runId} had been retried before: ${status}`);
+      else if (dryRun === true)
+        printLine(terminal, `${runId} is ${status}; it would be opened for the ${ordinal(opening)} time`);
       else printLine(terminal, `${runId} goes on: ${status}, opened for the ${ordinal(opening)} time`);
-      printLine(terminal, `follow it with: ./flotilla show ${runId}`);
+      if (plan !== undefined) printRetryPlan(terminal, runId, plan);
+      if (dryRun !== true) printLine(terminal, `follow it with: ./flotilla show ${runId}`);
     });
 }
 

@@ -6,6 +6,7 @@ import {
   type DeadLetterView,
   isFlotillaError,
 } from '@flotilla/contracts';
+import { planOfCompensated } from '../plan-of-compensated.ts';
 import type { RunApi } from '../run-api.ts';
 import type { Pace } from './pace.ts';
 
@@ -15,7 +16,7 @@ export interface BulkRequest extends DeadLetterFilter {
 }
 
 export interface BulkDependencies {
-  api: Pick<RunApi, 'listDeadLetters' | 'redriveDeadLetters' | 'discardDeadLetters'>;
+  api: Pick<RunApi, 'listDeadLetters' | 'planRetry' | 'redriveDeadLetters' | 'discardDeadLetters'>;
   pace: Pace;
   /** Aborted when nobody waits for the answer any more: what has not been begun is left. */
   signal: AbortSignal;
@@ -24,7 +25,7 @@ export interface BulkDependencies {
 }
 
 type Item = BulkDeadLettersDone['items'][number];
-type Done = Pick<Item, 'outcome' | 'status' | 'opening' | 'error'>;
+type Done = Pick<Item, 'outcome' | 'status' | 'opening' | 'again' | 'error'>;
 
 /** The store or the scheduler is not there: the next ones would fail as well, one deadline after the other. */
 const AWAY: ReadonlySet<string> = new Set(['REDIS_UNAVAILABLE', 'DEADLINE_EXCEEDED', 'STORAGE_FULL']);
@@ -50,7 +51,7 @@ export async function inBulk(
   for (const [first, ...others] of byRun(letters)) {
     const ofRun = [first!, ...others];
     let done: Done[];
-    if (request.dryRun) done = ofRun.map(() => ({ outcome: 'matched' }));
+    if (request.dryRun) done = await match(what, dependencies, ofRun);
     else if (isAway || signal.aborted) done = ofRun.map(() => ({ outcome: 'not-tried' }));
     else if (what === 'redrive') done = await redrive(dependencies, ofRun);
     else done = await attempt(ofRun, dependencies.onError, () => discard(api, ofRun));
@@ -94,6 +95,26 @@ function byRun(letters: readonly DeadLetterView[]): DeadLetterView[][] {
   return runs;
 }
 
+/** Of a dry run. What cannot be worked out of one run hides none of the others. */
+async function match(
+  what: 'redrive' | 'discard',
+  { api, signal }: BulkDependencies,
+  letters: readonly DeadLetterView[],
+): Promise<Done[]> {
+  const again = what === 'redrive' && !signal.aborted ? await countAgain(api, letters) : {};
+  return letters.map(() => ({ outcome: 'matched', ...again }));
+}
+
+async function countAgain(
+  api: BulkDependencies['api'],
+  letters: readonly DeadLetterView[],
+): Promise<Pick<Item, 'again'>> {
+  const { runId, opening } = letters[0]!;
+  const steps = letters.map(({ stepId }) => stepId);
+  const { plan } = await planOfCompensated(api, runId, { steps, opening });
+  return plan === undefined ? {} : { again: plan.counts };
+}
+
 async function redrive(
   { api, pace, signal, onError }: BulkDependencies,
   letters: readonly DeadLetterView[],
@@ -103,11 +124,12 @@ async function redrive(
   return attempt(letters, onError, async () => {
     const { runId, opening } = letters[0]!;
     const stepIds = letters.map(({ stepId }) => stepId);
+    const again = await countAgain(api, letters);
     const { alreadyRedriven, redriven, ...run } = await api.redriveDeadLetters(runId, stepIds, opening);
     if (alreadyRedriven) return letters.map(() => ({ outcome: 'already-redriven', ...run }));
     // Of the same opening and not on the list any more: somebody has discarded it since it was chosen.
     return redriven.map((isMadeAnew) =>
-      isMadeAnew ? { outcome: 'redriven', ...run } : { outcome: 'already-discarded' },
+      isMadeAnew ? { outcome: 'redriven', ...run, ...again } : { outcome: 'already-discarded' },
     );
   });
 }

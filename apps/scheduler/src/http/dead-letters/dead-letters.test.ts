@@ -60,6 +60,21 @@ describe('one', () => {
     expect((await server.send('GET', '/metrics')).text).toContain('flotilla_dead_letters_total{action="redrive"} 2');
   });
 
+  test('of a compensated run tells what is made again, and with dryRun does nothing', async () => {
+    const counts = { again: 2, newKeys: 1, first: 0, undone: 1, failedCleanups: 0 };
+    const plan = { counts, steps: [], leftFailed: [], undone: [], failedCleanups: [] };
+    server.api.plan = plan;
+    const dry = await server.send('POST', '/v1/dead-letters/r1/pay/redrive', { dryRun: true });
+    expect(dry.body).toMatchObject({ outcome: 'matched', status: 'failed', opening: 2, plan });
+    const bulk = await server.send('POST', '/v1/dead-letters/redrive', { all: true, dryRun: true });
+    expect(bulk.body).toMatchObject({ counts: { matched: 1 }, items: [{ outcome: 'matched', again: counts }] });
+    expect(server.api.acts.filter((act) => 'redrive' in (act as object))).toEqual([]);
+    expect((await server.send('POST', '/v1/dead-letters/r1/pay/redrive')).body).toMatchObject({
+      outcome: 'redriven',
+      plan,
+    });
+  });
+
   test('is discarded', async () => {
     const { body } = await server.send('POST', '/v1/dead-letters/r1/pay/discard');
     expect(body).toEqual({ id: 'r1/pay', runId: 'r1', stepId: 'pay', outcome: 'discarded' });
@@ -137,7 +152,7 @@ describe('many', () => {
     let redriven = 0;
     server.api.before = (method) => {
       redriven += method === 'redriveDeadLetters' ? 1 : 0;
-      if (redriven === 2) throw new TypeError('secret');
+      if (method === 'redriveDeadLetters' && redriven === 2) throw new TypeError('secret');
     };
     const { status, body } = await server.send('POST', '/v1/dead-letters/redrive', { all: true });
     expect(status).toBe(200);

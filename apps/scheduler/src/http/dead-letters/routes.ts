@@ -8,14 +8,17 @@ import {
   deadLetterRedrivenZ,
   idZ,
   listDeadLettersQueryZ,
+  redriveDeadLetterZ,
   stepIdZ,
 } from '@flotilla/contracts';
 import { z } from 'zod';
 import { problemAnswer } from '../answers.ts';
 import { untilGone } from '../guards/until-gone.ts';
 import type { HttpApp, HttpContext } from '../http-context.ts';
+import { planOfCompensated } from '../plan-of-compensated.ts';
 import { type BulkRequest, inBulk } from './bulk.ts';
 import { Pace, REDRIVEN_RUNS_A_SECOND } from './pace.ts';
+import { planRedrive } from './plan-redrive.ts';
 
 const paramsZ = z.strictObject({ runId: idZ, stepId: stepIdZ });
 const idOf = (runId: string, stepId: string) => `${runId}/${stepId}`;
@@ -63,22 +66,23 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
       summary: 'Redrive a dead letter: its run is opened again and goes on from this step',
       description:
         'Other steps of the run that failed stay as they are; what succeeded is kept. Asking twice is harmless: the second ' +
-        'answer is `already-redriven`, with how the run stands. `opening` says which failure is meant.',
+        'answer is `already-redriven`, with how the run stands. `opening` says which failure is meant. Steps of the run that were ' +
+        'undone when it ended are made again, too, with new idempotency keys: `plan` says which. With `dryRun` nothing is done.',
       tags: ['dead letters'],
       params: paramsZ,
-      body: deadLetterActionZ.optional(),
+      body: redriveDeadLetterZ.optional(),
       response: { 200: deadLetterRedrivenZ, ...problemAnswer },
     },
     handler: async (request) => {
       const { runId, stepId } = request.params;
-      const {
-        alreadyRedriven,
-        redriven: _,
-        ...run
-      } = await api.redriveDeadLetters(runId, [stepId], request.body?.opening);
-      if (!alreadyRedriven) count(metrics, 'redrive', 1);
-      const outcome = alreadyRedriven ? ('already-redriven' as const) : ('redriven' as const);
-      return { id: idOf(runId, stepId), runId, stepId, outcome, ...run };
+      const { opening, dryRun } = request.body ?? {};
+      const name = { id: idOf(runId, stepId), runId, stepId };
+      if (dryRun === true) return { ...name, ...(await planRedrive(api, { runId, stepId, opening })) };
+      const planned = await planOfCompensated(api, runId, { steps: [stepId], opening });
+      const { alreadyRedriven, redriven: _, ...run } = await api.redriveDeadLetters(runId, [stepId], opening);
+      if (alreadyRedriven) return { ...name, outcome: 'already-redriven' as const, ...run };
+      count(metrics, 'redrive', 1);
+      return { ...name, outcome: 'redriven' as const, ...run, ...planned };
     },
   });
 

@@ -9,6 +9,7 @@ import {
   isTerminalRunStatus,
   type Json,
   type Problem,
+  type RetryPlan,
   type RunStatus,
   type RunView,
   type StepView,
@@ -16,7 +17,16 @@ import {
   type WorkflowView,
 } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import type { CancelledRun, CreatedRun, CreateRun, Page, RunApi, RunQuery } from '../run-api.ts';
+import type {
+  CancelledRun,
+  CreatedRun,
+  CreateRun,
+  Page,
+  PlannedRetry,
+  RetryRequest,
+  RunApi,
+  RunQuery,
+} from '../run-api.ts';
 
 interface FakeRun {
   view: RunView;
@@ -36,6 +46,8 @@ export class FakeRunApi implements RunApi {
   readonly created: CreateRun[] = [];
   /** `run/step` of letters that somebody else discards between the list and the redrive. */
   readonly discardedMeanwhile = new Set<string>();
+  /** What retries of any run would do. */
+  plan: RetryPlan | undefined;
   /** In the order in which they are listed. */
   deadLetters: DeadLetterView[] = [];
   /** Runs and steps that were redriven or discarded, and the queries of lists. */
@@ -103,6 +115,13 @@ export class FakeRunApi implements RunApi {
     view.status = 'pending';
     view.opening = (view.opening ?? 1) + 1;
     return { status: 'pending', opening: view.opening, alreadyRetried: false };
+  }
+
+  async planRetry(runId: string, { opening = 1 }: RetryRequest): Promise<PlannedRetry> {
+    await this.#begin('planRetry');
+    if (this.plan === undefined) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
+    const { status = 'failed' } = this.runs.get(runId)?.view ?? {};
+    return { status, opening: opening + 1, alreadyRetried: false, plan: this.plan };
   }
 
   async listDeadLetters(
