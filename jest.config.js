@@ -22,6 +22,7 @@ export default {
       testMatch: [
         '**/packages/*/src/**/*.test.ts',
         '**/apps/*/src/**/*.test.ts',
+        '**/apps/*/pages/**/*.test.ts',
         '**/examples/*/src/**/*.test.ts',
         '**/infra/**/*.test.mjs',
       ],

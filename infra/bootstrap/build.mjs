@@ -8,6 +8,9 @@ import { runVisibly } from './run-program.mjs';
 import { ExitCode, SetupProblem } from './setup-problem.mjs';
 import { seconds } from './toolchain.mjs';
 
+/** Its pages are bundled by Vite, for browsers. */
+const pagesApp = 'apps/dashboard';
+const pageSources = ['index.html', 'vite.config.ts', 'package.json'];
 const stampFile = join(ownDir, 'build-stamp');
 
 /**
@@ -21,14 +24,21 @@ export async function buildIfChanged({ nodePath }) {
     if (isUpToDate(fingerprint)) return;
     announce('compiling');
     const startedAt = performance.now();
-    const tsc = join(projectDir, 'node_modules', '.bin', 'tsc');
-    const { code, problem } = await runVisibly(tsc, ['-b'], {
-      cwd: projectDir,
-      env: { ...process.env, PATH: `${dirname(nodePath)}:${process.env.PATH ?? ''}` },
-      descriptor: announceDescriptor(),
-    });
-    if (code !== 0) {
-      throw new SetupProblem(`compiling failed (${problem ?? 'the problems are listed above'})`, ExitCode.failed);
+    const run = (folder, program, args) =>
+      runVisibly(join(projectDir, folder, 'node_modules', '.bin', program), args, {
+        cwd: join(projectDir, folder),
+        env: { ...process.env, PATH: `${dirname(nodePath)}:${process.env.PATH ?? ''}` },
+        descriptor: announceDescriptor(),
+      });
+    // Neither needs what the other makes.
+    const outcomes = await Promise.all([
+      run('.', 'tsc', ['-b']),
+      run(pagesApp, 'vite', ['build', '--logLevel', 'error']),
+    ]);
+    const failed = outcomes.find(({ code }) => code !== 0);
+    if (failed !== undefined) {
+      const reason = failed.problem ?? 'the problems are listed above';
+      throw new SetupProblem(`compiling failed (${reason})`, ExitCode.failed);
     }
     mkdirSync(ownDir, { recursive: true });
     writeFileSync(stampFile, fingerprint);
@@ -37,7 +47,12 @@ export async function buildIfChanged({ nodePath }) {
 }
 
 function isUpToDate(fingerprint) {
-  return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === fingerprint && compiledFolders().every(hasOutput);
+  return (
+    existsSync(stampFile) &&
+    readFileSync(stampFile, 'utf8') === fingerprint &&
+    compiledFolders().every(hasOutput) &&
+    existsSync(join(projectDir, pagesApp, 'dist', 'pages', 'index.html'))
+  );
 }
 
 /** Whether a removed dist folder has to be made again. */
@@ -61,6 +76,8 @@ function sourceFingerprint() {
     add(folder, statSync(configFile));
     addTree(join(projectDir, folder, 'src'), add);
   }
+  for (const name of pageSources) add(name, statSync(join(projectDir, pagesApp, name)));
+  addTree(join(projectDir, pagesApp, 'pages'), add);
   return hash.digest('hex');
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { FLAG_NAMES, FLAGS } from '@flotilla/contracts';
+import { environmentZ as dashboardZ } from '@flotilla/dashboard';
 import { environmentZ as schedulerZ } from '@flotilla/scheduler';
 import { environmentZ as workerZ } from '@flotilla/worker';
 import { describe, expect, test } from '@jest/globals';
@@ -13,6 +14,7 @@ const isVariables = ({ header }: Table) => header[0] === 'Variable';
 describe.each([
   ['Scheduler', schedulerZ],
   ['Worker', workerZ],
+  ['Dashboard', dashboardZ],
 ] as const)('the table of the %s', (heading, schema) => {
   const [table] = tables.filter((each) => each.heading === heading && isVariables(each));
   const rows = table!.rows.map(([name, standard, takes]) => ({

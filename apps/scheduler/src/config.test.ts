@@ -1,6 +1,6 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { FlotillaError, isLoopbackHost } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
-import { isLoopbackHost, readSchedulerConfig } from './config.ts';
+import { readSchedulerConfig } from './config.ts';
 
 function problemsOf(environment: Record<string, string>): string[] {
   try {

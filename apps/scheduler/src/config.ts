@@ -1,5 +1,4 @@
-import { isIPv4 } from 'node:net';
-import { type Flags, FlotillaError, flagsZ, type Problem } from '@flotilla/contracts';
+import { type Flags, FlotillaError, flagsZ, isLoopbackHost, type Problem, parseApiKey } from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { z } from 'zod';
@@ -26,7 +25,7 @@ const watermarks = z
 const apiKeyZ = z
   .string()
   .regex(/^[\x21-\x7e]*$/, 'expected keys of printable characters without spaces')
-  .min(16, 'expected keys of at least 16 characters')
+  .refine((text) => parseApiKey(text).secret.length >= 16, 'expected keys of at least 16 characters')
   .max(256);
 
 /** Secrets, comma separated: the first signs checkpoints, all verify them. */
@@ -163,14 +162,6 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
     healthCheckMs: data.FLOTILLA_HEALTH_CHECK_MS,
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };
-}
-
-/** True for addresses that only this machine can reach. */
-export function isLoopbackHost(host: string): boolean {
-  const [, inBrackets] = /^\[(.*)\]$/.exec(host) ?? [];
-  if (inBrackets !== undefined) return inBrackets === '::1';
-  const name = host.toLowerCase();
-  return name === 'localhost' || name === '::1' || (name.startsWith('127.') && isIPv4(name));
 }
 
 /** A variable that is set to nothing is not set. */

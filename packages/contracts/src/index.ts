@@ -1,3 +1,4 @@
+export * from './access.ts';
 export * from './agent-health.ts';
 export * from './approvals.ts';
 export * from './breakers.ts';
@@ -17,6 +18,7 @@ export * from './json.ts';
 export { checkNumberText, type NumberTextProblem } from './json-text/number-text.ts';
 export { JsonTextError, parseForeignJson, parseJsonText } from './json-text/parse-json-text.ts';
 export * from './legacy-definition.ts';
+export * from './loopback.ts';
 export * from './nearest-name.ts';
 export * from './parse-http-date.ts';
 export * from './progress-number.ts';

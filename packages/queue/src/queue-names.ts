@@ -14,3 +14,8 @@ export function queuePrefix(namespace: string, queue: string): string {
     throw new FlotillaError('VALIDATION_FAILED', `${JSON.stringify(queue)} is not a legal queue name`);
   return `{${namespace}:q:${queue}}`;
 }
+
+/** SET of the names of all queues that were ever sent to or taken from. */
+export function queueListKey(namespace: string): string {
+  return `{${namespace}}:queues`;
+}

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RedisClient } from '@flotilla/redis';
 import { type Job, Worker } from 'bullmq';
-import { queuePrefix } from './queue-names.ts';
+import { queueListKey, queuePrefix } from './queue-names.ts';
 import type { Task } from './task.ts';
 
 export interface TaskConsumerOptions {
@@ -90,6 +90,8 @@ export class TaskConsumer {
     every(STUCK_CHECK_MS, () => this.#checkStuck());
     // Tasks of dead workers go back to the queue: their steps are claimed long since, so they end as empty hints.
     void this.#worker.startStalledCheckTimer().catch(this.#options.onError);
+    const { client, namespace, queue, onError } = this.#options;
+    client.sadd(queueListKey(namespace), queue).catch(onError);
   }
 
   /** Stops taking tasks; those in hand go on. Resolves when the loop has come to rest. */

@@ -1,6 +1,6 @@
 import type { RedisClient } from '@flotilla/redis';
 import { Queue } from 'bullmq';
-import { queuePrefix } from './queue-names.ts';
+import { queueListKey, queuePrefix } from './queue-names.ts';
 import type { Task } from './task.ts';
 
 export interface TaskQueuesOptions {
@@ -79,7 +79,14 @@ export class TaskQueues {
       });
       queue.on('error', this.#options.onError);
       this.#queues.set(name, queue);
+      this.#list(name);
     }
     return queue;
+  }
+
+  /** So that dashboards find the queue. A list without it is completed by the next process. */
+  #list(name: string): void {
+    const { client, namespace, onError } = this.#options;
+    client.sadd(queueListKey(namespace), name).catch(onError);
   }
 }

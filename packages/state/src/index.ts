@@ -20,7 +20,7 @@ export {
 } from './format.ts';
 export { handOnEntry } from './hand-on-entry.ts';
 export { hasNoPlan } from './has-no-plan.ts';
-export { breakerKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
+export { breakerKeys, dashboardKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export type { DeadLetterQuery } from './list-dead-letters.ts';
 export { loopTurns } from './loop-turns.ts';
 export * from './plan-shape.ts';

@@ -93,6 +93,14 @@ export function progressKeyOf(namespace: string, worker: string): string {
   return `{${namespace}}:progress:${worker}`;
 }
 
+/** What apps/dashboard keeps. */
+export function dashboardKeys(namespace: string) {
+  return {
+    /** STRING the API key of a browser's session, encrypted; until it was not used for a while. `digest` is of its token. */
+    session: (digest: string) => `{${namespace}}:dashboard:session:${digest}`,
+  } as const;
+}
+
 /** What packages/breakers keeps of the fleet's breakers. */
 export function breakerKeys(namespace: string) {
   const { breakers, breakersSeen } = deploymentKeys(namespace);

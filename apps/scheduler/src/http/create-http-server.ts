@@ -1,8 +1,8 @@
-import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import { FlotillaError, isFlotillaError, isLoopbackHost, SCOPES } from '@flotilla/contracts';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import { isLoopbackHost } from '../config.ts';
+import { registerAccessRoute } from './access.ts';
 import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi, boundBreakers } from './bounded-api.ts';
@@ -15,7 +15,9 @@ import { affordableConnections } from './guards/affordable-connections.ts';
 import { createKeyCheck } from './guards/api-keys.ts';
 import { checkHost } from './guards/check-host.ts';
 import { ConnectionLimit } from './guards/connection-limit.ts';
+import { hidePayloads } from './guards/hide-payloads.ts';
 import { InFlightLimit } from './guards/in-flight-limit.ts';
+import { requireScope } from './guards/scopes.ts';
 import { StreamLimit } from './guards/stream-limit.ts';
 import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
@@ -183,6 +185,7 @@ function registerRoutes(
   registerAgentRoutes(app, context);
   registerBreakerRoutes(app, context);
   registerHealthRoutes(app, context, findLoopProblems, findStoreProblems);
+  registerAccessRoute(app);
   registerOpenApiRoute(app);
 }
 
@@ -194,12 +197,19 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
     throw new FlotillaError('CONFIG_INVALID', `${config.host} can be reached by other machines: API keys are needed`);
   }
   const inFlight = new InFlightLimit(config.maxInFlight, config.maxBodyBytes);
+  app.decorateRequest('scopes');
+  app.addHook('preSerialization', async (request, _reply, payload) =>
+    request.scopes.includes('payloads') ? payload : hidePayloads(payload),
+  );
   metrics.gauge('flotilla_http_requests_in_flight', 'Requests that are being worked on', () => inFlight.requests);
   app.addHook('onRequest', (request, reply, done) => {
     try {
       if (onLoopback) checkHost(request);
       const open = OPEN_PATHS.has(request.url);
-      if (!open && request.routeOptions.url !== WEBHOOK_ROUTE) checkKey?.(request);
+      // A webhook proves itself by its signature.
+      const isFree = open || request.routeOptions.url === WEBHOOK_ROUTE;
+      request.scopes = isFree || checkKey === undefined ? SCOPES : checkKey(request);
+      requireScope(request, request.scopes);
       if (!open && request.routeOptions.url !== '/v1/runs/:runId/events') inFlight.enter(request, reply);
       done();
     } catch (error) {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createClient, type FlotillaClient } from '@flotilla/client';
+import { parseApiKey, SCOPES } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { DEFAULT_URL } from '../connect-scheduler.ts';
@@ -19,16 +20,25 @@ interface UpOptions extends CommonOptions {
   workers: number;
   handlers?: string;
   port?: number;
+  dashboard: boolean;
+  dashboardPort?: number;
   demo?: boolean;
   once?: boolean;
 }
 
+/** Where people and programs reach what was started. */
+interface FleetUrls {
+  url: string;
+  dashboardUrl?: string;
+}
+
 const DEFAULT_PORT = 7070;
+const DEFAULT_DASHBOARD_PORT = 7071;
 const MOST_WORKERS = 64;
 
 export function upCommand(terminal: Terminal, exit: Action): Command {
   return withCommon(new Command('up'))
-    .description('start a scheduler and workers, and serve until Ctrl-C')
+    .description('start a scheduler, workers and the dashboard, and serve until Ctrl-C')
     .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3)
     .option(
       '--handlers <file>',
@@ -37,6 +47,12 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
     .option(
       '--port <port>',
       `of the API; 0 takes any free one (default: FLOTILLA_PORT, else ${DEFAULT_PORT})`,
+      wholeNumber(0, 65_535),
+    )
+    .option('--no-dashboard', 'leave the dashboard out')
+    .option(
+      '--dashboard-port <port>',
+      `of the dashboard; 0 takes any free one (default: FLOTILLA_DASHBOARD_PORT, else ${DEFAULT_DASHBOARD_PORT} or, when that is in use, any)`,
       wholeNumber(0, 65_535),
     )
     .option('--demo', 'run a real workflow when everything is up')
@@ -51,19 +67,20 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
 }
 
 async function up(options: UpOptions, terminal: Terminal) {
-  const { env, url } = await environmentOf(options, terminal);
+  const { env, url, dashboardUrl } = await environmentOf(options, terminal);
   const client = clientFor(url, env);
   const logFolder = resolve(terminal.cwd, env['FLOTILLA_LOGS'] || defaultLogFolder);
   const say = (line: string) => printLine(terminal, line);
-  const fleet = new Fleet({ workers: options.workers, url, env, client, logFolder, say });
+  const urls = { url, ...(dashboardUrl === undefined ? {} : { dashboardUrl }) };
+  const fleet = new Fleet({ workers: options.workers, ...urls, env, client, logFolder, say });
   const ignoreFurther = terminal.onFurtherSignal(() => fleet.kill());
   try {
     await fleet.untilReady(terminal.signal);
     say(
       `Ready: a scheduler and ${options.workers} worker${options.workers === 1 ? '' : 's'}; their logs are in ${logFolder}`,
     );
-    printUrls(terminal, url);
-    const work = serve(options, client, terminal, url);
+    printUrls(terminal, urls);
+    const work = serve(options, client, terminal, urls);
     return await Promise.race([work, fleet.untilBroken()]);
   } finally {
     if (terminal.signal.aborted) say('Draining; Ctrl-C again ends everything at once');
@@ -73,7 +90,7 @@ async function up(options: UpOptions, terminal: Terminal) {
 }
 
 /** Returns the demo's run when there was one. */
-async function serve(options: UpOptions, client: FlotillaClient, terminal: Terminal, url: string) {
+async function serve(options: UpOptions, client: FlotillaClient, terminal: Terminal, urls: FleetUrls) {
   let run: Awaited<ReturnType<typeof runDemo>> | undefined;
   try {
     if (options.demo === true) {
@@ -81,7 +98,7 @@ async function serve(options: UpOptions, client: FlotillaClient, terminal: Termi
       run = await runDemo(client, terminal);
       if (options.once !== true) {
         printLine(terminal);
-        printUrls(terminal, url);
+        printUrls(terminal, urls);
       }
     }
   } catch (error) {
@@ -97,7 +114,7 @@ async function serve(options: UpOptions, client: FlotillaClient, terminal: Termi
   return run;
 }
 
-async function environmentOf(options: UpOptions, terminal: Terminal): Promise<{ env: NodeJS.ProcessEnv; url: string }> {
+async function environmentOf(options: UpOptions, terminal: Terminal): Promise<FleetUrls & { env: NodeJS.ProcessEnv }> {
   const { env } = terminal;
   if (env['REDIS_URL'] === undefined || env['REDIS_URL'] === '') {
     throw new CliProblem('REDIS_URL_MISSING', 'REDIS_URL is not set', {
@@ -106,26 +123,46 @@ async function environmentOf(options: UpOptions, terminal: Terminal): Promise<{ 
     });
   }
   const host = env['FLOTILLA_HOST'] || '127.0.0.1';
-  const port = await requirePort(host.replace(/^\[|\]$/g, ''), options.port ?? portOf(env));
+  const port = await requirePort(bare(host), options.port ?? portOf(env, 'FLOTILLA_PORT', DEFAULT_PORT));
+  const dashboard = options.dashboard ? await dashboardAddress(options, env) : undefined;
   const handlers = handlerFiles(options.handlers, terminal.cwd);
   const url = `http://${urlHost(host)}:${port}`;
   return {
     url,
+    ...(dashboard === undefined ? {} : { dashboardUrl: dashboard.url }),
     env: {
       ...env,
       FLOTILLA_HOST: host,
       FLOTILLA_PORT: String(port),
       FLOTILLA_URL: url,
+      ...(dashboard === undefined ? {} : { FLOTILLA_DASHBOARD_PORT: String(dashboard.port) }),
       ...(handlers === undefined ? {} : { FLOTILLA_HANDLERS: handlers }),
     },
   };
 }
 
-function portOf(env: Terminal['env']): number {
-  const text = env['FLOTILLA_PORT'] || String(DEFAULT_PORT);
+async function dashboardAddress(options: UpOptions, env: Terminal['env']): Promise<{ port: number; url: string }> {
+  const host = env['FLOTILLA_DASHBOARD_HOST'] || '127.0.0.1';
+  const setting = '--dashboard-port or FLOTILLA_DASHBOARD_PORT';
+  const asked =
+    options.dashboardPort ?? (env['FLOTILLA_DASHBOARD_PORT'] ? portOf(env, 'FLOTILLA_DASHBOARD_PORT', 0) : undefined);
+  // Another fleet on this machine may have the usual port: that is no reason to do without.
+  const port =
+    asked === undefined
+      ? await requirePort(bare(host), DEFAULT_DASHBOARD_PORT, setting).catch(() => requirePort(bare(host), 0, setting))
+      : await requirePort(bare(host), asked, setting);
+  return { port, url: `http://${urlHost(host)}:${port}` };
+}
+
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
+}
+
+function portOf(env: Terminal['env'], name: string, standard: number): number {
+  const text = env[name] || String(standard);
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port > 65_535) {
-    throw new CliProblem('CONFIG_INVALID', `FLOTILLA_PORT is ${JSON.stringify(text)}, not a port`);
+    throw new CliProblem('CONFIG_INVALID', `${name} is ${JSON.stringify(text)}, not a port`);
   }
   return port;
 }
@@ -157,17 +194,24 @@ function urlHost(host: string): string {
 }
 
 function clientFor(url: string, env: NodeJS.ProcessEnv): FlotillaClient {
-  const apiKey = env['FLOTILLA_API_KEY'] || env['FLOTILLA_API_KEYS']?.split(',')[0]?.trim();
+  const apiKey = env['FLOTILLA_API_KEY'] || ownKey(env['FLOTILLA_API_KEYS'] ?? '');
   return createClient({ url, ...(apiKey ? { apiKey } : {}) });
 }
 
-function printUrls(terminal: Terminal, url: string): void {
+/** Of the scheduler's keys one that may do everything, or else the first. */
+function ownKey(keys: string): string | undefined {
+  const known = keys.split(',').flatMap((key) => (key.trim() === '' ? [] : [parseApiKey(key.trim())]));
+  return (known.find(({ scopes }) => scopes.length === SCOPES.length) ?? known[0])?.secret;
+}
+
+function printUrls(terminal: Terminal, { url, dashboardUrl }: FleetUrls): void {
   if (url !== DEFAULT_URL) {
     printLine(terminal, 'Not the usual port: in the terminals where you use it, say');
     printLine(terminal, `  export FLOTILLA_URL=${url}`);
   }
-  printLine(terminal, `  API      ${url}/v1/runs`);
-  printLine(terminal, `  OpenAPI  ${url}/openapi.json`);
+  if (dashboardUrl !== undefined) printLine(terminal, `  Dashboard  ${dashboardUrl}`);
+  printLine(terminal, `  API        ${url}/v1/runs`);
+  printLine(terminal, `  OpenAPI    ${url}/openapi.json`);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

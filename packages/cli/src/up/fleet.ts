@@ -9,6 +9,8 @@ import { type Crash, type ProcessEnd, SupervisedProcess } from './supervised-pro
 export interface FleetOptions {
   workers: number;
   url: string;
+  /** Where the dashboard will listen, or undefined to leave it out. */
+  dashboardUrl?: string;
   env: NodeJS.ProcessEnv;
   client: FlotillaClient;
   logFolder: string;
@@ -25,13 +27,14 @@ const SCHEDULER_GRACE_MS = 10_000;
 
 const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
 
-/** A scheduler and its workers as child processes. */
+/** A scheduler, its workers and the dashboard as child processes. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #scheduler: SupervisedProcess;
   readonly #workers: SupervisedProcess[];
   /** Workers that have been listed as healthy. A step that waited for them may have ended them since. */
   readonly #seen = new Set<SupervisedProcess>();
+  readonly #dashboard: SupervisedProcess | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -41,10 +44,13 @@ export class Fleet {
     this.#workers = Array.from({ length: options.workers }, (_, index) =>
       this.#supervise(`worker-${index + 1}`, workerArguments),
     );
+    if (options.dashboardUrl !== undefined) {
+      this.#dashboard = this.#supervise('dashboard', programArguments('dashboard'));
+    }
   }
 
   /**
-   * Waits until the scheduler answers that it is ready and every worker has been listed. One that ends meanwhile is started
+   * Waits until the scheduler answers that it is ready and every worker has been listed and the dashboard answers. One that ends meanwhile is started
    * again, for it may have been a step that waited for it, unless its exit code says that it is set up wrong.
    * @throws CliProblem `NOT_READY` with the end of the logs, after 30 s or as soon as one of them is given up.
    */
@@ -65,9 +71,7 @@ export class Fleet {
       }
       if (performance.now() > deadlineMs) {
         const late = `not ready within ${READY_WITHIN_MS / 1000} s`;
-        const unseen = this.#workers.find((worker) => !this.#seen.has(worker));
-        const slow = (await this.#schedulerIsReady()) ? unseen : undefined;
-        throw await notReady(slow ?? this.#scheduler, late, EXIT.unreachable);
+        throw await notReady(await this.#slowest(), late, EXIT.unreachable);
       }
     }
     for (const each of this.#all()) each.keepUp();
@@ -83,7 +87,9 @@ export class Fleet {
   /** Drains the workers, then ends the scheduler. */
   async stop(): Promise<void> {
     this.#scheduler.letEnd();
+    const dashboard = this.#dashboard?.stop(SCHEDULER_GRACE_MS);
     await Promise.all(this.#workers.map((worker) => worker.stop(WORKER_GRACE_MS)));
+    await dashboard;
     await this.#scheduler.stop(SCHEDULER_GRACE_MS);
   }
 
@@ -92,7 +98,8 @@ export class Fleet {
   }
 
   #all(): SupervisedProcess[] {
-    return [this.#scheduler, ...this.#workers];
+    const dashboard = this.#dashboard;
+    return [this.#scheduler, ...this.#workers, ...(dashboard === undefined ? [] : [dashboard])];
   }
 
   #firstEnded(): Promise<ProcessEnd & { each: SupervisedProcess }> {
@@ -113,17 +120,33 @@ export class Fleet {
     const agents = await this.#options.client.agents({ deadlineMs: LOOK_DEADLINE_MS });
     const listed = new Set(agents.filter(({ status }) => status === 'healthy').map(({ pid }) => pid));
     for (const worker of this.#workers) if (worker.pid !== undefined && listed.has(worker.pid)) this.#seen.add(worker);
-    return this.#seen.size === this.#workers.length;
+    if (this.#seen.size < this.#workers.length) return false;
+    return this.#dashboardIsReady();
+  }
+
+  async #slowest(): Promise<SupervisedProcess> {
+    if (!(await this.#schedulerIsReady())) return this.#scheduler;
+    const unseen = this.#workers.find((worker) => !this.#seen.has(worker));
+    return unseen ?? this.#dashboard ?? this.#scheduler;
+  }
+
+  async #dashboardIsReady(): Promise<boolean> {
+    const { dashboardUrl } = this.#options;
+    return dashboardUrl === undefined || answers(`${dashboardUrl}/healthz`);
   }
 
   async #schedulerIsReady(): Promise<boolean> {
-    try {
-      const answer = await fetch(`${this.#options.url}/readyz`, { signal: AbortSignal.timeout(LOOK_DEADLINE_MS) });
-      await answer.body?.cancel();
-      return answer.ok;
-    } catch {
-      return false; // it does not listen yet
-    }
+    return answers(`${this.#options.url}/readyz`);
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(LOOK_DEADLINE_MS) });
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false; // it does not listen yet
   }
 }
 

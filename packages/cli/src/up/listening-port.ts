@@ -7,7 +7,7 @@ import { CliProblem } from '../cli-problem.ts';
  * A port that can be listened on now: the one asked for, or any for 0.
  * @throws CliProblem `PORT_IN_USE` with who has it where that can be found out, `PORT_REFUSED`
  */
-export async function requirePort(host: string, port: number): Promise<number> {
+export async function requirePort(host: string, port: number, setting = '--port or FLOTILLA_PORT'): Promise<number> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -23,7 +23,7 @@ export async function requirePort(host: string, port: number): Promise<number> {
     }
     const owner = await ownerOfPort(port);
     throw new CliProblem('PORT_IN_USE', `port ${port} is in use${owner === undefined ? '' : ` by ${owner}`}`, {
-      hint: 'choose another with --port or FLOTILLA_PORT (0 takes any free one), or end what uses it',
+      hint: `choose another with ${setting} (0 takes any free one), or end what uses it`,
       cause: error,
     });
   } finally {

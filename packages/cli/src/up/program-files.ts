@@ -17,7 +17,7 @@ const outputFolder = extension === '.ts' ? 'src' : 'dist';
  * Arguments for Node that start one of the apps.
  * @throws CliProblem `NOT_BUILT`
  */
-export function programArguments(app: 'scheduler' | 'worker'): string[] {
+export function programArguments(app: 'scheduler' | 'worker' | 'dashboard'): string[] {
   const file = join(projectFolder, 'apps', app, outputFolder, `main${extension}`);
   if (!existsSync(file)) {
     throw new CliProblem('NOT_BUILT', `${file} is missing`, { hint: 'build it with: npx pnpm build', exitCode: 1 });

@@ -1,4 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually, freePort, type StartedProcess, sharedRedis, spawnNode, testNamespace } from '@flotilla/testing';
@@ -19,7 +20,13 @@ async function flotilla(args: readonly string[], env: Record<string, string> = {
   const REDIS_URL = sharedRedis().url;
   return spawnNode(main, args, {
     cwd: root,
-    env: { REDIS_URL, FLOTILLA_LOGS: logs, FLOTILLA_NAMESPACE: testNamespace(import.meta.url), ...env },
+    env: {
+      REDIS_URL,
+      FLOTILLA_LOGS: logs,
+      FLOTILLA_NAMESPACE: testNamespace(import.meta.url),
+      FLOTILLA_DASHBOARD_PORT: '0',
+      ...env,
+    },
   });
 }
 
@@ -39,6 +46,8 @@ test('up serves until SIGTERM, with the handlers of two modules, and takes its p
   const handlers = 'examples/order-fulfilment/src/handlers.ts, examples/first-workflow/src/handlers.ts';
   const up = await flotilla(['up', '--workers', '1', '--port', String(port), '--handlers', handlers]);
   await up.waitForLine(/Serving until Ctrl-C/, 30_000);
+  const dashboard = /Dashboard +(http:\/\/127\.0\.0\.1:\d+)/.exec(up.stdout())?.[1];
+  expect(await (await fetch(`${dashboard}/healthz`)).json()).toEqual({ ok: true });
   const env = { FLOTILLA_URL: `http://127.0.0.1:${port}` };
   expect(up.stdout().split('\n')).toContain(`  export FLOTILLA_URL=${env.FLOTILLA_URL}`);
   const input = '@examples/order-fulfilment/large-order.json';
@@ -115,4 +124,20 @@ test('up whose workers cannot load their handlers ends with 2 and the reason', a
   const up = await flotilla(['up', '--port', '0', '--workers', '1', '--handlers', 'package.json']);
   expect(await up.exited).toMatchObject({ code: 2 });
   expect(up.stderr()).toMatch(/worker-1 ended with code 2[\s\S]*handlers cannot be used/i);
+}, 60_000);
+
+test('up --no-dashboard starts none and names none', async () => {
+  const up = await flotilla(['up', '--once', '--port', '0', '--workers', '1', '--no-dashboard']);
+  expect(await up.exited).toMatchObject({ code: 0 });
+  expect(up.stdout()).not.toMatch(/Dashboard/);
+}, 60_000);
+
+test('up whose dashboard would get a port that is in use ends with 2 and says how to choose another', async () => {
+  const holder = createServer();
+  await new Promise<void>((listening) => holder.listen(0, '127.0.0.1', listening));
+  const { port } = holder.address() as AddressInfo;
+  const up = await flotilla(['up', '--once', '--port', '0', '--dashboard-port', String(port)]);
+  expect(await up.exited).toMatchObject({ code: 2 });
+  expect(up.stderr()).toMatch(/in use[\s\S]*--dashboard-port/);
+  await new Promise((closed) => holder.close(closed));
 }, 60_000);

@@ -1,6 +1,5 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { FlotillaError, hostOfHeader, isLoopbackHost } from '@flotilla/contracts';
 import type { FastifyRequest } from 'fastify';
-import { isLoopbackHost } from '../../config.ts';
 
 /**
  * Keeps web pages away from a server that is bound to the loopback address, which needs no key: a page can point its own
@@ -9,18 +8,13 @@ import { isLoopbackHost } from '../../config.ts';
  */
 export function checkHost(request: FastifyRequest): void {
   const { host, origin } = request.headers;
-  if (host === undefined || !isLoopbackHostHeader(host)) {
+  const name = host === undefined ? undefined : hostOfHeader(host);
+  if (name === undefined || !isLoopbackHost(name)) {
     throw new FlotillaError('HOST_REFUSED', 'this server answers to localhost, 127.0.0.1 and [::1] only');
   }
   if (origin !== undefined && !isLoopbackOrigin(origin)) {
     throw new FlotillaError('FORBIDDEN', 'requests from web pages of other hosts are not accepted');
   }
-}
-
-/** A whole Host header, `host`, `host:port`, `[address]` or `[address]:port`: what follows the brackets is part of the name, too. */
-function isLoopbackHostHeader(header: string): boolean {
-  const [, host] = /^(\[[^[\]]+\]|[^[\]:]+)(?::\d{1,5})?$/.exec(header) ?? [];
-  return host !== undefined && isLoopbackHost(host);
 }
 
 function isLoopbackOrigin(origin: string): boolean {

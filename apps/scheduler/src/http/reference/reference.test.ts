@@ -23,6 +23,7 @@ describe('/openapi.json', () => {
       '/healthz',
       '/metrics',
       '/readyz',
+      '/v1/access',
       '/v1/agents',
       '/v1/agents/events',
       '/v1/approvals',

@@ -1,0 +1,46 @@
+import { flushCompileCache } from 'node:module';
+import { isFlotillaError } from '@flotilla/contracts';
+import { createLogger } from '@flotilla/telemetry';
+import { readDashboardConfig } from './config.ts';
+import { startDashboard } from './dashboard.ts';
+
+/** 2: the configuration is wrong or the port is in use. 1: anything else. */
+const EXIT = { failed: 1, badConfig: 2 } as const;
+/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
+const SAME_REQUEST_MS = 2000;
+const STOP_LIMIT_MS = 10_000;
+const BAD_CONFIG: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'PORT_IN_USE', 'REDIS_URL_INVALID']);
+
+async function main(): Promise<void> {
+  const config = readDashboardConfig(process.env);
+  const logger = createLogger({ name: 'dashboard', level: config.logLevel });
+  const starting = startDashboard(config, logger);
+  const stop = (signal: NodeJS.Signals) => {
+    logger.info({ signal }, 'stopping');
+    // A signal to the whole process group arrives twice: from its sender, and from the parent that passes it on.
+    const ignore = () => undefined;
+    process.on(signal, ignore);
+    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
+    setTimeout(() => process.exit(EXIT.failed), STOP_LIMIT_MS).unref();
+    starting
+      .then((dashboard) => dashboard.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ error }, 'stopping failed');
+          process.exit(EXIT.failed);
+        },
+      );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  await starting;
+  // Node keeps compiled code when a process exits; one that will be killed leaves nothing to the next.
+  flushCompileCache();
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`dashboard: ${message}\n`);
+  process.exit(isFlotillaError(error) && BAD_CONFIG.has(error.code) ? EXIT.badConfig : EXIT.failed);
+});
