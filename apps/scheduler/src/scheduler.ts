@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { AgentDirectory, listAgentEvents } from '@flotilla/agents';
+import { FleetBreakers } from '@flotilla/breakers';
 import { FlotillaError, type Problem } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { TaskQueues } from '@flotilla/queue';
@@ -15,7 +16,7 @@ import {
   untilReady,
   watchEpoch,
 } from '@flotilla/redis';
-import { randomToken, State } from '@flotilla/state';
+import { breakerKeys, randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
@@ -96,7 +97,7 @@ export async function startScheduler(
     const { client } = commands;
     const directory = new AgentDirectory({ client, namespace, lostAfterMs: config.health.lostAfterMs });
     const fleet = new FleetView(state, directory);
-    const breakers = new BreakerView(state, config.flags);
+    const breakers = new BreakerView(state, new FleetBreakers(client, breakerKeys(namespace)), config.flags);
     await Promise.all([fleet.refresh(), breakers.refresh()]);
     const blocking = connect('blocking').client;
     const watchEpochLoop = new Loop({

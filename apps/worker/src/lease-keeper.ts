@@ -2,7 +2,7 @@ import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from '@flo
 import type { Breakers } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import type { Executor } from '@flotilla/executor';
-import { DEFAULT_LEASE_DURATION_MS, deploymentKeys, type State } from '@flotilla/state';
+import { DEFAULT_LEASE_DURATION_MS, type State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
 /** The lease outlives one missed renewal and a pause of five seconds. */
@@ -143,7 +143,7 @@ export class LeaseKeeper {
     const changed = executor.durations.takeChanged();
     if (changed.length === 0) return;
     try {
-      await state.client.hset(deploymentKeys(state.namespace).durations, Object.fromEntries(changed));
+      await state.publishDurations(Object.fromEntries(changed));
     } catch (error) {
       logger.debug({ error }, 'step durations could not be told');
     }

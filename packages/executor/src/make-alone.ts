@@ -1,5 +1,5 @@
 import { canonicalJson, countedEdges, isPoison, runErrorOf } from '@flotilla/engine';
-import { type AttemptAddress, type ClaimedAttempt, type Loss, readLosses } from '@flotilla/state';
+import type { AttemptAddress, ClaimedAttempt, Loss } from '@flotilla/state';
 import { AttemptControl } from './attempt-control.ts';
 import type { Assignment, Chain } from './chain.ts';
 import { edgesOfSuccess } from './continuation.ts';
@@ -95,7 +95,7 @@ async function charge(
 ): Promise<void> {
   const { stepId } = assignment;
   const { state, workerId, logger } = executor.options;
-  const losses: Loss[] = [...(await readLosses(state.client, address)), { worker: workerId, alone }];
+  const losses: Loss[] = [...(await state.readLosses(address)), { worker: workerId, alone }];
   const poison = isPoison(losses);
   const workers = [...new Set(losses.map(({ worker }) => worker))].join(', ');
   const message = poison

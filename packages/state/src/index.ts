@@ -18,17 +18,19 @@ export {
   TIMERS,
   WAIT_ANSWER,
 } from './format.ts';
-export { handOnEntry } from './hand-on-entry.ts';
 export { hasNoPlan } from './has-no-plan.ts';
 export { breakerKeys, dashboardKeys, deploymentKeys, partitionTag, RELAY_GROUP, stateKey } from './keys.ts';
 export type { DeadLetterQuery } from './list-dead-letters.ts';
 export { loopTurns } from './loop-turns.ts';
+export { Outbox, type OutboxMessage, type PartitionMessages } from './outbox.ts';
+export { type OutboxEntry, parseOutboxLine } from './outbox-entry.ts';
+export type { ParkedBehind } from './parked-behind.ts';
 export * from './plan-shape.ts';
 export { randomBytesPooled } from './random-pool.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
-export { type Loss, readLosses } from './read-losses.ts';
+export type { Loss } from './read-losses.ts';
 export * from './read-sources.ts';
-export { readWaits, type Waits } from './read-waits.ts';
+export type { Waits } from './read-waits.ts';
 export type { RedrivenRun } from './redrive.ts';
 export type { ReportedProgress } from './reported-progress.ts';
 export type { RetriedRun, RetryRequest } from './retry-run.ts';

@@ -1,5 +1,6 @@
 import type { RedisClient } from '@flotilla/redis';
 import { stateKey } from './keys.ts';
+import { readRedisTime } from './redis-time.ts';
 
 export interface Waits {
   /** Redis' clock. */
@@ -18,13 +19,13 @@ export async function readWaits(
   workers: readonly string[],
 ): Promise<Waits> {
   const members = timers.map((timer) => `${timer}|${runId}`);
-  const [time, due, ends] = await Promise.all([
-    client.time(),
+  const [now, due, ends] = await Promise.all([
+    readRedisTime(client),
     members.length === 0 ? [] : client.zmscore(stateKey(tag, 'due'), ...members),
     workers.length === 0 ? [] : client.zmscore(stateKey(tag, 'workers'), ...workers),
   ]);
   return {
-    now: Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000),
+    now,
     timers: present(timers, due),
     leases: present(workers, ends),
   };

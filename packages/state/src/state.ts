@@ -24,16 +24,21 @@ import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
 import { FIELD, RUN } from './format.ts';
 import { hasNoPlan } from './has-no-plan.ts';
-import { CHANNELS, stateKey } from './keys.ts';
+import { CHANNELS, deploymentKeys, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
+import { Outbox, type OutboxOptions } from './outbox.ts';
+import { ParkedBehind } from './parked-behind.ts';
 import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 import { readDeadLetter } from './read-dead-letter.ts';
 import { readHistory } from './read-history.ts';
+import { type Loss, readLosses } from './read-losses.ts';
 import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
+import { readWaits, type Waits } from './read-waits.ts';
+import { readRedisTime } from './redis-time.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { previewRetry, type RetriedRun, type RetryPreview, type RetryRequest, retryRun } from './retry-run.ts';
@@ -41,7 +46,7 @@ import { cleanupField } from './run-fields.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { SourceReading } from './source-reading.ts';
 import { TransitionBatch } from './transition-batch.ts';
-import type { AttemptAddress } from './transitions/addresses.ts';
+import type { AttemptAddress, StepAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
 import { decideApproval } from './waits/answer-approval.ts';
 import { answerWebhook } from './waits/answer-webhook.ts';
@@ -49,6 +54,7 @@ import { type ApprovalReads, findApproval, listApprovals, readApproval } from '.
 import { type LoopPosition, readLoopPosition } from './waits/read-loop.ts';
 import { listOpenWaits, type OpenWait, readParent, readWait } from './waits/read-wait.ts';
 import { type SendSignal, sendSignal } from './waits/send-signal.ts';
+import { wakeParked } from './wake-parked.ts';
 import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
 
 export interface StateOptions<P extends PlanShape> {
@@ -293,8 +299,7 @@ export class State<P extends PlanShape> {
 
   /** See `decideApproval`. */
   async decideApproval(id: string, decision: DecideApproval): Promise<ApprovalView> {
-    const [seconds, micros] = await this.client.time();
-    const at = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    const at = await this.now();
     const tag = (runId: string) => this.tagOf(runId);
     return decideApproval(this.#approvalReads(), this.transitions, id, { ...decision, tag, at });
   }
@@ -406,6 +411,50 @@ export class State<P extends PlanShape> {
     const plan = this.#compileStored(text, definitionHash);
     this.#plans.set(definitionHash, plan);
     return plan;
+  }
+
+  /** Redis' clock in ms. */
+  now(): Promise<number> {
+    return readRedisTime(this.client);
+  }
+
+  /** The outboxes, for one that reads them. */
+  outbox(options: OutboxOptions): Outbox {
+    return new Outbox(this.client, this.tags, options);
+  }
+
+  /** See `wakeParked`. */
+  wakeParked(): Promise<void> {
+    return wakeParked(this.client, this.tags);
+  }
+
+  /** The steps that one breaker keeps parked. */
+  parkedBehind(breaker: string): ParkedBehind {
+    return new ParkedBehind(this.client, this.tags, breaker);
+  }
+
+  /** Runs of a partition that ended at this time (Redis' clock) or before, the first ones. */
+  listEnded(tag: string, until: number, limit: number): Promise<string[]> {
+    return this.client.zrangebyscore(stateKey(tag, 'ended'), '-inf', until, 'LIMIT', 0, limit);
+  }
+
+  /** What steps have taken lately in ms, by `queue/handler`. */
+  readDurations(): Promise<Record<string, string>> {
+    return this.client.hgetall(deploymentKeys(this.namespace).durations);
+  }
+
+  async publishDurations(durations: Readonly<Record<string, string | number>>): Promise<void> {
+    await this.client.hset(deploymentKeys(this.namespace).durations, durations);
+  }
+
+  /** See `readWaits`. */
+  readWaits(runId: string, timers: readonly string[], workers: readonly string[]): Promise<Waits> {
+    return readWaits(this.client, { tag: this.tagOf(runId), runId }, timers, workers);
+  }
+
+  /** See `readLosses`. */
+  readLosses(address: StepAddress): Promise<Loss[]> {
+    return readLosses(this.client, address);
   }
 
   /** Remembers a plan that was just compiled, so that it need not be read back. */

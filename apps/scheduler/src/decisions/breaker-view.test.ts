@@ -3,7 +3,6 @@ import { breakerKeys } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LoopWorld } from '../loops/testing/loop-world.ts';
-import { BreakerView } from './breaker-view.ts';
 
 const SETTINGS = { probeIntervalMs: 300, probeTimeoutMs: 30_000, rampCalls: 3 };
 let world: LoopWorld;
@@ -14,9 +13,9 @@ afterAll(() => world.close());
 
 test('the first step that comes when the way back may be tested is let through, also just before the next look', async () => {
   const { state } = world;
-  const fleet = new FleetBreakers(state.client, breakerKeys(state.namespace));
+  const fleet = new FleetBreakers(world.client, breakerKeys(state.namespace));
   const { record } = await fleet.trip('payments', 0, 'it failed', SETTINGS);
-  const view = new BreakerView(state);
+  const view = world.createBreakerView();
   await view.refresh();
   const waitMs = view.parkMs('payments', 'run');
   expect(waitMs).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import {
   type BreakerRecord,
-  FleetBreakers,
+  type FleetBreakers,
   judgeBreaker,
   ReturnSpread,
   returnSpreadMs,
@@ -8,9 +8,8 @@ import {
 } from '@flotilla/breakers';
 import { type BreakerView as Breaker, DEFAULT_FLAGS, type Flags } from '@flotilla/contracts';
 import { isOnForRun, type Plan } from '@flotilla/engine';
-import { breakerKeys, type State } from '@flotilla/state';
+import type { ParkedBehind, State } from '@flotilla/state';
 import { LRUCache } from 'lru-cache';
-import { ParkedBehind } from './parked-behind.ts';
 
 /** A breaker that a person opened has no end: its steps are looked at this often. */
 const MANUAL_LOOK_MS = 30_000;
@@ -44,10 +43,10 @@ export class BreakerView {
   /** Redis' clock minus the monotonic one. */
   #clockOffsetMs = 0;
 
-  constructor(state: State<Plan>, flags: Flags = DEFAULT_FLAGS) {
+  constructor(state: State<Plan>, fleet: FleetBreakers, flags: Flags = DEFAULT_FLAGS) {
     this.#state = state;
     this.#flags = flags;
-    this.#fleet = new FleetBreakers(state.client, breakerKeys(state.namespace));
+    this.#fleet = fleet;
   }
 
   /** Reads what has changed, wakes the steps that are to test a way back, and brings back those whose breaker has closed. */
@@ -132,7 +131,7 @@ export class BreakerView {
   }
 
   #behind(name: string): ParkedBehind {
-    return new ParkedBehind(this.#state, name);
+    return this.#state.parkedBehind(name);
   }
 
   #spreadOf(name: string): ReturnSpread {

@@ -1,7 +1,7 @@
 import type { AgentDirectory } from '@flotilla/agents';
 import type { AgentView } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import { deploymentKeys, type State } from '@flotilla/state';
+import type { State } from '@flotilla/state';
 import { LRUCache } from 'lru-cache';
 
 /** A task names about this much work, so that tiny steps share the cost of a queue hop. */
@@ -40,11 +40,7 @@ export class FleetView {
   }
 
   async refresh(): Promise<void> {
-    const { client, namespace } = this.#state;
-    const [agents, durations] = await Promise.all([
-      this.#directory.list(),
-      client.hgetall(deploymentKeys(namespace).durations),
-    ]);
+    const [agents, durations] = await Promise.all([this.#directory.list(), this.#state.readDurations()]);
     this.#durations = durations;
     const living = agents.filter(({ status }) => status !== 'lost' && status !== 'draining');
     const isUnchanged = living.length === this.#living.length && living.every(isSameAs(this.#living));

@@ -1,10 +1,9 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { isTransientRedisError } from '@flotilla/redis';
-import type { State } from '@flotilla/state';
+import type { OutboxEntry, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { failDamaged } from './fail-damaged.ts';
-import type { OutboxEntry } from './outbox-entry.ts';
 import type { StepToDispatch } from './start-step.ts';
 
 /** Pauses between tries of an entry that fails although Redis answers. */

@@ -1,7 +1,6 @@
 import type { StepDefinition } from '@flotilla/contracts';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { BreakerView } from '../decisions/breaker-view.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
@@ -21,7 +20,7 @@ beforeEach(async () => {
   world = await new LoopWorld(testNamespace(import.meta.url)).open();
   const { queues, blocking, logger } = world;
   const state = world.createState();
-  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
+  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
   loop = createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger });
   loop.start();
 });

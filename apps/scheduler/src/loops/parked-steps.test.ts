@@ -2,7 +2,6 @@ import type { AgentView } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
 import { agentViewWith, eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { BreakerView } from '../decisions/breaker-view.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
@@ -35,7 +34,7 @@ function serveWith(...handlers: string[]): void {
 
 function startLoops(): void {
   const { state, queues, blocking, logger } = world;
-  const breakers = new BreakerView(state);
+  const breakers = world.createBreakerView();
   loops = [
     createRelayLoop({ state, queues, fleet, breakers, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger }),
     createFireDueLoop({ state, queues, logger }),

@@ -1,5 +1,5 @@
 import type { Plan } from '@flotilla/engine';
-import { type State, stateKey } from '@flotilla/state';
+import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { Loop } from './loop.ts';
 
@@ -25,11 +25,10 @@ export function createPruneLoop(dependencies: PruneDependencies): Loop {
 }
 
 async function turn({ state, retentionMs }: PruneDependencies): Promise<number | undefined> {
-  const [seconds, micros] = await state.client.time();
-  const before = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - retentionMs();
+  const until = (await state.now()) - retentionMs();
   const counts = await Promise.all(
     state.tags.map(async (tag) => {
-      const ended = await state.client.zrangebyscore(stateKey(tag, 'ended'), '-inf', before, 'LIMIT', 0, SLICE);
+      const ended = await state.listEnded(tag, until, SLICE);
       await Promise.all(ended.map((runId) => state.transitions.pruneRun(tag, runId)));
       return ended.length;
     }),

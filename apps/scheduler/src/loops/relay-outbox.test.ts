@@ -3,7 +3,6 @@ import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { DUE, State, stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { BreakerView } from '../decisions/breaker-view.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
@@ -29,7 +28,7 @@ function startRelay(state = world.createState()): void {
 
 function createRelay(schedulerId: string, state: State<Plan>): Loop {
   const { queues, logger } = world;
-  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: new BreakerView(state) };
+  const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
   const blocking = schedulerId === 's-1' ? world.blocking : world.client;
   return createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId, logger });
 }
@@ -243,7 +242,7 @@ describe('the relay', () => {
       const { state, queues, blocking, logger } = many;
       const fleet = new FleetView(state, { list: async () => [] });
       jest.spyOn(fleet, 'stepsPerTask').mockReturnValue(64);
-      const breakers = new BreakerView(state);
+      const breakers = many.createBreakerView();
       loop = createRelayLoop({
         state,
         queues,

@@ -1,7 +1,16 @@
 import { type Plan, stepGroupOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
-import { type DueTimer, handOnEntry, parseStepKey, RELAY_GROUP, type State, stateKey } from '@flotilla/state';
+import {
+  type DueTimer,
+  type Outbox,
+  type OutboxEntry,
+  type OutboxMessage,
+  type PartitionMessages,
+  parseOutboxLine,
+  parseStepKey,
+  type State,
+} from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../decisions/breaker-view.ts';
 import { cleanupToDispatch, isCleanup } from '../decisions/cleanups.ts';
@@ -9,7 +18,6 @@ import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../decisions/disp
 import { finishRun, sweepRun } from '../decisions/finish-run.ts';
 import type { FleetView } from '../decisions/fleet-view.ts';
 import { iterateLoop } from '../decisions/iterate-loop.ts';
-import { type OutboxEntry, parseOutboxLine } from '../decisions/outbox-entry.ts';
 import { reopenRun } from '../decisions/reopen-run.ts';
 import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../decisions/start-step.ts';
 import { NOT_UNDERSTOOD, tryEntry } from '../decisions/try-entry.ts';
@@ -53,15 +61,6 @@ const HAND_ON_AFTER_MS = TAKE_OVER_AFTER_MS / 2;
 /** A step whose worker could not compile its definition goes to a worker again after this long. */
 const REFUSED_AGAIN_MS = 1000;
 
-type StreamEntry = [id: string, fields: string[] | null];
-type StreamReply = [key: string, entries: StreamEntry[]][] | null;
-
-/** What was read of one outbox. */
-interface PartitionEntries {
-  tag: string;
-  entries: readonly StreamEntry[];
-}
-
 /** What came of them: steps for workers, and, by entry, the lines that another scheduler must carry out. */
 interface Prepared {
   toTask: StepToDispatch[];
@@ -79,100 +78,35 @@ export function createRelayLoop(dependencies: RelayDependencies): Loop {
 
 class Relay {
   readonly #dependencies: RelayDependencies;
-  readonly #keys: string[];
-  readonly #tagOfKey: ReadonlyMap<string, string>;
-  #groupsExist = false;
+  readonly #outbox: Outbox;
   #orphansLookedForAt = 0;
 
   constructor(dependencies: RelayDependencies) {
+    const { state, blocking, schedulerId } = dependencies;
     this.#dependencies = dependencies;
-    const { tags } = dependencies.state;
-    this.#keys = tags.map((tag) => `${tag}out`);
-    this.#tagOfKey = new Map(tags.map((tag) => [`${tag}out`, tag]));
+    this.#outbox = state.outbox({ blocking, reader: schedulerId, count: ENTRIES_A_TURN, blockMs: BLOCK_MS });
   }
 
   async turn(): Promise<number> {
-    if (!this.#groupsExist) await this.#createGroups();
-    try {
-      if (performance.now() - this.#orphansLookedForAt > LOOK_FOR_ORPHANS_EVERY_MS) {
-        this.#orphansLookedForAt = performance.now();
-        await this.#takeOver();
-      }
-      const found = await this.#read();
-      await this.#handle(found);
-      return found.length === 0 && isCluster(this.#dependencies.blocking) ? CLUSTER_POLL_MS : 0;
-    } catch (error) {
-      // The outboxes vanished (another database, a flush): their groups must be made again.
-      if (error instanceof Error && error.message.startsWith('NOGROUP')) this.#groupsExist = false;
-      throw error;
+    if (performance.now() - this.#orphansLookedForAt > LOOK_FOR_ORPHANS_EVERY_MS) {
+      this.#orphansLookedForAt = performance.now();
+      await this.#handle(await this.#outbox.takeOver(TAKE_OVER_AFTER_MS));
     }
-  }
-
-  async #createGroups(): Promise<void> {
-    const { client } = this.#dependencies.state;
-    await Promise.all(
-      this.#keys.map(async (key) => {
-        try {
-          await client.xgroup('CREATE', key, RELAY_GROUP, '0', 'MKSTREAM');
-        } catch (error) {
-          if (!(error instanceof Error && error.message.startsWith('BUSYGROUP'))) throw error;
-        }
-      }),
-    );
-    this.#groupsExist = true;
-  }
-
-  async #read(): Promise<[string, StreamEntry[]][]> {
-    const { blocking, schedulerId } = this.#dependencies;
-    const group = ['GROUP', RELAY_GROUP, schedulerId, 'COUNT', ENTRIES_A_TURN] as const;
-    const read = (keys: readonly string[]) =>
-      blocking.xreadgroup(...group, 'STREAMS', ...keys, ...keys.map(() => '>')) as Promise<StreamReply>;
-    const readBlocking = (keys: readonly string[]) =>
-      blocking.xreadgroup(
-        ...group,
-        'BLOCK',
-        BLOCK_MS,
-        'STREAMS',
-        ...keys,
-        ...keys.map(() => '>'),
-      ) as Promise<StreamReply>;
-    if (!isCluster(blocking)) return (await readBlocking(this.#keys)) ?? [];
-    const replies = await Promise.all(this.#keys.map((key) => read([key])));
-    return replies.flatMap((reply) => reply ?? []);
-  }
-
-  async #takeOver(): Promise<void> {
-    const { state, schedulerId } = this.#dependencies;
-    const found = await Promise.all(
-      this.#keys.map(async (key): Promise<[string, StreamEntry[]]> => {
-        const [, entries] = (await state.client.xautoclaim(
-          key,
-          RELAY_GROUP,
-          schedulerId,
-          TAKE_OVER_AFTER_MS,
-          '0',
-          'COUNT',
-          ENTRIES_A_TURN,
-        )) as [string, StreamEntry[]];
-        return [key, entries];
-      }),
-    );
+    const found = await this.#outbox.read();
     await this.#handle(found);
+    return found.length === 0 && isCluster(this.#dependencies.blocking) ? CLUSTER_POLL_MS : 0;
   }
 
-  async #handle(found: readonly [key: string, entries: readonly StreamEntry[]][]): Promise<void> {
-    const partitions = found
-      .filter(([, entries]) => entries.length > 0)
-      .map(([key, entries]): PartitionEntries => ({ tag: this.#tagOfKey.get(key)!, entries }));
+  async #handle(partitions: readonly PartitionMessages[]): Promise<void> {
     // On a Cluster a node that does not answer must not keep the partitions of the others waiting.
     if (isCluster(this.#dependencies.blocking)) {
       await allOrFirstError(partitions.map((partition) => this.#handleTogether([partition])));
     } else if (partitions.length > 0) await this.#handleTogether(partitions);
   }
 
-  async #handleTogether(partitions: readonly PartitionEntries[]): Promise<void> {
+  async #handleTogether(partitions: readonly PartitionMessages[]): Promise<void> {
     const holding = setInterval(() => {
-      for (const { tag, entries } of partitions) void this.#hold(tag, entries);
+      for (const partition of partitions) void this.#hold(partition);
     }, HOLD_EVERY_MS);
     try {
       await this.#dispatch(partitions);
@@ -181,15 +115,12 @@ class Relay {
     }
   }
 
-  /** Claims what is ours already, which sets its idle time to 0. What has been acknowledged stays so. */
-  async #hold(tag: string, entries: readonly StreamEntry[]): Promise<void> {
-    const { state, schedulerId, logger } = this.#dependencies;
-    const ids = entries.map(([id]) => id);
+  async #hold(partition: PartitionMessages): Promise<void> {
     try {
-      await state.client.call('XCLAIM', stateKey(tag, 'outbox'), RELAY_GROUP, schedulerId, 0, ...ids, 'JUSTID');
+      await this.#outbox.hold(partition);
     } catch (error) {
       // Another scheduler may repeat them then, which is harmless.
-      logger.debug({ error }, 'outbox entries could not be held');
+      this.#dependencies.logger.debug({ error }, 'outbox entries could not be held');
     }
   }
 
@@ -197,16 +128,13 @@ class Relay {
    * Steps of all partitions become tasks together: fewer and fuller ones. What fails in one partition leaves its entries
    * to be taken over, and takes nothing from the others.
    */
-  async #dispatch(found: readonly PartitionEntries[]): Promise<void> {
+  async #dispatch(found: readonly PartitionMessages[]): Promise<void> {
     const { state, queues, fleet, breakers } = this.#dependencies;
     const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
     const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
     const done = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const toTask = done.flatMap((one) => one.toTask);
-    const origin = partitions.reduce(
-      (first, { entries }) => (isBefore(entries[0]![0], first) ? entries[0]![0] : first),
-      '',
-    );
+    const origin = oldestOf(partitions.flatMap(({ messages }) => messages.slice(0, 1)));
     const handedOut =
       toTask.length === 0
         ? []
@@ -214,9 +142,9 @@ class Relay {
     const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await allOrFirstError(
-      partitions.map(({ tag, entries }, index) => {
+      partitions.map(({ tag, messages }, index) => {
         const { notUnderstood } = done[index]!;
-        const ids = entries.map(([id]) => id).filter((id) => !notUnderstood.has(id));
+        const ids = messages.map(({ id }) => id).filter((id) => !notUnderstood.has(id));
         this.#handOnLater(tag, notUnderstood);
         return this.#keepTimers(tag, ids, recheckTimersOf(byTag.get(tag) ?? []));
       }),
@@ -226,8 +154,8 @@ class Relay {
   }
 
   /** Carries out a partition's entries; answers the steps that go to workers, whose time limits are set then. */
-  async #prepare({ tag, entries }: PartitionEntries): Promise<Prepared> {
-    const lines = entries.flatMap(([id, fields]) => (fields?.[1] ?? '').split('\n').map((line) => ({ id, line })));
+  async #prepare({ tag, messages }: PartitionMessages): Promise<Prepared> {
+    const lines = messages.flatMap(({ id, lines: own }) => own.map((line) => ({ id, line })));
     const toTask: StepToDispatch[] = [];
     const notUnderstood = new Map<string, string[]>();
     for (let first = 0; first < lines.length; first += AT_ONCE) {
@@ -245,13 +173,14 @@ class Relay {
 
   /** Not at once: where there is no other scheduler, this one would read them over and over again. */
   #handOnLater(tag: string, entries: ReadonlyMap<string, readonly string[]>): void {
-    const { state, logger } = this.#dependencies;
     for (const [id, lines] of entries) {
       setTimeout(() => {
         // Should it fail, the entry is taken over as that of a dead reader is.
-        handOnEntry(state.client, tag, { id, lines }).catch((error: unknown) =>
-          logger.warn({ error }, 'an outbox entry could not be handed on'),
-        );
+        this.#outbox
+          .handOn(tag, { id, lines })
+          .catch((error: unknown) =>
+            this.#dependencies.logger.warn({ error }, 'an outbox entry could not be handed on'),
+          );
       }, HAND_ON_AFTER_MS).unref();
     }
   }
@@ -367,9 +296,10 @@ async function allOrFirstError(promises: readonly Promise<void>[]): Promise<void
   if (failed !== undefined) throw failed.reason;
 }
 
-/** Ids of stream entries begin with Redis' milliseconds. */
-function isBefore(entryId: string, other: string): boolean {
-  return other === '' || Number.parseInt(entryId, 10) < Number.parseInt(other, 10);
+/** The id that was given first: ids begin with Redis' milliseconds. */
+function oldestOf(messages: readonly OutboxMessage[]): string {
+  const ids = messages.map(({ id }) => id);
+  return ids.reduce((first, id) => (Number.parseInt(id, 10) < Number.parseInt(first, 10) ? id : first), ids[0] ?? '');
 }
 
 async function withDeadline<T>(promise: Promise<T>, deadlineMs: number): Promise<T> {

@@ -3,7 +3,6 @@ import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../decisions/breaker-view.ts';
 import type { FleetView } from '../decisions/fleet-view.ts';
-import { wakeParkedSteps } from '../decisions/wake-parked-steps.ts';
 import { Loop } from './loop.ts';
 
 export interface WatchFleetDependencies {
@@ -28,7 +27,7 @@ export function createWatchFleetLoop({ fleet, breakers, state, logger }: WatchFl
       if (fleet.arrivals !== seen) wakes = 2;
       seen = fleet.arrivals;
       if (wakes > 0) {
-        await wakeParkedSteps(state);
+        await state.wakeParked();
         wakes -= 1;
       }
       return undefined;

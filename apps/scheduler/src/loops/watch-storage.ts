@@ -3,7 +3,6 @@ import type { StorageLevel, StorageWatch } from '@flotilla/redis';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { FleetView } from '../decisions/fleet-view.ts';
-import { wakeParkedSteps } from '../decisions/wake-parked-steps.ts';
 import { Loop } from './loop.ts';
 
 export interface WatchStorageDependencies {
@@ -33,7 +32,7 @@ export function createWatchStorageLoop({ storage, fleet, state, logger }: WatchS
         former = level;
       }
       if (wakes > 0 && level !== 'holding') {
-        await wakeParkedSteps(state);
+        await state.wakeParked();
         wakes -= 1;
       }
       return undefined;

@@ -10,7 +10,7 @@ import {
 } from '@flotilla/contracts';
 import { cleanupWorkOf, type Plan } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
-import { readWaits, type State, type Waits } from '@flotilla/state';
+import type { State, Waits } from '@flotilla/state';
 import { type BreakerFacts, gatesOfStep, isDispatched, type QueueFacts, type Surroundings } from './gates-of-step.ts';
 
 export interface ExplainDependencies {
@@ -164,7 +164,6 @@ async function readSurroundings(
   keyed: readonly KeyedStep[],
   steps: ReadonlyMap<string, StepView>,
 ): Promise<AroundAll> {
-  const address = { tag: state.tagOf(run.runId), runId: run.runId };
   const timers = keyed.flatMap(({ step: { status, kind }, key }) => {
     if (status === 'parked') return [`p|${key}`, `w|${key}`];
     if (status === 'backing-off') return [`b|${key}`];
@@ -175,7 +174,7 @@ async function readSurroundings(
     status === 'parked' && reason.startsWith('breaker:') ? [reason.slice('breaker:'.length)] : [],
   );
   const [waits, agents, breakers, places] = await Promise.all([
-    readWaits(state.client, address, timers, workers),
+    state.readWaits(run.runId, timers, workers),
     listAgents(),
     readBreakers([...new Set(breakerNames)]),
     readPlaces(queues, run.runId, keyed, steps),

@@ -1,10 +1,12 @@
+import { FleetBreakers } from '@flotilla/breakers';
 import type { WorkflowDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { type OutgoingTask, TaskQueues } from '@flotilla/queue';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { State, stateKey } from '@flotilla/state';
+import { breakerKeys, State, stateKey } from '@flotilla/state';
 import { createLogger, type Logger } from '@flotilla/telemetry';
 import { sharedRedis } from '@flotilla/testing';
+import { BreakerView } from '../../decisions/breaker-view.ts';
 
 /** Task queues that a test can hear, and have something happen in the moment when tasks are handed over. */
 export class HeardQueues extends TaskQueues {
@@ -45,6 +47,11 @@ export class LoopWorld {
 
   get client() {
     return this.#commands.client;
+  }
+
+  /** What the loops know of the fleet's breakers. */
+  createBreakerView(): BreakerView {
+    return new BreakerView(this.state, new FleetBreakers(this.client, breakerKeys(this.namespace)));
   }
 
   get blocking() {

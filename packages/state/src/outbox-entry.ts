@@ -1,4 +1,4 @@
-import { OUTBOX } from '@flotilla/state';
+import { OUTBOX } from './format.ts';
 
 /** What one line of an outbox entry asks for. */
 export type OutboxEntry =
