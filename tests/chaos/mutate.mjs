@@ -9,7 +9,7 @@ import { syncBuiltinESMExports } from 'node:module';
 const MUTATIONS = {
   /** Any result is accepted for whatever attempt is running. */
   'no-fence': [
-    ['attempts.lua', / and header\[4\] == fence and header\[5\] == attemptId/, ''],
+    ['attempts.lua', 'return isLastAttempt(header, fence, attemptId) and', 'return header and'],
     ['commit.lua', 'if heldFence ~= fence or heldAttempt ~= attemptId then', 'if not heldFence then'],
   ],
   /** No worker ever counts as dead. */
