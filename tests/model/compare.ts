@@ -111,6 +111,7 @@ export function compareRun(run: ReferenceRun, { fields, held, deadLetters, histo
     expected.set(`u${number}`, use === undefined ? stepKey : `${stepKey}|${use}|${inputJson}`);
     if (digest !== undefined) expected.set(`h${stepKey}`, `${expected.get(`h${stepKey}`) ?? ''}${digest}:${number},`);
   });
+  if (run.wasResumed) expected.set(FIELD.resumedAt, undefined);
   if (run.cancelRequest !== undefined) expected.set(FIELD.cancellation, undefined);
   if (run.opening > 1) {
     const selection = run.selection === undefined ? '' : JSON.stringify(run.selection);

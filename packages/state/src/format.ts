@@ -116,6 +116,8 @@ export const FIELD = {
   opening: 'a',
   /** `registered|left|failed|begun`. */
   cleanups: 'u',
+  /** When the run was last resumed, as an offset. */
+  resumedAt: 'l',
   /** Steps that maps have made. */
   madeSteps: 'n',
 } as const;

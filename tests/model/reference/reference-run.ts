@@ -81,6 +81,7 @@ export class ReferenceRun {
   /** Fields of retried maps that say which item follows. */
   readonly jumps = new Map<string, number>();
   ending: RunEnding | undefined;
+  wasResumed = false;
   /** Seq of the event of the cancellation that took effect. */
   cancelRequest: number | undefined;
   /** JSON of the first failure, when failures do not end the run at once. */

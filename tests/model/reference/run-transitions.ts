@@ -114,6 +114,7 @@ export function resumeRun(state: Reference, runId: string, reply: 'done' | 'gone
   expectReply(reply, run.isActive ? 'done' : 'refused', `resume ${runId}`);
   if (run.status !== 'paused') return;
   run.status = 'running';
+  run.wasResumed = true;
   run.event('run-resumed', undefined);
   // Redis keeps them as a set: their order is its own.
   for (const key of run.held) sendStep(state, run, key);

@@ -8,6 +8,7 @@ import { LRUCache } from 'lru-cache';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../decisions/cleanups.ts';
 import { RECHECK_MS } from '../decisions/dispatch-steps.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
+import { QueuedTime } from '../decisions/queued-time.ts';
 import { settleDelay } from '../decisions/start-step.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
@@ -44,12 +45,14 @@ export function createFireDueLoop(dependencies: FireDueDependencies): Loop {
 
 class DueTimers {
   readonly #dependencies: FireDueDependencies;
+  readonly #queuedTime: QueuedTime;
   /** When a step's hint was first found unclaimed. Forgetting one costs a repeated hint. */
   readonly #unclaimedSince = new LRUCache<string, number>({ max: 50_000, ttl: 600_000 });
   readonly #backlogs = new LRUCache<string, Promise<Backlog>>({ max: 1000, ttl: BACKLOG_CACHE_MS });
 
   constructor(dependencies: FireDueDependencies) {
     this.#dependencies = dependencies;
+    this.#queuedTime = new QueuedTime(dependencies.state);
   }
 
   async turn(): Promise<number> {
@@ -157,6 +160,11 @@ class DueTimers {
   async #timeOut(tag: string, { letter, runId, key }: TakenTimer, plan: Plan, step: PlanStep): Promise<void> {
     const { state } = this.#dependencies;
     const queued = letter === DUE.queuedLimit;
+    if (queued) {
+      const address = { tag, runId, key };
+      const againAt = await this.#queuedTime.putOffUntil(address, step.work?.timeouts.queuedMs ?? 0);
+      if (againAt !== undefined) return this.#queuedTime.setLimit(address, againAt);
+    }
     const error = {
       type: 'timeout',
       code: 'TIMEOUT',

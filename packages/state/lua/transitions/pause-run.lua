@@ -35,6 +35,7 @@ T['resume-run'] = function(tag, a)
   -- Nothing has been written yet: a damaged key fails here.
   call('SCARD', tag .. K.paused .. run.id)
   run.status = RUN.running
+  put(run, FIELD.resumedAt, run.atText)
   event(run, K.eventRunResumed .. '|' .. run.atText)
   writeRun(run)
   if sendHeld(run) > 0 then send(tag, OUTBOX.heldSteps .. '|' .. run.id .. '|' .. definitionOf(run)) end
