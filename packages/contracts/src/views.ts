@@ -9,6 +9,8 @@ export const stepErrorZ = z.object({
   type: z.string(),
   code: z.string(),
   message: z.string(),
+  /** Where a handler threw it and its causes, without secrets, at most 3 KB. Not of runs, nor in lists of dead letters. */
+  stack: z.string().optional(),
 });
 export type StepError = z.infer<typeof stepErrorZ>;
 

@@ -1,5 +1,6 @@
 import type { Json } from '@flotilla/contracts';
 import { CancelledError, RateLimitedError } from '@flotilla/steps';
+import { createLogger } from '@flotilla/telemetry';
 import { eventually, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AbortCause } from './attempt-control.ts';
@@ -186,5 +187,56 @@ describe('what an author says about errors', () => {
     const leftMs = (await viewOf(runId)).nextAttemptAt! - Date.now();
     expect(leftMs).toBeGreaterThan(80_000);
     expect(leftMs).toBeLessThan(95_000);
+  });
+});
+
+describe('a failed attempt', () => {
+  const declined = (card: string) =>
+    Object.assign(
+      new Error(`card ${card} is declined`, { cause: Object.assign(new Error('no funds'), { name: 'FundsError' }) }),
+      { code: 'DECLINED' },
+    );
+
+  test('is stored with the stack of its error and those of its causes: in the history and with its step', async () => {
+    const { runId, ended } = await oneStep(() => Promise.reject(declined('4000 0000')));
+    await ended();
+    const stack = expect.stringMatching(
+      /^Error\n +at .*attempt-ends\.test\.ts(?:.|\n)*caused by FundsError: no funds\n +at /,
+    );
+    expect(await viewOf(runId)).toMatchObject({ error: { code: 'DECLINED', stack } });
+    const { events } = await world.state.readHistory(runId, { after: -1, limit: 100 });
+    expect(events.find(({ type }) => type === 'attempt-failed')?.data).toMatchObject({ code: 'DECLINED', stack });
+  });
+
+  test('is logged as a warning that says which, how and when it is tried again, and nothing of what it was given', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const write = (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>);
+    const logger = createLogger({ name: 'executor-test', level: 'warn', destination: { write } });
+    const { runId, step } = await world.start({ a: { ...work, retry } });
+    const executor = world.createExecutor(() => Promise.reject(declined('4000 0000')), { logger });
+    await executor.runTask({ v: 1, i: [step('a')] });
+    expect(lines).toMatchObject([
+      {
+        ...{ level: 40, msg: 'an attempt failed', event: 'attempt.failed', runId, stepId: 'a', attempt: 1 },
+        ...{ use: 'work', type: 'retryable', code: 'DECLINED', retryInMs: expect.any(Number) },
+      },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('4000');
+  });
+
+  test('is one of a few that are logged when thousands fail, and the rest are counted', async () => {
+    const lines: string[] = [];
+    const logger = createLogger({
+      name: 'executor-test',
+      level: 'warn',
+      destination: { write: (line) => lines.push(line) },
+    });
+    const executor = world.createExecutor(() => Promise.reject(declined('1')), { logger });
+    const tasks = await Promise.all(Array.from({ length: 40 }, () => world.start({ a: { ...work, retry } })));
+    await Promise.all(tasks.map(({ step }) => executor.runTask({ v: 1, i: [step('a')] })));
+    executor.failures.close();
+    const failed = lines.filter((line) => line.includes('an attempt failed'));
+    expect(failed.length).toBeLessThan(20);
+    expect(lines.at(-1)).toContain('log lines were kept back');
   });
 });

@@ -13,10 +13,12 @@ import {
   runErrorOf,
 } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
+import { LOG_EVENTS } from '@flotilla/telemetry';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import { BehindBreaker } from './behind-breaker.ts';
 import type { Assignment, Chain } from './chain.ts';
 import { continuationOf, edgesOfSuccess } from './continuation.ts';
+import { describeStack } from './error-stack.ts';
 import type { Executor, LiveAttempt } from './executor.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
 import { AttemptContext } from './step-context.ts';
@@ -286,7 +288,8 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const decision = await decide(attempt, classification);
   const retryInMs =
     decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMsOf(attempt)) : undefined;
-  const error: StepError = { type: classification.type, code: classification.code, message: classification.message };
+  const error = errorOf(classification, thrown);
+  logFailure(attempt, error, retryInMs);
   const isItem = assignment.item !== undefined;
   await options.state.transitions.fail({
     tag: chain.tag,
@@ -304,6 +307,22 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     edges: countedEdges(chain.plan, step.index, 'failed'),
     ...(isItem ? { successEdges: edgesOfSuccess(chain.plan, step.index) } : {}),
   });
+}
+
+/** What is stored of a failure. */
+export function errorOf({ type, code, message }: Classification, thrown: unknown): StepError {
+  const stack = describeStack(thrown);
+  return { type, code, message, ...(stack === undefined ? {} : { stack }) };
+}
+
+/** Not its message: what a handler says may hold what it was given. A storm of failures is counted. */
+function logFailure({ executor, address, assignment, claimed }: Attempt, error: StepError, retryInMs?: number): void {
+  const { type, code } = error;
+  const { use } = assignment.work;
+  const about = { runId: address.runId, stepId: assignment.stepId, attempt: claimed.failures + 1, use };
+  const next = retryInMs === undefined ? {} : { retryInMs };
+  const event = LOG_EVENTS.attemptFailed;
+  executor.failures.write(`${use} ${code}`, 'warn', { event, ...about, type, code, ...next }, 'an attempt failed');
 }
 
 function isCompensated({ executor, assignment, address }: Attempt): boolean {

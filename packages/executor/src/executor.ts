@@ -18,7 +18,7 @@ import {
   type State,
   stateKey,
 } from '@flotilla/state';
-import type { Logger } from '@flotilla/telemetry';
+import { createRateLimitedLog, type Logger, type RateLimitedLog } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
 import type { BreakerGate } from './behind-breaker.ts';
@@ -87,6 +87,8 @@ export interface LiveAttempt {
 /** Makes attempts: claims the steps of tasks, runs their handlers, commits what they return, and goes on in chains. */
 export class Executor {
   readonly slots: Slots;
+  /** Failed attempts are logged through it: a dependency that is away makes thousands a second. */
+  readonly failures: RateLimitedLog;
   readonly durations = new StepDurations();
   readonly options: ExecutorOptions;
   /** Ids of attempts, from before they are claimed until state has answered how they ended. */
@@ -99,6 +101,8 @@ export class Executor {
 
   constructor(options: ExecutorOptions) {
     this.options = options;
+    const { logger } = options;
+    this.failures = createRateLimitedLog({ logger, linesPerSecond: 5, linesPerSecondOverall: 50 });
     this.slots = new Slots(options.slots);
   }
 

@@ -20,7 +20,8 @@ import {
   type StoredCleanup,
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
-import { breakerOf, classify, isTimeout, spread, timeoutOf } from './attempt.ts';
+import { LOG_EVENTS } from '@flotilla/telemetry';
+import { breakerOf, classify, errorOf, isTimeout, spread, timeoutOf } from './attempt.ts';
 import { AttemptControl } from './attempt-control.ts';
 import type { BehindBreaker } from './behind-breaker.ts';
 import { type Assignment, Chain } from './chain.ts';
@@ -192,7 +193,16 @@ async function end(attempt: CleanupAttempt, handlerEnd: HandlerEnd | Parked): Pr
   const ended = await untilAnswered(() => state.transitions.endCleanup(address, { attempt: address, ...change }));
   const about = { runId, stepId: assignment.stepId, cleanup: context.cleanup };
   if (!ended) logger.warn({ ...about, cause: control.cause }, 'the end of a cleanup was refused');
-  else if (change.becomes === 'failed') {
+  else if (change.becomes === 'retried') {
+    const { type, code } = error!;
+    const event = LOG_EVENTS.attemptFailed;
+    executor.failures.write(
+      `cleanup ${code}`,
+      'warn',
+      { event, ...about, type, code },
+      'an attempt of a cleanup failed',
+    );
+  } else if (change.becomes === 'failed') {
     // Not its message: what a handler says may hold what it was given.
     logger.error({ ...about, type: error?.type, code: error?.code }, 'a cleanup has failed for good');
   }
@@ -219,19 +229,23 @@ async function changeOf(attempt: CleanupAttempt, end: HandlerEnd | Parked): Prom
     void breaker?.settle('ignored');
     return { becomes: 'released', dataJson: canonicalJson({ reason: control.cause }) };
   }
-  return changeOfFailure(attempt, timedOut ? timeoutOf(control) : classify(end, attempt));
+  const thrown = end.kind === 'threw' ? end.error : undefined;
+  return changeOfFailure(attempt, timedOut ? timeoutOf(control) : classify(end, attempt), thrown);
 }
 
 function parkedFor({ breaker }: CleanupAttempt, forMs: number): Change {
   return { becomes: 'parked', dataJson: canonicalJson({ reason: breaker!.reason }), retryInMs: Math.round(forMs) };
 }
 
-async function changeOfFailure(attempt: CleanupAttempt, classification: Classification): Promise<Change> {
+async function changeOfFailure(
+  attempt: CleanupAttempt,
+  classification: Classification,
+  thrown: unknown,
+): Promise<Change> {
   const { executor, claimed, work, startedAt, breaker } = attempt;
   const parkMs = await breaker?.settleFailure(classification);
   if (parkMs !== undefined) return parkedFor(attempt, parkMs);
-  const { type, code, message } = classification;
-  const error: StepError = { type, code, message };
+  const error = errorOf(classification, thrown);
   const elapsedMs = claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
   const question: RetryQuestion = {
     classification,
@@ -247,5 +261,10 @@ async function changeOfFailure(attempt: CleanupAttempt, classification: Classifi
   }
   const dataJson = canonicalJson(error);
   if (decision.action === 'fail') return { becomes: 'failed', dataJson, error };
-  return { becomes: 'retried', dataJson, retryInMs: spread(attempt, classification, decision.delayMs, elapsedMs) };
+  return {
+    becomes: 'retried',
+    dataJson,
+    error,
+    retryInMs: spread(attempt, classification, decision.delayMs, elapsedMs),
+  };
 }

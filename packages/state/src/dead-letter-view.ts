@@ -88,8 +88,8 @@ function reasonOf({ state, map }: StepHeader, { code }: StepError): DeadLetterRe
 /** What a step failed with. A damaged one is told as such: one run that somebody wrote into does not hide all others. */
 export function parseError(body: string | null | undefined): StepError {
   if (body == null) return { type: 'non_retryable', code: 'INTERNAL', message: 'the error is not stored' };
-  const { type, code, message } = parseObject(body) ?? {};
-  if (isText(type) && isText(code) && isText(message)) return { type, code, message };
+  const { type, code, message, stack } = parseObject(body) ?? {};
+  if (isText(type) && isText(code) && isText(message)) return { type, code, message, ...(isText(stack) && { stack }) };
   return { type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'the stored error is damaged' };
 }
 

@@ -41,7 +41,7 @@ async function failStep(runId: string, key: string, { code = 'NO', type = 'non_r
   const worker = new TestWorker(state, runId);
   const claimed = await worker.take(key, `attempt-${runId}-${key}`);
   const attempt = { ...claimed, attemptId: `attempt-${runId}-${key}` };
-  const errorJson = JSON.stringify({ type, code, message: 'it went wrong' });
+  const errorJson = JSON.stringify({ type, code, message: 'it went wrong', stack: 'Error\n    at pay' });
   const lost = quarantine ? { event: 'attempt-lost' as const, quarantine } : {};
   expect(await worker.fail(key, attempt, { errorJson, runErrorJson: errorJson, ...lost })).toMatchObject({
     outcome: 'failed',
@@ -397,4 +397,7 @@ test('a dead letter shows what it was given and what happened', async () => {
     run: { status: 'failed', input: { n: 1 }, path: `/v1/runs/${runId}`, tags: [] },
   });
   expect(detail.events.map(({ type }) => type)).toEqual(['attempt-started', 'attempt-lost', 'step-quarantined']);
+  expect(detail.error.stack).toBe('Error\n    at pay');
+  const { deadLetters } = await state.listDeadLetters({ limit: 10 });
+  expect(deadLetters[0]?.error).not.toHaveProperty('stack');
 });

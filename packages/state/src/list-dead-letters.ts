@@ -115,7 +115,7 @@ async function readLetters(
   const values = await client.hmget(key, ...steps.flatMap((step) => headerAndOutput(step)));
   const letters = steps.flatMap((step, index) => {
     const stored = { header: values[index * 2], body: values[index * 2 + 1] };
-    const view = deadLetterView(run, plan, step, stored);
+    const view = withoutStack(deadLetterView(run, plan, step, stored));
     return view !== undefined && fits(view, query) ? [{ step: Number(step), view }] : [];
   });
   const last = Number(steps.at(-1));
@@ -141,6 +141,13 @@ async function planOf(
     if (hasNoPlan(error)) return undefined;
     throw error;
   }
+}
+
+/** A page of them would be megabytes: what is asked for one by one has it. */
+function withoutStack(view: DeadLetterView | undefined): DeadLetterView | undefined {
+  if (view === undefined) return undefined;
+  const { stack: _, ...error } = view.error;
+  return { ...view, error };
 }
 
 function fits(view: DeadLetterView, { stepId, use, errorCode, errorType, reason }: DeadLetterQuery): boolean {

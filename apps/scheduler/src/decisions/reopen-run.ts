@@ -118,7 +118,7 @@ async function failureOf(
 ): Promise<string | undefined> {
   if (first === undefined) return undefined;
   const stored = await state.client.hget(stateKey(tag, 'run', runId), `o${first}`);
-  const error = JSON.parse(stored ?? '{}') as Partial<StepError>;
+  const { stack: _, ...error } = JSON.parse(stored ?? '{}') as Partial<StepError>;
   return canonicalJson({ ...error, stepId: plan.steps[first]!.id } as unknown as Json);
 }
 

@@ -140,6 +140,7 @@ function linesOf(letter: DeadLetterDetail): string[] {
     `failed at ${formatMoment(failedAt)} after ${counted(attempts, 'failed attempt')} and ${counted(crashes, 'lost one')}`,
     `the run is ${run.status} since ${formatMoment(run.endedAt)}, opened ${letter.opening === 1 ? 'once' : `${letter.opening} times`}`,
   ];
+  if (error.stack !== undefined) lines.push(...error.stack.split('\n').map((line) => `  ${plainText(line)}`));
   if (use !== undefined) lines.push(`handler: ${use}`);
   if (letter.lostWith !== undefined) lines.push(`lost with: ${letter.lostWith.join(', ')}`);
   if (run.input !== undefined) lines.push(`input of the run: ${brief(run.input)}`);
