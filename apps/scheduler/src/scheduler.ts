@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { AgentDirectory, listAgentEvents } from '@flotilla/agents';
 import { FleetBreakers } from '@flotilla/breakers';
-import { FlotillaError, type Problem } from '@flotilla/contracts';
-import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { FlotillaError, type Problem, parseJsonInPieces } from '@flotilla/contracts';
+import { compileInPieces, type Plan } from '@flotilla/engine';
 import { TaskQueues } from '@flotilla/queue';
 import {
   type ConnectionRole,
@@ -16,7 +16,7 @@ import {
   untilReady,
   watchEpoch,
 } from '@flotilla/redis';
-import { breakerKeys, randomToken, State } from '@flotilla/state';
+import { breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
@@ -136,7 +136,7 @@ export async function startScheduler(
     const metrics = createMetrics();
     metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
     const inputs = new InputSchemas();
-    const plans = new PlanSource({ api: state, compile: compileWorkflow, maxDepth: config.maxDepth, inputs });
+    const plans = new PlanSource({ api: state, compile: compileInPieces, maxDepth: config.maxDepth, inputs });
     const children = new ChildRuns({ state, plans, inputs, maxInputBytes: config.maxInputBytes });
     const loops = [
       createRelayLoop({ state, queues, fleet, breakers, children, blocking, schedulerId, logger }),
@@ -180,7 +180,7 @@ export async function startScheduler(
       },
       breakers,
       waitApi: state,
-      compile: compileWorkflow,
+      compile: compileInPieces,
       config,
       logger,
       findLoopProblems: () => loops.filter(({ idleMs }) => idleMs > LOOP_STALL_MS).map(stalled),
@@ -213,8 +213,9 @@ export async function startScheduler(
 }
 
 /** A stored definition compiled when its run was created: that it does not here is the trouble of this process. */
-function compileStored(text: string): Plan {
-  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
+async function compileStored(text: string): Promise<Plan> {
+  const document = await loopTurns.runPieces(parseJsonInPieces(text));
+  const compiled = await loopTurns.runPieces(compileInPieces(document, { maxDepth: Number.MAX_SAFE_INTEGER }));
   if (compiled.ok) return compiled.plan;
   throw new Error(compiled.problems[0]?.message);
 }

@@ -1,9 +1,10 @@
 import { Breakers } from '@flotilla/breakers';
-import { compileWorkflow, type Plan } from '@flotilla/engine';
+import { parseJsonInPieces } from '@flotilla/contracts';
+import { compileInPieces, type Plan } from '@flotilla/engine';
 import { Executor, type ExecutorOptions } from '@flotilla/executor';
 import { capabilityQueue } from '@flotilla/queue';
 import { type ConnectionRole, closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { breakerKeys, State } from '@flotilla/state';
+import { breakerKeys, loopTurns, State } from '@flotilla/state';
 import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
 import type { WorkerConfig } from './config.ts';
 import { loadHandlers } from './load-handlers.ts';
@@ -96,8 +97,9 @@ export async function createWorkerParts(
 }
 
 /** A stored definition compiled when its run was created: that it does not here is the trouble of this process. */
-function compileStored(text: string): Plan {
-  const compiled = compileWorkflow(JSON.parse(text), { maxDepth: Number.MAX_SAFE_INTEGER });
+async function compileStored(text: string): Promise<Plan> {
+  const document = await loopTurns.runPieces(parseJsonInPieces(text));
+  const compiled = await loopTurns.runPieces(compileInPieces(document, { maxDepth: Number.MAX_SAFE_INTEGER }));
   if (compiled.ok) return compiled.plan;
   throw new Error(compiled.problems[0]?.message);
 }

@@ -276,4 +276,8 @@ export const definitionZ = z.strictObject({
   output: z.json().optional(),
   metadata: z.record(z.string(), z.json()).optional(),
 });
+
+/** The same with steps of any form, for who looks at them one by one. */
+export const definitionFrameZ = definitionZ.extend({ steps: z.record(z.string(), z.unknown()) });
+
 export type WorkflowDefinition = z.infer<typeof definitionZ>;

@@ -1,4 +1,5 @@
 import { FORBIDDEN_NAMES } from './ids.ts';
+import { runToEnd } from './run-to-end.ts';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -38,12 +39,26 @@ interface Visit {
  * BigInt). Properties that are undefined are not there, as in `JSON.stringify`: what serializes the value leaves them out.
  */
 export function findJsonProblem(value: unknown, limits: JsonLimits = DEFAULT_JSON_LIMITS): JsonProblem | undefined {
+  return runToEnd(findJsonProblemInPieces(value, limits));
+}
+
+/** Values that are looked at in one piece: some milliseconds. */
+const VISITS_A_PIECE = 10_000;
+
+/** The same, with pauses in which others may do something. */
+export function* findJsonProblemInPieces(
+  value: unknown,
+  limits: JsonLimits = DEFAULT_JSON_LIMITS,
+): Generator<void, JsonProblem | undefined> {
   const stack: Visit[] = [{ value, path: '', depth: 0 }];
+  let visits = 0;
   const open = new Set<object>();
   let bytes = 0;
   let keys = 0;
   while (stack.length > 0) {
     const visit = stack.pop()!;
+    visits += 1;
+    if (visits % VISITS_A_PIECE === 0) yield;
     if (visit.leave !== undefined) {
       open.delete(visit.leave);
       continue;

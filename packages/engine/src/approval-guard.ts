@@ -15,6 +15,7 @@ export function guardByApproval(template: Template, approval: number, approvalId
   const reads = [...new Set([...template.reads, approval])].sort((left, right) => left - right);
   return {
     constant: false,
+    expressions: template.expressions,
     reads,
     readsRunInput: template.readsRunInput,
     resolve(scope) {

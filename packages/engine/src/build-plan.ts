@@ -12,13 +12,16 @@ import {
   type WorkflowDefinition,
 } from '@flotilla/contracts';
 import { buildGroups, type Groups } from './build-groups.ts';
+import type { CanonicalCopy } from './canonical-copy.ts';
 import { type CompiledStep, LOOP_ITEM_NAME } from './compile-step.ts';
 import type { CleanupWork, Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
+import { estimatePlanBytes } from './plan-bytes.ts';
 import type { StepGraph } from './step-graph.ts';
 import { workOf } from './work-of-step.ts';
 
 export interface PlanParts {
   hash: string;
+  source: CanonicalCopy;
   definition: WorkflowDefinition;
   graph: StepGraph;
   depth: number;
@@ -30,14 +33,19 @@ const DEFAULT_MAP_CONCURRENCY = 10;
 const DEFAULT_QUEUE = 'default';
 
 /** Puts together a plan from parts in which no problem was found. */
-export function buildPlan({ hash, definition, graph, depth, compiled, output }: PlanParts): Plan {
+export function buildPlan({ hash, source, definition, graph, depth, compiled, output }: PlanParts): Plan {
   const groups = buildGroups(definition, graph);
   const steps = graph.ids.map((id, index) =>
     buildStep(index, definition.steps[id]!, definition, graph, groups, compiled[index]!),
   );
+  const edges = graph.parents.reduce((sum, parents) => sum + parents.length, 0);
   return {
     hash,
     definition,
+    memoryBytes: estimatePlanBytes({
+      ...{ characters: source.text.length, keys: source.keys, containers: source.containers },
+      ...{ steps: steps.length, edges, expressions: countExpressions(compiled, output) },
+    }),
     steps,
     stepIndex: graph.stepIndex,
     groups: groups.groups,
@@ -48,6 +56,11 @@ export function buildPlan({ hash, definition, graph, depth, compiled, output }: 
     timeoutMs: smaller(definition.timeoutMs, definition.budget?.wallClockMs),
     output,
   };
+}
+
+function countExpressions(compiled: readonly CompiledStep[], output: Template | undefined): number {
+  const templates = [output, ...compiled.flatMap(({ input, request }) => [input, request])];
+  return templates.reduce((sum, template) => sum + (template?.expressions.length ?? 0), 0);
 }
 
 function buildStep(

@@ -1,4 +1,13 @@
-import { definitionFieldsAt, definitionZ, didYouMean, type Json, nearestName, pointerToken } from '@flotilla/contracts';
+import {
+  definitionFieldsAt,
+  definitionFrameZ,
+  definitionZ,
+  didYouMean,
+  type Json,
+  nearestName,
+  pointerToken,
+} from '@flotilla/contracts';
+import { outlineOfFrame, outlineOfStep } from './form-outline.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { type ProblemList, pointer, shorten } from './problem-list.ts';
 
@@ -25,21 +34,39 @@ export interface FormCheck {
   unusableSteps: ReadonlySet<string>;
 }
 
+/** Steps that are checked in one piece. */
+const STEPS_A_PIECE = 100;
+
+const stepsZ = definitionZ.shape.steps;
+
 /** Checks the form of a definition and reports everything that is wrong with it. */
-export function checkForm(document: { [key: string]: Json }, problems: ProblemList): FormCheck {
-  const parsed = definitionZ.safeParse(document);
+export function* checkForm(document: { [key: string]: Json }, problems: ProblemList): Generator<void, FormCheck> {
   const unusableSteps = new Set<string>();
-  if (parsed.success) return { ok: true, unusableSteps };
-  const issues = parsed.error.issues as FormIssue[];
+  const issues = yield* findIssues(document);
   const fields = fieldsBesideUnknownOnes(issues, document);
   const mistyped = findMistypedFields(fields);
-  for (const issue of parsed.error.issues) {
+  for (const issue of issues) {
     // The field is there, under a name that is told to be wrong.
     if (mistyped.has(pointer(...issue.path.map(String)))) continue;
     if (issue.path[0] === 'steps' && typeof issue.path[1] === 'string') unusableSteps.add(issue.path[1]);
-    reportIssue(issue as FormIssue, document, fields.get(issue as FormIssue) ?? [], problems);
+    reportIssue(issue, document, fields.get(issue) ?? [], problems);
   }
-  return { ok: false, unusableSteps };
+  return { ok: issues.length === 0, unusableSteps };
+}
+
+/** Of the definition without its steps, and of the steps, some at a time. */
+function* findIssues(document: { [key: string]: Json }): Generator<void, readonly FormIssue[]> {
+  const issues = [...((definitionFrameZ.safeParse(outlineOfFrame(document)).error?.issues ?? []) as FormIssue[])];
+  const { steps } = document;
+  if (typeof steps !== 'object' || steps === null || Array.isArray(steps)) return issues;
+  const ids = Object.keys(steps);
+  for (let first = 0; first < ids.length; first += STEPS_A_PIECE) {
+    yield;
+    const some = ids.slice(first, first + STEPS_A_PIECE).map((id) => [id, outlineOfStep(steps[id]!)] as const);
+    const found = stepsZ.safeParse(Object.fromEntries(some)).error?.issues ?? [];
+    for (const issue of found as FormIssue[]) issues.push({ ...issue, path: ['steps', ...issue.path] });
+  }
+  return issues;
 }
 
 function reportIssue(issue: FormIssue, document: Json, fields: readonly string[], problems: ProblemList): void {

@@ -16,7 +16,7 @@ import { compileExpression, type ExpressionCompilation, type ExpressionNames } f
 import type { Expression, PlanWait, Template } from './plan.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 import type { StepGraph } from './step-graph.ts';
-import { type CompileSource, compileTemplate } from './template.ts';
+import { type CompileSource, compileTemplateInPieces } from './template.ts';
 import { workOf } from './work-of-step.ts';
 
 /** What expressions of a loop call the iteration. */
@@ -57,7 +57,8 @@ export class StepCompiler {
     this.#compileChild = compileChild;
   }
 
-  compile(index: number, step: StepDefinition): CompiledStep {
+  /** In pieces: a step may have ten thousand expressions. */
+  *compile(index: number, step: StepDefinition): Generator<void, CompiledStep> {
     const path = stepPointer(this.#graph.ids[index]!);
     const compiled: CompiledStep = {
       when: step.when === undefined ? undefined : this.#condition(step.when, `${path}/when`, index),
@@ -68,54 +69,61 @@ export class StepCompiler {
       request: undefined,
       wait: undefined,
     };
-    if (isWaitStep(step)) return { ...compiled, wait: this.#wait(step, path, index) };
+    if (isWaitStep(step)) return { ...compiled, wait: yield* this.#wait(step, path, index) };
     if (step.kind === 'branch') {
-      const conditions = step.cases.map(({ when }, position) =>
-        this.#condition(when, `${path}/cases/${position}/when`, index),
-      );
+      const conditions: (Expression | undefined)[] = [];
+      for (const [position, { when }] of step.cases.entries()) {
+        conditions.push(this.#condition(when, `${path}/cases/${position}/when`, index));
+        yield;
+      }
       return { ...compiled, cases: conditions.filter((condition) => condition !== undefined) };
     }
     if (step.kind === 'map') {
       const over = this.#list(step.over, `${path}/over`, index);
       const itemName = this.#itemName(step.as, `${path}/as`);
-      return { ...compiled, over, ...this.#work(step.each, `${path}/each`, index, itemName) };
+      return { ...compiled, over, ...(yield* this.#work(step.each, `${path}/each`, index, itemName)) };
     }
-    if (step.kind === 'broadcast') return { ...compiled, ...this.#broadcast(step, path, index) };
+    if (step.kind === 'broadcast') return { ...compiled, ...(yield* this.#broadcast(step, path, index)) };
     if (step.kind === 'loop') {
       const until =
         step.until === undefined ? undefined : this.#condition(step.until, `${path}/until`, index, LOOP_ITEM_NAME);
-      return { ...compiled, until, ...this.#work(step.each, `${path}/each`, index, LOOP_ITEM_NAME) };
+      return { ...compiled, until, ...(yield* this.#work(step.each, `${path}/each`, index, LOOP_ITEM_NAME)) };
     }
-    return step.kind === 'delay' ? compiled : { ...compiled, ...this.#work(step, path, index, undefined) };
+    return step.kind === 'delay' ? compiled : { ...compiled, ...(yield* this.#work(step, path, index, undefined)) };
   }
 
   /** The run's `output`: it may read any step, for all have settled when it is evaluated. */
-  compileOutput(output: Json): Template | undefined {
+  compileOutput(output: Json): Generator<void, Template | undefined> {
     return this.#template(output, '/output', undefined, undefined);
   }
 
-  #work(
+  *#work(
     step: WorkStepDefinition | MapEachDefinition,
     path: string,
     index: number,
     itemName: string | undefined,
-  ): Pick<CompiledStep, 'input' | 'request'> {
-    const input = step.input === undefined ? undefined : this.#template(step.input, `${path}/input`, index, itemName);
+  ): Generator<void, Pick<CompiledStep, 'input' | 'request'>> {
+    const input =
+      step.input === undefined ? undefined : yield* this.#template(step.input, `${path}/input`, index, itemName);
     const request =
       step.kind === 'http'
-        ? this.#template(withoutUndefined(step.request), `${path}/request`, index, itemName)
+        ? yield* this.#template(withoutUndefined(step.request), `${path}/request`, index, itemName)
         : undefined;
     if (step.approvedBy === undefined) return { input, request };
     return this.#guarded(step.approvedBy, { input, request }, path, index);
   }
 
-  #broadcast(step: Extract<StepDefinition, { kind: 'broadcast' }>, path: string, index: number): Partial<CompiledStep> {
+  *#broadcast(
+    step: Extract<StepDefinition, { kind: 'broadcast' }>,
+    path: string,
+    index: number,
+  ): Generator<void, Partial<CompiledStep>> {
     checkBroadcast(step, path, this.#problems);
     const over = step.over === undefined ? undefined : this.#list(step.over, `${path}/over`, index);
     const itemName = this.#itemName(step.as, `${path}/as`);
     const work = workOf(step);
     const workPath = step.each === undefined ? path : `${path}/each`;
-    return { over, ...(work !== undefined && this.#work(work, workPath, index, itemName)) };
+    return { over, ...(work !== undefined && (yield* this.#work(work, workPath, index, itemName))) };
   }
 
   /** What an attempt is given must be what was approved. */
@@ -142,22 +150,22 @@ export class StepCompiler {
     return { input, request };
   }
 
-  #wait(step: WaitStepDefinition, path: string, index: number): PlanWait | undefined {
+  *#wait(step: WaitStepDefinition, path: string, index: number): Generator<void, PlanWait | undefined> {
     switch (step.kind) {
       case 'signal':
         return { kind: 'signal', name: step.name, timeoutMs: step.timeoutMs, default: step.default };
       case 'webhook':
         return { kind: 'webhook', timeoutMs: step.timeoutMs, default: step.default };
       case 'approval': {
-        const action = this.#template(step.action, `${path}/action`, index, undefined);
+        const action = yield* this.#template(step.action, `${path}/action`, index, undefined);
         const { approvers = [], deadlineMs: timeoutMs } = step;
         return action && { kind: 'approval', action, approvers, timeoutMs, default: step.default };
       }
       case 'workflow': {
         const { workflow, definition, onParentEnd = 'cancel' } = step;
         const input =
-          step.input === undefined ? undefined : this.#template(step.input, `${path}/input`, index, undefined);
-        checkChild(step, path, this.#problems, this.#compileChild);
+          step.input === undefined ? undefined : yield* this.#template(step.input, `${path}/input`, index, undefined);
+        yield* checkChild(step, path, this.#problems, this.#compileChild);
         return { kind: 'workflow', workflow, definition, input, onParentEnd, timeoutMs: undefined };
       }
     }
@@ -205,9 +213,14 @@ export class StepCompiler {
     return undefined;
   }
 
-  #template(value: Json, path: string, index: number | undefined, itemName: string | undefined): Template | undefined {
+  *#template(
+    value: Json,
+    path: string,
+    index: number | undefined,
+    itemName: string | undefined,
+  ): Generator<void, Template | undefined> {
     const names = { stepIndex: this.#graph.stepIndex, itemName };
-    const compiled = compileTemplate(value, names, this.#compileSource);
+    const compiled = yield* compileTemplateInPieces(value, names, this.#compileSource);
     if (!compiled.ok) {
       for (const problem of compiled.problems) this.#problems.error(problem.code, path + problem.path, problem.message);
       return undefined;

@@ -1,17 +1,19 @@
 import {
-  findJsonProblem,
+  findJsonProblemInPieces,
   type Json,
   type JsonLimits,
   MAX_STEPS,
   type Problem,
+  runToEnd,
   type WorkflowDefinition,
 } from '@flotilla/contracts';
 import { buildPlan } from './build-plan.ts';
-import { canonicalJson, sha256Hex } from './canonical-json.ts';
+import { copyCanonically } from './canonical-copy.ts';
+import { sha256Hex } from './canonical-json.ts';
 import { checkForm, stepPointer } from './check-form.ts';
 import { checkDeclaredCost, checkStepCount } from './check-limits.ts';
 import { findReadsNotUpstream } from './check-upstream-reads.ts';
-import { StepCompiler } from './compile-step.ts';
+import { type CompiledStep, StepCompiler } from './compile-step.ts';
 import { findCycles } from './find-cycles.ts';
 import { findUnreachable } from './find-unreachable.ts';
 import { isLegacyDocument, migrateLegacy } from './migrate-legacy.ts';
@@ -36,6 +38,8 @@ export interface CompileOptions {
   cache?: PlanCache;
   /** How many workflows this one is inside of, as the inline definition of a `workflow` step. Default 0. */
   nesting?: number;
+  /** False: leaves nothing behind. Default true. */
+  remember?: boolean;
 }
 
 export type Compilation =
@@ -51,7 +55,12 @@ const processCache = new PlanCache();
  * was given. The same content gives the same plan (remembered by content, never by name or shape). Never throws.
  */
 export function compileWorkflow(document: unknown, options: CompileOptions = {}): Compilation {
-  const jsonProblem = findJsonProblem(document, DEFINITION_LIMITS);
+  return runToEnd(compileInPieces(document, options));
+}
+
+/** The same in pieces of some milliseconds, for who has others to serve: a large definition takes seconds. */
+export function* compileInPieces(document: unknown, options: CompileOptions = {}): Generator<void, Compilation> {
+  const jsonProblem = yield* findJsonProblemInPieces(document, DEFINITION_LIMITS);
   if (jsonProblem !== undefined) {
     const { code, path, message } = jsonProblem;
     return { ok: false, problems: [{ code, path: shorten(path, 1000), message }] };
@@ -59,25 +68,32 @@ export function compileWorkflow(document: unknown, options: CompileOptions = {})
   if (!isDocument(document)) {
     return { ok: false, problems: [{ code: 'WRONG_TYPE', path: '', message: 'a workflow is a JSON object' }] };
   }
-  if (!isLegacyDocument(document)) return compileDefinition(document, new ProblemList(), options);
+  if (!isLegacyDocument(document)) return yield* compileDefinition(document, new ProblemList(), options);
   const migration = migrateLegacy(document);
   if (!migration.ok) return migration;
+  yield;
   const problems = new ProblemList(migration.originOf);
-  const compiled = compileDefinition(migration.definition as Document, problems, options);
+  const compiled = yield* compileDefinition(migration.definition as Document, problems, options);
   if (compiled.ok) return { ...compiled, warnings: [...migration.warnings, ...compiled.warnings] };
   return { ok: false, problems: [...compiled.problems, ...migration.warnings] };
 }
 
-function compileDefinition(given: Document, problems: ProblemList, options: CompileOptions): Compilation {
-  const { maxDepth = DEFAULT_MAX_DEPTH, cache = processCache } = options;
-  const canonicalText = canonicalJson(given);
+function* compileDefinition(
+  given: Document,
+  problems: ProblemList,
+  options: CompileOptions,
+): Generator<void, Compilation> {
+  const { maxDepth = DEFAULT_MAX_DEPTH, cache = processCache, remember = true } = options;
+  // A copy, in the order of the canonical form: a plan outlives the call and is the same for the same content.
+  const source = yield* copyCanonically(given);
+  const { text: canonicalText, copy } = source;
   const hash = sha256Hex(canonicalText);
   const known = cache.get(hash, canonicalText, maxDepth);
   if (known !== undefined) {
     for (const { code, path, message } of known.warnings) problems.warning(code as ProblemCode, path, message);
     return { ok: true, plan: known.plan, warnings: problems.warnings };
   }
-  const form = checkForm(given, problems);
+  const form = yield* checkForm(given, problems);
   const steps = isDocument(given['steps']) ? given['steps'] : undefined;
   if (steps === undefined) return { ok: false, problems: problems.all() };
   const budget = isDocument(given['budget']) ? given['budget'] : {};
@@ -85,6 +101,7 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
   checkStepCount(stepCount, budget['maxSteps'], problems);
   if (stepCount > MAX_STEPS) return { ok: false, problems: problems.all() };
   const asRead = readStepGraph(steps, problems);
+  yield;
   const order = orderSteps(asRead);
   const cycles = findCycles(asRead, order);
   for (const cycle of cycles) reportCycle(cycle, asRead, problems);
@@ -94,8 +111,7 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
   const graph = cycles.length === 0 ? renumberByDepth(asRead, order.depths) : asRead;
   // By depth, each step comes after its parents.
   const sorted = [...graph.ids.keys()];
-  // A copy, in the order of the canonical form: a plan outlives the call and is the same for the same content.
-  const definition = JSON.parse(canonicalText) as WorkflowDefinition;
+  const definition = copy as unknown as WorkflowDefinition;
   const approvals = new Set(
     Object.entries(definition.steps).flatMap(([id, { kind }]) => (kind === 'approval' ? [id] : [])),
   );
@@ -103,30 +119,35 @@ function compileDefinition(given: Document, problems: ProblemList, options: Comp
     approvals,
     compileChild: (child) => compileChild(child, options),
   });
-  const compiled = graph.ids.map((id, index) =>
-    form.unusableSteps.has(id) ? undefined : compiler.compile(index, definition.steps[id]!),
-  );
-  const output = definition.output === undefined ? undefined : compiler.compileOutput(definition.output);
+  const compiled: (CompiledStep | undefined)[] = [];
+  for (const [index, id] of graph.ids.entries()) {
+    compiled.push(form.unusableSteps.has(id) ? undefined : yield* compiler.compile(index, definition.steps[id]!));
+    yield;
+  }
+  const output = definition.output === undefined ? undefined : yield* compiler.compileOutput(definition.output);
+  yield;
   if (cycles.length === 0) checkReads(compiler, graph, sorted, problems);
   if (form.ok) checkDeclaredCost(definition, problems);
   if (problems.errors.length > 0) return { ok: false, problems: problems.all() };
 
+  yield;
   const warnings = unreachableWarnings(definition, graph, sorted);
   for (const { code, path, message } of warnings) problems.warning(code as ProblemCode, path, message);
+  yield;
   const usable = compiled.filter((step) => step !== undefined);
-  const plan = buildPlan({ hash, definition, graph, depth, compiled: usable, output });
-  cache.set(canonicalText, { plan, warnings });
+  const plan = buildPlan({ hash, source, definition, graph, depth, compiled: usable, output });
+  if (remember) cache.set(canonicalText, { plan, warnings });
   return { ok: true, plan, warnings: problems.warnings };
 }
 
 /** The inline definition of a `workflow` step is compiled with its parent, so that all of its problems are told at once. */
-function compileChild(definition: unknown, options: CompileOptions): Compilation {
+function* compileChild(definition: unknown, options: CompileOptions): Generator<void, Compilation> {
   const nesting = (options.nesting ?? 0) + 1;
   if (nesting > MAX_NESTING) {
     const message = `workflows are nested deeper than ${MAX_NESTING} levels`;
     return { ok: false, problems: [{ code: 'DEPTH_LIMIT', path: '', message }] };
   }
-  return compileWorkflow(definition, { ...options, nesting });
+  return yield* compileInPieces(definition, { ...options, nesting });
 }
 
 function isDocument(value: unknown): value is Document {

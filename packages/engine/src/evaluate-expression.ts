@@ -1,7 +1,8 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { ParseResult } from '@marcbachmann/cel-js';
+import { LRUCache } from 'lru-cache';
 import { bindCosts } from './bind-costs.ts';
-import { bindReads, type ExpressionProblem, isPlainRead } from './bind-reads.ts';
+import { bindReads, type ExpressionProblem, type ExpressionReads, isPlainRead } from './bind-reads.ts';
 import { celEnvironment, MAX_EXPRESSION_CHARACTERS } from './cel-environment.ts';
 import { rootOf } from './cel-nodes.ts';
 import { withEvaluation } from './current-evaluation.ts';
@@ -26,6 +27,7 @@ export type ExpressionCompilation =
   | { ok: false; problems: readonly ExpressionProblem[] };
 
 const NOTHING = Object.freeze({});
+const NOTHING_READ: readonly number[] = Object.freeze([]);
 
 /**
  * Compiles CEL once, for any number of evaluations. Names are `run.input`, `run.id`, `steps.<id>.output|status|error`
@@ -33,6 +35,28 @@ const NOTHING = Object.freeze({});
  * `EXPRESSION_FAILED` with the source and the reason, never with data.
  */
 export function compileExpression(source: string, names: ExpressionNames): ExpressionCompilation {
+  const prepared = prepare(source, names);
+  if (!prepared.ok) return prepared;
+  const { reads, patternCost, resultType } = prepared;
+  const expression = new LazyExpression(source, names, reads, patternCost);
+  return { ok: true, expression, resultType };
+}
+
+interface Prepared extends Compiled {
+  ok: true;
+  reads: ExpressionReads;
+  patternCost: number;
+  resultType: string;
+}
+
+/** What evaluating takes. Much larger than the source. */
+interface Compiled {
+  parsed: ParseResult;
+  /** Evaluating gives a piece of the data itself. */
+  givesData: boolean;
+}
+
+function prepare(source: string, names: ExpressionNames): Prepared | (ExpressionCompilation & { ok: false }) {
   if (source.length > MAX_EXPRESSION_CHARACTERS) {
     const message = `longer than ${MAX_EXPRESSION_CHARACTERS} characters`;
     return { ok: false, problems: [{ code: 'EXPRESSION_TOO_COMPLEX', message }] };
@@ -49,16 +73,11 @@ export function compileExpression(source: string, names: ExpressionNames): Expre
     return { ok: false, problems: reads.problems.map((problem) => explained(problem, source, names.stepIndex)) };
   const checked = parsed.check();
   if (!checked.valid) return { ok: false, problems: [problemOfChecking(checked.error)] };
-  const patternProblem = checkLiteralPatterns(root);
-  if (patternProblem !== undefined) return { ok: false, problems: [patternProblem] };
+  const patterns = checkLiteralPatterns(root);
+  if (!patterns.ok) return { ok: false, problems: [patterns.problem] };
   bindCosts(root);
-  const expression: Expression = {
-    source,
-    reads: [...reads.steps].sort((left, right) => left - right),
-    readsRunInput: reads.runInput,
-    evaluate: evaluator(source, parsed, isPlainRead(root)),
-  };
-  return { ok: true, expression, resultType: checked.type ?? 'dyn' };
+  const resultType = checked.type ?? 'dyn';
+  return { ok: true, parsed, givesData: isPlainRead(root), reads, patternCost: patterns.cost, resultType };
 }
 
 /** What is known of a step that is not there is in the text, too: `steps.check-credit` is a subtraction only to CEL. */
@@ -72,19 +91,47 @@ function explained(
   return { ...problem, message: explainUnreadableStep(name, source.slice(problem.position ?? 0), stepIndex) };
 }
 
-/** The value of a condition. Error: `EXPRESSION_FAILED` when it is neither true nor false. */
-export function evaluateCondition(expression: Expression, scope: Scope, budget?: EvaluationBudget): boolean {
-  const value = expression.evaluate(scope, budget);
-  if (typeof value !== 'boolean') throw failure(expression.source, 'a condition must be true or false');
-  return value;
-}
+/** Sixty to a hundred times its source is what a compiled expression was measured to take. */
+const BYTES_PER_CHARACTER = 100;
+const BYTES_PER_EXPRESSION = 3000;
+/** Compiled expressions are remembered up to this, over all plans of the process. */
+const MAX_COMPILED_BYTES = 67_108_864;
 
-function evaluator(source: string, parsed: ParseResult, givesData: boolean): Expression['evaluate'] {
-  return (scope, budget = new EvaluationBudget()) => {
+const compiledExpressions = new LRUCache<LazyExpression, Compiled>({
+  maxSize: MAX_COMPILED_BYTES,
+  sizeCalculation: (_, { source }) => BYTES_PER_EXPRESSION + source.length * BYTES_PER_CHARACTER,
+});
+
+/**
+ * An expression that was checked, and is compiled again when it is evaluated and no longer remembered: a plan holds sources,
+ * so that twenty thousand conditions take what their text takes.
+ */
+class LazyExpression implements Expression {
+  readonly source: string;
+  readonly reads: readonly number[];
+  readonly readsRunInput: boolean;
+  readonly patternCost: number;
+  readonly #names: ExpressionNames;
+
+  constructor(source: string, names: ExpressionNames, reads: ExpressionReads, patternCost: number) {
+    this.source = source;
+    this.#names = names;
+    this.reads = reads.steps.size === 0 ? NOTHING_READ : [...reads.steps].sort((left, right) => left - right);
+    this.readsRunInput = reads.runInput;
+    this.patternCost = patternCost;
+  }
+
+  prepare(): void {
+    this.#compiled();
+  }
+
+  evaluate(scope: Scope, budget = new EvaluationBudget()): Json {
     const cost = new EvaluationCost(budget);
     const { item } = scope;
     const variables = item === undefined ? NOTHING : { [item.name]: shielded(item.value), index: item.index };
     try {
+      cost.charge(this.patternCost);
+      const { parsed, givesData } = this.#compiled();
       const value: unknown = withEvaluation({ scope, cost }, () => parsed(variables));
       cost.assertWithin();
       if (!givesData || value instanceof Map) return expressionResultToJson(value, budget.result);
@@ -93,11 +140,37 @@ function evaluator(source: string, parsed: ParseResult, givesData: boolean): Exp
     } catch (error) {
       // What a reader of stored outputs throws (DATA_CORRUPTION …) is not the expression's fault.
       if (error instanceof FlotillaError) throw error;
-      throw failure(source, reasonOf(error));
+      throw failure(this.source, reasonOf(error));
     } finally {
       cost.settle();
     }
-  };
+  }
+
+  #compiled(): Compiled {
+    let compiled = compiledExpressions.get(this);
+    if (compiled === undefined) {
+      const prepared = prepare(this.source, this.#names);
+      if (!prepared.ok) throw new EvaluationFault('it no longer compiles');
+      compiled = { parsed: prepared.parsed, givesData: prepared.givesData };
+      compiledExpressions.set(this, compiled);
+    }
+    return compiled;
+  }
+}
+
+/** Compiles expressions for their evaluation, one a piece. */
+export function* prepareInPieces(expressions: readonly Expression[]): Generator<void, void> {
+  for (const expression of expressions) {
+    expression.prepare();
+    yield;
+  }
+}
+
+/** The value of a condition. Error: `EXPRESSION_FAILED` when it is neither true nor false. */
+export function evaluateCondition(expression: Expression, scope: Scope, budget?: EvaluationBudget): boolean {
+  const value = expression.evaluate(scope, budget);
+  if (typeof value !== 'boolean') throw failure(expression.source, 'a condition must be true or false');
+  return value;
 }
 
 function failure(source: string, reason: string): FlotillaError {

@@ -13,7 +13,7 @@ export * from './decide-join.ts';
 export { decideLoop, type LoopEnd, neededSuccesses, toleratedFailures } from './decide-loop.ts';
 export * from './decide-retry.ts';
 export * from './decide-wait-end.ts';
-export { compileExpression, evaluateCondition } from './evaluate-expression.ts';
+export { compileExpression, evaluateCondition, prepareInPieces } from './evaluate-expression.ts';
 export { isOnForRun } from './is-on-for-run.ts';
 export * from './join-counter.ts';
 export * from './judge-health.ts';

@@ -3,11 +3,17 @@ import { RE2JS } from 're2js';
 import type { ExpressionProblem } from './bind-reads.ts';
 import { type CelNode, calledNameOf, childrenOf, walk } from './cel-nodes.ts';
 import { type EvaluationCost, EvaluationFault } from './expression-cost.ts';
+import { weighPattern } from './pattern-weight.ts';
 
 const MAX_PATTERN_CHARACTERS = 512;
 const MAX_PROGRAM_SIZE = 5000;
 
-const patterns = new LRUCache<string, RE2JS>({ max: 256 });
+/** What compiling the patterns that are written in one expression may cost; a quarter of what evaluating it may. */
+const MAX_LITERAL_PATTERN_COST = 250_000;
+/** Of all patterns that are remembered; a unit is about two bytes. */
+const MAX_REMEMBERED_COST = 10_000_000;
+
+const patterns = new LRUCache<string, RE2JS>({ maxSize: MAX_REMEMBERED_COST });
 
 /**
  * A pattern in RE2 syntax, matched in time linear in the text: an expression of a user is never a JavaScript RegExp.
@@ -19,6 +25,8 @@ function compileLinearRegex(pattern: string): RE2JS {
   if (pattern.length > MAX_PATTERN_CHARACTERS) {
     throw new EvaluationFault(`a pattern of matches() is longer than ${MAX_PATTERN_CHARACTERS} characters`);
   }
+  const { units, instructions } = weighPattern(pattern);
+  if (instructions > 2 * MAX_PROGRAM_SIZE) throw new EvaluationFault('a pattern of matches() is too large');
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(pattern);
@@ -27,13 +35,13 @@ function compileLinearRegex(pattern: string): RE2JS {
     throw new EvaluationFault('a pattern of matches() is not a regular expression of RE2');
   }
   if (compiled.programSize() > MAX_PROGRAM_SIZE) throw new EvaluationFault('a pattern of matches() is too large');
-  patterns.set(pattern, compiled);
+  patterns.set(pattern, compiled, { size: Math.ceil(units) });
   return compiled;
 }
 
-/** A pattern that is computed may be another one each time, and compiling is what costs most. */
+/** A pattern may be another one each time, and compiling is what costs most. */
 export function chargePattern(pattern: unknown, cost: EvaluationCost): void {
-  if (typeof pattern === 'string') cost.charge(100 * Math.min(pattern.length, MAX_PATTERN_CHARACTERS));
+  if (typeof pattern === 'string') cost.charge(weighPattern(pattern.slice(0, MAX_PATTERN_CHARACTERS)).units);
 }
 
 /** True when some part of the text matches, as CEL says. */
@@ -46,18 +54,34 @@ export function matchesPattern(text: unknown, pattern: unknown, cost: Evaluation
   return regex.test(text);
 }
 
+export type LiteralPatterns =
+  | { ok: true /** What compiling them costs. */; cost: number }
+  | { ok: false; problem: ExpressionProblem };
+
 /** Patterns that are written in the source are looked at when it is compiled. */
-export function checkLiteralPatterns(root: CelNode): ExpressionProblem | undefined {
+export function checkLiteralPatterns(root: CelNode): LiteralPatterns {
+  let cost = 0;
   for (const { node } of walk(root)) {
     if (calledNameOf(node) !== 'matches') continue;
     const pattern = childrenOf(node).at(-1);
     if (pattern?.op !== 'value' || typeof pattern.args !== 'string') continue;
-    try {
-      compileLinearRegex(pattern.args);
-    } catch (error) {
-      if (!(error instanceof EvaluationFault)) throw error;
-      return { code: 'EXPRESSION_INVALID', message: error.message, position: pattern.start };
-    }
+    cost += weighPattern(pattern.args.slice(0, MAX_PATTERN_CHARACTERS)).units;
+    const message = cost > MAX_LITERAL_PATTERN_COST ? TOO_COSTLY : problemOf(pattern.args);
+    if (message === undefined) continue;
+    const code = message === TOO_COSTLY ? 'EXPRESSION_TOO_COMPLEX' : 'EXPRESSION_INVALID';
+    return { ok: false, problem: { code, message, position: pattern.start } };
   }
-  return undefined;
+  return { ok: true, cost };
+}
+
+const TOO_COSTLY = 'the patterns of matches() take more work to compile than those of one expression may';
+
+function problemOf(pattern: string): string | undefined {
+  try {
+    compileLinearRegex(pattern);
+    return undefined;
+  } catch (error) {
+    if (error instanceof EvaluationFault) return error.message;
+    throw error;
+  }
 }

@@ -19,12 +19,12 @@ interface Entry extends CachedPlan {
 export class PlanCache {
   readonly #entries: LRUCache<string, Entry>;
 
-  /** Keeps plans of definitions that have at most `maxCharacters` together. */
-  constructor(maxCharacters = 33_554_432) {
+  /** Keeps plans that take about `maxBytes` of memory together. */
+  constructor(maxBytes = 67_108_864) {
     this.#entries = new LRUCache({
-      max: 2000,
-      maxSize: maxCharacters,
-      sizeCalculation: (entry) => entry.canonicalText.length + 1,
+      maxSize: maxBytes,
+      // One that is larger than all of it is still remembered, alone.
+      sizeCalculation: ({ plan, canonicalText }) => Math.min(maxBytes, plan.memoryBytes + canonicalText.length),
     });
   }
 

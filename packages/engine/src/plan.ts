@@ -17,6 +17,8 @@ export interface Plan {
   /** Hex SHA-256 of the canonical definition: the identity a run is pinned to. */
   hash: string;
   definition: WorkflowDefinition;
+  /** About what the plan takes in memory; see `plan-bytes.ts`. */
+  memoryBytes: number;
   steps: readonly PlanStep[];
   stepIndex: ReadonlyMap<string, number>;
   groups: readonly PlanGroup[];
@@ -156,6 +158,8 @@ export interface Expression {
   /** Steps whose `output`, `status` or `error` it reads, as indexes, ascending. */
   reads: readonly number[];
   readsRunInput: boolean;
+  /** Compiles it for an evaluation that is about to come: of many at once that is what takes time. */
+  prepare(): void;
   /** `budget`: shared with what is evaluated together with it. Default: one of its own. */
   evaluate(scope: Scope, budget?: EvaluationBudget): Json;
 }
@@ -164,6 +168,8 @@ export interface Expression {
 export interface Template {
   /** True when nothing inside is an expression: `resolve` gives the constant. */
   constant: boolean;
+  /** Those inside, in order. */
+  expressions: readonly Expression[];
   reads: readonly number[];
   readsRunInput: boolean;
   resolve(scope: Scope): Json;

@@ -1,4 +1,4 @@
-import { FlotillaError, type Json } from '@flotilla/contracts';
+import { FlotillaError, type Json, runToEnd } from '@flotilla/contracts';
 import { compileExpression, type ExpressionNames } from './evaluate-expression.ts';
 import { EvaluationBudget } from './evaluation-budget.ts';
 import type { Expression, Scope, Template } from './plan.ts';
@@ -22,6 +22,11 @@ export type CompileSource = typeof compileExpression;
 /** Characters that the texts of one resolved template may have together; large values belong in a whole `${{ }}`. */
 const MAX_INTERPOLATED_CHARACTERS = 4_194_304;
 
+/** Lists and records that are looked at in one piece. */
+const CONTAINERS_A_PIECE = 2000;
+/** Expressions in one input, request or output. */
+const MAX_TEMPLATE_EXPRESSIONS = 10_000;
+
 type Part = string | Expression;
 /** A compiled piece: a value that needs no resolving, or what resolves it. */
 type Piece = { constant: Json } | { resolve(scope: Scope, budget: TemplateBudget): Json };
@@ -36,21 +41,34 @@ class TemplateBudget extends EvaluationBudget {
  * longer text values are written out, texts as they are and everything else as JSON. Keys are never templates.
  * `resolve` gives a new value each time: who gets it may change it.
  */
-export function compileTemplate(
+export function compileTemplate(value: Json, names: ExpressionNames): TemplateCompilation {
+  return runToEnd(compileTemplateInPieces(value, names, compileExpression));
+}
+
+/** The same with pauses between its expressions. */
+export function* compileTemplateInPieces(
   value: Json,
   names: ExpressionNames,
-  compileSource: CompileSource = compileExpression,
-): TemplateCompilation {
+  compileSource: CompileSource,
+): Generator<void, TemplateCompilation> {
   if (!mayHaveExpressions(value)) {
-    return { ok: true, template: { constant: true, reads: [], readsRunInput: false, resolve: () => copyOf(value) } };
+    return {
+      ok: true,
+      template: { constant: true, expressions: [], reads: [], readsRunInput: false, resolve: () => copyOf(value) },
+    };
   }
   const compiler = new TemplateCompiler(names, compileSource);
-  const piece = compiler.compile(value, []);
+  const piece = yield* compiler.compile(value, []);
+  if (compiler.expressions.length > MAX_TEMPLATE_EXPRESSIONS) {
+    const message = `${compiler.expressions.length} expressions; ${MAX_TEMPLATE_EXPRESSIONS} may be in one place`;
+    compiler.problems.push({ code: 'EXPRESSION_TOO_COMPLEX', path: '', message });
+  }
   if (compiler.problems.length > 0) return { ok: false, problems: compiler.problems };
   return {
     ok: true,
     template: {
       constant: false,
+      expressions: compiler.expressions,
       reads: [...compiler.reads].sort((left, right) => left - right),
       readsRunInput: compiler.readsRunInput,
       resolve: (scope) => resolvePiece(piece, scope, new TemplateBudget()),
@@ -60,9 +78,11 @@ export function compileTemplate(
 
 class TemplateCompiler {
   readonly problems: TemplateProblem[] = [];
+  readonly expressions: Expression[] = [];
   readonly reads = new Set<number>();
   readsRunInput = false;
   readonly #names: ExpressionNames;
+  #containers = 0;
   readonly #compileSource: CompileSource;
 
   constructor(names: ExpressionNames, compileSource: CompileSource) {
@@ -71,16 +91,23 @@ class TemplateCompiler {
   }
 
   /** Nesting is bounded by the check of the document (64 levels). */
-  compile(value: Json, tokens: readonly (string | number)[]): Piece {
-    if (typeof value === 'string')
-      return value.includes('${{') ? this.#compileText(value, tokens) : { constant: value };
+  *compile(value: Json, tokens: readonly (string | number)[]): Generator<void, Piece> {
+    if (typeof value === 'string') {
+      if (!value.includes('${{')) return { constant: value };
+      yield;
+      return this.#compileText(value, tokens);
+    }
     if (typeof value !== 'object' || value === null) return { constant: value };
+    this.#containers += 1;
+    if (this.#containers % CONTAINERS_A_PIECE === 0) yield;
     if (Array.isArray(value)) {
-      const items = value.map((item, index) => this.compile(item, [...tokens, index]));
+      const items: Piece[] = [];
+      for (const [index, item] of value.entries()) items.push(yield* this.compile(item, [...tokens, index]));
       if (items.every((item) => 'constant' in item)) return { constant: value };
       return { resolve: (scope, budget) => items.map((item) => resolvePiece(item, scope, budget)) };
     }
-    const entries = Object.entries(value).map(([key, item]) => [key, this.compile(item, [...tokens, key])] as const);
+    const entries: (readonly [string, Piece])[] = [];
+    for (const [key, item] of Object.entries(value)) entries.push([key, yield* this.compile(item, [...tokens, key])]);
     if (entries.every(([, item]) => 'constant' in item)) return { constant: value };
     return {
       resolve: (scope, budget) => {
@@ -108,6 +135,7 @@ class TemplateCompiler {
         for (const step of compiled.expression.reads) this.reads.add(step);
         this.readsRunInput ||= compiled.expression.readsRunInput;
         parts.push(compiled.expression);
+        this.expressions.push(compiled.expression);
         continue;
       }
       for (const problem of compiled.problems) {

@@ -1,5 +1,5 @@
 import type { Json } from '@flotilla/contracts';
-import type { Plan, PlanStep, PlanWork, Scope, Template } from '@flotilla/engine';
+import { type Plan, type PlanStep, type PlanWork, prepareInPieces, type Scope, type Template } from '@flotilla/engine';
 import type { Task } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
@@ -112,6 +112,7 @@ export class Chain {
     const reading = new SourceReading();
     try {
       const sources = await this.#readSources(template.reads, claimed, reading);
+      if (template.expressions.length > 1) await loopTurns.runPieces(prepareInPieces(template.expressions));
       return await loopTurns.run(() => ({
         input: template.resolve(this.#scope({ step, item }, claimed, template, sources)),
         previous: chainChecksums(template.reads.map((index) => sources.get(index)?.checksum ?? '')),

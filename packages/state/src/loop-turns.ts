@@ -1,3 +1,5 @@
+import { OneAtATime } from './one-at-a-time.ts';
+
 /** How long pieces of work may hold the event loop one after the other before everybody else gets a turn. */
 const TURN_MS = 10;
 
@@ -8,6 +10,7 @@ const TURN_MS = 10;
  */
 export class LoopTurns {
   readonly #waiting: (() => void)[] = [];
+  readonly #large = new OneAtATime();
   #spentMs = 0;
   #isNextTurnAskedFor = false;
 
@@ -17,17 +20,31 @@ export class LoopTurns {
     return this.#measure(work);
   }
 
-  /** Runs work that comes in pieces, with turns for others between them. */
+  /**
+   * Runs work that comes in pieces, with turns for others between them. Work that takes more than one turn is large, and
+   * is done one after the other: what twenty callers ask for at once does not have to be in memory at once.
+   */
   async runPieces<Result>(pieces: Iterator<void, Result>): Promise<Result> {
-    for (;;) {
-      const piece = await this.run(() => {
-        const endsAt = performance.now() + TURN_MS;
-        let next = pieces.next();
-        while (next.done !== true && performance.now() < endsAt) next = pieces.next();
-        return next;
-      });
-      if (piece.done === true) return piece.value;
+    const piece = await this.#runTurn(pieces);
+    if (piece.done === true) return piece.value;
+    const leave = await this.#large.enter();
+    try {
+      for (;;) {
+        const next = await this.#runTurn(pieces);
+        if (next.done === true) return next.value;
+      }
+    } finally {
+      leave();
     }
+  }
+
+  #runTurn<Result>(pieces: Iterator<void, Result>): Promise<IteratorResult<void, Result>> {
+    return this.run(() => {
+      const endsAt = performance.now() + TURN_MS;
+      let next = pieces.next();
+      while (next.done !== true && performance.now() < endsAt) next = pieces.next();
+      return next;
+    });
   }
 
   #measure<Result>(work: () => Result): Result {

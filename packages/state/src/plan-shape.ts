@@ -4,6 +4,8 @@ import type { WorkflowDefinition } from '@flotilla/contracts';
 export interface PlanShape {
   hash: string;
   definition: WorkflowDefinition;
+  /** About what it takes in memory; 10 KB when it is not said. */
+  memoryBytes?: number;
   steps: readonly PlanShapeStep[];
   stepIndex: ReadonlyMap<string, number>;
   groups: readonly { members: readonly number[] }[];
@@ -26,7 +28,7 @@ export interface PlanShapeStep {
 }
 
 /** Turns stored definition text into a plan; memoised by content. Throws when the stored text does not compile. */
-export type CompilePlan<P extends PlanShape> = (definitionText: string) => P;
+export type CompilePlan<P extends PlanShape> = (definitionText: string) => P | Promise<P>;
 
 /** `3` of a step, `3.7` of the eighth item of map step 3; `3!2`, `3.7!2` of the run's third cleanup, which is one of them. */
 export type StepKey = string;

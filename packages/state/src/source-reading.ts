@@ -1,9 +1,12 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { OneAtATime } from './one-at-a-time.ts';
 
 /** Characters of stored JSON that the expressions of one template, condition or map may read, outputs of steps together. */
 const MAX_SOURCE_CHARACTERS = 8_388_608;
 /** Those who read more than this do so one after the other: as values JSON takes up to twenty times its text. */
 const LARGE_CHARACTERS = 1_048_576;
+
+const largeReadings = new OneAtATime();
 
 /**
  * What one evaluation reads, counted while it is read. `end` must be called once what was read is no longer needed.
@@ -20,22 +23,11 @@ export class SourceReading {
       const message = `the outputs that are read together are larger than ${MAX_SOURCE_CHARACTERS} characters`;
       throw new FlotillaError('EXPRESSION_FAILED', message);
     }
-    if (this.#characters > LARGE_CHARACTERS) this.#release ??= await enterLargeReading();
+    if (this.#characters > LARGE_CHARACTERS) this.#release ??= await largeReadings.enter();
   }
 
   end(): void {
     this.#release?.();
     this.#release = undefined;
   }
-}
-
-let lastLargeReading: Promise<void> = Promise.resolve();
-
-/** Waits for the large readings before this one; answers what lets the next one in. */
-async function enterLargeReading(): Promise<() => void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const before = lastLargeReading;
-  lastLargeReading = before.then(() => promise);
-  await before;
-  return resolve;
 }

@@ -77,7 +77,9 @@ export interface StateOptions<P extends PlanShape> {
   durableClient?: RedisClient;
 }
 
-const PLAN_CACHE_SIZE = 500;
+/** Plans that are remembered, together. */
+const MAX_PLAN_BYTES = 67_108_864;
+const UNKNOWN_PLAN_BYTES = 10_000;
 const READ_DEADLINE_MS = 30_000;
 /** What did not compile is not tried again for so long: its steps come by again and again. */
 const NOT_UNDERSTOOD_MS = 1000;
@@ -94,8 +96,14 @@ export class State<P extends PlanShape> {
   readonly #durable: RunClient;
   readonly #options: StateOptions<P>;
   readonly #watchers = new Set<(runId: string) => void>();
-  readonly #plans = new LRUCache<string, P>({ max: PLAN_CACHE_SIZE });
-  readonly #notUnderstood = new LRUCache<string, FlotillaError>({ max: PLAN_CACHE_SIZE, ttl: NOT_UNDERSTOOD_MS });
+  readonly #plans = new LRUCache<string, P>({
+    maxSize: MAX_PLAN_BYTES,
+    // One that is larger than all of it is still remembered, alone.
+    sizeCalculation: ({ memoryBytes = UNKNOWN_PLAN_BYTES }) => Math.min(MAX_PLAN_BYTES, memoryBytes),
+  });
+  /** Plans that are being read: many steps of a run ask for the same one at once. */
+  readonly #reading = new Map<string, Promise<P>>();
+  readonly #notUnderstood = new LRUCache<string, FlotillaError>({ max: 500, ttl: NOT_UNDERSTOOD_MS });
 
   constructor(options: StateOptions<P>) {
     const { client, namespace, partitions, leaseDurationMs } = options;
@@ -401,6 +409,15 @@ export class State<P extends PlanShape> {
   async readPlan(tag: string, definitionHash: string): Promise<P> {
     const cached = this.#plans.get(definitionHash);
     if (cached !== undefined) return cached;
+    let reading = this.#reading.get(definitionHash);
+    if (reading === undefined) {
+      reading = this.#readPlan(tag, definitionHash).finally(() => this.#reading.delete(definitionHash));
+      this.#reading.set(definitionHash, reading);
+    }
+    return reading;
+  }
+
+  async #readPlan(tag: string, definitionHash: string): Promise<P> {
     const key = stateKey(tag, 'definition', definitionHash);
     const text = await retryTransient(() => this.client.hget(key, 'text'), { deadlineMs: READ_DEADLINE_MS });
     if (text == null) {
@@ -408,7 +425,7 @@ export class State<P extends PlanShape> {
     }
     const failure = this.#notUnderstood.get(definitionHash);
     if (failure !== undefined) throw failure;
-    const plan = this.#compileStored(text, definitionHash);
+    const plan = await this.#compileStored(text, definitionHash);
     this.#plans.set(definitionHash, plan);
     return plan;
   }
@@ -508,13 +525,13 @@ export class State<P extends PlanShape> {
     return { definitionHash: hash, createdAt: parseRunMeta(packed).createdAt };
   }
 
-  #compileStored(text: string, definitionHash: string): P {
+  async #compileStored(text: string, definitionHash: string): Promise<P> {
     // Only this is damage. What else goes wrong is this process' trouble, and another may do better.
     if (createHash('sha256').update(text).digest('hex') !== definitionHash) {
       throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is damaged: its hash differs`);
     }
     try {
-      return this.#options.compile(text);
+      return await this.#options.compile(text);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       const message = `this process cannot compile definition ${definitionHash}, which is intact: ${why}`;

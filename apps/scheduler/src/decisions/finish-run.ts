@@ -7,8 +7,9 @@ import { withScope } from './run-scope.ts';
 export async function finishRun(state: State<Plan>, plan: Plan, runId: string): Promise<void> {
   const tag = state.tagOf(runId);
   try {
-    const reads = plan.output?.reads ?? [];
-    const output = await withScope(state, plan, { runId, reads }, ({ scope }) => plan.output?.resolve(scope) ?? null);
+    const { reads = [], expressions = [] } = plan.output ?? {};
+    const request = { runId, reads, expressions };
+    const output = await withScope(state, plan, request, ({ scope }) => plan.output?.resolve(scope) ?? null);
     const outputJson = await loopTurns.run(() => canonicalJson(output));
     await state.transitions.finishRun(tag, runId, { outputJson });
   } catch (error) {

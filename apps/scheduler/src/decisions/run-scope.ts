@@ -1,5 +1,5 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
-import type { Plan, Scope } from '@flotilla/engine';
+import { type Expression, type Plan, prepareInPieces, type Scope } from '@flotilla/engine';
 import {
   loopTurns,
   parseRunMeta,
@@ -16,6 +16,14 @@ export interface RunScope {
   sources: ReadonlyMap<number, Source>;
 }
 
+export interface ScopeRequest {
+  runId: string;
+  /** Steps whose outputs are read. */
+  reads: readonly number[];
+  /** What will be evaluated, when it is more than one expression. */
+  expressions?: readonly Expression[];
+}
+
 /**
  * Evaluates with what the expressions of a run name, and with nothing else. `work` is synchronous, and what it read is not used
  * after it: large readings come one after the other. Throws EXPRESSION_FAILED, DATA_CORRUPTION or RUN_NOT_FOUND.
@@ -23,12 +31,13 @@ export interface RunScope {
 export async function withScope<Result>(
   state: State<Plan>,
   plan: Plan,
-  { runId, reads }: { runId: string; reads: readonly number[] },
+  { runId, reads, expressions = [] }: ScopeRequest,
   work: (read: RunScope) => Result,
 ): Promise<Result> {
   const reading = new SourceReading();
   try {
     const read = await readScope(state, plan, { runId, reads }, reading);
+    if (expressions.length > 1) await loopTurns.runPieces(prepareInPieces(expressions));
     return await loopTurns.run(() => work(read));
   } finally {
     reading.end();
@@ -38,7 +47,7 @@ export async function withScope<Result>(
 async function readScope(
   state: State<Plan>,
   plan: Plan,
-  { runId, reads }: { runId: string; reads: readonly number[] },
+  { runId, reads }: ScopeRequest,
   reading: SourceReading,
 ): Promise<RunScope> {
   const tag = state.tagOf(runId);

@@ -163,7 +163,8 @@ async function takeBranch(
   opening: number,
 ): Promise<void> {
   const reads = [...new Set((step.cases ?? []).flatMap(({ when }) => when.reads))].sort((a, b) => a - b);
-  const { chosen, previous } = await withScope(state, plan, { runId, reads }, ({ scope, sources }) => ({
+  const expressions = (step.cases ?? []).map(({ when }) => when);
+  const { chosen, previous } = await withScope(state, plan, { runId, reads, expressions }, ({ scope, sources }) => ({
     chosen: chooseBranch(step, scope),
     previous: checksumOfReads(reads, sources),
   }));

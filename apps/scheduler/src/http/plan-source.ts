@@ -1,11 +1,12 @@
 import { FlotillaError, type Problem, parseWorkflowReference } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
+import { loopTurns } from '@flotilla/state';
 import { LRUCache } from 'lru-cache';
 import type { InputSchemas } from './input/input-schemas.ts';
 import type { CompileWorkflow, RunApi } from './run-api.ts';
 
-/** Steps of all plans that are kept for named workflows: about 1 KB each. */
-const MAX_KEPT_STEPS = 200_000;
+/** Plans of named workflows that are remembered, together. */
+const MAX_PLAN_BYTES = 67_108_864;
 
 export interface CompiledDefinition {
   plan: Plan;
@@ -19,8 +20,9 @@ export class PlanSource {
   readonly #maxDepth: number;
   readonly #inputs: InputSchemas;
   readonly #plans = new LRUCache<string, Plan>({
-    maxSize: MAX_KEPT_STEPS,
-    sizeCalculation: (plan) => plan.steps.length,
+    maxSize: MAX_PLAN_BYTES,
+    // One that is larger than all of it is still remembered, alone.
+    sizeCalculation: ({ memoryBytes }) => Math.min(MAX_PLAN_BYTES, memoryBytes),
   });
 
   constructor(options: {
@@ -35,18 +37,24 @@ export class PlanSource {
     this.#inputs = options.inputs;
   }
 
-  /** Everything that is wrong with a document, or its plan. Pointers go into the document. */
-  examine(document: unknown): { plan: Plan | undefined; problems: readonly Problem[] } {
-    const result = this.#compile(document, { maxDepth: this.#maxDepth });
+  /**
+   * Everything that is wrong with a document, or its plan. Pointers go into the document. Who only wants to know leaves
+   * nothing behind (`remember: false`).
+   */
+  async examine(
+    document: unknown,
+    { remember }: { remember: boolean },
+  ): Promise<{ plan: Plan | undefined; problems: readonly Problem[] }> {
+    const result = await loopTurns.runPieces(this.#compile(document, { maxDepth: this.#maxDepth, remember }));
     if (!result.ok) return { plan: undefined, problems: result.problems };
-    const schemaProblems = this.#inputs.schemaProblems(result.plan);
+    const schemaProblems = await this.#inputs.schemaProblems(result.plan, { remember });
     const plan = schemaProblems.length === 0 ? result.plan : undefined;
     return { plan, problems: [...schemaProblems, ...result.warnings] };
   }
 
   /** DEFINITION_INVALID with all problems. */
-  compile(document: unknown): CompiledDefinition {
-    const { plan, problems } = this.examine(document);
+  async compile(document: unknown): Promise<CompiledDefinition> {
+    const { plan, problems } = await this.examine(document, { remember: true });
     if (plan !== undefined) return { plan, warnings: problems };
     throw definitionInvalid(problems);
   }
@@ -61,7 +69,7 @@ export class PlanSource {
     if (view === undefined) throw workflowNotFound(name, version);
     const known = this.#plans.get(view.definitionHash);
     if (known !== undefined) return known;
-    const { plan } = this.compile(view.definition);
+    const { plan } = await this.compile(view.definition);
     this.#plans.set(view.definitionHash, plan);
     return plan;
   }

@@ -159,8 +159,14 @@ export interface RunQuery extends Page {
   tag?: string;
 }
 
-/** The engine's compiler: a definition or a legacy document in, a plan or all problems out. Memoised by content. */
+/**
+ * The engine's compiler, in pieces: a definition or a legacy document in, a plan or all problems out. Memoised by content,
+ * unless it is not to be remembered.
+ */
 export type CompileWorkflow = (
   document: unknown,
-  options?: { maxDepth?: number },
-) => { ok: true; plan: Plan; warnings: readonly Problem[] } | { ok: false; problems: readonly Problem[] };
+  options?: { maxDepth?: number; remember?: boolean },
+) => Generator<
+  void,
+  { ok: true; plan: Plan; warnings: readonly Problem[] } | { ok: false; problems: readonly Problem[] }
+>;

@@ -1,4 +1,4 @@
-import { isFlotillaError, MAX_BATCH_RUNS, type RunsStarted, runsStartedZ } from '@flotilla/contracts';
+import { FlotillaError, isFlotillaError, MAX_BATCH_RUNS, type RunsStarted, runsStartedZ } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { z } from 'zod';
 import { problemAnswer } from './answers.ts';
@@ -13,6 +13,10 @@ const batchBodyZ = z.strictObject({ runs: z.array(z.unknown()).min(1).max(MAX_BA
 
 /** A thousand entries must not hold the event loop: others get their turn after this time. */
 const TURN_MS = 10;
+/** Entries are not begun after this time: a thousand schemas that take as long as one may would take minutes. */
+const MAX_PREPARING_MS = 5000;
+/** Problems that one answer lists; of the entries after that only the first. */
+const MAX_PROBLEMS = 5000;
 
 export function registerRunBatchRoute(app: HttpApp, context: HttpContext): void {
   app.route({
@@ -39,9 +43,15 @@ async function startRuns(entries: readonly unknown[], context: HttpContext): Pro
   const accepted = prepared.filter((entry): entry is PreparedRun => !isFlotillaError(entry));
   const created = accepted.length === 0 ? [] : await context.api.createRuns(accepted.map((entry) => entry.request));
   const answers = created.values();
+  let problemsLeft = MAX_PROBLEMS;
   const runs = prepared.map((entry) => {
     const answer = isFlotillaError(entry) ? entry : answers.next().value!;
-    if (isFlotillaError(answer)) return { error: toProblemDocument(answer) };
+    if (isFlotillaError(answer)) {
+      const document = toProblemDocument(answer);
+      const problems = document.problems?.slice(0, Math.max(1, problemsLeft));
+      problemsLeft -= problems?.length ?? 0;
+      return { error: problems === undefined ? document : { ...document, problems } };
+    }
     return startedRun(answer, (entry as PreparedRun).warnings);
   });
   for (const run of runs) {
@@ -56,9 +66,11 @@ async function prepareRuns(entries: readonly unknown[], context: HttpContext): P
   const starting = startRunContext(context);
   const named = oncePerName((name) => context.plans.named(name));
   const prepared: (PreparedRun | Error)[] = [];
+  const mustBeginBefore = performance.now() + MAX_PREPARING_MS;
   let turnEndsAt = performance.now() + TURN_MS;
   for (const entry of entries) {
     try {
+      if (performance.now() > mustBeginBefore) throw tooCostlyTogether();
       prepared.push(await prepareRun(parseWith(startRunBodyZ, entry), starting, named));
     } catch (error) {
       const problem = toFlotillaError(error);
@@ -71,6 +83,11 @@ async function prepareRuns(entries: readonly unknown[], context: HttpContext): P
     }
   }
   return prepared;
+}
+
+function tooCostlyTogether(): FlotillaError {
+  const message = `the entries before this one took more than ${MAX_PREPARING_MS} ms to check; send it in another batch`;
+  return new FlotillaError('OVERLOADED', message, { retryAfterMs: 1000 });
 }
 
 /** Many entries of one batch name the same workflow: it is read once. */

@@ -37,7 +37,7 @@ export async function prepareRun(
   if (isLargerThan(input, context.maxInputBytes)) throw inputTooLarge(context);
   const inputJson = canonicalJson(input);
   if (Buffer.byteLength(inputJson) > context.maxInputBytes) throw inputTooLarge(context);
-  const problems = context.inputs.check(plan, input, inputJson.length);
+  const problems = await context.inputs.check(plan, input, inputJson.length);
   if (problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : '';
     throw new FlotillaError('INPUT_INVALID', `${problems[0]!.path}: ${problems[0]!.message}${more}`, { problems });

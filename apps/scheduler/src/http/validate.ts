@@ -30,7 +30,7 @@ export function registerValidateRoute(app: HttpApp, context: HttpContext): void 
       response: { 200: validateAnswerZ, ...problemAnswer },
     },
     handler: async (request) => {
-      const { plan, problems } = context.plans.examine(request.body.definition);
+      const { plan, problems } = await context.plans.examine(request.body.definition, { remember: false });
       const agents = plan === undefined ? undefined : await context.agents.list();
       const missing = plan === undefined || agents === undefined ? [] : missingHandlers(plan, agents);
       return { ok: plan !== undefined, problems: [...problems, ...missing] };

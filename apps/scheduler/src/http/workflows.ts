@@ -26,7 +26,7 @@ export function registerWorkflowRoutes(app: HttpApp, context: HttpContext): void
       response: { 200: workflowRegisteredZ, 201: workflowRegisteredZ, ...problemAnswer },
     },
     handler: async (request, reply) => {
-      const { plan, warnings } = plans.compile(documentOf(request.body));
+      const { plan, warnings } = await plans.compile(documentOf(request.body));
       const { view, created } = await api.registerWorkflow(plan);
       const living = await agents.list();
       const all = living === undefined ? warnings : [...warnings, ...missingHandlers(plan, living)];

@@ -1,5 +1,7 @@
 import type { Problem } from '../errors.ts';
-import { type NumberSpan, type ScanLimits, scanJson } from './scan-json.ts';
+import { runToEnd } from '../run-to-end.ts';
+import { parseJsonInPieces } from './parse-json-in-pieces.ts';
+import { type NumberSpan, type ScanLimits, scanJson, scanJsonInPieces } from './scan-json.ts';
 
 /** Bounds of any JSON text. A definition may have 20,000 steps, which decides the number of keys. */
 const TEXT_LIMITS: ScanLimits = { maxDepth: 64, maxKeys: 400_000, maxKeysOfObject: 25_000 };
@@ -31,7 +33,12 @@ export class JsonTextError extends Error {
  * @throws JsonTextError with all problems, each with its line and column.
  */
 export function parseJsonText(text: string): unknown {
-  return parseScanned(text, scanJson(text, TEXT_LIMITS));
+  return runToEnd(parseJsonTextInPieces(text));
+}
+
+/** The same in pieces of some milliseconds: a few megabytes take half a second. */
+export function* parseJsonTextInPieces(text: string): Generator<void, unknown> {
+  return yield* parseScanned(text, yield* scanJsonInPieces(text, TEXT_LIMITS));
 }
 
 /**
@@ -41,15 +48,15 @@ export function parseJsonText(text: string): unknown {
 export function parseForeignJson(text: string): unknown {
   const inexact: NumberSpan[] = [];
   const problems = scanJson(text, TEXT_LIMITS, (span) => void inexact.push(span));
-  return parseScanned(quoteNumbers(text, inexact), problems);
+  return runToEnd(parseScanned(quoteNumbers(text, inexact), problems));
 }
 
-function parseScanned(text: string, problems: readonly Problem[]): unknown {
+function* parseScanned(text: string, problems: readonly Problem[]): Generator<void, unknown> {
   const fatal = problems.find(({ code }) => code === 'JSON_TOO_DEEP' || code === 'PAYLOAD_TOO_LARGE');
   if (fatal !== undefined) throw refusal(fatal.code as JsonTextErrorCode, problems);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = yield* parseJsonInPieces(text);
   } catch (error) {
     throw new JsonTextError('MALFORMED_JSON', malformedAt(text, error), [], error);
   }

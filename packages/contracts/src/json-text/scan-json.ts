@@ -1,5 +1,6 @@
 import type { Problem } from '../errors.ts';
 import { pointerToken } from '../json.ts';
+import { runToEnd } from '../run-to-end.ts';
 import { checkNumberText } from './number-text.ts';
 
 /**
@@ -88,8 +89,20 @@ class Level {
  * change are problems, too, unless `onInexactNumber` takes them.
  */
 export function scanJson(text: string, limits: ScanLimits, onInexactNumber?: (span: NumberSpan) => void): Problem[] {
+  return runToEnd(scanJsonInPieces(text, limits, onInexactNumber));
+}
+
+/** The same in pieces of some milliseconds. */
+export function scanJsonInPieces(
+  text: string,
+  limits: ScanLimits,
+  onInexactNumber?: (span: NumberSpan) => void,
+): Generator<void, Problem[]> {
   return new Scanner(text, limits, onInexactNumber).run();
 }
+
+/** Characters that are scanned in one piece. */
+const PIECE_CHARACTERS = 65_536;
 
 const QUOTE = 34;
 const COMMA = 44;
@@ -122,11 +135,16 @@ class Scanner {
     this.#onInexactNumber = onInexactNumber;
   }
 
-  run(): Problem[] {
+  *run(): Generator<void, Problem[]> {
     const text = this.#text;
     const length = text.length;
     let at = 0;
+    let pieceEnd = PIECE_CHARACTERS;
     while (at < length) {
+      if (at > pieceEnd) {
+        pieceEnd = at + PIECE_CHARACTERS;
+        yield;
+      }
       const char = text.charCodeAt(at);
       if (char === QUOTE) {
         at = this.#string(at);

@@ -39,15 +39,15 @@ export class ChildRuns {
     const { wait } = step;
     if (wait?.kind !== 'workflow') return;
     const child = await this.#planOf(wait);
-    const reads = wait.input?.reads ?? [];
-    const inputJson = await withScope(state, plan, { runId, reads }, ({ scope }) =>
+    const { reads = [], expressions = [] } = wait.input ?? {};
+    const inputJson = await withScope(state, plan, { runId, reads, expressions }, ({ scope }) =>
       canonicalJson(wait.input?.resolve(scope) ?? {}),
     );
-    const input = JSON.parse(inputJson) as Json;
     if (Buffer.byteLength(inputJson) > maxInputBytes) {
       throw new FlotillaError('PAYLOAD_TOO_LARGE', `the input of the child run is larger than ${maxInputBytes} bytes`);
     }
-    const problems = inputs.check(child, input, inputJson.length);
+    const input = JSON.parse(inputJson) as Json;
+    const problems = await inputs.check(child, input, inputJson.length);
     const [first] = problems;
     if (first !== undefined) throw new FlotillaError('INPUT_INVALID', `${first.path}: ${first.message}`, { problems });
     await state.createRun({
@@ -59,7 +59,7 @@ export class ChildRuns {
 
   async #planOf(wait: { workflow: string | undefined; definition: Json | undefined }): Promise<Plan> {
     const { plans } = this.#dependencies;
-    if (wait.workflow === undefined) return plans.compile(wait.definition).plan;
+    if (wait.workflow === undefined) return (await plans.compile(wait.definition)).plan;
     return plans.named(wait.workflow);
   }
 }

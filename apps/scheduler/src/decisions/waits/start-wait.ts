@@ -37,8 +37,8 @@ async function subjectOf(
     case 'workflow':
       return { subject: childRunId(state.partitions, { runId, key, opening }) };
     case 'approval': {
-      const { reads } = wait.action;
-      const detailJson = await withScope(state, plan, { runId, reads }, ({ scope }) => {
+      const { reads, expressions } = wait.action;
+      const detailJson = await withScope(state, plan, { runId, reads, expressions }, ({ scope }) => {
         const action = wait.action.resolve(scope);
         return canonicalJson({ action, digest: approvalDigest(action), approvers: [...wait.approvers] });
       });

@@ -1,17 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import { FlotillaError, JsonTextError, parseJsonText } from '@flotilla/contracts';
-import type { FastifyInstance } from 'fastify';
+import { FlotillaError, JsonTextError, parseJsonTextInPieces } from '@flotilla/contracts';
+import { loopTurns } from '@flotilla/state';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /**
  * The value of a JSON body, or a typed refusal: MALFORMED_JSON, JSON_TOO_DEEP, JSON_FORBIDDEN_KEY, PAYLOAD_TOO_LARGE,
  * DEFINITION_INVALID (a step given twice), VALIDATION_FAILED (other keys given twice, numbers that would change). An
  * empty body is `undefined`: what needs one says so in its schema.
  */
-function readJsonBody(body: Buffer): unknown {
+async function readJsonBody(body: Buffer): Promise<unknown> {
   if (body.length === 0) return undefined;
   if (!isUtf8(body)) throw new FlotillaError('MALFORMED_JSON', 'the body is not UTF-8');
   try {
-    return parseJsonText(body.toString('utf8'));
+    return await loopTurns.runPieces(parseJsonTextInPieces(body.toString('utf8')));
   } catch (error) {
     throw error instanceof JsonTextError ? refusalOf(error) : error;
   }
@@ -20,16 +21,12 @@ function readJsonBody(body: Buffer): unknown {
 /** Replaces fastify's JSON parser, and leaves JSON as the only type that is taken. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      // A small body could inflate to any size.
-      if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
-        throw new FlotillaError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
-      }
-      done(null, readJsonBody(body as Buffer));
-    } catch (error) {
-      done(error as Error);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    // A small body could inflate to any size.
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+      throw new FlotillaError('UNSUPPORTED_MEDIA_TYPE', 'send the body without Content-Encoding');
     }
+    return readJsonBody(body);
   });
 }
 

@@ -1,8 +1,8 @@
 import { FlotillaError } from '@flotilla/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** Bytes of bodies that are read or worked on at once, over all requests. */
-const MAX_BODY_BYTES_IN_FLIGHT = 256 * 1024 * 1024;
+/** Bytes of bodies that are read or worked on at once, over all requests: as values they take several times as much. */
+const MAX_BODY_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
 
 /** Counts what is being worked on and refuses more than the limit, at once and before a body is read. */
 export class InFlightLimit {

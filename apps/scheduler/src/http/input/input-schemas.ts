@@ -1,5 +1,6 @@
 import { type Json, type Problem, pointerToken } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
+import { loopTurns } from '@flotilla/state';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { LRUCache } from 'lru-cache';
@@ -12,7 +13,7 @@ import { runBounded, runUnbounded, WorkTooCostly } from './run-bounded.ts';
  * neither compiling nor checking can hold the event loop. `format` only describes, as 2020-12 has it.
  */
 const MAX_SCHEMA_CHARACTERS = 262_144;
-const COMPILE_LIMIT_MS = 250;
+const COMPILE_LIMIT_MS = 150;
 const CHECK_LIMIT_MS = 50;
 const MAX_PROBLEMS = 100;
 /** Characters of schema times characters of input: below this a schema without costly keywords cannot take long. */
@@ -29,17 +30,29 @@ interface CompiledSchema {
   tookTooLong?: boolean;
 }
 
+/** Compiled schemas are remembered up to this: each is a function of some dozens of times its text. */
+const MAX_COMPILED_BYTES = 67_108_864;
+const BYTES_PER_CHARACTER = 40;
+const BYTES_PER_SCHEMA = 10_000;
+
 export class InputSchemas {
-  readonly #compiled = new LRUCache<string, CompiledSchema>({ max: 1000 });
+  readonly #compiled = new LRUCache<string, CompiledSchema>({
+    maxSize: MAX_COMPILED_BYTES,
+    sizeCalculation: ({ characters }) => BYTES_PER_SCHEMA + characters * BYTES_PER_CHARACTER,
+  });
 
   /** What is wrong with the schema itself; pointers into the definition, under `/input`. */
-  schemaProblems(plan: Plan): readonly Problem[] {
-    return this.#of(plan)?.problems ?? [];
+  schemaProblems(plan: Plan, { remember }: { remember: boolean }): Promise<readonly Problem[]> {
+    return loopTurns.run(() => this.#of(plan, remember)?.problems ?? []);
   }
 
   /** What is wrong with an input; pointers under `/input`. Empty for a workflow without a schema. */
-  check(plan: Plan, input: Json, inputCharacters: number): Problem[] {
-    const compiled = this.#of(plan);
+  check(plan: Plan, input: Json, inputCharacters: number): Promise<Problem[]> {
+    return loopTurns.run(() => this.#check(plan, input, inputCharacters));
+  }
+
+  #check(plan: Plan, input: Json, inputCharacters: number): Problem[] {
+    const compiled = this.#of(plan, true);
     if (compiled?.validate === undefined) return [];
     const { validate, characters, costly } = compiled;
     const work = (): boolean => validate(input) as boolean;
@@ -56,7 +69,7 @@ export class InputSchemas {
     }
   }
 
-  #of(plan: Plan): CompiledSchema | undefined {
+  #of(plan: Plan, remember: boolean): CompiledSchema | undefined {
     const schema = plan.definition.input;
     if (schema === undefined) return undefined;
     let compiled = this.#compiled.get(plan.hash);
@@ -64,7 +77,7 @@ export class InputSchemas {
       const result = this.#compile(schema);
       compiled = result;
       // A slow moment of the machine is not the schema's fault for ever.
-      if (!result.tookTooLong) this.#compiled.set(plan.hash, result);
+      if (remember && !result.tookTooLong) this.#compiled.set(plan.hash, result);
     }
     return compiled;
   }

@@ -12,12 +12,26 @@ export class WorkTooCostly extends Error {
   override readonly name = 'WorkTooCostly';
 }
 
+/** The limit is kept by the clock on the wall; where others had the processor meanwhile the work gets another chance. */
+const MAX_TRIES = 5;
+
 export function runBounded<Value>(work: () => Value, timeoutMs: number): Value {
+  for (let tries = 1; ; tries += 1) {
+    const before = process.threadCpuUsage();
+    try {
+      return runOnce(work, timeoutMs);
+    } catch (error) {
+      const { user, system } = process.threadCpuUsage(before);
+      const hadProcessor = (user + system) / 1000 > timeoutMs / 2;
+      if (hadProcessor || tries === MAX_TRIES || !timedOut(error)) throw asTooCostly(error);
+    }
+  }
+}
+
+function runOnce<Value>(work: () => Value, timeoutMs: number): Value {
   context['work'] = work;
   try {
     return caller.runInContext(context, { timeout: timeoutMs }) as Value;
-  } catch (error) {
-    throw asTooCostly(error);
   } finally {
     context['work'] = undefined;
   }
@@ -33,6 +47,9 @@ export function runUnbounded<Value>(work: () => Value): Value {
 }
 
 function asTooCostly(error: unknown): unknown {
-  const timedOut = (error as { code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-  return timedOut || error instanceof RangeError ? new WorkTooCostly('too costly', { cause: error }) : error;
+  return timedOut(error) || error instanceof RangeError ? new WorkTooCostly('too costly', { cause: error }) : error;
+}
+
+function timedOut(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
 }

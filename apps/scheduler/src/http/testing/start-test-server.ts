@@ -1,5 +1,5 @@
 import { type AgentView, type BreakerView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
-import { compileWorkflow } from '@flotilla/engine';
+import { compileInPieces } from '@flotilla/engine';
 import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
 import { readSchedulerConfig } from '../../config.ts';
@@ -58,7 +58,7 @@ export async function startTestServer(
     whyApi: api,
     waitApi: NO_WAITS,
     breakers,
-    compile: compileWorkflow,
+    compile: compileInPieces,
     config: { ...readSchedulerConfig({}), ...config },
     logger,
     ...options,
