@@ -9,6 +9,7 @@ import {
   type ProcessEntry,
   type RecordedRun,
   type Recording,
+  type ScannedIndexes,
   type ScannedKey,
   type StepReport,
 } from '@flotilla/testing';
@@ -279,7 +280,7 @@ export function goodRecording(chance: Chance): Recording {
       },
       { ...processOf('s-2', 201), exit: { at: at + 50_000, code: 0, signal: null }, planned: { codes: [0] } },
     ],
-    scans: [{ at: at + 240_000, namespace: NAMESPACE, keys: keysOf(runs) }],
+    scans: [{ at: at + 240_000, namespace: NAMESPACE, keys: keysOf(runs), indexes: indexesOf(runs) }],
   };
 }
 
@@ -380,4 +381,22 @@ function keysOf(runs: readonly RecordedRun[]): ScannedKey[] {
     { key: `${queue}completed`, type: 'zset', size: 1 },
     { key: `${queue}t-0a1b2c`, type: 'hash' },
   ];
+}
+
+const STATUS_LETTERS = { succeeded: 'S', failed: 'F', cancelled: 'C', 'timed-out': 'T' } as const;
+
+/** The sets of runs; those that have failed have met one error. */
+function indexesOf(runs: readonly RecordedRun[]): ScannedIndexes {
+  const partition = `{${NAMESPACE}:00}:`;
+  const sets = new Map<string, string[]>();
+  const scanned = runs.map(({ run: { runId, workflow, status } }) => {
+    const letter = STATUS_LETTERS[status as keyof typeof STATUS_LETTERS];
+    const errors = letter === 'F' ? ['0123456789abcdef'] : [];
+    const names = ['runs', 'ids', `w:${workflow}`, `x:${letter}||`, `x:${letter}|${workflow}|`];
+    for (const name of [...names, ...errors.map((error) => `f:${error}`)]) {
+      sets.set(partition + name, [...(sets.get(partition + name) ?? []), runId]);
+    }
+    return { partition, runId, letter, live: 0, workflow, tags: [], waits: {}, storedWaits: '', errors };
+  });
+  return { sets: [...sets].map(([key, members]) => ({ key, members })), runs: scanned };
 }

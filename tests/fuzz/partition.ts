@@ -22,7 +22,7 @@ export function keyOf(id: 'first' | 'second' | 'items' | 'later'): string {
   return String(plan.stepIndex.get(id)!);
 }
 
-const SETS = ['due', 'lease', 'workers', 'cancels', 'runs', 'active', 'ended', 'dead'] as const;
+const SETS = ['due', 'lease', 'workers', 'cancels', 'runs', 'ended', 'dead'] as const;
 
 /** State of one partition, with a look at everything that is stored in it. */
 export class Partition {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { partitionOfKey } from '@flotilla/state';
-import { ReferenceRun } from './reference/reference-run.ts';
+import { ReferenceRun, tagsOf } from './reference/reference-run.ts';
 import { createRun as expectCreated } from './reference/run-transitions.ts';
 import { bodyHashOf } from './run-calls.ts';
 import { type Call, call, PARTITIONS, type World } from './world.ts';
@@ -19,7 +19,15 @@ export function createRun(world: World, submission: Submission, { otherBody = fa
   const { runId, tag, plan, idempotencyKey } = submission;
   const inputJson = '{"n":1}';
   const bodyHash = bodyHashOf(otherBody ? 'other' : inputJson);
-  const request = { plan, inputJson, runId, idempotencyKey, bodyHash, tags: [], durability: 'fast' as const };
+  const request = {
+    plan,
+    inputJson,
+    runId,
+    idempotencyKey,
+    bodyHash,
+    tags: tagsOf(runId),
+    durability: 'fast' as const,
+  };
   return call({
     what: `create ${runId}${otherBody ? ' with another body' : ''}`,
     send: async () => {

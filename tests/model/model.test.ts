@@ -73,7 +73,13 @@ async function checkLeftovers(world: World): Promise<void> {
   for (const run of world.runs) await world.execute([pruneRun(world, run)]);
   const left = await scanKeys(world.client, `{${world.namespace}:`);
   const idempotency = [...world.reference.idempotency.keys()].map((name) => name.replace('|', 'i:'));
-  const lasting = world.tags.flatMap((tag) => [`${tag}out`, `${tag}workers`, `${tag}reclaim`, `${tag}b:payments`]); // what is parked behind a breaker expires by itself
+  const lasting = world.tags.flatMap((tag) => [
+    `${tag}out`,
+    `${tag}workers`,
+    `${tag}reclaim`,
+    `${tag}b:payments`,
+    `${tag}waits`,
+  ]); // what is parked behind a breaker expires by itself
   const allowed = new Set([...idempotency, ...lasting]);
   // What a breaker keeps parked is forgotten after ten minutes.
   expect(left.filter((key) => !allowed.has(key) && !key.includes('}:b:'))).toEqual([]);

@@ -9,7 +9,6 @@ export interface ObservedPartition {
   workers: Map<string, number>;
   cancels: string[];
   runs: string[];
-  active: string[];
   ended: string[];
   dead: string[];
 }
@@ -31,21 +30,19 @@ export async function redisTime(client: RedisClient): Promise<number> {
 export async function observePartition(client: RedisClient, tag: string): Promise<ObservedPartition> {
   const scores = async (suffix: 'due' | 'lease' | 'workers') =>
     toScores(await client.zrange(stateKey(tag, suffix), '0', '-1', 'WITHSCORES'));
-  const members = (suffix: 'cancels' | 'runs' | 'active' | 'ended' | 'dead') =>
-    client.zrange(stateKey(tag, suffix), '0', '-1');
-  const [entries, due, lease, workers, cancels, runs, active, ended, dead] = await Promise.all([
+  const members = (suffix: 'cancels' | 'runs' | 'ended' | 'dead') => client.zrange(stateKey(tag, suffix), '0', '-1');
+  const [entries, due, lease, workers, cancels, runs, ended, dead] = await Promise.all([
     client.xrange(stateKey(tag, 'outbox'), '-', '+'),
     scores('due'),
     scores('lease'),
     scores('workers'),
     members('cancels'),
     members('runs'),
-    members('active'),
     members('ended'),
     members('dead'),
   ]);
   const outbox = entries.map(([id, fields]) => ({ id, lines: (fields[1] ?? '').split('\n') }));
-  return { outbox, due, lease, workers, cancels, runs, active, ended, dead };
+  return { outbox, due, lease, workers, cancels, runs, ended, dead };
 }
 
 export async function observeRun(client: RedisClient, tag: string, runId: string): Promise<ObservedRun> {

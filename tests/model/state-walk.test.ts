@@ -84,7 +84,7 @@ async function arrange(situation: Situation): Promise<void> {
   } else if (subject !== 'waiting') {
     fields[`g${step.group}`] = String(2 ** 17);
   }
-  const sets = (['due', 'lease', 'workers', 'cancels', 'active', 'ended', 'dead', 'reclaim'] as const).map((suffix) =>
+  const sets = (['due', 'lease', 'workers', 'cancels', 'ended', 'dead', 'reclaim'] as const).map((suffix) =>
     stateKey(tag, suffix),
   );
   await Promise.all([

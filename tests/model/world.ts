@@ -3,6 +3,7 @@ import type { Plan } from '@flotilla/engine';
 import type { RedisClient } from '@flotilla/redis';
 import { FIELD, parseRunMeta, partitionTag, State, type StepKey, stateKey } from '@flotilla/state';
 import { compareCleanups, compareHistory, comparePartition, compareRun, compareSteps } from './compare.ts';
+import { compareIndexes, type SeenSets } from './compare-indexes.ts';
 import type { Submission } from './create-run.ts';
 import { type ObservedPartition, type ObservedRun, observePartition, observeRun, redisTime } from './observe.ts';
 import { compileRandom, FAR_MS } from './random-workflow.ts';
@@ -97,6 +98,7 @@ export class World {
   readonly decisions = new Map<string, number>();
   /** Runs that users ask for, some of them again and again. */
   readonly submissions: Submission[] = [];
+  readonly #seenSets: SeenSets = new Map();
   #attemptNumber = 0;
   #lastLookedAt = 0;
   #endingBefore = new Map<string, string[]>();
@@ -162,6 +164,7 @@ export class World {
       for (const [index, { apply }] of calls.entries()) apply(replies[index], clock);
       for (const [index, { applySecond }] of calls.entries()) applySecond(replies[index], clock);
       this.#compare(clock, observed);
+      await compareIndexes(this.client, this.reference, this.tags, this.#seenSets);
     } catch (error) {
       const what = calls.map((one, index) => `${one.what} -> ${JSON.stringify(replies[index])}`).join('\n  ');
       throw new Error(`after\n  ${what}\n${error instanceof Error ? error.message : String(error)}`, { cause: error });

@@ -180,6 +180,7 @@ export async function startScheduler(
       },
       breakers,
       waitApi: state,
+      insight: state,
       compile: compileInPieces,
       config,
       logger,

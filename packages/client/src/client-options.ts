@@ -59,3 +59,8 @@ export function readSettings(options: ClientOptions): ClientSettings {
     retry: { maxAttempts, initialMs, maxMs },
   };
 }
+
+/** The options of a call without what was not given. */
+export function callOf(deadlineMs: number | undefined, signal: AbortSignal | undefined): CallOptions {
+  return { ...(deadlineMs !== undefined && { deadlineMs }), ...(signal !== undefined && { signal }) };
+}

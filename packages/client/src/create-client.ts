@@ -24,8 +24,9 @@ import type {
   WorkflowView,
 } from '@flotilla/contracts';
 import { checkDefinition } from './check-json.ts';
-import { type CallOptions, type ClientOptions, readSettings } from './client-options.ts';
+import { type CallOptions, type ClientOptions, callOf, readSettings } from './client-options.ts';
 import { type DeadLetterCalls, deadLetterCalls } from './dead-letters.ts';
+import { type ErrorGroupCalls, errorGroupCalls } from './error-groups.ts';
 import { type FollowOptions, followEvents } from './follow-events.ts';
 import { queryText, runPath } from './paths.ts';
 import { type StartEntry, type StartOptions, startRun, startRuns, type WorkflowReference } from './start-runs.ts';
@@ -43,6 +44,17 @@ export interface ListOptions extends PageOptions {
   workflow?: string;
   status?: RunStatus;
   tag?: string;
+  /** A reason, with its subject where it has one: `queued`, `breaker:payments`. */
+  waiting?: string;
+  /** Fingerprint of a group of errors. */
+  error?: string;
+  /** Any id: of the run, of an attempt, an idempotency key. It cannot be combined with the others. */
+  id?: string;
+  /** Created then, both included, in ms since 1970. */
+  from?: number;
+  to?: number;
+  /** Adds how many runs of this workflow, tag and time there are by status and by reason. */
+  counts?: boolean;
 }
 
 export interface WhyOptions extends CallOptions {
@@ -85,7 +97,7 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient extends DeadLetterCalls, WaitCalls {
+export interface FlotillaClient extends DeadLetterCalls, WaitCalls, ErrorGroupCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -140,8 +152,10 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
   const transport = new Transport(readSettings(options));
   const stepPage = (runId: string, { cursor, limit, ...call }: PageOptions = {}): Promise<StepList> =>
     transport.get(`${runPath(runId)}/steps${queryText({ cursor, limit })}`, call);
-  const runPage = ({ workflow, status, tag, cursor, limit, ...call }: ListOptions = {}): Promise<RunList> =>
-    transport.get(`/v1/runs${queryText({ workflow, status, tag, cursor, limit })}`, call);
+  const runPage = ({ deadlineMs, signal, counts, ...query }: ListOptions = {}): Promise<RunList> => {
+    const asked = { ...query, ...(counts === true && { counts: 'true' }) };
+    return transport.get(`/v1/runs${queryText(asked)}`, callOf(deadlineMs, signal));
+  };
   const historyPage = (runId: string, { after, limit, ...call }: HistoryOptions = {}): Promise<HistoryPage> =>
     transport.get(`${runPath(runId)}/history${queryText({ after, limit })}`, call);
 
@@ -193,6 +207,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     },
     ...deadLetterCalls(transport),
     ...waitCalls(transport),
+    ...errorGroupCalls(transport),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

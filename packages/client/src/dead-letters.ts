@@ -8,7 +8,7 @@ import type {
   DeadLetterRedriven,
   DeadLetterView,
 } from '@flotilla/contracts';
-import type { CallOptions } from './client-options.ts';
+import { type CallOptions, callOf } from './client-options.ts';
 import { queryText, runPath } from './paths.ts';
 import type { Transport } from './transport.ts';
 
@@ -106,8 +106,4 @@ function pathOf(runId: string, stepId: string): string {
 async function openingOf(transport: Transport, runId: string, call: CallOptions): Promise<number> {
   const { opening = 1 } = await transport.get<{ opening?: number }>(runPath(runId), call);
   return opening;
-}
-
-function callOf(deadlineMs: number | undefined, signal: AbortSignal | undefined): CallOptions {
-  return { ...(deadlineMs !== undefined && { deadlineMs }), ...(signal !== undefined && { signal }) };
 }

@@ -12,6 +12,7 @@ export {
   type WhyOptions,
 } from './create-client.ts';
 export type { DeadLetterCalls, DeadLetterOptions, ListDeadLettersOptions, RedriveOptions } from './dead-letters.ts';
+export type { ErrorGroupCalls, ListErrorsOptions } from './error-groups.ts';
 export type { FollowOptions } from './follow-events.ts';
 export { newRunId } from './new-run-id.ts';
 export type { StartEntry, StartOptions, WorkflowReference } from './start-runs.ts';

@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   WORKFLOW_VERSION_CONFLICT: { status: 409, title: 'This version of the workflow exists with another content' },
   RUN_STILL_ACTIVE: { status: 409, title: 'The run has not ended; only an ended run can be retried' },
   NOTHING_TO_RETRY: { status: 409, title: 'Nothing of the run has failed that could be made again' },
+  ERROR_GROUP_NOT_FOUND: { status: 404, title: 'There is no such group of errors' },
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'The step is not on the list of dead letters' },
   TOO_MANY_BREAKERS: { status: 409, title: 'As many breakers are kept as may be; a new one cannot be opened by hand' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },

@@ -21,6 +21,7 @@ export { JsonTextError, parseForeignJson, parseJsonText, parseJsonTextInPieces }
 export * from './legacy-definition.ts';
 export * from './loopback.ts';
 export * from './nearest-name.ts';
+export * from './normalise-message.ts';
 export * from './parse-http-date.ts';
 export * from './progress-number.ts';
 export * from './report.ts';

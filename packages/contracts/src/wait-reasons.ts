@@ -21,6 +21,14 @@ export const WAIT_REASONS = [
   'agent-health',
   /** Parked: Redis is too full to hand out more. */
   'storage',
+  /** A step waits for a signal; the subject is its name. */
+  'signal',
+  /** A step waits for a person's decision. */
+  'approval',
+  /** A step waits for a request to its address. */
+  'webhook',
+  /** A step waits for the end of a run that it has started. */
+  'child-run',
   /** The run is paused. */
   'paused',
 ] as const;

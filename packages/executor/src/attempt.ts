@@ -298,6 +298,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     attempt: address,
     event: timedOut ? 'attempt-timed-out' : 'attempt-failed',
     errorJson: canonicalJson(error),
+    handler: stepWork.use,
     retryInMs,
     failFast: chain.plan.failFast,
     endStep: step.endStep,

@@ -1,10 +1,6 @@
 import { countedEdges, type Plan, type PlanWork } from '@flotilla/engine';
-import { type EdgeArgument, randomBytesPooled } from '@flotilla/state';
+import { createAttemptId, type EdgeArgument } from '@flotilla/state';
 import { type Abilities, type Assignment, assignmentOf, type Chain } from './chain.ts';
-
-export function createAttemptId(): string {
-  return randomBytesPooled(12).toString('base64url');
-}
 
 /** Edges of a success, computed once a plan and step: most steps of most runs succeed. */
 const successEdges = new WeakMap<Plan, Map<number, EdgeArgument[]>>();
@@ -82,7 +78,7 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
     }
     return {
       edges,
-      nextAttemptId: createAttemptId(),
+      nextAttemptId: createAttemptId(chain.runId),
       sources: chain.sourcesToClaim(work),
       wantsInput: chain.needsInput(work),
       nextItemAttemptMs: work.timeouts.attemptMs,
@@ -93,7 +89,7 @@ export function continuationOf(chain: Chain, assignment: Assignment, abilities: 
   const only = candidates.length === 1 ? candidates[0]! : undefined;
   return {
     edges,
-    nextAttemptId: candidates.length === 0 ? undefined : createAttemptId(),
+    nextAttemptId: candidates.length === 0 ? undefined : createAttemptId(chain.runId),
     sources: only === undefined ? [] : chain.sourcesToClaim(only.work, step.index),
     wantsInput: candidates.some((next) => chain.needsInput(next.work)),
     nextItemAttemptMs: undefined,

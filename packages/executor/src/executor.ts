@@ -12,6 +12,7 @@ import {
 import type { Task, TaskStep } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
+  createAttemptId,
   parseRunMeta,
   parseStepKey,
   type ReportedProgress,
@@ -23,7 +24,6 @@ import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
 import type { BreakerGate } from './behind-breaker.ts';
 import { type Abilities, type Assignment, assignmentOf, Chain } from './chain.ts';
-import { createAttemptId } from './continuation.ts';
 import { type AttemptToMake, type MakeAlone, makeAttemptAlone, quarantineUnjudged } from './make-alone.ts';
 import { makeCleanup } from './make-cleanup.ts';
 import { Slots } from './slots.ts';
@@ -319,7 +319,7 @@ export class Executor {
 
   async #goOn(chain: Chain, first: Assignment): Promise<void> {
     const startedAt = performance.now();
-    let attemptId = createAttemptId();
+    let attemptId = createAttemptId(chain.runId);
     this.held.add(attemptId);
     try {
       let claimed = await untilAnswered(() => this.#claim(chain, first, attemptId));

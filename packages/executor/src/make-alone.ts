@@ -118,6 +118,7 @@ async function failLost(
     attempt: address,
     event: 'attempt-lost',
     errorJson: canonicalJson(error),
+    handler: work.use,
     retryInMs: poison ? undefined : AGAIN_MS,
     failFast: plan.failFast,
     endStep: step.endStep,

@@ -14,6 +14,7 @@ import {
   type AttemptAddress,
   type ClaimedCleanup,
   type CleanupEnd,
+  createAttemptId,
   decodeSources,
   parseStepKey,
   SourceReading,
@@ -26,7 +27,6 @@ import { AttemptControl } from './attempt-control.ts';
 import type { BehindBreaker } from './behind-breaker.ts';
 import { type Assignment, Chain } from './chain.ts';
 import { CleanupContext } from './cleanup-context.ts';
-import { createAttemptId } from './continuation.ts';
 import { type Executor, type LiveAttempt, NO_HANDLER_RETRY_MS } from './executor.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
 import { isRedisTrouble, untilAnswered } from './until-answered.ts';
@@ -86,7 +86,7 @@ export async function makeCleanup(executor: Executor, task: CleanupTask, live: S
     return;
   }
   const assignment = assignmentOf(plan, index, item, handler, work);
-  const attemptId = createAttemptId();
+  const attemptId = createAttemptId(runId);
   const { attemptMs } = work.timeouts;
   const reply = await untilAnswered(() =>
     state.transitions.claimCleanup({ tag, runId, key }, { attemptId, worker: workerId, attemptMs }),
@@ -190,7 +190,8 @@ async function end(attempt: CleanupAttempt, handlerEnd: HandlerEnd | Parked): Pr
   const { state, logger } = executor.options;
   const { runId } = address;
   const { error, ...change } = await changeOf(attempt, handlerEnd);
-  const ended = await untilAnswered(() => state.transitions.endCleanup(address, { attempt: address, ...change }));
+  const cleanupEnd = { attempt: address, handler: attempt.work.use, ...change };
+  const ended = await untilAnswered(() => state.transitions.endCleanup(address, cleanupEnd));
   const about = { runId, stepId: assignment.stepId, cleanup: context.cleanup };
   if (!ended) logger.warn({ ...about, cause: control.cause }, 'the end of a cleanup was refused');
   else if (change.becomes === 'retried') {

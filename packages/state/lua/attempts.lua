@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, step-header
+-- needs: call, gathered-writes, indexes, run, step-header
 -- Attempts: their start, their leases, and who holds them.
 
 -- The first attempt of a step when this call has started others of the run: what they have in common is put together once.
@@ -30,6 +30,7 @@ local function startAttempt(run, key, attemptId, worker, previous, attemptMs, he
   run.starts = true
   local failures, crashes, fence, first, attempt = '0', '0', at, at, '1'
   if previous then
+    moveWait(run, key, waitOf(previous), nil)
     failures, crashes = previous[H.failures], previous[H.crashes]
     attempt = integer(failures + 1)
     local before = tonumber(previous[H.fence])

@@ -50,19 +50,21 @@ end
 
 local function flushGathered()
   for key, members in pairs(sortedSets) do
-    local add, remove = { 'ZADD', key }, { 'ZREM', key }
+    local add, remove
     for member, score in pairs(members) do
       if score then
+        add = add or { 'ZADD', key, nil, nil, nil, nil }
         add[#add + 1] = type(score) == 'string' and score or integer(score)
         add[#add + 1] = member
-        if #add > 2000 then call(unpack(add)) add = { 'ZADD', key } end
+        if #add > 2000 then call(unpack(add)) add = nil end
       else
+        remove = remove or { 'ZREM', key, nil, nil, nil, nil }
         remove[#remove + 1] = member
-        if #remove > 2000 then call(unpack(remove)) remove = { 'ZREM', key } end
+        if #remove > 2000 then call(unpack(remove)) remove = nil end
       end
     end
-    if #add > 2 then call(unpack(add)) end
-    if #remove > 2 then call(unpack(remove)) end
+    if add then call(unpack(add)) end
+    if remove then call(unpack(remove)) end
   end
   for tag, list in pairs(outboxes) do
     call('XADD', tag .. K.outbox, '*', OUTBOX.field, table.concat(list, '\n'))

@@ -24,7 +24,6 @@ local function finish(run, status, data)
   local line = TERMINAL_EVENT[status] .. '|' .. run.atText
   if data then line = line .. '||||||' .. data end
   event(run, line)
-  unschedule(run.tag .. K.active, run.id)
   unschedule(run.tag .. K.due, DUE.runLimit .. '||' .. run.id)
   schedule(run.tag .. K.ended, run.id, now)
   local mayBeDead = status == RUN.failed or status == RUN.timedOut

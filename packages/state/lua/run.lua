@@ -42,6 +42,8 @@ local function newRun(tag, id)
     -- What is to be written.
     set = false, places = false, events = false, counters = false, removed = false, deadLetters = false, held = false,
     changed = false,
+    -- What the sets of runs need to know: see indexes.lua.
+    waits = false, waitsBefore = false,
     -- What several transitions of a group have in common.
     starts = false, firstAttempts = false, claimedText = false, readyGroup = false,
   }
@@ -136,7 +138,11 @@ end
 -- The same, of its parts.
 local function recordEvent(run, parts) event(run, table.concat(parts, '|')) end
 
+-- Set in indexes.lua.
+local indexRun
+
 local function writeFields(run)
+  if run.status ~= run.readStatus or (run.live == 0) ~= (run.readLive == 0) or run.waitsBefore then indexRun(run) end
   for field, value in pairs(run.counters or NONE) do put(run, field, integer(value)) end
   if run.status ~= run.readStatus or run.live ~= run.readLive or run.endPending ~= run.readEndPending
     or run.hasFailed ~= run.readHasFailed then

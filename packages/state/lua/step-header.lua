@@ -1,4 +1,4 @@
--- needs: call, run
+-- needs: call, indexes, run
 -- Step headers: parts joined by '|'; the first is the state (see state/src/format.ts). Fourteen parts at most.
 local HEADER = '^(%a)' .. string.rep('|?([^|]*)', 12) .. '$'
 local function parts(header) return { match(header, HEADER) } end
@@ -9,7 +9,16 @@ local function headerOf(run, key)
   return found and parts(found) or nil
 end
 
-local function putHeader(run, key, headerParts) put(run, PREFIX.header .. key, table.concat(headerParts, '|')) end
+-- Whatever a step waited for before it may wait for no longer, and for something else now.
+local function noteWait(run, key, headerParts)
+  local before = headerOf(run, key)
+  moveWait(run, key, before and waitOf(before), waitOf(headerParts))
+end
+
+local function putHeader(run, key, headerParts)
+  noteWait(run, key, headerParts)
+  put(run, PREFIX.header .. key, table.concat(headerParts, '|'))
+end
 
 -- True when the attempt is the last one of the step, whatever has become of it.
 local function isLastAttempt(header, fence, attemptId)

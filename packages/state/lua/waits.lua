@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, gathered-writes, run, step-header
 -- Steps that wait for something from outside their run: a signal, a decision, a request, a child run.
 --
 -- The header's `answer` is '' while the step waits: then the number of the stored message, or a `WAIT_ANSWER`. Its `subject`
@@ -54,6 +54,7 @@ local function keepMessage(run, waits, body)
 end
 
 local function putWaitHeader(run, key, header)
+  noteWait(run, key, header)
   put(run, PREFIX.header .. key, table.concat(header, '|', 1, H.answer))
 end
 

@@ -7,7 +7,7 @@ import { RECORD } from './format.ts';
 import { partitionTag, stateKey } from './keys.ts';
 import { pack } from './pack-arguments.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
-import { createRunId, partitionOfKey, partitionOfRun } from './run-id.ts';
+import { createRunId, numberOfRun, partitionOfKey, partitionOfRun } from './run-id.ts';
 import { runStatusOf } from './run-record.ts';
 import type { TransitionBatch } from './transition-batch.ts';
 import { flag } from './transitions/argument-texts.ts';
@@ -161,6 +161,7 @@ async function create(
       keyTtlMs: request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
       definitionText,
       parent: request.parent && `${request.parent.runId}|${request.parent.key}`,
+      runNumber: numberOfRun(runId),
     }),
     request.tags.length,
     ...request.tags,

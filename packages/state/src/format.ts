@@ -120,6 +120,10 @@ export const FIELD = {
   resumedAt: 'l',
   /** Steps that maps have made. */
   madeSteps: 'n',
+  /** How many of its steps wait for what: `reason=count`, joined by `;`. */
+  waits: 'Y',
+  /** Fingerprints of the errors that it has met, each with a `,` behind it. */
+  errors: 'E',
 } as const;
 
 /** What fields of a run's hash begin with of which there are many; a step key, a group's number or a cleanup's number follows. */
@@ -262,6 +266,9 @@ export const CALL_ARGUMENTS = ['leaseDurationMs', 'namespace'] as const;
 /** What stands in front of each transition's arguments. `count`: of its arguments, of hot ones of the transitions that share them. */
 export const ENTRY_ARGUMENTS = ['name', 'tag', 'count'] as const;
 
+/** What puts an error into its group; the message is normalised. */
+const ERROR = ['errorHandler', 'errorCode', 'errorType', 'errorMessage'] as const;
+
 const ATTEMPT = ['runId', 'key', 'fence', 'attemptId'] as const;
 
 /** Arguments of each transition by name and in order; more of them may follow (see its Lua file). */
@@ -281,6 +288,7 @@ export const ARGUMENTS = {
     'keyTtlMs',
     'definitionText',
     'parent',
+    'runNumber',
   ],
   'reserve-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
   'confirm-key': ['keyHash', 'runId', 'bodyHash'],
@@ -290,7 +298,7 @@ export const ARGUMENTS = {
   'hand-back': [],
   'register-cleanup': [...ATTEMPT, 'use', 'input', 'digest'],
   'claim-cleanup': ['runId', 'key', 'attemptId', 'worker', 'attemptMs'],
-  'end-cleanup': [...ATTEMPT, 'becomes', 'data', 'delayMs'],
+  'end-cleanup': [...ATTEMPT, 'becomes', 'data', 'delayMs', ...ERROR],
   fail: [
     'runId',
     'key',
@@ -309,6 +317,7 @@ export const ARGUMENTS = {
     'successEdges',
     'wasAlone',
     'opening',
+    ...ERROR,
   ],
   release: [...ATTEMPT, 'reason'],
   'park-attempt': [...ATTEMPT, 'reason', 'againInMs'],
@@ -329,6 +338,7 @@ export const ARGUMENTS = {
     'runError',
     'edges',
     'opening',
+    ...ERROR,
   ],
   'start-delay': ['runId', 'key', 'forMs', 'opening'],
   'stage-items': ['runId', 'key', 'opening', 'first'],
@@ -347,9 +357,9 @@ export const ARGUMENTS = {
   renew: ['worker', 'endingSince'],
   leave: ['worker'],
   'cancel-run': ['runId', 'reason'],
-  'time-out-run': ['runId', 'error'],
-  'fail-run': ['runId', 'error'],
-  'finish-run': ['runId', 'outcome', 'result'],
+  'time-out-run': ['runId', 'error', ...ERROR],
+  'fail-run': ['runId', 'error', ...ERROR],
+  'finish-run': ['runId', 'outcome', 'result', ...ERROR],
   'pause-run': ['runId'],
   'resume-run': ['runId'],
   'send-held': ['runId'],

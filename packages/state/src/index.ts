@@ -26,7 +26,6 @@ export { Outbox, type OutboxMessage, type PartitionMessages } from './outbox.ts'
 export { type OutboxEntry, parseOutboxLine } from './outbox-entry.ts';
 export type { ParkedBehind } from './parked-behind.ts';
 export * from './plan-shape.ts';
-export { randomBytesPooled } from './random-pool.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 export type { Loss } from './read-losses.ts';
 export * from './read-sources.ts';

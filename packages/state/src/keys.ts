@@ -5,7 +5,7 @@
  *
  * | suffix      | type   | lives                       | holds |
  * |-------------|--------|-----------------------------|-------|
- * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, the opening in which a step that was undone was made again `r`, next items of retried maps `j` |
+ * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, the opening in which a step that was undone was made again `r`, next items of retried maps `j`, how many steps wait for what `Y`, error groups `E` |
  * | `h:<run>`   | LIST   | until pruned                | its history; index = seq |
  * | `p:<run>`   | SET    | while paused                | step keys that were refused while the run was paused |
  * | `d:<hash>`  | HASH   | while runs refer to it      | `text` of a definition, `runs` that are pinned to it |
@@ -17,7 +17,6 @@
  * | `reclaim`   | HASH   | for ever                    | when leases were last looked at; suspended until |
  * | `cancels`   | ZSET   | entries while runs end      | runs that are ending, by when that began |
  * | `runs`      | ZSET   | entries until pruned        | all runs by creation |
- * | `active`    | ZSET   | entries until ended         | runs that have not ended, by creation |
  * | `ended`     | ZSET   | entries until pruned        | ended runs by end |
  * | `w:<name>`  | ZSET   | entries until pruned        | runs of a workflow by creation |
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
@@ -26,6 +25,14 @@
  * | `approvals` | ZSET  | entries until decided       | `run|step key` of approvals that wait for a decision, by when they were asked for |
  * | `decided`   | ZSET   | entries until pruned        | `run|step key` of approvals that do not, by when that was |
  * | `b:<name>`  | ZSET   | ten minutes from the last   | `step key|run` that breaker <name> keeps parked, by when they are looked at |
+ * | `x:<s>|<w>|<t>` | ZSET | entries until they change | runs of status <s> (its letter), workflow <w> and tag <t>, each of them empty when it does not matter, by creation; of runs that have not ended `<s>||` alone |
+ * | `y:<reason>` | ZSET  | entries while they wait     | runs that wait for <reason> (`queued`, `breaker:payments`; of all breakers `breaker`), by creation |
+ * | `waits`     | SET    | until found empty           | reasons that have a `y:<reason>`, `queued` apart |
+ * | `changed`   | ZSET   | entries for two minutes     | runs by when their status or what they wait for changed last, their end apart |
+ * | `ids`       | ZSET   | entries until pruned        | runs by a number made of their id, which their attempts' ids begin with |
+ * | `errors`    | ZSET   | the 500 seen last           | error groups (fingerprints) by when they occurred last |
+ * | `e:<fingerprint>` | HASH | as long as in `errors`  | an error group: handler, code, type, message, count, first, last |
+ * | `f:<fingerprint>` | ZSET | entries until pruned    | runs in which the group occurred, by creation |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
  * `packages/agents/src/agent-keys.ts`.
@@ -43,7 +50,6 @@ export const KEY_SUFFIXES = {
   reclaim: 'reclaim',
   cancels: 'cancels',
   runs: 'runs',
-  active: 'active',
   ended: 'ended',
   byWorkflow: 'w:',
   byTag: 't:',
@@ -52,6 +58,14 @@ export const KEY_SUFFIXES = {
   parkedBehind: 'b:',
   approvals: 'approvals',
   decidedApprovals: 'decided',
+  facet: 'x:',
+  waiting: 'y:',
+  waits: 'waits',
+  changed: 'changed',
+  ids: 'ids',
+  errors: 'errors',
+  errorGroup: 'e:',
+  errorRuns: 'f:',
 } as const;
 
 export type KeySuffix = keyof typeof KEY_SUFFIXES;
@@ -85,6 +99,8 @@ export function deploymentKeys(namespace: string) {
     breakers: `${tag}breakers`,
     /** ZSET breaker by last use (Redis ms). */
     breakersSeen: `${tag}breakers:seen`,
+    /** HASH error group (fingerprint) -> what somebody decided of it: `resolved|<ms>` or `ignored|<ms>`. */
+    errorStates: `${tag}errors:states`,
   } as const;
 }
 

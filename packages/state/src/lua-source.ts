@@ -9,6 +9,8 @@ const SHARED_FILES: readonly string[] = [
   'gathered-writes',
   'entry',
   'run',
+  'indexes',
+  'error-groups',
   'step-header',
   'hand-out',
   'waits',

@@ -33,3 +33,38 @@ export function randomToken(length: number): string {
   for (let index = 0; index < length; index += 1) token += ALPHABET[bytes[index]! & 31];
   return token;
 }
+
+const PREFIX_CHARACTERS = 7;
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** A number of 42 bits made of a run's id: what finds the run of an attempt. Two runs may share one. */
+export function numberOfRun(runId: string): number {
+  let low = 0x811c9dc5;
+  let high = 0x9747b28c;
+  for (let index = 0; index < runId.length; index += 1) {
+    const code = runId.charCodeAt(index);
+    low = Math.imul(low ^ code, 0x01000193);
+    high = Math.imul(high ^ code, 0x85ebca6b) ^ (low >>> 15);
+  }
+  return ((high >>> 0) % 2 ** 21) * 2 ** 21 + (((low ^ (low >>> 13)) >>> 0) % 2 ** 21);
+}
+
+/** An attempt's id: seven characters that say which run's it is, then random ones. */
+export function createAttemptId(runId: string): string {
+  let number = numberOfRun(runId);
+  let prefix = '';
+  for (let index = 0; index < PREFIX_CHARACTERS; index += 1) {
+    prefix = BASE64URL[number % 64]! + prefix;
+    number = Math.floor(number / 64);
+  }
+  return prefix + randomBytesPooled(9).toString('base64url');
+}
+
+/** The number of the run whose attempt it is; undefined when it does not look like the id of an attempt. */
+export function runNumberOfAttempt(attemptId: string): number | undefined {
+  if (!/^[A-Za-z0-9_-]{19}$/.test(attemptId)) return undefined;
+  let number = 0;
+  for (let index = 0; index < PREFIX_CHARACTERS; index += 1)
+    number = number * 64 + BASE64URL.indexOf(attemptId[index]!);
+  return number;
+}

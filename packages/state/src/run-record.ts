@@ -1,4 +1,4 @@
-import type { Json, RunStatus, RunView, StepError } from '@flotilla/contracts';
+import type { Json, RunStatus, RunView, StepError, WaitView } from '@flotilla/contracts';
 import { ENDING, FIELD, RUN, type RunLetter } from './format.ts';
 
 const STATUS_OF_LETTER: Record<string, RunStatus> = {
@@ -70,12 +70,26 @@ export const RUN_FIELDS = [
   FIELD.failure,
   FIELD.cleanups,
   FIELD.opening,
+  FIELD.waits,
 ] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
 export function parseRun(runId: string, values: readonly (string | null)[]): RunView | undefined {
-  const [packed, definitionHash, workflow, version, ended, input, output, tags, ending, failed, cleanups, reopened] =
-    values;
+  const [
+    packed,
+    definitionHash,
+    workflow,
+    version,
+    ended,
+    input,
+    output,
+    tags,
+    ending,
+    failed,
+    cleanups,
+    reopened,
+    waits,
+  ] = values;
   if (packed == null) return undefined;
   const { letter: status, createdAt, live } = parseRunMeta(packed);
   const view: RunView = {
@@ -100,6 +114,21 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     if (outcome !== undefined) view.cleanups = { ...parseCleanupCounts(cleanups), outcome };
   }
   if (reopened != null) view.opening = Number.parseInt(reopened, 10);
+  const waiting = waitsOf(status, live, waits);
+  if (waiting.length > 0) view.waiting = waiting;
   if (live > 0) view.counts = { steps: 0, running: live };
   return view;
+}
+
+/** Why a run waits, from how many of its steps wait for what (`reason=count`, joined by `;`): as `lua/indexes.lua` indexes it. */
+function waitsOf(letter: string, live: number, stored: string | null | undefined): WaitView[] {
+  const waits = (stored ?? '').split(';').flatMap((text): WaitView[] => {
+    const match = /^([^=:]+)(?::([^=]+))?=(\d+)$/.exec(text);
+    if (match === null) return [];
+    const [, reason = '', subject, count] = match;
+    return [{ reason, ...(subject !== undefined && { subject }), steps: Number(count) }];
+  });
+  if (letter === RUN.paused) return [{ reason: 'paused' }, ...waits];
+  const isIdle = letter === RUN.pending || letter === RUN.reopening || (letter === RUN.running && live === 0);
+  return isIdle && waits.length === 0 ? [{ reason: 'queued' }] : waits;
 }

@@ -6,9 +6,12 @@ import type {
   DeadLetterDetail,
   DeadLetterView,
   DecideApproval,
+  ErrorGroup,
+  ErrorGroupAction,
   HistoryEvent,
   Json,
   Problem,
+  RunCounts,
   RunStatus,
   RunView,
   SignalSent,
@@ -19,13 +22,17 @@ import { FlotillaError } from '@flotilla/contracts';
 import { keepSubscribed, type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
 import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts';
+import { countRuns } from './count-runs.ts';
 import { countSettled } from './count-settled.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
 import { createDurableClient, type RunClient } from './durability.ts';
+import { findRuns } from './find-runs.ts';
 import { FIELD, RUN } from './format.ts';
 import { hasNoPlan } from './has-no-plan.ts';
 import { CHANNELS, deploymentKeys, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
+import { decideErrorGroup, type ErrorGroupQuery, listErrorGroups } from './list-error-groups.ts';
+import { listRuns, type RunQuery, readListedRun } from './list-runs.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import { ParkedBehind } from './parked-behind.ts';
 import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
@@ -35,7 +42,7 @@ import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cle
 import { readDeadLetter } from './read-dead-letter.ts';
 import { readHistory } from './read-history.ts';
 import { type Loss, readLosses } from './read-losses.ts';
-import { allTags, listRuns, type RunQuery, readRun, tagOfRun } from './read-runs.ts';
+import { allTags, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
 import { readWaits, type Waits } from './read-waits.ts';
 import { readRedisTime } from './redis-time.ts';
@@ -340,6 +347,27 @@ export class State<P extends PlanShape> {
 
   listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {
     return listRuns(this, query);
+  }
+
+  /** Of the runs that fit, by status and by reason for waiting. */
+  countRuns(filter: Pick<RunQuery, 'workflow' | 'tag' | 'from' | 'to'>): Promise<RunCounts> {
+    return countRuns(this, filter);
+  }
+
+  /** The runs that this is the id, an attempt's id or the idempotency key of. */
+  async findRuns(id: string): Promise<RunView[]> {
+    const ids = await findRuns(this, id);
+    const views = await Promise.all(ids.map((runId) => readListedRun(this, runId)));
+    return views.filter((view) => view !== undefined);
+  }
+
+  listErrorGroups(query: ErrorGroupQuery): Promise<{ errors: ErrorGroup[]; cursor?: string }> {
+    return listErrorGroups(this, query);
+  }
+
+  /** @throws FlotillaError ERROR_GROUP_NOT_FOUND */
+  decideErrorGroup(fingerprint: string, action: ErrorGroupAction): Promise<ErrorGroup> {
+    return decideErrorGroup(this, fingerprint, action);
   }
 
   async listSteps(

@@ -203,6 +203,7 @@ describe('a batch on a real Redis', () => {
     const state = createTestState(connection.client, 'once', [plan]);
     const { runId } = await state.createRun(requestOf(plan));
     const worker = new TestWorker(state, runId);
+    await worker.take('0', 'attempt-0');
     await connection.client.config('RESETSTAT');
     const replies = await Promise.all([1, 2, 3, 4, 5, 6].map((step) => worker.claim(String(step), `attempt-${step}`)));
     expect(replies.every((reply) => 'claimed' in reply)).toBe(true);

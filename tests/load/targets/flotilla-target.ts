@@ -115,11 +115,19 @@ class FlotillaTarget implements Target {
   async #count(what: 'active' | 'outbox'): Promise<number> {
     const counts = await Promise.all(
       Array.from({ length: PARTITIONS }, (_, partition) => {
-        const key = stateKey(partitionTag(NAMESPACE, partition), what);
-        return what === 'active' ? this.#client.zcard(key) : this.#client.xlen(key);
+        const tag = partitionTag(NAMESPACE, partition);
+        if (what === 'outbox') return this.#client.xlen(stateKey(tag, what));
+        return this.#countOpen(tag);
       }),
     );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async #countOpen(tag: string): Promise<number> {
+    const [all, ended] = await Promise.all(
+      (['runs', 'ended'] as const).map((suffix) => this.#client.zcard(stateKey(tag, suffix))),
+    );
+    return (all ?? 0) - (ended ?? 0);
   }
 }
 

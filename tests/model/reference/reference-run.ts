@@ -66,6 +66,12 @@ export interface RunEnding {
   error: string;
 }
 
+/** The tags that a run is started with: one, two or none, by its id. */
+export function tagsOf(runId: string): string[] {
+  const last = runId.charCodeAt(runId.length - 1) % 3;
+  return last === 0 ? [] : last === 1 ? ['red'] : ['red', 'blue'];
+}
+
 /** A run as the reference knows it: no times, no counters, only what happened. */
 export class ReferenceRun {
   readonly id: string;
@@ -73,6 +79,7 @@ export class ReferenceRun {
   readonly plan: Plan;
   readonly rules: WorkflowRules;
   readonly bodyHash: string;
+  readonly tags: readonly string[];
   createdAt = 0;
   status: RunStatus | 'reopening' = 'pending';
   /** How many times it has been opened, and what the last retry asked for. */
@@ -117,6 +124,7 @@ export class ReferenceRun {
     this.plan = plan;
     this.rules = rulesOf(plan);
     this.bodyHash = bodyHash;
+    this.tags = tagsOf(id);
   }
 
   get isActive(): boolean {

@@ -279,6 +279,7 @@ export async function failStep(
     opening,
     event: 'attempt-failed',
     errorJson: canonicalJson(error),
+    handler: step.work?.use,
     failFast: plan.failFast,
     endStep: step.endStep,
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,

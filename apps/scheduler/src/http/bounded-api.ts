@@ -1,6 +1,7 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
 import { classifyRedisError, mayHaveTakenEffect, RedisUnavailableError } from '@flotilla/redis';
 import type { BreakerApi } from './breakers.ts';
+import { INSIGHT_READS, INSIGHT_WRITES, type InsightApi } from './insight/insight-api.ts';
 import type { AgentApi, RunApi, StateApi, WhyApi } from './run-api.ts';
 
 /** Calls that may have changed something although their answer did not come. */
@@ -46,6 +47,14 @@ export function boundApi(api: StateApi, agents: AgentApi, why: WhyApi, deadlineM
     boundCalls(agents, AGENT_READS, deadlineMs, false),
     boundCalls(why, ['explainRun', 'planRetry'], deadlineMs, false),
   );
+}
+
+/** The same for what looks at the fleet as a whole. */
+export function boundInsight(insight: InsightApi, deadlineMs: number): InsightApi {
+  return {
+    ...boundCalls(insight, INSIGHT_READS, deadlineMs, false),
+    ...boundCalls(insight, INSIGHT_WRITES, deadlineMs, true),
+  };
 }
 
 /** The same for the breakers. */

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { registerAccessRoute } from './access.ts';
 import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
-import { boundApi, boundBreakers } from './bounded-api.ts';
+import { boundApi, boundBreakers, boundInsight } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
 import { answerClientError } from './client-error.ts';
 import { registerDeadLetterRoutes } from './dead-letters/routes.ts';
@@ -22,6 +22,9 @@ import { StreamLimit } from './guards/stream-limit.ts';
 import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
 import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
+import { registerErrorGroupRoutes } from './insight/error-groups.ts';
+import type { InsightApi } from './insight/insight-api.ts';
+import { registerRunListRoute } from './insight/list-runs.ts';
 import { LiveAgents } from './live-agents.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
@@ -49,6 +52,7 @@ export interface HttpServerOptions {
   whyApi: WhyApi;
   breakers: BreakerApi;
   waitApi: WaitApi;
+  insight: InsightApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -151,6 +155,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal, maxConn
     api,
     breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
     waits: boundWaits(options.waitApi, config.requestDeadlineMs),
+    insight: boundInsight(options.insight, config.requestDeadlineMs),
     config,
     logger,
     metrics,
@@ -173,6 +178,8 @@ function registerRoutes(
   registerWorkflowRoutes(app, context);
   registerValidateRoute(app, context);
   registerRunRoutes(app, context);
+  registerRunListRoute(app, context);
+  registerErrorGroupRoutes(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);

@@ -10,6 +10,7 @@ import type { SchedulerConfig } from '../config.ts';
 import type { BreakerApi } from './breakers.ts';
 import type { StreamLimit } from './guards/stream-limit.ts';
 import type { InputSchemas } from './input/input-schemas.ts';
+import type { InsightApi } from './insight/insight-api.ts';
 import type { LiveAgents } from './live-agents.ts';
 import type { Metrics } from './metrics.ts';
 import type { PlanSource } from './plan-source.ts';
@@ -54,6 +55,7 @@ export interface HttpContext {
   api: RunApi;
   breakers: BreakerApi;
   waits: WaitApi;
+  insight: InsightApi;
   config: HttpConfig;
   logger: HttpLogger;
   metrics: Metrics;

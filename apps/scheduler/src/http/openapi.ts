@@ -14,6 +14,8 @@ schemaRegistry.add(contracts.checkpointViewZ, { id: 'Checkpoint' });
 schemaRegistry.add(contracts.agentViewZ, { id: 'Agent' });
 schemaRegistry.add(contracts.deadLetterViewZ, { id: 'DeadLetter' });
 schemaRegistry.add(contracts.bulkDeadLettersDoneZ, { id: 'BulkDeadLettersDone' });
+schemaRegistry.add(contracts.errorGroupZ, { id: 'ErrorGroup' });
+schemaRegistry.add(contracts.runCountsZ, { id: 'RunCounts' });
 schemaRegistry.add(contracts.workflowViewZ, { id: 'Workflow' });
 schemaRegistry.add(contracts.workflowRegisteredZ, { id: 'WorkflowRegistered' });
 schemaRegistry.add(contracts.runStartedZ, { id: 'RunStarted' });

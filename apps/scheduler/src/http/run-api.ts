@@ -154,9 +154,15 @@ export interface Page {
 }
 
 export interface RunQuery extends Page {
-  workflow?: string;
-  status?: RunStatus;
-  tag?: string;
+  workflow?: string | undefined;
+  status?: RunStatus | undefined;
+  tag?: string | undefined;
+  /** `REASON` or `REASON:SUBJECT`. */
+  waiting?: string | undefined;
+  /** Fingerprint of a group of errors. */
+  error?: string | undefined;
+  from?: number | undefined;
+  to?: number | undefined;
 }
 
 /**

@@ -4,10 +4,8 @@ import {
   FlotillaError,
   historyPageZ,
   idZ,
-  listRunsQueryZ,
   type Problem,
   type RunStarted,
-  runListZ,
   runStartedZ,
   runViewZ,
   stepListZ,
@@ -81,26 +79,6 @@ function registerStart(app: HttpApp, context: HttpContext): void {
 
 function registerReads(app: HttpApp, context: HttpContext): void {
   const { api } = context;
-  app.route({
-    method: 'GET',
-    url: '/v1/runs',
-    schema: {
-      summary: 'List runs, newest first',
-      tags: ['runs'],
-      querystring: listRunsQueryZ.pick({ workflow: true, status: true, tag: true, cursor: true, limit: true }),
-      response: { 200: runListZ, ...problemAnswer },
-    },
-    handler: (request) => {
-      const { workflow, status, tag, ...page } = request.query;
-      return api.listRuns({
-        ...pageOf(page),
-        ...(workflow !== undefined && { workflow }),
-        ...(status !== undefined && { status }),
-        ...(tag !== undefined && { tag }),
-      });
-    },
-  });
-
   app.route({
     method: 'GET',
     url: '/v1/runs/:runId',

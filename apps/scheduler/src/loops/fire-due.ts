@@ -180,6 +180,7 @@ class DueTimers {
       attempt: { from: queued ? STATES.unclaimed : NO_HEADER + STATES.unsettled },
       event: 'attempt-timed-out',
       errorJson: canonicalJson(error),
+      handler: step.work?.use,
       failFast: plan.failFast,
       endStep: step.endStep,
       hasTotalTimer: true,

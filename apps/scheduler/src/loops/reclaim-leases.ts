@@ -114,6 +114,7 @@ async function end(
     attempt: { fence: createdAt + fenceOffset, createdAt, attemptId },
     event: isCrash ? 'attempt-lost' : 'attempt-timed-out',
     errorJson: canonicalJson(error),
+    handler: step.work?.use,
     retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
     failFast: plan.failFast,
     endStep: step.endStep,

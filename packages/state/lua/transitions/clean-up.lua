@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, gathered-writes, hand-out, parked-steps, run, step-header
+-- needs: attempts, call, cleanups, error-groups, gathered-writes, hand-out, parked-steps, run, step-header
 -- Compensations and registered cleanups: what is made when a run ends without success, in reverse order, one at a time. Each
 -- attempt is claimed, leased and fenced like that of a step, under a key of its own: `3!2` is the third cleanup of step 3.
 
@@ -177,5 +177,8 @@ T['end-cleanup'] = function(tag, a)
   goOnFromCleanup(run, key, ending)
   writeRun(run)
   if ending.reason then indexParked(run, key, ending.reason, ending.delay) end
+  if becomes == STEP.failed or becomes == STEP.backingOff then
+    recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
+  end
   return { 'ended' }
 end

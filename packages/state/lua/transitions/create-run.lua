@@ -1,4 +1,4 @@
--- needs: call, gathered-writes
+-- needs: call, gathered-writes, indexes
 -- Runs are created, and found again by the idempotency key or the run id that made them.
 --
 -- A key's record: runId|bodyHash of a run that was made beside it, in the key's partition. For a run of another partition
@@ -70,9 +70,13 @@ T['create-run'] = function(tag, a)
     WAIT_FIELD.parent, A.parent })
   if idempotencyKey then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', A.keyTtlMs) end
   schedule(tag .. K.runs, id, now)
-  schedule(tag .. K.active, id, now)
   schedule(tag .. K.byWorkflow .. workflow, id, now)
-  for index = 1, tonumber(ARGV[a + #A]) do schedule(tag .. K.byTag .. ARGV[a + #A + index], id, now) end
+  local labels = { workflow = workflow, tags = {} }
+  for index = 1, tonumber(ARGV[a + #A]) do
+    labels.tags[index] = ARGV[a + #A + index]
+    schedule(tag .. K.byTag .. labels.tags[index], id, now)
+  end
+  indexNewRun(tag, id, labels, A.runNumber)
   if A.timeoutMs ~= '' then schedule(tag .. K.due, DUE.runLimit .. '||' .. id, now + tonumber(A.timeoutMs)) end
   send(tag, OUTBOX.entryGroup .. '|' .. id .. '|' .. definition)
   return { 'created', integer(now) }

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, how-runs-end, run, when-runs-end
+-- needs: call, error-groups, gathered-writes, how-runs-end, run, when-runs-end
 -- What ends a run that its steps do not end, and the end whose output is an expression.
 
 -- What every cancellation of a run is told: `y` is when the one that took effect came, and the seq of its event.
@@ -32,6 +32,7 @@ T['time-out-run'] = function(tag, a)
   beginEnding(run, ENDING.timedOut, A.error)
   finishWhenDone(run)
   writeRun(run)
+  recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
   return { 'ending' }
 end
 
@@ -44,6 +45,7 @@ T['fail-run'] = function(tag, a)
   beginEnding(run, ENDING.failed, A.error)
   finishWhenDone(run)
   writeRun(run)
+  recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
   return { 'ending' }
 end
 
@@ -61,5 +63,8 @@ T['finish-run'] = function(tag, a)
     finishWhenDone(run)
   end
   writeRun(run)
+  if A.outcome == RUN.failed then
+    recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
+  end
   return { 'finished' }
 end

@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
+-- needs: attempts, call, edges-and-groups, error-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
 -- Attempts that did not succeed, and steps that the scheduler ends.
 
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so
@@ -150,5 +150,8 @@ T['fail'] = function(tag, a)
   finishWhenDone(run)
   if step.running then endLease(run, header, key) end
   writeRun(run)
+  if reply[1] == 'failed' or A.event ~= K.eventAttemptLost then
+    recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
+  end
   return reply
 end

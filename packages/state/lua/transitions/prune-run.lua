@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, gathered-writes, indexes, run
 -- What is left of a run that has ended, or is gone, is taken away.
 
 -- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
@@ -18,16 +18,17 @@ end
 T['prune-run'] = function(tag, a)
   local id = A.runId
   local key = tag .. K.run .. id
-  local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags, WAIT_FIELD.approvals)
+  local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags, WAIT_FIELD.approvals,
+    FIELD.errors)
   if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
   unschedule(tag .. K.dead, id)
   if not values[1] then return { 'pruned' } end
   unschedule(tag .. K.byWorkflow .. values[3], id)
-  if values[4] then
-    for _, label in ipairs(cjson.decode(values[4])) do unschedule(tag .. K.byTag .. label, id) end
-  end
+  local labels = labelsFrom(values[3], values[4])
+  for _, label in ipairs(labels.tags) do unschedule(tag .. K.byTag .. tostring(label), id) end
+  unindexRun(tag, id, sub(values[1], 1, 1), labels, values[6])
   for asked in string.gmatch(values[5] or '', '[^,]+') do
     unschedule(tag .. K.approvals, id .. '|' .. asked)
     unschedule(tag .. K.decidedApprovals, id .. '|' .. asked)

@@ -47,7 +47,6 @@ T['retry-run'] = function(tag, a)
   event(run, K.eventRunRetried .. '|' .. run.atText .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')
   unschedule(tag .. K.ended, run.id)
   unschedule(tag .. K.dead, run.id)
-  schedule(tag .. K.active, run.id, run.created)
   send(tag, OUTBOX.reopen .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
   writeRun(run)
   return { 'retried', integer(opening), RUN.reopening }

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
+-- needs: call, edges-and-groups, error-groups, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
 -- Steps that settle without an attempt.
 
 local SETTLE_EVENT = {
@@ -64,5 +64,8 @@ T['settle'] = function(tag, a)
   if run.status ~= RUN.ending then sendFired(run, fired) end
   finishWhenDone(run)
   writeRun(run)
+  if A.state == STEP.failed or A.state == STEP.quarantined then
+    recordError(run, A.errorHandler, A.errorCode, A.errorType, A.errorMessage)
+  end
   return { 'settled' }
 end

@@ -19,7 +19,7 @@ export interface LuaFile {
 
 /** Lua's own, as Redis gives them. */
 const BUILT_IN: ReadonlySet<string> = new Set(
-  'redis cjson string table math error ipairs pairs pcall select tonumber tostring type unpack'.split(' '),
+  'redis cjson string table math error ipairs next pairs pcall select tonumber tostring type unpack'.split(' '),
 );
 
 export const LUA_FILE_NAMES: readonly string[] = [...new Set(Object.values(LUA_FILES).flat())];

@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { errorArguments } from '../error-arguments.ts';
 import { STEP } from '../format.ts';
 import { pack } from '../pack-arguments.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
@@ -19,6 +20,8 @@ export interface CleanupEnd {
   becomes: 'succeeded' | 'failed' | 'retried' | 'released' | 'parked';
   /** Error of a failure; `{ reason }` of a release, and of parking (letters, digits, `-`, `.`, `:`, `_`). */
   dataJson?: string;
+  /** Which handler failed. */
+  handler?: string;
   /** Of what is tried again or parked. */
   retryInMs?: number;
 }
@@ -67,6 +70,7 @@ export const cleanUpTransitions = (batch: TransitionBatch) => ({
       becomes: BECOMES[becomes],
       data: end.dataJson,
       delayMs: end.retryInMs,
+      ...errorArguments(end.dataJson, end.handler),
     });
     const reply = await batch.apply(a.tag, 'end-cleanup', args);
     return reply[0] === 'ended';

@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/contracts';
+import { errorArguments, NO_ERROR } from '../error-arguments.ts';
 import { RUN } from '../format.ts';
 import { pack } from '../pack-arguments.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
@@ -28,19 +29,23 @@ export const endTransitions = (batch: TransitionBatch) => ({
   },
 
   async timeOutRun(tag: string, runId: string, errorJson: string): Promise<void> {
-    await batch.apply(tag, 'time-out-run', pack('time-out-run', { runId, error: errorJson }));
+    await batch.apply(
+      tag,
+      'time-out-run',
+      pack('time-out-run', { runId, error: errorJson, ...errorArguments(errorJson) }),
+    );
   },
 
   /** Ends a run that cannot go on because its definition is gone or damaged. One that is ending already goes on to end. */
   async failRun(tag: string, runId: string, errorJson: string): Promise<void> {
-    await batch.apply(tag, 'fail-run', pack('fail-run', { runId, error: errorJson }));
+    await batch.apply(tag, 'fail-run', pack('fail-run', { runId, error: errorJson, ...errorArguments(errorJson) }));
   },
 
   async finishRun(tag: string, runId: string, end: { outputJson: string } | { errorJson: string }): Promise<void> {
     const args =
       'outputJson' in end
-        ? pack('finish-run', { runId, outcome: RUN.succeeded, result: end.outputJson })
-        : pack('finish-run', { runId, outcome: RUN.failed, result: end.errorJson });
+        ? pack('finish-run', { runId, outcome: RUN.succeeded, result: end.outputJson, ...NO_ERROR })
+        : pack('finish-run', { runId, outcome: RUN.failed, result: end.errorJson, ...errorArguments(end.errorJson) });
     await batch.apply(tag, 'finish-run', args);
   },
 });

@@ -1,4 +1,5 @@
 import type { EventType } from '@flotilla/contracts';
+import { errorArguments } from '../error-arguments.ts';
 import { EVENT_CODES } from '../event-codes.ts';
 import { STEP } from '../format.ts';
 import { pack } from '../pack-arguments.ts';
@@ -15,6 +16,8 @@ export interface FailArguments extends StepAddress {
   opening?: number | undefined;
   event: Extract<EventType, 'attempt-failed' | 'attempt-timed-out' | 'attempt-lost'>;
   errorJson: string;
+  /** Whose attempt failed: part of what tells groups of errors apart. Absent where no handler is involved. */
+  handler?: string | undefined;
   /** Absent: the step has failed for good. */
   retryInMs?: number | undefined;
   failFast: boolean;
@@ -58,6 +61,7 @@ export const failTransitions = (batch: TransitionBatch) => ({
       successEdges: edgeText(a.successEdges ?? []),
       wasAlone: flag(a.alone ?? false),
       opening: a.opening,
+      ...errorArguments(a.errorJson, a.handler),
     });
     const reply = await batch.apply(a.tag, 'fail', args);
     if (reply[0] === 'retry') return { outcome: 'retry', at: Number(reply[1]) };

@@ -1,3 +1,4 @@
+import { errorArguments, NO_ERROR } from '../error-arguments.ts';
 import { STEP } from '../format.ts';
 import { pack } from '../pack-arguments.ts';
 import type { StoredCheckpoint } from '../step-header.ts';
@@ -12,6 +13,8 @@ export interface SettleArguments extends StepAddress {
   reason?: string | undefined;
   /** Output or error. */
   bodyJson?: string | undefined;
+  /** The handler of the step, when it has failed. */
+  handler?: string | undefined;
   /** Header states it may be in now; `-` for none. */
   from: string;
   failFast: boolean;
@@ -41,6 +44,7 @@ export const settleTransitions = (batch: TransitionBatch) => ({
       runError: a.runErrorJson,
       edges: edgeText(a.edges),
       opening: a.opening,
+      ...(a.state === 'failed' ? errorArguments(a.bodyJson, a.handler) : NO_ERROR),
     });
     const reply = await batch.apply(a.tag, 'settle', args);
     return reply[0] === 'settled' ? 'settled' : reply[1]!;

@@ -10,9 +10,12 @@ const PARTITION_KEYS: Readonly<Record<string, string>> = {
   reclaim: 'reclaim',
   cancels: 'cancels',
   runs: 'runs',
-  active: 'active',
   ended: 'ended',
   dead: 'dead',
+  waits: 'waits',
+  changed: 'changed',
+  ids: 'ids',
+  errors: 'errors',
 };
 const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   r: 'run',
@@ -24,6 +27,10 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   t: 'by-tag',
   l: 'dead-letters',
   b: 'parked-behind',
+  x: 'by-facet',
+  y: 'waiting',
+  e: 'error-group',
+  f: 'error-runs',
 };
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'agents',
@@ -37,6 +44,7 @@ const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'durations',
   'breakers',
   'breakers:seen',
+  'errors:states',
   'deployment',
 ]);
 

@@ -169,6 +169,31 @@ export interface RedisScan {
   at: number;
   namespace: string;
   keys: readonly ScannedKey[];
+  /** None where there were too many runs to compare. */
+  indexes?: ScannedIndexes;
+}
+
+/** Sets of runs, and what the runs say of themselves. */
+export interface ScannedIndexes {
+  sets: readonly { key: string; members: readonly string[] }[];
+  runs: readonly ScannedRun[];
+}
+
+export interface ScannedRun {
+  /** What its keys begin with. */
+  partition: string;
+  runId: string;
+  /** Its status as it is stored. */
+  letter: string;
+  /** Attempts under way. */
+  live: number;
+  workflow: string;
+  tags: readonly string[];
+  /** How many of its steps (of one that is ending: cleanups) wait for what, as their headers say, and as the run says. */
+  waits: Readonly<Record<string, number>>;
+  storedWaits: string;
+  /** Fingerprints of the errors that it has met. */
+  errors: readonly string[];
 }
 
 export const EMPTY_RECORDING: Recording = {

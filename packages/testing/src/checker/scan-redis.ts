@@ -1,5 +1,6 @@
 import { placeOf } from './key-places.ts';
-import type { RedisScan, ScannedKey } from './recording.ts';
+import type { RedisScan, ScannedIndexes, ScannedKey } from './recording.ts';
+import { scanIndexes } from './scan-indexes.ts';
 
 /** Sends one command, such as `client.call` of a Redis client. */
 export type SendCommand = (command: string, ...args: string[]) => Promise<unknown>;
@@ -20,9 +21,18 @@ const SIZE_COMMANDS: Readonly<Record<string, string>> = {
 export async function scanRedis(servers: SendCommand | readonly SendCommand[], namespace: string): Promise<RedisScan> {
   const at = Date.now();
   const keys: ScannedKey[] = [];
-  for (const send of typeof servers === 'function' ? [servers] : servers)
-    keys.push(...(await scanServer(send, namespace)));
-  return { at, namespace, keys: keys.sort((a, b) => (a.key < b.key ? -1 : 1)) };
+  const indexes: (ScannedIndexes | undefined)[] = [];
+  for (const send of typeof servers === 'function' ? [servers] : servers) {
+    const found = await scanServer(send, namespace);
+    keys.push(...found);
+    const names = found.map(({ key }) => key);
+    indexes.push(await scanIndexes(send, names, namespace));
+  }
+  const scan = { at, namespace, keys: keys.sort((a, b) => (a.key < b.key ? -1 : 1)) };
+  const known = indexes.filter((ofServer) => ofServer !== undefined);
+  if (known.length < indexes.length) return scan;
+  const sets = known.flatMap((ofServer) => ofServer.sets);
+  return { ...scan, indexes: { sets, runs: known.flatMap(({ runs }) => runs) } };
 }
 
 async function scanServer(send: SendCommand, namespace: string): Promise<ScannedKey[]> {

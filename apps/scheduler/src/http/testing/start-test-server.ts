@@ -6,6 +6,7 @@ import { readSchedulerConfig } from '../../config.ts';
 import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
 import type { HttpConfig } from '../http-context.ts';
 import type { WaitApi } from '../waits/wait-api.ts';
+import { FakeInsight } from './fake-insight.ts';
 import { FakeRunApi } from './fake-run-api.ts';
 
 export interface TestServer {
@@ -57,6 +58,7 @@ export async function startTestServer(
     agentApi: api,
     whyApi: api,
     waitApi: NO_WAITS,
+    insight: new FakeInsight(api),
     breakers,
     compile: compileInPieces,
     config: { ...readSchedulerConfig({}), ...config },

@@ -17,9 +17,10 @@ import { v16 } from './v16-recovery.ts';
 import { v17 } from './v17-agents.ts';
 import { v18 } from './v18-processes.ts';
 import { v19 } from './v19-breakers.ts';
+import { v20 } from './v20-indexes.ts';
 
 /** All that is checked. V11 (channels) comes with the part it speaks of. */
 export const INVARIANTS: readonly Invariant[] = [
   ...[v00, v01, v02, v03, v04, v05, v06, v07, v08, v09],
-  ...[v10, v12, v13, v14, v15, v16, v17, v18, v19],
+  ...[v10, v12, v13, v14, v15, v16, v17, v18, v19, v20],
 ];

@@ -4,7 +4,9 @@ import type { Recording, ScannedKey } from '../recording.ts';
 import type { CheckContext, Invariant, Violation } from '../violation.ts';
 
 /** Empty when all runs have ended. */
-const WORK: ReadonlySet<string> = new Set(['outbox', 'due', 'lease', 'active', 'cancels', 'paused']);
+const WORK: ReadonlySet<string> = new Set(['outbox', 'due', 'lease', 'cancels', 'paused']);
+/** Sets of runs that have not ended; paused ones may be left. */
+const OPEN_RUNS = /^[nre]\|\|$/;
 /** There are none without the run. */
 const OF_A_RUN: ReadonlySet<string> = new Set(['run', 'history', 'dead-letters']);
 /** BullMQ: where tasks wait or are being made, or have failed. */
@@ -83,7 +85,8 @@ function findProblem(
   if (area === 'deployment') return undefined;
   if (name === 'idempotency') return ttlMs === -1 ? `${key} never expires` : undefined;
   if (name === 'paused' && owners?.paused.has(id)) return undefined;
-  if (WORK.has(name)) return size > 0 ? `${size} entries are left in ${key}` : undefined;
+  const isOpen = WORK.has(name) || (name === 'by-facet' && OPEN_RUNS.test(id));
+  if (isOpen) return size > 0 ? `${size} entries are left in ${key}` : undefined;
   if (owners === undefined) return undefined;
   if (OF_A_RUN.has(name) && !owners.runs.has(id)) return `${key} belongs to no run`;
   if (name === 'definition' && !owners.definitions.has(id)) return `${key} is the definition of no run`;

@@ -41,13 +41,17 @@ function findWrongCounts({ runs }: RunListing, { runs: recorded }: CheckContext)
 }
 
 function findWrongIndexes({ keys, namespace }: RedisScan): Violation[] {
-  const sizeOf = (wanted: string) =>
+  const sizeOf = (wanted: string, isMeant: (id: string) => boolean = () => true) =>
     sum(
       keys
-        .filter(({ key }) => placeOf(key, namespace)?.name === wanted && !key.includes(':q:'))
+        .filter(({ key }) => {
+          const { name = '', id = '', area } = placeOf(key, namespace) ?? {};
+          return name === wanted && area === 'partition' && isMeant(id);
+        })
         .map(({ size = 0 }) => size),
     );
-  const [runs, active, ended] = [sizeOf('runs'), sizeOf('active'), sizeOf('ended')];
+  const open = (id: string) => /^[nrpe]\|\|$/.test(id);
+  const [runs, active, ended] = [sizeOf('runs'), sizeOf('by-facet', open), sizeOf('ended')];
   if (runs === active + ended) return [];
   return [violation(`the index has ${runs} runs, ${active} active and ${ended} ended`)];
 }

@@ -2,8 +2,8 @@ import { closeConnection, connectRedis, type RedisConnection, untilReady } from 
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { stateKey } from './keys.ts';
+import type { RunQuery } from './list-runs.ts';
 import type { PlanShape } from './plan-shape.ts';
-import type { RunQuery } from './read-runs.ts';
 import type { State } from './state.ts';
 import { shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf } from './testing/state-for-tests.ts';
@@ -43,8 +43,8 @@ async function createAt(times: ReadonlyMap<string, number>): Promise<void> {
   for (const [runId, at] of times) {
     for (const [suffix, id] of [
       ['runs', ''],
-      ['active', ''],
       ['byWorkflow', 'listed'],
+      ['facet', 'n||'],
     ] as const) {
       await connection.client.zadd(stateKey(state.tagOf(runId), suffix, id), 'XX', at, runId);
     }

@@ -1,0 +1,35 @@
+import type {
+  ErrorGroup,
+  ErrorGroupAction,
+  ErrorGroupList,
+  ErrorGroupState,
+  RunCounts,
+  RunView,
+} from '@flotilla/contracts';
+import type { Page } from '../run-api.ts';
+
+interface RunLabels {
+  workflow?: string | undefined;
+  tag?: string | undefined;
+  /** Created then, both included. */
+  from?: number | undefined;
+  to?: number | undefined;
+}
+
+/** What the HTTP edge needs for looking at the fleet as a whole, and into runs, beyond their state. */
+export interface InsightReads {
+  countRuns(labels: RunLabels): Promise<RunCounts>;
+  /** The runs that this is the id, an attempt's id or the idempotency key of. */
+  findRuns(id: string): Promise<RunView[]>;
+  listErrorGroups(query: Page & { state?: ErrorGroupState | undefined }): Promise<ErrorGroupList>;
+}
+
+export interface InsightWrites {
+  /** ERROR_GROUP_NOT_FOUND. */
+  decideErrorGroup(fingerprint: string, action: ErrorGroupAction): Promise<ErrorGroup>;
+}
+
+export interface InsightApi extends InsightReads, InsightWrites {}
+
+export const INSIGHT_READS = ['countRuns', 'findRuns', 'listErrorGroups'] as const satisfies (keyof InsightReads)[];
+export const INSIGHT_WRITES = ['decideErrorGroup'] as const satisfies (keyof InsightWrites)[];

@@ -1,0 +1,29 @@
+import { type ErrorGroup, FlotillaError, type RunCounts, type RunView } from '@flotilla/contracts';
+import type { InsightApi } from '../insight/insight-api.ts';
+import type { FakeRunApi } from './fake-run-api.ts';
+
+/** What a scheduler sees of runs in memory, for tests of the HTTP edge alone. */
+export class FakeInsight implements InsightApi {
+  readonly #api: FakeRunApi;
+
+  constructor(api: FakeRunApi) {
+    this.#api = api;
+  }
+
+  async countRuns(): Promise<RunCounts> {
+    return { status: { pending: this.#api.runs.size }, waiting: { queued: this.#api.runs.size } };
+  }
+
+  async findRuns(id: string): Promise<RunView[]> {
+    const found = this.#api.runs.get(id);
+    return found === undefined ? [] : [found.view];
+  }
+
+  async listErrorGroups(): Promise<{ errors: ErrorGroup[] }> {
+    return { errors: [] };
+  }
+
+  async decideErrorGroup(fingerprint: string): Promise<ErrorGroup> {
+    throw new FlotillaError('ERROR_GROUP_NOT_FOUND', `there is no error group ${fingerprint}`);
+  }
+}
