@@ -1,4 +1,5 @@
 import {
+  channelZ,
   compensationZ,
   definitionZ,
   httpRequestZ,
@@ -43,6 +44,7 @@ test.each([
   ['Timeouts', 'Field of `timeouts`', timeoutsZ],
   ['Compensation', 'Field of `compensate`', compensationZ],
   ['Budget', 'Field of `budget`', definitionZ.shape.budget.unwrap()],
+  ['channels', 'Field of `channels`', channelZ],
 ] as const)('every field of %s is in the document', (heading, column, schema) => {
   expect(fieldsUnder(heading, column).sort()).toEqual(Object.keys(schema.shape).sort());
 });

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { AgentDirectory, listAgentEvents } from '@flotilla/agents';
 import { FleetBreakers } from '@flotilla/breakers';
+import { Channels } from '@flotilla/channels';
 import { FlotillaError, type Problem, parseJsonInPieces } from '@flotilla/contracts';
 import { compileInPieces, type Plan } from '@flotilla/engine';
 import { TaskQueues } from '@flotilla/queue';
@@ -137,9 +138,12 @@ export async function startScheduler(
     metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
     const inputs = new InputSchemas();
     const plans = new PlanSource({ api: state, compile: compileInPieces, maxDepth: config.maxDepth, inputs });
+    const channels = new Channels(commands.client, {
+      ...{ namespace, tags: state.tags, tagOf: (channel: string) => state.tagOf(channel) },
+    });
     const children = new ChildRuns({ state, plans, inputs, maxInputBytes: config.maxInputBytes });
     const loops = [
-      createRelayLoop({ state, queues, fleet, breakers, children, blocking, schedulerId, logger }),
+      createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
@@ -180,6 +184,7 @@ export async function startScheduler(
       },
       breakers,
       waitApi: state,
+      channelApi: channels,
       insight: state,
       compile: compileInPieces,
       config,

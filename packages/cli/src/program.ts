@@ -4,6 +4,7 @@ import { approvalsCommand } from './commands/approvals.ts';
 import { benchCommand } from './commands/bench.ts';
 import { breakersCommand } from './commands/breakers.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { channelsCommand, sendCommand } from './commands/channels.ts';
 import { chaosCommand } from './commands/chaos.ts';
 import { checkpointsCommand } from './commands/checkpoints.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
@@ -97,6 +98,8 @@ const COMMANDS = [
   pauseCommand,
   resumeCommand,
   signalCommand,
+  channelsCommand,
+  sendCommand,
   approvalsCommand,
   agentsCommand,
   breakersCommand,

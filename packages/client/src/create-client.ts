@@ -23,6 +23,7 @@ import type {
   Why,
   WorkflowView,
 } from '@flotilla/contracts';
+import { type ChannelCalls, channelCalls } from './channel-calls.ts';
 import { checkDefinition } from './check-json.ts';
 import { type CallOptions, type ClientOptions, callOf, readSettings } from './client-options.ts';
 import { type DeadLetterCalls, deadLetterCalls } from './dead-letters.ts';
@@ -97,7 +98,7 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient extends DeadLetterCalls, WaitCalls, ErrorGroupCalls {
+export interface FlotillaClient extends ChannelCalls, DeadLetterCalls, WaitCalls, ErrorGroupCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -208,6 +209,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     ...deadLetterCalls(transport),
     ...waitCalls(transport),
     ...errorGroupCalls(transport),
+    ...channelCalls(transport),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

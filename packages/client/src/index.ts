@@ -1,4 +1,5 @@
 export { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+export type { ChannelCalls, ReadMessagesOptions, SendOptions } from './channel-calls.ts';
 export type { CallOptions, ClientOptions, RetryOptions } from './client-options.ts';
 export {
   type CancelOptions,

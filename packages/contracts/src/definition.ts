@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { idZ } from './ids.ts';
+import type { WaitKind } from './wait-kinds.ts';
 
 /** Longest time limit or delay: a year. Numbers are milliseconds. */
 export const MAX_DURATION_MS = 31_536_000_000;
@@ -211,6 +212,32 @@ const workflowStepZ = z.strictObject({
   ...common,
 });
 
+/** Sends a message to a channel, when there is room. Output: `{ seq }`. Holds no slot. */
+const sendStepZ = z.strictObject({
+  kind: z.literal('send'),
+  channel: idZ,
+  /** Messages of one key are ordered. A text with expressions. */
+  key: z.string().max(512).optional(),
+  message: z.json(),
+  /** A step's message is sent when the step succeeds, so both are the same. */
+  deliver: z.enum(['atCommit', 'immediate']).optional(),
+  /** From ready until there is room. */
+  timeoutMs: durationMsZ.optional(),
+  ...common,
+});
+/** Waits for messages of a channel; its output is the list of their bodies. Holds no slot. */
+const receiveStepZ = z.strictObject({
+  kind: z.literal('receive'),
+  channel: idZ,
+  /** Only messages of this key. Absent: of any one key. */
+  key: z.string().max(512).optional(),
+  /** At most so many at once. Default 1. */
+  count: z.int().min(1).max(100).optional(),
+  timeoutMs: durationMsZ.optional(),
+  default: z.json().optional(),
+  ...common,
+});
+
 export const stepZ = z.discriminatedUnion('kind', [
   taskStepZ,
   agentStepZ,
@@ -224,6 +251,8 @@ export const stepZ = z.discriminatedUnion('kind', [
   approvalStepZ,
   webhookStepZ,
   workflowStepZ,
+  sendStepZ,
+  receiveStepZ,
 ]);
 export type StepDefinition = z.infer<typeof stepZ>;
 /** Steps that attempts of workers make. */
@@ -231,7 +260,7 @@ export type WorkStepDefinition = Extract<StepDefinition, { kind: 'task' | 'agent
 /** Steps that make items: several attempts of one kind. */
 export type ItemStepDefinition = Extract<StepDefinition, { kind: 'map' | 'broadcast' | 'loop' }>;
 /** Steps that wait for something from outside their run, without a worker. */
-export type WaitStepDefinition = Extract<StepDefinition, { kind: 'signal' | 'approval' | 'webhook' | 'workflow' }>;
+export type WaitStepDefinition = Extract<StepDefinition, { kind: WaitKind }>;
 export type MapEachDefinition = z.infer<typeof eachZ>;
 export type HttpRequestDefinition = z.infer<typeof httpRequestZ>;
 
@@ -248,8 +277,19 @@ export const STEP_KINDS = [
   'approval',
   'webhook',
   'workflow',
+  'send',
+  'receive',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
+
+export const channelZ = z.strictObject({
+  /** `run`: each run has one of its own. Default deployment: all runs share it. */
+  scope: z.enum(['run', 'deployment']).optional(),
+  /** Bounds of what is not consumed. */
+  maxMessages: z.int().min(1).max(100_000).optional(),
+  maxBytes: z.int().min(1).max(67_108_864).optional(),
+});
+export type ChannelDefinition = z.infer<typeof channelZ>;
 
 /** The form of a workflow definition. What it means (references, cycles, expressions) is checked by the compiler. */
 export const definitionZ = z.strictObject({
@@ -272,6 +312,8 @@ export const definitionZ = z.strictObject({
       costUSD: z.number().min(0).optional(),
     })
     .optional(),
+  /** Channels with settings of their own. */
+  channels: z.record(idZ, channelZ).optional(),
   steps: z.record(idZ, stepZ),
   output: z.json().optional(),
   metadata: z.record(z.string(), z.json()).optional(),

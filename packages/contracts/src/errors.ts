@@ -28,6 +28,8 @@ export const ERROR_CODES = {
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'The step is not on the list of dead letters' },
   TOO_MANY_BREAKERS: { status: 409, title: 'As many breakers are kept as may be; a new one cannot be opened by hand' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
+  CHANNEL_FULL: { status: 429, title: 'The channel holds as many messages as it may' },
+  CHANNEL_NOT_FOUND: { status: 404, title: 'There is no such channel' },
   SIGNALS_FULL: { status: 429, title: 'The run holds as many unanswered signals as it may' },
   APPROVAL_NOT_FOUND: { status: 404, title: 'There is no such approval' },
   APPROVAL_DECIDED: { status: 409, title: 'The approval has been decided' },

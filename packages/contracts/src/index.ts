@@ -3,6 +3,7 @@ export * from './agent-health.ts';
 export * from './approvals.ts';
 export * from './breakers.ts';
 export * from './bulk.ts';
+export * from './channels.ts';
 export * from './dead-letters.ts';
 export * from './definition.ts';
 export { definitionFieldsAt } from './definition-fields.ts';

@@ -1,7 +1,7 @@
 import type { MapEachDefinition, StepDefinition, WaitStepDefinition, WorkStepDefinition } from './definition.ts';
 
 /** What a step can wait for outside its run. */
-export const WAIT_KINDS = ['signal', 'approval', 'webhook', 'workflow'] as const;
+export const WAIT_KINDS = ['signal', 'approval', 'webhook', 'workflow', 'send', 'receive'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
 export function isWaitStep(step: StepDefinition): step is WaitStepDefinition {

@@ -1,4 +1,5 @@
 import {
+  type ChannelDefinition,
   isWaitStep,
   type Json,
   type MapEachDefinition,
@@ -13,7 +14,7 @@ import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
 import type { StepRead } from './check-upstream-reads.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
-import type { Expression, PlanWait, Template } from './plan.ts';
+import type { Expression, PlanChannel, PlanWait, Template } from './plan.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 import type { StepGraph } from './step-graph.ts';
 import { type CompileSource, compileTemplateInPieces } from './template.ts';
@@ -38,6 +39,7 @@ export interface CompiledStep {
 export interface CompilerSurroundings {
   /** Ids of the approval steps. */
   approvals: ReadonlySet<string>;
+  channels: Readonly<Record<string, ChannelDefinition>>;
   compileChild: CompileChild;
 }
 
@@ -48,13 +50,15 @@ export class StepCompiler {
   readonly #problems: ProblemList;
   readonly #approvals: ReadonlySet<string>;
   readonly #compileChild: CompileChild;
+  readonly #channels: Readonly<Record<string, ChannelDefinition>>;
   readonly #known = new Map<string, ExpressionCompilation>();
 
-  constructor(graph: StepGraph, problems: ProblemList, { approvals, compileChild }: CompilerSurroundings) {
+  constructor(graph: StepGraph, problems: ProblemList, { approvals, channels, compileChild }: CompilerSurroundings) {
     this.#graph = graph;
     this.#problems = problems;
     this.#approvals = approvals;
     this.#compileChild = compileChild;
+    this.#channels = channels;
   }
 
   /** In pieces: a step may have ten thousand expressions. */
@@ -150,6 +154,15 @@ export class StepCompiler {
     return { input, request };
   }
 
+  *#channelKey(key: string | undefined, path: string, index: number): Generator<void, Template | undefined> {
+    return key === undefined ? undefined : yield* this.#template(key, `${path}/key`, index, undefined);
+  }
+
+  #channel(name: string): PlanChannel {
+    const { scope = 'deployment', maxMessages, maxBytes } = this.#channels[name] ?? {};
+    return { name, scope, maxMessages, maxBytes };
+  }
+
   *#wait(step: WaitStepDefinition, path: string, index: number): Generator<void, PlanWait | undefined> {
     switch (step.kind) {
       case 'signal':
@@ -167,6 +180,18 @@ export class StepCompiler {
           step.input === undefined ? undefined : yield* this.#template(step.input, `${path}/input`, index, undefined);
         yield* checkChild(step, path, this.#problems, this.#compileChild);
         return { kind: 'workflow', workflow, definition, input, onParentEnd, timeoutMs: undefined };
+      }
+      case 'send': {
+        const message = yield* this.#template(step.message, `${path}/message`, index, undefined);
+        const key = yield* this.#channelKey(step.key, path, index);
+        return (
+          message && { kind: 'send', channel: this.#channel(step.channel), key, message, timeoutMs: step.timeoutMs }
+        );
+      }
+      case 'receive': {
+        const { count = 1, timeoutMs, default: fallback } = step;
+        const key = yield* this.#channelKey(step.key, path, index);
+        return { kind: 'receive', channel: this.#channel(step.channel), key, count, timeoutMs, default: fallback };
       }
     }
   }

@@ -117,6 +117,7 @@ function* compileDefinition(
   );
   const compiler = new StepCompiler(graph, problems, {
     approvals,
+    channels: definition.channels ?? {},
     compileChild: (child) => compileChild(child, options),
   });
   const compiled: (CompiledStep | undefined)[] = [];

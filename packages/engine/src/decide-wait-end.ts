@@ -32,7 +32,7 @@ function endOfTime(wait: PlanWait, at: number, digest: string): WaitEnd {
   if (wait.kind === 'approval' && wait.default !== undefined) {
     return { ok: true, output: { decision: wait.default, by: 'deadline', at, digest } };
   }
-  if ((wait.kind === 'signal' || wait.kind === 'webhook') && wait.default !== undefined) {
+  if ('default' in wait && wait.kind !== 'approval' && wait.default !== undefined) {
     return { ok: true, output: wait.default };
   }
   const limit = wait.kind === 'approval' ? 'deadlineMs' : 'timeoutMs';
@@ -40,7 +40,14 @@ function endOfTime(wait: PlanWait, at: number, digest: string): WaitEnd {
   return { ok: false, error: { type: 'timeout', code: 'WAIT_TIMEOUT', message } };
 }
 
-const NAME_OF_ANSWER = { signal: 'signal', approval: 'decision', webhook: 'request', workflow: 'result' } as const;
+const NAME_OF_ANSWER = {
+  signal: 'signal',
+  approval: 'decision',
+  webhook: 'request',
+  workflow: 'result',
+  send: 'room',
+  receive: 'message',
+} as const;
 
 function endOfChild({ runId, status, output, error }: Extract<WaitAnswer, { by: 'child' }>): WaitEnd {
   if (status === 'succeeded') return { ok: true, output };

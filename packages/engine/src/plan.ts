@@ -134,7 +134,24 @@ export type PlanWait =
       input: Template | undefined;
       onParentEnd: 'cancel' | 'leave';
       timeoutMs: undefined;
+    }
+  | { kind: 'send'; channel: PlanChannel; key: Template | undefined; message: Template; timeoutMs: number | undefined }
+  | {
+      kind: 'receive';
+      channel: PlanChannel;
+      key: Template | undefined;
+      count: number;
+      timeoutMs: number | undefined;
+      default: Json | undefined;
     };
+
+/** A channel that steps of a workflow use. */
+export interface PlanChannel {
+  name: string;
+  scope: 'run' | 'deployment';
+  maxMessages: number | undefined;
+  maxBytes: number | undefined;
+}
 
 /** The items of a map, broadcast or loop. */
 export interface PlanMap {

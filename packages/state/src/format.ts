@@ -90,6 +90,9 @@ export const OUTBOX = {
   startChild: 'B',
   childEnded: 'P',
   iterationEnded: 'L',
+  joinChannel: 'J',
+  /** Of a channel, not of a run: `M|channel`. */
+  deliver: 'M',
   /** The field of a stream message that holds the entries, one a line. */
   field: 'e',
 } as const;
@@ -347,7 +350,7 @@ export const ARGUMENTS = {
   'end-loop': ['runId', 'key', 'iterations', 'endedBy', 'isEndStep', 'edges'],
   'start-wait': ['runId', 'key', 'opening', 'waitKind', 'subject', 'limitMs', 'detail'],
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
-  'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data'],
+  'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data', 'sentWith'],
   'close-waits': ['runId'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],

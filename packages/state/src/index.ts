@@ -23,7 +23,7 @@ export { breakerKeys, dashboardKeys, deploymentKeys, partitionTag, RELAY_GROUP, 
 export type { DeadLetterQuery } from './list-dead-letters.ts';
 export { loopTurns } from './loop-turns.ts';
 export { Outbox, type OutboxMessage, type PartitionMessages } from './outbox.ts';
-export { type OutboxEntry, parseOutboxLine } from './outbox-entry.ts';
+export { type OutboxEntry, parseChannelLine, parseOutboxLine } from './outbox-entry.ts';
 export type { ParkedBehind } from './parked-behind.ts';
 export * from './plan-shape.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';

@@ -8,8 +8,18 @@ export type OutboxEntry =
   /** A worker could not compile the definition. */
   | { what: 'refused'; runId: string; definitionHash: string; key: string }
   | { what: 'reopen'; runId: string; definitionHash: string; opening: number }
-  | { what: 'wait-answered' | 'start-child' | 'iteration-ended'; runId: string; definitionHash: string; key: string }
+  | {
+      what: 'wait-answered' | 'start-child' | 'iteration-ended' | 'join-channel';
+      runId: string;
+      definitionHash: string;
+      key: string;
+    }
   | { what: 'finish' | 'sweep' | 'held' | 'close-waits' | 'child-ended'; runId: string; definitionHash: string };
+
+/** The channel that a line is about; undefined of a line about a run. */
+export function parseChannelLine(line: string): string | undefined {
+  return line.startsWith(`${OUTBOX.deliver}|`) ? line.slice(2) : undefined;
+}
 
 /** Parses the lines of one stream entry; unknown ones (a newer version's) are given back as undefined. */
 export function parseOutboxLine(line: string): OutboxEntry | undefined {
@@ -36,6 +46,8 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
       return { what: 'start-child', runId, definitionHash, key: fourth };
     case OUTBOX.iterationEnded:
       return { what: 'iteration-ended', runId, definitionHash, key: fourth };
+    case OUTBOX.joinChannel:
+      return { what: 'join-channel', runId, definitionHash, key: fourth };
     case OUTBOX.closeWaits:
       return { what: 'close-waits', runId, definitionHash };
     case OUTBOX.childEnded:

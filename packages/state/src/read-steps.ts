@@ -164,6 +164,8 @@ function waitView(
     approval: `${runId}.${stepId}`,
     webhook: `/v1/webhooks/${runId}/${encodeURIComponent(stepId)}/${subject}`,
     workflow: subject,
+    send: subject,
+    receive: subject,
   };
   return { kind, subject: subjects[kind], ...(until !== undefined && { until }) };
 }

@@ -40,6 +40,8 @@ export type WorkflowStep<StepId extends string = string> =
   | WithNeeds<OfKind<StepDefinition, 'approval'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'webhook'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'workflow'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'send'>, StepId>
+  | WithNeeds<OfKind<StepDefinition, 'receive'>, StepId>
   | (Omit<WithNeeds<OfKind<StepDefinition, 'branch'>, StepId>, 'cases' | 'otherwise'> & {
       cases: readonly { when: string; to: StepId }[];
       otherwise?: StepId;

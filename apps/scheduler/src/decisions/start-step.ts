@@ -119,6 +119,8 @@ export async function startStep(
       case 'approval':
       case 'webhook':
       case 'workflow':
+      case 'send':
+      case 'receive':
         await startWait(state, plan, { runId, step, opening });
         return undefined;
       default:

@@ -7,6 +7,7 @@ import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi, boundBreakers, boundInsight } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
+import { boundChannels, type ChannelApi, registerChannelRoutes } from './channels/routes.ts';
 import { answerClientError } from './client-error.ts';
 import { registerDeadLetterRoutes } from './dead-letters/routes.ts';
 import { registerFlagRoutes } from './flags.ts';
@@ -53,6 +54,7 @@ export interface HttpServerOptions {
   breakers: BreakerApi;
   waitApi: WaitApi;
   insight: InsightApi;
+  channelApi: ChannelApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -156,6 +158,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal, maxConn
     breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
     waits: boundWaits(options.waitApi, config.requestDeadlineMs),
     insight: boundInsight(options.insight, config.requestDeadlineMs),
+    channels: boundChannels(options.channelApi, config.requestDeadlineMs),
     config,
     logger,
     metrics,
@@ -184,6 +187,7 @@ function registerRoutes(
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);
   registerSignalRoutes(app, context);
+  registerChannelRoutes(app, context);
   registerApprovalRoutes(app, context);
   registerWebhookRoutes(app, context);
   registerWhyRoutes(app, context);

@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { SchedulerConfig } from '../config.ts';
 import type { BreakerApi } from './breakers.ts';
+import type { ChannelApi } from './channels/routes.ts';
 import type { StreamLimit } from './guards/stream-limit.ts';
 import type { InputSchemas } from './input/input-schemas.ts';
 import type { InsightApi } from './insight/insight-api.ts';
@@ -56,6 +57,7 @@ export interface HttpContext {
   breakers: BreakerApi;
   waits: WaitApi;
   insight: InsightApi;
+  channels: ChannelApi;
   config: HttpConfig;
   logger: HttpLogger;
   metrics: Metrics;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHANNELS, NO_CHILDREN } from './testing/loop-world.ts';
 
 /** A few kilobytes of definition and input whose results would take gigabytes when they are written out. */
 const input = {
@@ -21,7 +21,16 @@ beforeEach(async () => {
   const { queues, blocking, logger } = world;
   const state = world.createState();
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
-  loop = createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger });
+  loop = createRelayLoop({
+    state,
+    queues,
+    ...views,
+    children: NO_CHILDREN,
+    channels: NO_CHANNELS,
+    blocking,
+    schedulerId: 's-1',
+    logger,
+  });
   loop.start();
 });
 afterEach(async () => {

@@ -6,7 +6,7 @@ import { FleetView } from '../decisions/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHANNELS, NO_CHILDREN } from './testing/loop-world.ts';
 import { createWatchFleetLoop } from './watch-fleet.ts';
 
 let world: LoopWorld;
@@ -36,7 +36,17 @@ function startLoops(): void {
   const { state, queues, blocking, logger } = world;
   const breakers = world.createBreakerView();
   loops = [
-    createRelayLoop({ state, queues, fleet, breakers, children: NO_CHILDREN, blocking, schedulerId: 's-1', logger }),
+    createRelayLoop({
+      state,
+      queues,
+      fleet,
+      breakers,
+      children: NO_CHILDREN,
+      channels: NO_CHANNELS,
+      blocking,
+      schedulerId: 's-1',
+      logger,
+    }),
     createFireDueLoop({ state, queues, logger }),
     createWatchFleetLoop({ fleet, breakers, state, logger }),
   ];

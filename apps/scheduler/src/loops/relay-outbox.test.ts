@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
-import { LoopWorld, NO_CHILDREN } from './testing/loop-world.ts';
+import { LoopWorld, NO_CHANNELS, NO_CHILDREN } from './testing/loop-world.ts';
 
 let world: LoopWorld;
 let loop: Loop | undefined;
@@ -30,7 +30,16 @@ function createRelay(schedulerId: string, state: State<Plan>): Loop {
   const { queues, logger } = world;
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
   const blocking = schedulerId === 's-1' ? world.blocking : world.client;
-  return createRelayLoop({ state, queues, ...views, children: NO_CHILDREN, blocking, schedulerId, logger });
+  return createRelayLoop({
+    state,
+    queues,
+    ...views,
+    children: NO_CHILDREN,
+    channels: NO_CHANNELS,
+    blocking,
+    schedulerId,
+    logger,
+  });
 }
 
 function compile(text: string): Plan {
@@ -249,6 +258,7 @@ describe('the relay', () => {
         fleet,
         breakers,
         children: NO_CHILDREN,
+        channels: NO_CHANNELS,
         blocking,
         schedulerId: 's-1',
         logger,

@@ -1,3 +1,4 @@
+import type { Channels } from '@flotilla/channels';
 import { type Plan, stepGroupOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
@@ -7,12 +8,14 @@ import {
   type OutboxEntry,
   type OutboxMessage,
   type PartitionMessages,
+  parseChannelLine,
   parseOutboxLine,
   parseStepKey,
   type State,
 } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../decisions/breaker-view.ts';
+import { deliverMessages, joinChannel } from '../decisions/channels/channel-steps.ts';
 import { cleanupToDispatch, isCleanup } from '../decisions/cleanups.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../decisions/dispatch-steps.ts';
 import { finishRun, sweepRun } from '../decisions/finish-run.ts';
@@ -32,6 +35,7 @@ export interface RelayDependencies {
   fleet: FleetView;
   breakers: BreakerView;
   children: Pick<ChildRuns, 'start'>;
+  channels: Channels;
   /** A connection of its own: reading blocks. */
   blocking: RedisClient;
   schedulerId: string;
@@ -197,6 +201,11 @@ class Relay {
 
   async #decide(tag: string, line: string): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
     const { state, logger } = this.#dependencies;
+    const channel = parseChannelLine(line);
+    if (channel !== undefined) {
+      await deliverMessages(this.#dependencies, channel);
+      return [];
+    }
     const entry = parseOutboxLine(line);
     if (entry === undefined) {
       if (line !== '') logger.error({ letter: line.slice(0, 1) }, 'an outbox entry is not understood; it is dropped');
@@ -244,6 +253,9 @@ class Relay {
       case 'iteration-ended':
         await this.#iterateLoop(plan, entry);
         return [];
+      case 'join-channel':
+        await this.#joinChannel(plan, entry);
+        return [];
       case 'close-waits':
         await closeWaits(state, plan, runId);
         return [];
@@ -267,6 +279,11 @@ class Relay {
   async #iterateLoop(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
     const step = plan.steps[Number(key)];
     if (step !== undefined) await iterateLoop(this.#dependencies.state, plan, { runId, step });
+  }
+
+  async #joinChannel(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
+    const step = plan.steps[Number(key)];
+    if (step !== undefined) await joinChannel(this.#dependencies, plan, { runId, step });
   }
 
   async #startChild(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {

@@ -263,6 +263,8 @@ const OUTSIDE: Record<NonNullable<StepView['wait']>['kind'], (subject: string) =
   approval: (id) => `waits for a decision on approval ${id}`,
   webhook: () => 'waits for a request to its webhook',
   workflow: (runId) => `waits for the child run ${runId}`,
+  send: (channel) => `waits for room in the channel ${channel}`,
+  receive: (channel) => `waits for a message in the channel ${channel}`,
 };
 
 function waitsForOutside(stepId: string, { kind, subject, until }: NonNullable<StepView['wait']>, since: number): Gate {

@@ -45,6 +45,9 @@ T['start-wait'] = function(tag, a)
   end
   writeRun(run)
   if kind == 'workflow' then send(tag, OUTBOX.startChild .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. key) end
+  if kind == 'send' or kind == 'receive' then
+    send(tag, OUTBOX.joinChannel .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. key)
+  end
   if kind == 'approval' then schedule(tag .. K.approvals, run.id .. '|' .. key, now) end
   return { 'started', subject }
 end
@@ -86,6 +89,7 @@ T['answer-wait'] = function(tag, a)
   local key, kind, subject, body = A.key, A.waitKind, A.subject, A.body
   local run = openRun(tag, A.runId, PREFIX.header .. key, WAIT_FIELD.counts)
   if not run then return { 'refused', 'gone' } end
+  if A.sentWith ~= '' and stored(run, WAIT_FIELD.sentWith .. A.sentWith) then return { 'answered' } end
   local header = headerOf(run, key)
   if not header or header[H.state] ~= STEP.waiting then return { 'refused', 'not-waiting' } end
   if header[H.waitKind] ~= kind or (subject ~= '' and header[H.subject] ~= subject) then return { 'refused', 'other' } end
@@ -95,6 +99,7 @@ T['answer-wait'] = function(tag, a)
   local answer = body == '' and WAIT_ANSWER.child or keepMessage(run, waits, body)
   event(run, K.eventWaitAnswered .. '|' .. run.atText .. '|' .. key .. '|||||' .. A.data)
   putWaits(run, waits)
+  if A.sentWith ~= '' then put(run, WAIT_FIELD.sentWith .. A.sentWith, answer) end
   answerWait(run, key, header, answer)
   writeRun(run)
   return { 'answered' }

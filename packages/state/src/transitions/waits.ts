@@ -42,14 +42,20 @@ export const waitTransitions = (batch: TransitionBatch) => ({
     return { outcome: 'sent', number: Number(detail), deliveredTo: key === '' ? undefined : key };
   },
 
-  /** Without a body: the child run that the step waits for has ended. */
+  /** With an id the same answer may be given again. Without a body: the child run that the step waits for has ended. */
   async answerWait(
     a: StepAddress,
-    answer: { kind: WaitKind; subject: string; bodyJson: string | undefined; eventJson: string },
+    answer: {
+      kind: WaitKind;
+      subject: string;
+      bodyJson: string | undefined;
+      eventJson: string;
+      id?: string | undefined;
+    },
   ): Promise<AnswerReply> {
     const { runId, key } = a;
-    const { kind: waitKind, subject, bodyJson: body, eventJson: data } = answer;
-    const args = pack('answer-wait', { runId, key, waitKind, subject, body, data });
+    const { kind: waitKind, subject, bodyJson: body, eventJson: data, id: sentWith } = answer;
+    const args = pack('answer-wait', { runId, key, waitKind, subject, body, data, sentWith });
     const reply = await batch.apply(a.tag, 'answer-wait', args);
     if (reply[0] === 'answered') return 'answered';
     return reply[1] === 'answered' ? 'already-answered' : (reply[1] as AnswerReply);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { FlotillaError } from '@flotilla/contracts';
 import { approvalDigest, canonicalJson, type Plan, type PlanStep, type PlanWait } from '@flotilla/engine';
 import { createRunId, randomToken, type StartWait, type State } from '@flotilla/state';
+import { storedName } from '../channels/channel-steps.ts';
 import { withScope } from '../run-scope.ts';
 
 /** What an approval may be about, as canonical JSON. */
@@ -34,6 +35,9 @@ async function subjectOf(
       return { subject: wait.name };
     case 'webhook':
       return { subject: randomToken(WEBHOOK_TOKEN_CHARACTERS) };
+    case 'send':
+    case 'receive':
+      return { subject: storedName(wait.channel, runId) };
     case 'workflow':
       return { subject: childRunId(state.partitions, { runId, key, opening }) };
     case 'approval': {

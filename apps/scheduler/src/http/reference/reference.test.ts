@@ -31,6 +31,8 @@ describe('/openapi.json', () => {
       '/v1/breakers',
       '/v1/breakers/{name}/close',
       '/v1/breakers/{name}/open',
+      '/v1/channels',
+      '/v1/channels/{name}/messages',
       '/v1/dead-letters',
       '/v1/dead-letters/discard',
       '/v1/dead-letters/redrive',

@@ -3,6 +3,7 @@ import { compileInPieces } from '@flotilla/engine';
 import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
 import { readSchedulerConfig } from '../../config.ts';
+import type { ChannelApi } from '../channels/routes.ts';
 import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
 import type { HttpConfig } from '../http-context.ts';
 import type { WaitApi } from '../waits/wait-api.ts';
@@ -28,6 +29,8 @@ const NO_WAITS: WaitApi = {
   readApproval: async () => undefined,
   decideApproval: async () => refuse(),
 };
+
+const NO_CHANNELS: ChannelApi = { send: async () => refuse(), read: async () => [], list: async () => [] };
 
 function refuse(): never {
   throw new FlotillaError('RUN_NOT_FOUND', 'there are no runs that wait');
@@ -59,6 +62,7 @@ export async function startTestServer(
     whyApi: api,
     waitApi: NO_WAITS,
     insight: new FakeInsight(api),
+    channelApi: NO_CHANNELS,
     breakers,
     compile: compileInPieces,
     config: { ...readSchedulerConfig({}), ...config },

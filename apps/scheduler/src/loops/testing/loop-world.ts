@@ -1,4 +1,5 @@
 import { FleetBreakers } from '@flotilla/breakers';
+import type { Channels } from '@flotilla/channels';
 import type { WorkflowDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { type OutgoingTask, TaskQueues } from '@flotilla/queue';
@@ -155,3 +156,6 @@ function compile(document: unknown): Plan {
 
 /** For loops over runs that have no child runs. */
 export const NO_CHILDREN = { start: async (): Promise<void> => undefined };
+
+/** For loops over runs that use no channels. */
+export const NO_CHANNELS = {} as Channels;

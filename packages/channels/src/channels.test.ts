@@ -1,0 +1,158 @@
+import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Channels, type Delivery } from './channels.ts';
+
+const namespace = testNamespace(import.meta.url);
+const tag = `{${namespace}:00}:`;
+
+let connection: RedisConnection;
+let channels: Channels;
+beforeAll(async () => {
+  connection = connectRedis(sharedRedis().url, 'commands');
+  await untilReady(connection, 5000);
+  channels = new Channels(connection.client, { namespace, tags: [tag], tagOf: () => tag });
+});
+afterAll(() => closeConnection(connection));
+
+let name = '';
+let numberOfTests = 0;
+beforeEach(() => {
+  numberOfTests += 1;
+  name = `c${numberOfTests}`;
+});
+
+const send = (body: number, key = '', more: object = {}) =>
+  channels.send({ channel: name, key, body, by: 'test', ...more });
+const receiver = (number: number) => ({ runId: `r${number}`, key: '0' });
+const bodiesOf = (deliveries: readonly Delivery[]) =>
+  deliveries.flatMap((delivery) => (delivery.kind === 'assign' ? delivery.messages.map(({ body }) => body) : []));
+
+describe('a channel', () => {
+  test('numbers the messages of each key from 1 without a gap', async () => {
+    const sent = [];
+    for (const key of ['a', 'b', 'a', 'a', 'b']) sent.push([key, (await send(1, key)).seq]);
+    expect(sent).toEqual([
+      ['a', 1],
+      ['b', 1],
+      ['a', 2],
+      ['a', 3],
+      ['b', 2],
+    ]);
+  });
+
+  test('sends once with the same id', async () => {
+    expect(await send(1, '', { id: 'x' })).toEqual({ seq: 1, deduplicated: false });
+    expect(await send(2, '', { id: 'x' })).toEqual({ seq: 1, deduplicated: true });
+    expect((await channels.look(name))?.depth).toBe(1);
+  });
+
+  test('refuses what exceeds its count or bytes, with a time to retry', async () => {
+    await send(1, '', { maxMessages: 1 });
+    await expect(send(2, '', { maxMessages: 1 })).rejects.toMatchObject({ code: 'CHANNEL_FULL', retryAfterMs: 500 });
+    await expect(send(2, '', { maxBytes: 1 })).rejects.toMatchObject({ code: 'CHANNEL_FULL' });
+  });
+
+  test('gives a message to one receiver at a time, and to the next when it is released', async () => {
+    await send(7);
+    await channels.receive(name, receiver(1), { count: 1 });
+    await channels.receive(name, receiver(2), { count: 1 });
+    const [first, ...others] = await channels.deliver(name);
+    expect(others).toEqual([]);
+    expect(first).toMatchObject({ kind: 'assign', step: receiver(1), messages: [{ seq: 1, body: 7 }] });
+    // As long as nobody says what became of it, the same is told again.
+    expect(await channels.deliver(name)).toEqual([first]);
+    if (first?.kind !== 'assign') throw new Error('not assigned');
+    await channels.release(name, first.assignment);
+    const [second] = await channels.deliver(name);
+    expect(second).toMatchObject({ step: receiver(2), messages: [{ seq: 1 }] });
+    if (second?.kind !== 'assign') throw new Error('not assigned');
+    await channels.acknowledge(name, second.assignment);
+    expect(await channels.deliver(name)).toEqual([]);
+    expect((await channels.look(name))?.depth).toBe(0);
+    expect(await channels.read(name, {})).toMatchObject([{ seq: 1, body: 7 }]);
+  });
+
+  test('lets waiting senders in below 80 %, in order of arrival, and none overtakes them', async () => {
+    const bounds = { maxMessages: 5 };
+    for (let body = 0; body < 5; body += 1) await send(body, '', bounds);
+    for (const number of [5, 6]) {
+      const message = { channel: name, body: number, id: `m${number}`, by: 'test', ...bounds };
+      expect(await channels.sendOrWait(message, receiver(number))).toBeUndefined();
+    }
+    for (let taken = 0; taken < 2; taken += 1) {
+      await channels.receive(name, receiver(taken), { count: 1 });
+      const [assigned] = await channels.deliver(name);
+      if (assigned?.kind !== 'assign') throw new Error('not assigned');
+      await channels.acknowledge(name, assigned.assignment);
+      // Four of five are left, then three: 80 % are four.
+      await expect(send(9, '', bounds)).rejects.toMatchObject({ code: 'CHANNEL_FULL' });
+    }
+    const admitted = await channels.deliver(name);
+    expect(admitted).toEqual([{ kind: 'admit', step: receiver(5), seq: 6 }]);
+    await channels.confirm(name, receiver(5));
+    expect(await channels.deliver(name)).toEqual([]);
+  });
+
+  test('keeps order, loses nothing and stays within its bound, whatever comes in between', async () => {
+    let rounds = 0;
+    const command = fc.oneof(
+      fc.record({ what: fc.constant('send' as const), key: fc.constantFrom('a', 'b', 'c') }),
+      fc.record({ what: fc.constant('receive' as const), key: fc.constantFrom(undefined, 'a', 'b') }),
+      fc.record({ what: fc.constantFrom('acknowledge' as const, 'release' as const, 'crash' as const) }),
+    );
+    const property = fc.asyncProperty(fc.array(command, { maxLength: 40 }), async (commands) => {
+      rounds += 1;
+      const channel = `${name}-${rounds}`;
+      const sent: Record<string, number[]> = { a: [], b: [], c: [] };
+      const consumed: Record<string, number[]> = { a: [], b: [], c: [] };
+      let next = 0;
+      const finish = async (how: 'acknowledge' | 'release') => {
+        for (const delivery of await channels.deliver(channel)) {
+          if (delivery.kind !== 'assign') continue;
+          if (how === 'release') await channels.release(channel, delivery.assignment);
+          else {
+            for (const { key, seq } of delivery.messages) consumed[key]?.push(seq);
+            await channels.acknowledge(channel, delivery.assignment);
+          }
+        }
+      };
+      for (const one of commands) {
+        next += 1;
+        if (one.what === 'send') {
+          const message = { channel, key: one.key, body: next, by: 'test', maxMessages: 6 };
+          const reply = await channels.send(message).catch(() => undefined);
+          if (reply !== undefined) sent[one.key]?.push(reply.seq);
+        } else if (one.what === 'receive') await channels.receive(channel, receiver(next), { key: one.key, count: 2 });
+        else if (one.what === 'crash') await channels.deliver(channel);
+        else await finish(one.what);
+        expect((await channels.look(channel))?.depth ?? 0).toBeLessThanOrEqual(6);
+      }
+      for (let drain = 0; drain < 40; drain += 1) {
+        await channels.receive(channel, receiver(1000 + drain), { count: 2 });
+        await finish('acknowledge');
+      }
+      for (const key of ['a', 'b', 'c']) {
+        expect(sent[key]).toEqual(sent[key]?.map((_, index) => index + 1));
+        expect(consumed[key]).toEqual(sent[key]);
+      }
+      expect((await channels.look(channel))?.depth ?? 0).toBe(0);
+    });
+    await fc.assert(property, { numRuns: 30 });
+  }, 60_000);
+
+  test('trims only what was acknowledged', async () => {
+    await send(0, 'slow');
+    for (let round = 1; round <= 12; round += 1) {
+      await Promise.all(Array.from({ length: 100 }, () => send(round, 'fast')));
+      await channels.receive(name, receiver(round), { key: 'fast', count: 100 });
+      for (const delivery of await channels.deliver(name)) {
+        if (delivery.kind === 'assign') await channels.acknowledge(name, delivery.assignment);
+      }
+    }
+    expect((await channels.read(name, { limit: 2000 })).length).toBeGreaterThan(1000);
+    await channels.receive(name, receiver(0), { key: 'slow', count: 1 });
+    expect(bodiesOf(await channels.deliver(name))).toEqual([0]);
+  }, 60_000);
+});

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { FlotillaError, type Json } from '@flotilla/contracts';
+import { defineScript, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
+
+const SCRIPT = defineScript({
+  name: 'channel',
+  numberOfKeys: 4,
+  lua: readFileSync(new URL('../lua/channel.lua', import.meta.url), 'utf8'),
+});
+
+/** Default bounds of what is not acknowledged. */
+export const DEFAULT_MAX_MESSAGES = 1000;
+export const DEFAULT_MAX_BYTES = 8_388_608;
+const DEADLINE_MS = 30_000;
+/** When it is worth sending again to a channel that is full. */
+const FULL_RETRY_AFTER_MS = 500;
+
+/** Where the keys of channels live; packages/state places them. */
+export interface ChannelPlacement {
+  namespace: string;
+  /** `{fl:07}:` of the partition that holds the channel of this name. */
+  tagOf: (channel: string) => string;
+  tags: readonly string[];
+}
+
+export interface ChannelMessage {
+  /** From 1, per key, without gaps. */
+  seq: number;
+  key: string;
+  body: Json;
+  /** Who sent it: `run/step`, or `api`. */
+  by: string;
+  at: number;
+}
+
+export interface SendMessage {
+  channel: string;
+  /** Messages of one key are ordered. Default ''. */
+  key?: string | undefined;
+  body: Json;
+  /** The same id sends once, within a day. */
+  id?: string | undefined;
+  by: string;
+  maxMessages?: number | undefined;
+  maxBytes?: number | undefined;
+}
+
+/** A step of a run: `run|step key`. */
+export interface WaitingStep {
+  runId: string;
+  key: string;
+}
+
+/** Messages that a waiting step is to be given, or a sender that was let in. */
+export type Delivery =
+  | { kind: 'assign'; assignment: string; step: WaitingStep; messages: { seq: number; key: string; body: Json }[] }
+  | { kind: 'admit'; step: WaitingStep; seq: number };
+
+export interface ChannelView {
+  name: string;
+  /** Messages that nobody has consumed. */
+  depth: number;
+  bytes: number;
+  /** Messages so far. */
+  sent: number;
+  waitingReceivers: number;
+  waitingSenders: number;
+}
+
+const stepText = ({ runId, key }: WaitingStep) => `${runId}|${key}`;
+
+function parseStep(text: string): WaitingStep {
+  const [runId = '', key = ''] = text.split('|');
+  return { runId, key };
+}
+
+/** Channels in Redis: each call is one script call of the channel's partition. */
+export class Channels {
+  readonly #client: RedisClient;
+  readonly #placement: ChannelPlacement;
+
+  constructor(client: RedisClient, placement: ChannelPlacement) {
+    this.#client = client;
+    this.#placement = placement;
+  }
+
+  /** Seq of the message. CHANNEL_FULL with a time to retry. */
+  async send(message: SendMessage): Promise<{ seq: number; deduplicated: boolean }> {
+    const reply = await this.#send(message, '');
+    if (reply[0] === 'full') {
+      const text = `channel ${message.channel} is full: ${reply[1]} messages wait in it`;
+      throw new FlotillaError('CHANNEL_FULL', text, { retryAfterMs: FULL_RETRY_AFTER_MS });
+    }
+    return { seq: Number(reply[1]), deduplicated: reply[0] === 'known' };
+  }
+
+  /** The same for a step that waits its turn when the channel is full: undefined then. */
+  async sendOrWait(message: SendMessage & { id: string }, step: WaitingStep): Promise<number | undefined> {
+    const reply = await this.#send(message, stepText(step));
+    return reply[0] === 'waiting' ? undefined : Number(reply[1]);
+  }
+
+  #send(message: SendMessage, waiting: string): Promise<(string | number)[]> {
+    const { channel, key = '', body, id = randomUUID(), by } = message;
+    const { maxMessages = DEFAULT_MAX_MESSAGES, maxBytes = DEFAULT_MAX_BYTES } = message;
+    return this.#call(channel, 'send', [key, JSON.stringify(body), id, by, maxMessages, maxBytes, waiting]);
+  }
+
+  /** A step waits for messages; registering it again changes nothing. */
+  async receive(channel: string, step: WaitingStep, { key = '', count }: { key?: string | undefined; count: number }) {
+    await this.#call(channel, 'receive', [stepText(step), key, count]);
+  }
+
+  /** What schedulers have to tell steps now. Repeated until it is acknowledged, released or confirmed. */
+  async deliver(channel: string): Promise<Delivery[]> {
+    const reply = await this.#call<[kind: string, name: string, content: string][]>(channel, 'deliver', []);
+    return reply.map(([kind, name, content]): Delivery => {
+      if (kind === 'admit') return { kind, step: parseStep(name), seq: Number(content) };
+      const { receiver, messages } = JSON.parse(content) as Assignment;
+      const parsed = messages.map(({ body, ...message }) => ({ ...message, body: JSON.parse(body) as Json }));
+      return { kind: 'assign', assignment: name, step: parseStep(receiver), messages: parsed };
+    });
+  }
+
+  async acknowledge(channel: string, assignment: string): Promise<void> {
+    await this.#call(channel, 'acknowledge', [assignment]);
+  }
+
+  async release(channel: string, assignment: string): Promise<void> {
+    await this.#call(channel, 'release', [assignment]);
+  }
+
+  async confirm(channel: string, step: WaitingStep): Promise<void> {
+    await this.#call(channel, 'confirm', [stepText(step)]);
+  }
+
+  /** Undefined when nothing was ever sent to it, or waits for it. */
+  async look(channel: string): Promise<ChannelView | undefined> {
+    const [depth = 0, bytes = 0, sent = 0, receivers = 0, senders = 0] = await this.#call<number[]>(
+      channel,
+      'look',
+      [],
+    );
+    if (sent === 0 && receivers === 0) return undefined;
+    return { name: channel, depth, bytes, sent, waitingReceivers: receivers, waitingSenders: senders };
+  }
+
+  /** All channels, by name. */
+  async list(): Promise<ChannelView[]> {
+    const names = await Promise.all(
+      this.#placement.tags.map((tag) => this.#client.zrange(`${tag}channels`, '0', '-1')),
+    );
+    const views = await Promise.all(names.flat().map((name) => this.look(name)));
+    return views.filter((view) => view !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Messages with a greater number, of one key or of all, as far as they are still stored. */
+  async read(
+    channel: string,
+    { key, after = 0, limit = 100 }: { key?: string | undefined; after?: number; limit?: number },
+  ): Promise<ChannelMessage[]> {
+    const found: ChannelMessage[] = [];
+    let start = '-';
+    while (found.length < limit) {
+      const page = await this.#client.xrange(this.#keys(channel).log, start, '+', 'COUNT', PAGE);
+      for (const [id, fields] of page) {
+        const message = messageOf(id, fields);
+        if (message.seq > after && (key === undefined || message.key === key)) found.push(message);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) break;
+      start = `(${last[0]}`;
+    }
+    return found.slice(0, limit);
+  }
+
+  #call<Reply = (string | number)[]>(
+    channel: string,
+    command: string,
+    args: readonly (string | number)[],
+  ): Promise<Reply> {
+    const { meta, log, outbox, channels } = this.#keys(channel);
+    const call = () => runScript(this.#client, SCRIPT, [meta, log, outbox, channels], [command, channel, ...args]);
+    return retryTransient(call, { deadlineMs: DEADLINE_MS }) as Promise<Reply>;
+  }
+
+  #keys(channel: string): Record<'meta' | 'log' | 'outbox' | 'channels', string> {
+    const tag = this.#placement.tagOf(channel);
+    return { meta: `${tag}ch:${channel}`, log: `${tag}cl:${channel}`, outbox: `${tag}out`, channels: `${tag}channels` };
+  }
+}
+
+interface Assignment {
+  receiver: string;
+  messages: { seq: number; key: string; body: string }[];
+}
+
+const PAGE = 500;
+
+function messageOf(id: string, fields: readonly string[]): ChannelMessage {
+  const values = new Map<string, string>();
+  for (let index = 0; index < fields.length; index += 2) values.set(fields[index] ?? '', fields[index + 1] ?? '');
+  return {
+    seq: Number(values.get('seq')),
+    key: values.get('key') ?? '',
+    body: JSON.parse(values.get('body') ?? 'null') as Json,
+    by: values.get('by') ?? '',
+    at: Number.parseInt(id, 10),
+  };
+}
