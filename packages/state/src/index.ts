@@ -33,6 +33,7 @@ export type { Waits } from './read-waits.ts';
 export type { RedrivenRun } from './redrive.ts';
 export type { ReportedProgress } from './reported-progress.ts';
 export type { RetriedRun, RetryRequest } from './retry-run.ts';
+export type { RunHandle, RunOpening, RunSources } from './run-handle.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
 export { SourceReading } from './source-reading.ts';

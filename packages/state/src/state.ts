@@ -50,6 +50,7 @@ import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redr
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { previewRetry, type RetriedRun, type RetryPreview, type RetryRequest, retryRun } from './retry-run.ts';
 import { cleanupField } from './run-fields.ts';
+import { RunHandle } from './run-handle.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { SourceReading } from './source-reading.ts';
 import { TransitionBatch } from './transition-batch.ts';
@@ -141,6 +142,11 @@ export class State<P extends PlanShape> {
 
   tagOf(runId: string): string {
     return tagOfRun(this, runId);
+  }
+
+  /** A run in hand. `tag`: its partition's, if it is known. */
+  run(runId: string, tag: string = this.tagOf(runId)): RunHandle {
+    return new RunHandle(this, tag, runId);
   }
 
   async createRun(request: CreateRun): Promise<CreatedRun> {

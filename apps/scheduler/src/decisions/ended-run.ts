@@ -1,16 +1,5 @@
 import { type EndedStep, type Plan, planRetry, type RetryPlan } from '@flotilla/engine';
-import {
-  PREFIX,
-  parseStepHeader,
-  readSources,
-  SourceReading,
-  type State,
-  type StepHeader,
-  stateKey,
-} from '@flotilla/state';
-
-/** Headers or counters of one read. */
-const PAGE = 500;
+import { type RunHandle, SourceReading, STEP, type State, type StepHeader } from '@flotilla/state';
 
 /** A run that has ended, and what a retry is to take up of it. */
 export interface RunToRetry {
@@ -31,11 +20,13 @@ export interface EndedRun {
 }
 
 /** Works out what a retry makes again. It gives the same however much of it has been carried out. */
-export async function readEndedRun(state: State<Plan>, plan: Plan, run: RunToRetry): Promise<EndedRun> {
-  const headers = await readHeaders(state, plan, run);
-  const chosen = await readChoices(state, plan, run, headers);
-  const { undone, surelyUndone } = await readUndone(state, run);
-  const { only, from } = run.selection;
+export async function readEndedRun(state: State<Plan>, plan: Plan, toRetry: RunToRetry): Promise<EndedRun> {
+  const { runId, createdAt, cleanups, selection } = toRetry;
+  const run = state.run(runId);
+  const headers = await readHeaders(run, plan, createdAt);
+  const chosen = await readChoices(run, plan, createdAt, headers);
+  const { undone, surelyUndone } = await readUndone(run, createdAt, cleanups);
+  const { only, from } = selection;
   const retry = planRetry(plan, (step) => endOf(headers[step], chosen.get(step)), {
     ...(only === undefined ? {} : { only: new Set(only) }),
     ...(from === undefined ? {} : { from }),
@@ -46,63 +37,44 @@ export async function readEndedRun(state: State<Plan>, plan: Plan, run: RunToRet
 
 /** A lost registration is of nobody. */
 async function readUndone(
-  state: State<Plan>,
-  { runId, cleanups }: RunToRetry,
+  run: RunHandle,
+  createdAt: number,
+  cleanups: number,
 ): Promise<Pick<EndedRun, 'undone' | 'surelyUndone'>> {
-  const fields = Array.from({ length: cleanups }, (_, number) => PREFIX.cleanup + number);
-  const entries = await readFields(state, runId, fields);
-  const found = entries.flatMap((entry, number) => {
-    const key = /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0];
-    return key === undefined ? [] : [{ key, header: `${PREFIX.header}${key}!${number}` }];
-  });
-  const headers = await readFields(
-    state,
-    runId,
-    found.map(({ header }) => header),
+  const steps = await run.readCleanupSteps(cleanups);
+  const found = steps.flatMap((key, number) => (key === undefined ? [] : [{ key, cleanup: `${key}!${number}` }]));
+  const headers = await run.readHeaders(
+    found.map(({ cleanup }) => cleanup),
+    createdAt,
   );
   return {
     undone: new Set(found.map(({ key }) => key)),
-    surelyUndone: new Set(found.flatMap(({ key }, index) => (headers[index]?.startsWith('S') ? [key] : []))),
+    surelyUndone: new Set(found.flatMap(({ key }, index) => (headers[index]?.state === STEP.succeeded ? [key] : []))),
   };
 }
 
-export async function readHeaders(
-  state: State<Plan>,
-  plan: Plan,
-  { runId, createdAt }: { runId: string; createdAt: number },
-): Promise<(StepHeader | undefined)[]> {
-  const fields = plan.steps.map(({ index }) => PREFIX.header + index);
-  const stored = await readFields(state, runId, fields);
-  return stored.map((header) => (header === null ? undefined : parseStepHeader(header, createdAt)));
-}
-
-export async function readFields(
-  state: State<Plan>,
-  runId: string,
-  fields: readonly string[],
-): Promise<(string | null)[]> {
-  const key = stateKey(state.tagOf(runId), 'run', runId);
-  const values: (string | null)[] = [];
-  for (let first = 0; first < fields.length; first += PAGE) {
-    values.push(...(await state.client.hmget(key, ...fields.slice(first, first + PAGE))));
-  }
-  return values;
+export function readHeaders(run: RunHandle, plan: Plan, createdAt: number): Promise<(StepHeader | undefined)[]> {
+  return run.readHeaders(
+    plan.steps.map(({ index }) => index),
+    createdAt,
+  );
 }
 
 /** What the branches have chosen. DATA_CORRUPTION when that is damaged: then nobody knows what depends on it. */
 async function readChoices(
-  state: State<Plan>,
+  run: RunHandle,
   plan: Plan,
-  { runId, createdAt }: RunToRetry,
+  createdAt: number,
   headers: readonly (StepHeader | undefined)[],
 ): Promise<Map<number, number | undefined>> {
-  const branches = plan.steps.filter(({ kind, index }) => kind === 'branch' && headers[index]?.state === 'S');
+  const branches = plan.steps.filter(
+    ({ kind, index }) => kind === 'branch' && headers[index]?.state === STEP.succeeded,
+  );
   const reading = new SourceReading();
-  const run = { client: state.client, plan, tag: state.tagOf(runId), runId, createdAt, seal: state.seal, reading };
-  const sources = await readSources(
-    run,
-    branches.map(({ index }) => index),
-  ).finally(() => reading.end());
+  const sources = await run
+    .sources(plan, createdAt, reading)
+    .read(branches.map(({ index }) => index))
+    .finally(() => reading.end());
   return new Map(
     branches.map(({ index }) => {
       const { chosen } = sources.get(index)!.output as { chosen: string | null };
@@ -113,14 +85,14 @@ async function readChoices(
 
 function endOf(header: StepHeader | undefined, chosen: number | undefined): EndedStep {
   switch (header?.state) {
-    case 'V':
+    case STEP.mapSucceeded:
       return 'succeeded';
-    case 'S':
+    case STEP.succeeded:
       return chosen === undefined ? 'succeeded' : { chosen };
-    case 'F':
-    case 'Q':
+    case STEP.failed:
+    case STEP.quarantined:
       return 'failed';
-    case 'K':
+    case STEP.skipped:
       return header.reason === 'upstream-failed' ? 'skipped-upstream-failed' : 'skipped';
     default:
       return 'open';

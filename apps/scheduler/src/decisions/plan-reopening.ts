@@ -7,9 +7,8 @@ import {
   type StepToRunAgain,
 } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
-import { PREFIX, type RetryRequest, type State, stepIdOf } from '@flotilla/state';
-import { type EndedRun, type RunToRetry, readEndedRun, readFields } from './ended-run.ts';
-import { readKept } from './reset-map.ts';
+import { type RetryRequest, STEP, type State, stepIdOf } from '@flotilla/state';
+import { type EndedRun, type RunToRetry, readEndedRun } from './ended-run.ts';
 
 export interface PlannedRetry {
   status: RunStatus;
@@ -62,12 +61,8 @@ async function stepsOf(state: State<Plan>, plan: Plan, retried: Retried): Promis
   const { run, ended, opening } = retried;
   const again = ended.retry.reset
     .map((index) => plan.steps[index]!)
-    .filter(({ index }) => (ended.headers[index]?.state ?? 'K') !== 'K');
-  const earlier = await readFields(
-    state,
-    run.runId,
-    again.map(({ index }) => PREFIX.redoneIn + index),
-  );
+    .filter(({ index }) => (ended.headers[index]?.state ?? STEP.skipped) !== STEP.skipped);
+  const earlier = await state.run(run.runId).readRedoneIn(again.map(({ index }) => index));
   const steps: StepToRunAgain[] = [];
   for (const [position, step] of again.entries()) {
     const base = { stepId: step.id, why: reasonOf(step, retried) };
@@ -78,7 +73,7 @@ async function stepsOf(state: State<Plan>, plan: Plan, retried: Retried): Promis
     }
     const newKey = ended.surelyUndone.has(String(step.index));
     const redoneIn = newKey ? opening : earlier[position];
-    const key = `${run.runId}/${step.id}${redoneIn == null ? '' : `/opening/${redoneIn}`}`;
+    const key = `${run.runId}/${step.id}${redoneIn === undefined ? '' : `/opening/${redoneIn}`}`;
     steps.push({ ...base, newKey, ...(step.work === undefined ? {} : { idempotencyKey: key }) });
   }
   return steps;
@@ -87,9 +82,9 @@ async function stepsOf(state: State<Plan>, plan: Plan, retried: Retried): Promis
 function reasonOf({ index }: PlanStep, { run, ended, undoneSteps }: Retried): RunAgainReason {
   const { state } = ended.headers[index]!;
   if (index === run.selection.from) return 'asked-for';
-  if (state === 'F' || state === 'Q') return 'failed';
+  if (state === STEP.failed || state === STEP.quarantined) return 'failed';
   if (undoneSteps.has(index)) return 'undone';
-  return state === 'S' || state === 'V' ? 'needs-one' : 'unsettled';
+  return state === STEP.succeeded || state === STEP.mapSucceeded ? 'needs-one' : 'unsettled';
 }
 
 async function itemsOf(
@@ -101,7 +96,7 @@ async function itemsOf(
   const newKeys = [...ended.surelyUndone].filter((key) => key.startsWith(`${step.index}.`)).length;
   // Its list may be another then.
   if (!ended.retry.sameInput.has(step.index) || step.index === run.selection.from) return { again: items, newKeys };
-  const kept = await readKept({ state, tag: state.tagOf(run.runId), runId: run.runId, step }, items);
+  const kept = await state.run(run.runId).readSucceededItems(step.index, items);
   const again = kept.filter((isKept, item) => !isKept || ended.undone.has(`${step.index}.${item}`)).length;
   return { again, newKeys };
 }

@@ -1,10 +1,8 @@
 import type { Json, StepError } from '@flotilla/contracts';
-import { canonicalJson, hasFired, type Plan, type PlanStep } from '@flotilla/engine';
-import { PREFIX, parseRunMeta, type State, stateKey } from '@flotilla/state';
-import { type RunToRetry, readEndedRun, readFields, readHeaders } from './ended-run.ts';
-import { resetMap } from './reset-map.ts';
-import { ResetSlices } from './reset-slices.ts';
-import { type StepToDispatch, startStep, toDispatch } from './start-step.ts';
+import { canonicalJson, hasFired, type Plan, type PlanStep, toleratedFailures } from '@flotilla/engine';
+import { type RunHandle, type RunOpening, STEP, type State, type StepHeader } from '@flotilla/state';
+import { type RunToRetry, readEndedRun, readHeaders } from './ended-run.ts';
+import { modeOfItems, type StepToDispatch, startStep, toDispatch } from './start-step.ts';
 
 /** Steps that are started side by side. */
 const AT_ONCE = 64;
@@ -21,46 +19,29 @@ export async function reopenRun(
   opening: number,
 ): Promise<StepToDispatch[]> {
   await resetRun(state, plan, runId, opening);
-  const now = await readOpening(state, state.tagOf(runId), runId);
+  const now = await state.run(runId).readOpening();
   // Whoever else works on it may have come further, or the run was cancelled meanwhile.
-  if (now === undefined || now.opening !== opening || !'nrp'.includes(now.letter)) return [];
+  if (now === undefined || now.opening !== opening || !now.goesOn) return [];
   return startWhatCan(state, plan, runId, now);
 }
 
 /** The first half: what is made anew is taken away, and the run may go on. Nothing happens when that was done before. */
 export async function resetRun(state: State<Plan>, plan: Plan, runId: string, opening: number): Promise<void> {
-  const run = await readOpening(state, state.tagOf(runId), runId);
-  if (run?.opening === opening && run.letter === 'a') await reset(state, plan, runId, run);
-}
-
-interface Opening {
-  letter: string;
-  createdAt: number;
-  opening: number;
-  /** Of earlier openings, whose steps have been undone. */
-  cleanups: number;
-  selectionJson: string;
-}
-
-async function readOpening(state: State<Plan>, tag: string, runId: string): Promise<Opening | undefined> {
-  const [packed, stored] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', 'a');
-  if (packed == null || stored == null) return undefined;
-  const [, opening, cleanups, selectionJson] = /^(\d+)\|(\d+)\|(.*)$/s.exec(stored)!;
-  const { letter, createdAt } = parseRunMeta(packed);
-  return { letter, createdAt, opening: Number(opening), cleanups: Number(cleanups), selectionJson: selectionJson! };
+  const run = await state.run(runId).readOpening();
+  if (run?.opening === opening && run.isReopening) await reset(state, plan, runId, run);
 }
 
 async function reset(
   state: State<Plan>,
   plan: Plan,
   runId: string,
-  { createdAt, opening, cleanups, selectionJson }: Opening,
+  { createdAt, opening, cleanups, selectionJson }: RunOpening,
 ): Promise<void> {
-  const tag = state.tagOf(runId);
+  const run = state.run(runId);
   const selection = JSON.parse(selectionJson) as RunToRetry['selection'];
   const ended = await readEndedRun(state, plan, { runId, createdAt, cleanups, selection });
   const { headers, retry, undone, surelyUndone } = ended;
-  const slices = new ResetSlices(state.transitions, tag, runId, opening);
+  const slices = run.reset(opening);
   let itemsMade = 0;
   const isReset = new Set(retry.reset);
   for (const step of plan.steps) {
@@ -71,8 +52,7 @@ async function reset(
     }
     const keepsItems = retry.sameInput.has(step.index) && step.index !== selection.from;
     if (header?.map !== undefined) {
-      const kept = await resetMap({ state, tag, runId, step, header, createdAt, keepsItems, undone }, slices);
-      itemsMade += kept;
+      itemsMade += await slices.resetMap(await mapToReset(run, step, { header, createdAt, keepsItems, undone }));
     } else {
       // What an attempt has saved of its progress fits as long as its input is the same.
       const keepsProgress = keepsItems && !undone.has(String(step.index));
@@ -80,45 +60,38 @@ async function reset(
     }
   }
   // Before the cleanups are forgotten: whoever repeats this reads from them which steps these are.
-  for (const key of surelyUndone) await slices.set(PREFIX.redoneIn + key, opening);
-  for (const [group, counter] of retry.counters) {
-    if (counter === undefined) await slices.remove(`g${group}`);
-    else await slices.set(`g${group}`, counter);
-  }
-  await forgetCleanups(state, runId, cleanups, slices);
-  if (plan.definition.budget?.maxSteps !== undefined) await slices.set('n', itemsMade);
+  for (const key of surelyUndone) await slices.markRedone(key);
+  for (const [group, counter] of retry.counters) await slices.resetCounter(group, counter);
+  await slices.forgetCleanups(await run.readCleanupSteps(cleanups));
+  if (plan.definition.budget?.maxSteps !== undefined) await slices.setMadeSteps(itemsMade);
   await slices.flush();
-  await state.transitions.reopenRun(tag, runId, opening, {
+  await state.transitions.reopenRun(run.tag, runId, opening, {
     endPending: retry.endPending,
-    failureJson: await failureOf(state, plan, tag, runId, retry.keptFailures),
+    failureJson: await failureOf(run, plan, retry.keptFailures),
     timeoutMs: plan.timeoutMs,
   });
 }
 
-/** Comes after all else: the steps of which these are the cleanups have been reset then. */
-async function forgetCleanups(state: State<Plan>, runId: string, cleanups: number, slices: ResetSlices): Promise<void> {
-  const fields = Array.from({ length: cleanups }, (_, number) => `u${number}`);
-  const entries = await readFields(state, runId, fields);
-  for (const [number, entry] of entries.entries()) {
-    const key = /^\d+(?:\.\d+)?/.exec(entry ?? '')?.[0];
-    await slices.remove(
-      `u${number}`,
-      ...(key === undefined ? [] : [`s${key}!${number}`, `o${key}!${number}`, `h${key}`]),
-    );
-  }
+async function mapToReset(
+  run: RunHandle,
+  step: PlanStep,
+  found: { header: StepHeader; createdAt: number; keepsItems: boolean; undone: ReadonlySet<string> },
+) {
+  const map = step.map!;
+  const items = found.header.map?.items ?? 0;
+  const succeeded = await run.readSucceededItems(step.index, items);
+  const settings = {
+    concurrency: map.concurrency,
+    toleratedFailures: toleratedFailures(map, items),
+    mode: modeOfItems(map, items),
+  };
+  return { ...found, index: step.index, succeeded, settings };
 }
 
 /** The error that the run ends with however the retry goes, because a step stays failed. */
-async function failureOf(
-  state: State<Plan>,
-  plan: Plan,
-  tag: string,
-  runId: string,
-  [first]: readonly number[],
-): Promise<string | undefined> {
+async function failureOf(run: RunHandle, plan: Plan, [first]: readonly number[]): Promise<string | undefined> {
   if (first === undefined) return undefined;
-  const stored = await state.client.hget(stateKey(tag, 'run', runId), `o${first}`);
-  const { stack: _, ...error } = JSON.parse(stored ?? '{}') as Partial<StepError>;
+  const { stack: _, ...error } = JSON.parse((await run.readOutput(first)) ?? '{}') as Partial<StepError>;
   return canonicalJson({ ...error, stepId: plan.steps[first]!.id } as unknown as Json);
 }
 
@@ -127,15 +100,12 @@ async function startWhatCan(
   state: State<Plan>,
   plan: Plan,
   runId: string,
-  { createdAt, opening }: Opening,
+  { createdAt, opening }: RunOpening,
 ): Promise<StepToDispatch[]> {
-  const headers = await readHeaders(state, plan, { runId, createdAt });
-  const counters = await readFields(
-    state,
-    runId,
-    plan.groups.map(({ index }) => `g${index}`),
-  );
-  const counterOf = (group: number) => (counters[group] == null ? undefined : Number(counters[group]));
+  const run = state.run(runId);
+  const headers = await readHeaders(run, plan, createdAt);
+  const counters = await run.readCounters(plan.groups.map(({ index }) => index));
+  const counterOf = (group: number) => counters[group];
   const ready = plan.steps.filter(
     ({ index, group }) => headers[index] === undefined && hasFired(plan.groups[group]!, counterOf(group)),
   );
@@ -152,27 +122,19 @@ async function startWhatCan(
   }
   for (const step of plan.steps) {
     const map = headers[step.index]?.map;
-    if (headers[step.index]?.state === 'M' && map?.isRetried)
-      steps.push(...(await startItems(state, plan, runId, step, map.next)));
+    if (headers[step.index]?.state === STEP.mapRunning && map?.isRetried)
+      steps.push(...(await startItems(run, plan, step, map.next)));
   }
   return steps;
 }
 
-async function startItems(
-  state: State<Plan>,
-  plan: Plan,
-  runId: string,
-  step: PlanStep,
-  next: number,
-): Promise<StepToDispatch[]> {
+async function startItems(run: RunHandle, plan: Plan, step: PlanStep, next: number): Promise<StepToDispatch[]> {
   const keys = Array.from({ length: next }, (_, item) => `${step.index}.${item}`);
-  const headers = await readFields(
-    state,
-    runId,
-    keys.map((key) => `s${key}`),
-  );
+  // Whether they have one is all that is asked: their times do not matter.
+  const headers = await run.readHeaders(keys, 0);
   return keys.flatMap((key, item) => {
-    const started = headers[item] === null ? toDispatch(plan, { runId, definitionHash: plan.hash, key }) : undefined;
+    const ready = { runId: run.runId, definitionHash: plan.hash, key };
+    const started = headers[item] === undefined ? toDispatch(plan, ready) : undefined;
     return started === undefined ? [] : [started];
   });
 }

@@ -1,14 +1,6 @@
-import { FlotillaError, type Json } from '@flotilla/contracts';
+import type { Json } from '@flotilla/contracts';
 import { type Expression, type Plan, prepareInPieces, type Scope } from '@flotilla/engine';
-import {
-  loopTurns,
-  parseRunMeta,
-  readSources,
-  type Source,
-  SourceReading,
-  type State,
-  stateKey,
-} from '@flotilla/state';
+import { loopTurns, type Source, SourceReading, type State } from '@flotilla/state';
 
 export interface RunScope {
   scope: Scope;
@@ -50,23 +42,14 @@ async function readScope(
   { runId, reads }: ScopeRequest,
   reading: SourceReading,
 ): Promise<RunScope> {
-  const tag = state.tagOf(runId);
-  const [packed, inputJson] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', 'i');
-  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  const { createdAt } = parseRunMeta(packed);
-  const run = { client: state.client, plan, tag, runId, createdAt, seal: state.seal, reading };
-  const sources = reads.length === 0 ? new Map<number, Source>() : await readSources(run, reads);
-  const input = await loopTurns.run(() => JSON.parse(inputJson ?? 'null') as Json);
+  const run = state.run(runId);
+  const { createdAt, inputJson } = await run.readStart();
+  const sources =
+    reads.length === 0 ? new Map<number, Source>() : await run.sources(plan, createdAt, reading).read(reads);
+  const input = await loopTurns.run(() => JSON.parse(inputJson) as Json);
   const scope: Scope = {
     run: { id: runId, input, startedAt: createdAt },
     step: (index) => sources.get(index) ?? { status: 'waiting', output: null },
   };
   return { scope, createdAt, sources };
-}
-
-/** When a run was created. Throws RUN_NOT_FOUND. */
-export async function readCreatedAt(state: State<Plan>, runId: string): Promise<number> {
-  const packed = await state.client.hget(stateKey(state.tagOf(runId), 'run', runId), 'm');
-  if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
-  return parseRunMeta(packed).createdAt;
 }

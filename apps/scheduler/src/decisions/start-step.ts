@@ -28,7 +28,7 @@ import {
   type StepAddress,
   type StepGroup,
 } from '@flotilla/state';
-import { readCreatedAt, withScope } from './run-scope.ts';
+import { withScope } from './run-scope.ts';
 import { startWait } from './waits/start-wait.ts';
 
 export interface ReadyStep {
@@ -242,7 +242,7 @@ export async function settleStep(
   outcome: SettledOutcome,
 ): Promise<void> {
   const { output, previous = '' } = settlement;
-  const createdAt = await readCreatedAt(state, runId);
+  const createdAt = await state.run(runId).readCreatedAt();
   const base = {
     ...addressOf(state, runId, step),
     createdAt,

@@ -2,7 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan, PlanStep } from '@flotilla/engine';
 import { canonicalJson, countedEdges, runErrorOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
-import { DUE, NO_HEADER, parseStepKey, STATES, type State, stateKey, type TakenTimer } from '@flotilla/state';
+import { DUE, NO_HEADER, parseStepKey, STATES, type State, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../decisions/cleanups.ts';
@@ -80,8 +80,8 @@ class DueTimers {
       await state.transitions.timeOutRun(tag, runId, canonicalJson(error));
       return;
     }
-    const definitionHash = await state.client.hget(stateKey(tag, 'run', runId), 'd');
-    if (definitionHash == null) {
+    const definitionHash = await state.run(runId, tag).readDefinitionHash();
+    if (definitionHash === undefined) {
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }

@@ -1,6 +1,6 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import { canonicalJson, countedEdges, decideRetry, type Plan, runErrorOf } from '@flotilla/engine';
-import { parseRunMeta, parseStepKey, type State, stateKey, type UndecidedAttempt } from '@flotilla/state';
+import { parseStepKey, type State, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
@@ -74,15 +74,14 @@ async function end(
   tag: string,
   { why, key, runId, fenceOffset, attemptId, definitionHash }: UndecidedAttempt,
 ): Promise<void> {
-  const [packed, header] = await state.client.hmget(stateKey(tag, 'run', runId), 'm', `s${key}`);
-  if (packed == null) return;
-  const { createdAt } = parseRunMeta(packed);
+  const found = await state.run(runId, tag).readStep(key);
+  if (found === undefined) return;
+  const { createdAt, header } = found;
   const plan = await state.readPlan(tag, definitionHash);
   const { step: index, item } = parseStepKey(key);
   const step = plan.steps[index]!;
   const isCrash = why === 'crashes';
-  const [seconds] = await state.client.time();
-  const endedAt = Number(seconds) * 1000;
+  const endedAt = await state.now();
   const error = isCrash
     ? { type: 'crash', code: 'CRASH_LIMIT', message: 'the step was lost with its worker too often' }
     : {
@@ -90,8 +89,8 @@ async function end(
         code: 'TIMEOUT',
         message: 'the attempt exceeded its time limit and its worker did not end it',
       };
-  const failures = Number(header?.split('|')[1] ?? 0) + 1;
-  const elapsedMs = endedAt - createdAt - Number(header?.split('|')[6] ?? 0);
+  const failures = (header?.failures ?? 0) + 1;
+  const elapsedMs = endedAt - (header?.firstAt ?? createdAt);
   if (isCleanup(key)) {
     const attempt = { runId, key, fence: createdAt + fenceOffset, createdAt, attemptId };
     await endOverdueCleanup(state, plan, attempt, error, { failures, elapsedMs, random: random() });
