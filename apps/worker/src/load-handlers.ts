@@ -1,5 +1,6 @@
-import { type ClassifyRule, FlotillaError, type Problem } from '@flotilla/contracts';
+import { type ClassifyRule, describeLoadError, FlotillaError, type Problem } from '@flotilla/contracts';
 import { builtInHandlers, classifyRulesOf, type Handler, handlersOf } from '@flotilla/steps';
+import { findSyntaxError } from './find-syntax-error.ts';
 import { importModule } from './import-module.ts';
 
 export interface LoadedModules {
@@ -30,7 +31,7 @@ export async function loadHandlers(modules: readonly string[], limitMs: number):
       }
     } catch (error) {
       if (error instanceof FlotillaError) problems.push(...error.problems);
-      const message = error instanceof Error ? error.message : String(error);
+      const message = describeFailure(name, error);
       problems.push({ code: 'HANDLERS_NOT_LOADED', path: `/${name}`, message: `${name}: ${message}` });
     }
   }
@@ -39,4 +40,13 @@ export async function loadHandlers(modules: readonly string[], limitMs: number):
     throw new FlotillaError('CONFIG_INVALID', `The handlers cannot be used:\n${lines.join('\n')}`, { problems });
   }
   return { handlers, classifyRules };
+}
+
+function describeFailure(name: string, error: unknown): string {
+  if (error instanceof FlotillaError) return error.message;
+  const message = describeLoadError(error, process.cwd());
+  // Errors of another realm, as in tests, are no instances of ours.
+  const isUnplaced = (error as Error | null)?.name === 'SyntaxError' && !/, line \d+\)$/.test(message);
+  const place = isUnplaced ? findSyntaxError(name) : undefined;
+  return place === undefined ? message : `${message} (${place})`;
 }

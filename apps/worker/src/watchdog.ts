@@ -7,6 +7,10 @@ import { DEFAULT_LEASE_DURATION_MS } from '@flotilla/state';
  */
 const BLOCKED_MS = DEFAULT_LEASE_DURATION_MS;
 const BEAT_MS = 500;
+/** Ends a process like SIGKILL, and tells its parent why: nobody else sends it. */
+export const BLOCKED_SIGNAL = 'SIGVTALRM';
+/** What is said of a step whose process has ended so. */
+export const BLOCKED_REASON = `it blocked the event loop for more than ${BLOCKED_MS / 1000} s: compute in pieces with awaits between, or in a worker thread`;
 
 /**
  * Runs in a thread of its own, because a blocked loop cannot watch itself. It does not renew anything: a blocked worker
@@ -28,7 +32,7 @@ setInterval(() => {
     try {
       writeSync(2, 'worker: a step has blocked the event loop for ' + Math.round(blockedFor) + ' ms; this process ends so that its steps can be made elsewhere\\n');
     } catch { /* Nobody reads it. */ }
-    process.kill(process.pid, 'SIGKILL');
+    process.kill(process.pid, workerData.signal);
   }
 }, workerData.beatMs);
 `;
@@ -48,9 +52,11 @@ export class Watchdog {
     return lag;
   }
 
-  start(): void {
-    const workerData = { shared: this.#beat.buffer, beatMs: BEAT_MS, blockedMs: BLOCKED_MS };
-    this.#thread = new Worker(WATCH, { eval: true, workerData });
+  /** `signal`: what ends the process; none that anybody listens to, for a blocked loop hears nothing. */
+  start(signal: 'SIGKILL' | typeof BLOCKED_SIGNAL = 'SIGKILL'): void {
+    const workerData = { shared: this.#beat.buffer, beatMs: BEAT_MS, blockedMs: BLOCKED_MS, signal };
+    // Without the options of the process: a preloaded module is for the main thread.
+    this.#thread = new Worker(WATCH, { eval: true, execArgv: [], workerData });
     this.#thread.unref();
     this.#timer = setInterval(() => {
       const now = performance.now();

@@ -617,7 +617,7 @@ describe('doctor', () => {
     });
     const { exitCode, stdout } = await cli(['doctor']);
     expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/^FAIL {2}workers +0 healthy, 1 of another status/m);
+    expect(stdout).toMatch(/^FAIL {2}workers +0 healthy, 1 lost/m);
   });
 });
 

@@ -1,4 +1,11 @@
-import { ERROR_CODES, type ErrorCode, FlotillaError, type Problem, type ProblemDocument } from '@flotilla/contracts';
+import {
+  certificateHint,
+  ERROR_CODES,
+  type ErrorCode,
+  FlotillaError,
+  type Problem,
+  type ProblemDocument,
+} from '@flotilla/contracts';
 
 /** The error that a server's problem document tells of; codes of a newer server become INTERNAL and keep their text. */
 export function errorOfProblem(document: ProblemDocument): FlotillaError {
@@ -61,7 +68,7 @@ export function errorOfConnection(thrown: unknown, url: string): FlotillaError {
   const code = systemCode(thrown);
   const neverSent = code !== undefined && NEVER_SENT.has(code);
   const message = neverSent
-    ? `no scheduler answers at ${url} (${code})`
+    ? `no scheduler answers at ${url} (${code})${certificateHint(code)}`
     : `the connection to ${url} broke before the answer (${code ?? String((thrown as Error)?.message)})`;
   return new FlotillaError('SCHEDULER_UNREACHABLE', message, { ambiguous: !neverSent, cause: thrown });
 }

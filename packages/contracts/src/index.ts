@@ -3,6 +3,7 @@ export * from './agent-health.ts';
 export * from './approvals.ts';
 export * from './breakers.ts';
 export * from './bulk.ts';
+export { certificateHint } from './certificate-hint.ts';
 export * from './channels.ts';
 export * from './dead-letters.ts';
 export * from './definition.ts';
@@ -20,6 +21,7 @@ export { checkNumberText, type NumberTextProblem } from './json-text/number-text
 export { parseJsonInPieces } from './json-text/parse-json-in-pieces.ts';
 export { JsonTextError, parseForeignJson, parseJsonText, parseJsonTextInPieces } from './json-text/parse-json-text.ts';
 export * from './legacy-definition.ts';
+export { describeLoadError } from './load-error.ts';
 export * from './loopback.ts';
 export * from './nearest-name.ts';
 export * from './normalise-message.ts';

@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
+import { certificateHint } from '@flotilla/contracts';
 import { Cluster, Redis } from 'ioredis';
 import { classifyRedisError, isAccessDenied, RedisUnavailableError, withoutArguments } from './classify-redis-error.ts';
 import { type ConnectionRole, clusterOptions, serverOptions } from './connection-settings.ts';
@@ -91,7 +92,7 @@ export async function untilReady(
     if (options.signal?.aborted) throw error;
     const cause = error === DEADLINE_PASSED ? connection.lastError() : withoutArguments(error as Error);
     throw new RedisUnavailableError(
-      `cannot connect to ${connection.target}: ${cause?.message || `no answer within ${deadlineMs} ms`}`,
+      `cannot connect to ${connection.target}: ${cause?.message || `no answer within ${deadlineMs} ms`}${certificateHint((cause as { code?: unknown } | undefined)?.code)}`,
       { condition: classifyRedisError(cause) ?? 'unreachable', retryAfterMs: 1000, ambiguous: false, cause },
     );
   } finally {

@@ -20,7 +20,11 @@ export function toProblemDocument(error: FlotillaError, instance?: string): Prob
 
 /** What fastify itself refuses, in our words. */
 const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string }>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'PAYLOAD_TOO_LARGE', message: 'the body is larger than this resource takes' },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'PAYLOAD_TOO_LARGE',
+    message:
+      'the body is larger than this resource takes: 64 KiB, or FLOTILLA_MAX_BODY_BYTES where a definition may be in it',
+  },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'UNSUPPORTED_MEDIA_TYPE',
     message: 'send the body as application/json',

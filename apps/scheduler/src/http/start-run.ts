@@ -34,9 +34,9 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { plan, warnings } = await planOf(body, context, named);
   const input = (body.input ?? {}) as Json;
-  if (isLargerThan(input, context.maxInputBytes)) throw inputTooLarge(context);
+  if (isLargerThan(input, context.maxInputBytes)) throw inputTooLarge(JSON.stringify(input), context);
   const inputJson = canonicalJson(input);
-  if (Buffer.byteLength(inputJson) > context.maxInputBytes) throw inputTooLarge(context);
+  if (Buffer.byteLength(inputJson) > context.maxInputBytes) throw inputTooLarge(inputJson, context);
   const problems = await context.inputs.check(plan, input, inputJson.length);
   if (problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more problems)` : '';
@@ -65,8 +65,9 @@ function whatIsStarted({ workflow }: StartRunBody, plan: Plan): string {
   return workflow === undefined ? plan.hash : `workflow:${workflow}`;
 }
 
-function inputTooLarge({ maxInputBytes }: StartRunContext): FlotillaError {
-  const message = `the input is larger than ${maxInputBytes} bytes`;
+function inputTooLarge(inputJson: string, { maxInputBytes }: StartRunContext): FlotillaError {
+  const bytes = Buffer.byteLength(inputJson);
+  const message = `the input has ${bytes} bytes, more than the ${maxInputBytes} that FLOTILLA_MAX_INPUT_BYTES allows`;
   const problems = [{ code: 'PAYLOAD_TOO_LARGE', path: '/input', message }];
   return new FlotillaError('PAYLOAD_TOO_LARGE', message, { problems });
 }

@@ -3,6 +3,7 @@ import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readWorkerConfig } from '../config.ts';
 import { ProgressReporter } from '../progress-reporter.ts';
 import { containStrayErrors } from '../stray-errors.ts';
+import { BLOCKED_SIGNAL } from '../watchdog.ts';
 import { createWorkerParts } from '../worker-parts.ts';
 import type { FromProcess, ToProcess } from './messages.ts';
 
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
     },
   });
   const parts = await createWorkerParts(config, logger, `alone-${process.pid}`);
-  parts.watchdog.start();
+  parts.watchdog.start(BLOCKED_SIGNAL);
   let executor: Executor | undefined;
   let aborting: NodeJS.Timeout | undefined;
   process.on('message', (message: ToProcess) => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { AloneEnd, AttemptControl, AttemptToMake } from '@flotilla/executor';
+import { BLOCKED_REASON, BLOCKED_SIGNAL } from '../watchdog.ts';
 import type { FromProcess, ToProcess } from './messages.ts';
 
 /** A process that has not loaded everything by then never will. */
@@ -13,6 +14,12 @@ export interface OwnProcessEvents {
   onReady: () => void;
   /** `how`: its exit code or signal. */
   onEnd: (end: { wasReady: boolean; how: string }) => void;
+}
+
+/** Why a process ended, for the error of the step that was made in it. */
+export function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
+  if (signal === BLOCKED_SIGNAL) return BLOCKED_REASON;
+  return signal ?? `exit code ${code}`;
 }
 
 /** A child process of the worker that makes attempts for it, one at a time. */
@@ -32,7 +39,7 @@ export class OwnProcess {
     this.#starting = setTimeout(() => this.end(), READY_MS);
     this.#child.on('message', (message: FromProcess) => this.#hear(message));
     this.#child.once('error', (error) => this.#over(error.message));
-    this.#child.once('exit', (code, signal) => this.#over(signal ?? `exit code ${code}`));
+    this.#child.once('exit', (code, signal) => this.#over(describeExit(code, signal)));
   }
 
   get state(): 'starting' | 'free' | 'taken' | 'ended' {

@@ -54,8 +54,9 @@ function problemsOf(answer: unknown): Finding[] {
 
 function judgeWorkers(states: readonly string[]): Finding {
   const healthy = states.filter((state) => state === 'healthy').length;
-  const others = states.length - healthy;
-  const message = `${healthy} healthy${others === 0 ? '' : `, ${others} of another status`}`;
+  const others = [...new Set(states)].filter((state) => state !== 'healthy').sort();
+  const counts = others.map((state) => `${states.filter((each) => each === state).length} ${state}`);
+  const message = [`${healthy} healthy`, ...counts].join(', ');
   if (healthy > 0) return { check: 'workers', state: 'ok', message };
   return { check: 'workers', state: 'fail', message, advice: 'start workers with: ./flotilla up' };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { describeLoadError } from '@flotilla/contracts';
 import { CliProblem } from '../cli-problem.ts';
 import { parseJson } from './parse-json.ts';
 import { parseYaml } from './parse-yaml.ts';
@@ -29,7 +30,7 @@ export function meansFile(argument: string, cwd: string): boolean {
 export async function loadWorkflow(file: string, cwd: string): Promise<object> {
   const path = resolve(cwd, file);
   const extension = extname(path).toLowerCase();
-  if (MODULE_EXTENSIONS.has(extension)) return requireObject(await importDefault(path, file), file);
+  if (MODULE_EXTENSIONS.has(extension)) return requireObject(await importDefault(path, file, cwd), file);
   const text = await readTextFile(path, MAX_TEXT_BYTES);
   // YAML is a superset of JSON, but its errors for JSON are not the ones that one expects.
   const isJson = extension === '.json' || (!YAML_EXTENSIONS.has(extension) && /^\s*[[{]/.test(text));
@@ -43,14 +44,15 @@ function requireObject(document: unknown, file: string): object {
   throw new CliProblem('DEFINITION_INVALID', `${file} holds ${what}, not a workflow`);
 }
 
-async function importDefault(path: string, file: string): Promise<unknown> {
+async function importDefault(path: string, file: string, cwd: string): Promise<unknown> {
   if (!existsSync(path)) throw new CliProblem('FILE_NOT_FOUND', `there is no file ${file}`);
   let module: { default?: unknown };
   try {
     module = (await withinLimit(import(pathToFileURL(path).href))) as { default?: unknown };
   } catch (error) {
-    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    throw new CliProblem('MODULE_FAILED', `${file} cannot be loaded: ${why}`, { cause: error });
+    throw new CliProblem('MODULE_FAILED', `${file} cannot be loaded: ${describeLoadError(error, cwd)}`, {
+      cause: error,
+    });
   }
   if (module.default === undefined) {
     throw new CliProblem('MODULE_FAILED', `${file} has no default export`, {

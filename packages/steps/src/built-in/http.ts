@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
+import { certificateHint, httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
 import { z } from 'zod';
 import { defineStep, type StepHandler } from '../define-step.ts';
 import { StepFailure } from '../step-failure.ts';
@@ -204,7 +204,8 @@ function toFailure(hop: Hop, error: unknown): StepFailure {
     const options = { code: 'STEP_INPUT_INVALID', retryable: false, cause: error };
     return new StepFailure(`${named(hop)} cannot be sent: ${messageOf(error)}`, options);
   }
-  return new StepFailure(`${named(hop)} failed: ${messageOf(error) || code}`, { code, cause: error });
+  const hint = certificateHint((error as { code?: unknown } | null)?.code);
+  return new StepFailure(`${named(hop)} failed: ${messageOf(error) || code}${hint}`, { code, cause: error });
 }
 
 function messageOf(error: unknown): string {

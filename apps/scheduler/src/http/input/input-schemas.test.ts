@@ -100,3 +100,23 @@ describe('InputSchemas', () => {
     expect(await check({ $id: 'https://example.org/s', type: 'array' }, {})).toEqual(['INPUT_INVALID /input']);
   });
 });
+
+describe('messages of schemas', () => {
+  test('a type that there is not is told with those that there are', () => {
+    const problems = schemas.schemaProblems(planWith({ type: 'object', properties: { a: { type: 'strin' } } }));
+    expect(problems).toEqual([
+      {
+        code: 'INPUT_SCHEMA_INVALID',
+        path: '/input/properties/a/type',
+        message: 'strin is not one of array, boolean, integer, null, number, object, string (did you mean string?)',
+      },
+    ]);
+  });
+
+  test('a value that is not allowed is told with those that are', () => {
+    const plan = planWith({ type: 'object', properties: { plan: { enum: ['gold', 'silver'] } } });
+    expect(schemas.check(plan, { plan: 'glod' }, 10)).toEqual([
+      { code: 'INPUT_INVALID', path: '/input/plan', message: 'must be one of "gold", "silver"' },
+    ]);
+  });
+});

@@ -1,4 +1,4 @@
-import { type Json, type Problem, pointerToken } from '@flotilla/contracts';
+import { didYouMean, type Json, type Problem, pointerToken } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { loopTurns } from '@flotilla/state';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
@@ -97,7 +97,12 @@ export class InputSchemas {
     const identified = { $id: 'https://flotilla.invalid/input', ...schema }; // without an id, `$ref: "#"` finds nothing
     try {
       return runBounded(() => {
-        if (ajv.validateSchema(identified) !== true) return refuse(...(ajv.errors ?? []).slice(0, 20).map(inSchema));
+        if (ajv.validateSchema(identified) !== true)
+          return refuse(
+            ...tellingErrors(ajv.errors ?? [])
+              .slice(0, 20)
+              .map((error) => inSchema(error, schema)),
+          );
         return { ...base, validate: ajv.compile(identified), problems: [] };
       }, COMPILE_LIMIT_MS);
     } catch (error) {
@@ -145,8 +150,31 @@ function schemaProblem(path: string, message: string): Problem {
   return { code: 'INPUT_SCHEMA_INVALID', path: `/input${path}`, message };
 }
 
-function inSchema(error: ErrorObject): Problem {
-  return schemaProblem(error.instancePath.slice(0, 1024), error.message ?? 'not a JSON Schema');
+/** Where a value is not one of those allowed, that is what to say: what else it could have been follows from it. */
+function tellingErrors(errors: readonly ErrorObject[]): ErrorObject[] {
+  const named = new Set(
+    errors.filter((error) => allowedValues(error) !== undefined).map(({ instancePath }) => instancePath),
+  );
+  return errors.filter((error) => allowedValues(error) !== undefined || !named.has(error.instancePath));
+}
+
+function inSchema(error: ErrorObject, schema: Json): Problem {
+  const value = error.instancePath.split('/').slice(1).reduce<unknown>(memberOf, schema);
+  const allowed = allowedValues(error)?.map(String);
+  if (allowed === undefined)
+    return schemaProblem(error.instancePath.slice(0, 1024), error.message ?? 'not a JSON Schema');
+  const written = String(value).slice(0, 100);
+  const message = `${written} is not one of ${allowed.join(', ')}${didYouMean(written, allowed)}`;
+  return schemaProblem(error.instancePath.slice(0, 1024), message);
+}
+
+function memberOf(holder: unknown, token: string): unknown {
+  return (holder as Record<string, unknown> | undefined)?.[token.replaceAll('~1', '/').replaceAll('~0', '~')];
+}
+
+function allowedValues({ params }: ErrorObject): readonly unknown[] | undefined {
+  const { allowedValues: values } = params as { allowedValues?: unknown };
+  return Array.isArray(values) ? values : undefined;
 }
 
 function toProblem(error: ErrorObject): Problem {
@@ -154,5 +182,7 @@ function toProblem(error: ErrorObject): Problem {
   const property = missingProperty ?? additionalProperty ?? unevaluatedProperty;
   const token = typeof property === 'string' ? `/${pointerToken(property.slice(0, 256))}` : '';
   const path = `/input${error.instancePath.slice(0, 1024)}${token}`;
-  return { code: 'INPUT_INVALID', path, message: (error.message ?? error.keyword).slice(0, 300) };
+  const allowed = allowedValues(error)?.map((value) => JSON.stringify(value));
+  const message = allowed === undefined ? (error.message ?? error.keyword) : `must be one of ${allowed.join(', ')}`;
+  return { code: 'INPUT_INVALID', path, message: message.slice(0, 300) };
 }
