@@ -132,6 +132,37 @@ describe('usage', () => {
   });
 });
 
+describe('workflows', () => {
+  const order = { name: 'order', version: '1.2.0', definitionHash: 'abcdef0123456789', registeredAt: 0 };
+
+  test('are listed with the version that a run by name takes', async () => {
+    await serve({
+      'GET /v1/workflows': { body: { workflows: [order, { ...order, name: 'plain', version: undefined }] } },
+    });
+    const { exitCode, stdout } = await cli(['workflows']);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^WORKFLOW +VERSION +REGISTERED +DEFINITION\norder +1\.2\.0 +1970-01-01 00:00:00Z +abcdef012345\nplain +- /,
+    );
+    expect((await cli(['workflows', '--json'])).json()).toMatchObject({ workflows: [order, { name: 'plain' }] });
+  });
+
+  test('are deleted by name, or one version', async () => {
+    await serve({ 'DELETE /v1/workflows/order': { body: { name: 'order', deleted: 3 } } });
+    expect((await cli(['workflows', 'delete', 'order'])).stdout).toBe('order deleted (3 versions); its runs go on\n');
+    expect((await cli(['workflows', 'delete', 'order@1.2.0', '--json'])).json()).toEqual({ name: 'order', deleted: 3 });
+  });
+
+  test('that are not there are told with those that are', async () => {
+    await serve({
+      'DELETE /v1/workflows/oder': { body: { name: 'oder', deleted: 0 } },
+      'GET /v1/workflows': { body: { workflows: [order] } },
+    });
+    const { exitCode, stderr } = await cli(['workflows', 'delete', 'oder']);
+    expect([exitCode, stderr]).toEqual([2, 'flotilla: there is no workflow oder\n  did you mean order?\n']);
+  });
+});
+
 describe('validate', () => {
   test('accepts a workflow', async () => {
     expect(await cli(['validate', 'echo.json'])).toMatchObject({

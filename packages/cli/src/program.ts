@@ -22,6 +22,7 @@ import { signalCommand } from './commands/signal.ts';
 import { upCommand } from './commands/up.ts';
 import { validateCommand } from './commands/validate.ts';
 import { whyCommand } from './commands/why.ts';
+import { workflowsCommand } from './commands/workflows.ts';
 import { EXIT } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
 import { commandMeant } from './suggest.ts';
@@ -103,6 +104,7 @@ const COMMANDS = [
   approvalsCommand,
   agentsCommand,
   breakersCommand,
+  workflowsCommand,
   doctorCommand,
   benchCommand,
   chaosCommand,

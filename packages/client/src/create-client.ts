@@ -21,6 +21,7 @@ import type {
   StepList,
   StepView,
   Why,
+  WorkflowDeleted,
   WorkflowView,
 } from '@flotilla/contracts';
 import { type ChannelCalls, channelCalls } from './channel-calls.ts';
@@ -144,6 +145,8 @@ export interface FlotillaClient extends ChannelCalls, DeadLetterCalls, WaitCalls
   registerWorkflow(definition: object, options?: CallOptions): Promise<RegisteredWorkflow>;
   workflows(options?: PageOptions): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
   workflow(name: string, options?: CallOptions & { version?: string }): Promise<WorkflowView>;
+  /** One version, or all; runs keep what they began with. `deleted: 0` when there was none. */
+  deleteWorkflow(name: string, options?: CallOptions & { version?: string }): Promise<WorkflowDeleted>;
   /** Errors and warnings; pointers go into the definition. Stores nothing. */
   validate(definition: unknown, options?: CallOptions): Promise<{ ok: boolean; problems: Problem[] }>;
 }
@@ -223,6 +226,8 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     workflows: ({ cursor, limit, ...call } = {}) => transport.get(`/v1/workflows${queryText({ cursor, limit })}`, call),
     workflow: (name, { version, ...call } = {}) =>
       transport.get(`/v1/workflows/${encodeURIComponent(name)}${queryText({ version })}`, call),
+    deleteWorkflow: (name, { version, ...call } = {}) =>
+      transport.delete(`/v1/workflows/${encodeURIComponent(name)}${queryText({ version })}`, call),
     validate: (definition, call) => transport.post('/v1/validate', { definition }, call),
   };
 }

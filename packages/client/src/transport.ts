@@ -5,7 +5,7 @@ import { limitBy, nowMs, pause } from './deadline.ts';
 
 /** One HTTP call. Repeating it must be harmless: every write of the API is, because it names its run. */
 export interface Call extends CallOptions {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** Path and query. */
   path: string;
   /** JSON text. */
@@ -53,6 +53,10 @@ export class Transport {
 
   async get<Value>(path: string, options: CallOptions = {}): Promise<Value> {
     return (await this.call<Value>({ ...options, method: 'GET', path })).value;
+  }
+
+  async delete<Value>(path: string, options: CallOptions = {}): Promise<Value> {
+    return (await this.call<Value>({ ...options, method: 'DELETE', path })).value;
   }
 
   async post<Value>(path: string, body: unknown, options: CallOptions = {}): Promise<Value> {

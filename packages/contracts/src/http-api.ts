@@ -187,6 +187,9 @@ export const workflowViewZ = z.object({
   definition: z.json().optional(),
 });
 export type WorkflowView = z.infer<typeof workflowViewZ>;
+/** What was forgotten: `deleted` versions. */
+export const workflowDeletedZ = z.object({ name: z.string(), version: z.string().optional(), deleted: z.int() });
+export type WorkflowDeleted = z.infer<typeof workflowDeletedZ>;
 export const workflowListZ = z.object({ workflows: z.array(workflowViewZ), cursor: z.string().optional() });
 export const workflowRegisteredZ = workflowViewZ.extend({
   created: z.boolean(),

@@ -63,7 +63,7 @@ import { type LoopPosition, readLoopPosition } from './waits/read-loop.ts';
 import { listOpenWaits, type OpenWait, readParent, readWait } from './waits/read-wait.ts';
 import { type SendSignal, sendSignal } from './waits/send-signal.ts';
 import { wakeParked } from './wake-parked.ts';
-import { listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
+import { deleteWorkflow, listWorkflows, readWorkflow, registerWorkflow } from './workflow-registry.ts';
 
 export interface StateOptions<P extends PlanShape> {
   client: RedisClient;
@@ -427,6 +427,11 @@ export class State<P extends PlanShape> {
 
   readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined> {
     return readWorkflow(this.client, this.namespace, name, version);
+  }
+
+  /** How many versions there were to forget. */
+  deleteWorkflow(name: string, version?: string): Promise<number> {
+    return deleteWorkflow(this.client, this.namespace, name, version);
   }
 
   listWorkflows(page: {

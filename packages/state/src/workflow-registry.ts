@@ -70,6 +70,62 @@ export async function readWorkflow(
   return stored == null ? undefined : toView(JSON.parse(stored) as Registration);
 }
 
+// KEYS: workflows (name -> latest version), versions (name@version -> registration).
+// ARGV: name, version that becomes the latest ('-' for none), versions to delete. Returns how many there were.
+// A name that was registered anew meanwhile keeps what it was given.
+const DELETE = defineScript({
+  name: 'delete-workflow',
+  numberOfKeys: 2,
+  lua: `#!lua
+local name, latest = ARGV[1], ARGV[2]
+local deleted, wasLatest = 0, false
+for index = 3, #ARGV do
+  deleted = deleted + redis.call('HDEL', KEYS[2], name .. '@' .. ARGV[index])
+  if redis.call('HGET', KEYS[1], name) == ARGV[index] then wasLatest = true end
+end
+if wasLatest and latest ~= '-' and redis.call('HEXISTS', KEYS[2], name .. '@' .. latest) == 1 then
+  redis.call('HSET', KEYS[1], name, latest)
+elseif wasLatest then
+  redis.call('HDEL', KEYS[1], name)
+end
+return deleted`,
+});
+
+/**
+ * Forgets a version of a workflow, or all; gives how many there were. Runs keep the definition that they began with. When the
+ * latest version goes, the one registered before it becomes the latest.
+ */
+export async function deleteWorkflow(
+  client: RedisClient,
+  namespace: string,
+  name: string,
+  version?: string,
+): Promise<number> {
+  const keys = deploymentKeys(namespace);
+  const registered = (await readVersions(client, keys.workflowVersions, name)).sort(
+    (one, other) => other.registeredAt - one.registeredAt,
+  );
+  const versions = registered.map((each) => each.version ?? '');
+  const gone = version === undefined ? versions : versions.filter((each) => each === version);
+  const [latest = '-'] = versions.filter((each) => !gone.includes(each));
+  if (gone.length === 0) return 0;
+  return Number(await runScript(client, DELETE, [keys.workflows, keys.workflowVersions], [name, latest, ...gone]));
+}
+
+async function readVersions(client: RedisClient, key: string, name: string): Promise<Registration[]> {
+  const found: Registration[] = [];
+  let cursor = '0';
+  do {
+    // A name has none of the characters that mean something in a pattern.
+    const [next, entries] = await client.hscan(key, cursor, 'MATCH', `${name}@*`, 'COUNT', VERSIONS_A_SCAN);
+    for (let index = 1; index < entries.length; index += 2) found.push(JSON.parse(entries[index]!) as Registration);
+    cursor = next;
+  } while (cursor !== '0');
+  return found;
+}
+
+const VERSIONS_A_SCAN = 100;
+
 /** One page of registered workflows (latest versions), without definitions, by name as Redis scans them. */
 export async function listWorkflows(
   client: RedisClient,

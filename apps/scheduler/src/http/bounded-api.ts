@@ -15,6 +15,7 @@ const WRITES = [
   'redriveDeadLetters',
   'discardDeadLetters',
   'registerWorkflow',
+  'deleteWorkflow',
 ] as const;
 const READS = [
   'readRun',

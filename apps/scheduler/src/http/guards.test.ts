@@ -23,6 +23,7 @@ const ROUTES = [
   ['GET', '/v1/workflows'],
   ['POST', '/v1/workflows'],
   ['GET', '/v1/workflows/w'],
+  ['DELETE', '/v1/workflows/w'],
   ['POST', '/v1/validate'],
   ['GET', '/v1/agents'],
   ['GET', '/metrics'],

@@ -61,6 +61,7 @@ export interface StateApi {
   registerWorkflow(plan: Plan): Promise<{ view: WorkflowView; created: boolean }>;
   /** With the definition; without a version the one registered last. */
   readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined>;
+  deleteWorkflow(name: string, version?: string): Promise<number>;
   listWorkflows(page: Page): Promise<{ workflows: WorkflowView[]; cursor?: string }>;
 
   /** A hint that a run's history has moved. It may be lost: poll as well. Gives the function that stops watching. */

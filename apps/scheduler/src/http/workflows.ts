@@ -1,4 +1,4 @@
-import { idZ, workflowListZ, workflowRegisteredZ, workflowViewZ } from '@flotilla/contracts';
+import { idZ, workflowDeletedZ, workflowListZ, workflowRegisteredZ, workflowViewZ } from '@flotilla/contracts';
 import { z } from 'zod';
 import { pageOf, pageQueryZ, problemAnswer } from './answers.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
@@ -64,6 +64,27 @@ export function registerWorkflowRoutes(app: HttpApp, context: HttpContext): void
       const view = await api.readWorkflow(name, version);
       if (view === undefined) throw workflowNotFound(name, version);
       return view;
+    },
+  });
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/workflows/:name',
+    schema: {
+      summary: 'Delete a workflow',
+      description:
+        'One version, or all without `version`. Runs keep the definition that they began with; no new one can be started by the name. ' +
+        'When the latest version goes, the one registered before it is the latest. Deleting again answers `deleted: 0`.',
+      tags: ['workflows'],
+      params: z.object({ name: idZ }),
+      querystring: z.strictObject({ version: versionZ.optional() }),
+      response: { 200: workflowDeletedZ, ...problemAnswer },
+    },
+    handler: async (request) => {
+      const { name } = request.params;
+      const { version } = request.query;
+      const deleted = await api.deleteWorkflow(name, version);
+      return { name, ...(version !== undefined && { version }), deleted };
     },
   });
 }

@@ -250,6 +250,13 @@ export class FakeRunApi implements RunApi {
     return version === undefined ? this.workflows.get(name) : this.#versions.get(`${name}@${version}`);
   }
 
+  async deleteWorkflow(name: string, version?: string): Promise<number> {
+    await this.#begin('deleteWorkflow');
+    if (version !== undefined) return this.#versions.delete(`${name}@${version}`) ? 1 : 0;
+    for (const key of [...this.#versions.keys()]) if (key.startsWith(`${name}@`)) this.#versions.delete(key);
+    return this.workflows.delete(name) ? 1 : 0;
+  }
+
   async listWorkflows(page: Page): Promise<{ workflows: WorkflowView[]; cursor?: string }> {
     await this.#begin('listWorkflows');
     const { items, cursor } = pageOf([...this.workflows.values()], page);
