@@ -113,7 +113,7 @@ describe('start', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['undefined', { a: undefined }, '/input/a'],
+    ['undefined in a list', [undefined], '/input/0'],
     ['NaN', [Number.NaN], '/input/0'],
     ['a BigInt', { n: 1n }, '/input/n'],
     ['a date', { at: new Date(0) }, '/input/at'],
