@@ -21,6 +21,7 @@ export const retryPolicyZ = z.strictObject({
   maxMs: z.int().min(0).max(MAX_DURATION_MS).optional(),
   jitter: z.enum(['full', 'none']).optional(),
   maxElapsedMs: durationMsZ.optional(),
+  rateLimitedMs: durationMsZ.optional(),
 });
 export type RetryPolicyInput = z.infer<typeof retryPolicyZ>;
 /** A policy with every field decided. */
@@ -37,6 +38,7 @@ export const DEFAULT_RETRY_POLICY = {
   maxMs: MAX_BACKOFF_MS,
   jitter: 'full',
   maxElapsedMs: 86_400_000,
+  rateLimitedMs: 3_600_000,
 } as const satisfies RetryPolicy;
 
 export const timeoutsZ = z.strictObject({

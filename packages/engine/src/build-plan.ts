@@ -184,6 +184,7 @@ function decideRetryPolicy(workflow: RetryPolicyInput = {}, step: RetryPolicyInp
     maxMs: step.maxMs ?? workflow.maxMs ?? DEFAULT_RETRY_POLICY.maxMs,
     jitter: step.jitter ?? workflow.jitter ?? DEFAULT_RETRY_POLICY.jitter,
     maxElapsedMs: step.maxElapsedMs ?? workflow.maxElapsedMs ?? DEFAULT_RETRY_POLICY.maxElapsedMs,
+    rateLimitedMs: step.rateLimitedMs ?? workflow.rateLimitedMs ?? DEFAULT_RETRY_POLICY.rateLimitedMs,
   };
 }
 

@@ -11,6 +11,7 @@ const policyOf: fc.Arbitrary<RetryPolicy> = fc.record({
   maxMs: fc.integer({ min: 0, max: 31_536_000_000 }),
   jitter: fc.constantFrom('full', 'none'),
   maxElapsedMs: fc.integer({ min: 1, max: 31_536_000_000 }),
+  rateLimitedMs: fc.integer({ min: 1, max: 31_536_000_000 }),
 });
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
@@ -97,5 +98,31 @@ describe('decideRetry', () => {
 test('a wait that is over when it is asked for (Retry-After: 0, or a date of long ago) does not switch the backoff off', () => {
   const policy = { ...DEFAULT_RETRY_POLICY, initialMs: 1000, factor: 1, jitter: 'none' as const };
   const classification = { type: 'retryable' as const, retryAfterMs: 0 };
-  expect(decideRetry(question({ classification, policy }))).toEqual({ action: 'retry', delayMs: 1000 });
+  expect(decideRetry(question({ classification, policy }))).toMatchObject({ action: 'retry', delayMs: 1000 });
+});
+
+describe('an attempt that a rate limit has ended', () => {
+  const limited = (changes: Partial<RetryQuestion>) =>
+    decideRetry(question({ classification: { type: 'rate_limited', retryAfterMs: 1000 }, ...changes }));
+  const policy = { ...DEFAULT_RETRY_POLICY, rateLimitedMs: 60_000 };
+
+  test('is followed by another however many there were, and counts towards no limit of attempts', () => {
+    expect(limited({ policy, failures: 900, rateLimited: 899 })).toEqual({ action: 'retry', delayMs: 1000 });
+    const other = (failures: number) =>
+      decideRetry(question({ policy: { ...policy, maxAttempts: 3 }, failures, rateLimited: 7 }));
+    expect(other(9)).toMatchObject({ action: 'retry' });
+    expect(other(10)).toEqual({ action: 'fail', reason: 'attempts-exhausted' });
+  });
+
+  test('is limited by time', () => {
+    expect(limited({ policy, elapsedMs: 59_000 })).toMatchObject({ action: 'retry' });
+    expect(limited({ policy, elapsedMs: 59_001 })).toEqual({ action: 'fail', reason: 'time-exhausted' });
+  });
+
+  test('is the last where one attempt is all there may be', () => {
+    expect(limited({ policy: { ...policy, maxAttempts: 1 } })).toEqual({
+      action: 'fail',
+      reason: 'attempts-exhausted',
+    });
+  });
 });

@@ -7,6 +7,8 @@ export interface RetryQuestion {
   policy: RetryPolicy;
   /** Failed attempts of the step, this one included. Lost attempts are counted apart and are not in here. */
   failures: number;
+  /** So many of them were ended by a rate limit. Default 0. */
+  rateLimited?: number;
   /** Milliseconds since the first attempt of the step started. */
   elapsedMs: number;
   /** Uniform in [0, 1): the decision itself has no randomness. */
@@ -24,15 +26,30 @@ export type RetryDecision = { action: 'retry'; delayMs: number } | { action: 'fa
 /**
  * The only place that decides whether a failed attempt is followed by another. What the error asks for (Retry-After)
  * wins over the computed backoff, also over its cap, as long as the wait ends within `maxElapsedMs`. What exceeds the
- * retry budget of its dependency waits longer, but never so long that it would fail for that.
+ * retry budget of its dependency waits longer, but never so long that it would fail for that. Attempts that a rate limit has ended
+ * are limited by time (`rateLimitedMs`) and not by number: they have failed by nobody's fault.
  */
 export function decideRetry(question: RetryQuestion): RetryDecision {
-  const { classification, policy, failures, elapsedMs, random, budgetDelayMs = 0, cancelled } = question;
+  const {
+    classification,
+    policy,
+    failures,
+    rateLimited = 0,
+    elapsedMs,
+    random,
+    budgetDelayMs = 0,
+    cancelled,
+  } = question;
   if (cancelled || classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
   if (classification.type === 'non_retryable') return { action: 'fail', reason: 'not-retryable' };
-  if (failures >= policy.maxAttempts) return { action: 'fail', reason: 'attempts-exhausted' };
+  // One attempt means one attempt, whatever has ended it.
+  const isRateLimited = classification.type === 'rate_limited' && policy.maxAttempts > 1;
+  if (!isRateLimited && failures - rateLimited >= policy.maxAttempts)
+    return { action: 'fail', reason: 'attempts-exhausted' };
   // A wait that is over when it is asked for, such as a date of long ago, is no wait: the policy's holds.
   const delayMs = classification.retryAfterMs || backoffMs(policy, failures, random);
-  if (elapsedMs + delayMs > policy.maxElapsedMs) return { action: 'fail', reason: 'time-exhausted' };
-  return { action: 'retry', delayMs: Math.max(delayMs, Math.min(budgetDelayMs, policy.maxElapsedMs - elapsedMs)) };
+  const leftMs =
+    (isRateLimited ? Math.min(policy.maxElapsedMs, policy.rateLimitedMs) : policy.maxElapsedMs) - elapsedMs;
+  if (delayMs > leftMs) return { action: 'fail', reason: 'time-exhausted' };
+  return { action: 'retry', delayMs: Math.max(delayMs, Math.min(budgetDelayMs, leftMs)) };
 }

@@ -258,6 +258,10 @@ describe('what counts against an agent', () => {
   const blames = (error: unknown, hasBreaker = false) =>
     countsAgainstAgent({ ...classifyError(error), error, hasBreaker });
 
+  test('that asks to wait does not count, as that of a step that polls', () => {
+    expect(blames(Object.assign(new Error('not yet'), { retryable: true, retryAfterMs: 200 }))).toBe(false);
+  });
+
   test.each<[string, unknown, boolean]>([
     ['an error of which nothing is known', new Error('boom'), true],
     ['a timeout', Object.assign(new Error('late'), { name: 'TimeoutError' }), true],

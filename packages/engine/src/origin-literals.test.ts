@@ -72,6 +72,7 @@ describe('ORIGIN: error classification', () => {
       maxMs: 100,
       jitter: 'none',
       maxElapsedMs: 1000,
+      rateLimitedMs: 1000,
     } as const;
     const question = { classification, policy, failures: 1, elapsedMs: 0, random: 0, cancelled: false };
     expect(decideRetry(question)).toEqual({ action: 'retry', delayMs: 10 });

@@ -33,7 +33,14 @@ function failTogether(workers: number, failures: number, asked: number | undefin
   return Array.from({ length: failures }, (_, index) => {
     const nowMs = START_MS + index * 0.5;
     const delayMs = asked ?? backoffMs(DEFAULT_RETRY_POLICY, 1, random());
-    const placement = { nowMs, delayMs, atMostMs: 86_400_000, asked: asked !== undefined, random };
+    const placement = {
+      step: `step-${index}`,
+      nowMs,
+      delayMs,
+      atMostMs: 86_400_000,
+      asked: asked !== undefined,
+      random,
+    };
     return nowMs + spreads[index % workers]!.place(placement);
   });
 }
@@ -63,8 +70,9 @@ describe('a thousand failures in half a second', () => {
 });
 
 describe('failures that are no herd', () => {
-  const place = (spread: RetrySpread, nowMs: number, delayMs = 100) =>
-    spread.place({ nowMs, delayMs, atMostMs: 86_400_000, asked: false, random: seeded(SEED) });
+  let steps = 0;
+  const place = (spread: RetrySpread, nowMs: number, delayMs = 100, step = `step-${steps++}`) =>
+    spread.place({ step, nowMs, delayMs, atMostMs: 86_400_000, asked: false, random: seeded(SEED) });
 
   test('wait as their policy says: few of them, or few among many successes', () => {
     const few = new RetrySpread();
@@ -74,6 +82,11 @@ describe('failures that are no herd', () => {
       for (let good = 0; good < 2; good += 1) among.succeeded(START_MS + index);
       expect(place(among, START_MS + index)).toBe(100);
     }
+  });
+
+  test('wait as their policy says when one step alone fails again and again, as one that polls does', () => {
+    const spread = new RetrySpread();
+    for (let poll = 0; poll < 200; poll += 1) expect(place(spread, START_MS + poll * 200, 200, 'alone')).toBe(200);
   });
 
   test('are ordinary again when the herd is seconds ago', () => {
@@ -104,7 +117,7 @@ test('a placed retry waits at least what was asked, and not beyond what is left 
         for (const { aheadMs, delayMs, leftMs, asked } of failures) {
           nowMs += aheadMs;
           const atMostMs = delayMs + leftMs;
-          const waitMs = spread.place({ nowMs, delayMs, atMostMs, asked, random });
+          const waitMs = spread.place({ step: `step-${nowMs % 40}`, nowMs, delayMs, atMostMs, asked, random });
           expect(waitMs).toBeGreaterThanOrEqual(delayMs);
           expect(waitMs).toBeLessThanOrEqual(Math.max(delayMs, Math.min(atMostMs, asked ? 1e9 : MAX_BACKOFF_MS)));
         }

@@ -12,7 +12,13 @@ import {
   type RetryQuestion,
   runErrorOf,
 } from '@flotilla/engine';
-import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
+import {
+  type AttemptAddress,
+  type ClaimedAttempt,
+  type CommitReply,
+  readRateLimited,
+  type StoredCheckpoint,
+} from '@flotilla/state';
 import { LOG_EVENTS } from '@flotilla/telemetry';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import { BehindBreaker } from './behind-breaker.ts';
@@ -44,6 +50,8 @@ interface Attempt {
   previous: string;
   /** What it says of the agent that makes it. */
   outcome: AttemptOutcome;
+  /** What it shares with others that may fail with it: see `spreadKeyOf`. */
+  spreadKey: string;
   /** Of a step with a breaker. */
   breaker: BehindBreaker | undefined;
 }
@@ -81,7 +89,7 @@ export async function makeAttempt(
   const breaker = breakerOf(executor, chain.runId, assignment);
   const attempt: Attempt = {
     ...{ executor, chain, assignment, address, claimed, control, context, startedAt },
-    ...{ previous: '', outcome: 'neither', breaker },
+    ...{ previous: '', outcome: 'neither', breaker, spreadKey: spreadKeyOf(assignment) },
   };
   const { runId, tag } = chain;
   const { stepId, key } = assignment;
@@ -172,6 +180,7 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
     const resolved = await chain.resolveInput(assignment, claimed);
     input = withRequestTimeout(resolved.input, assignment.work.requestTimeoutMs);
     attempt.previous = resolved.previous;
+    attempt.spreadKey = spreadKeyOf(assignment, input);
   } catch (error) {
     if (isRedisTrouble(error)) throw error;
     if (error instanceof FlotillaError && error.code === 'DATA_CORRUPTION') {
@@ -186,6 +195,15 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
     if (forMs !== undefined) return { kind: 'parked', forMs };
   }
   return runHandler(assignment.handler, input, context, control, executor.options.outputLimits);
+}
+
+/** Attempts are spread together that fail together: behind one breaker, at one origin of http requests, else in one handler. */
+export function spreadKeyOf({ work }: Assignment, input?: Json): string {
+  if (work.breaker !== undefined) return `breaker ${work.breaker}`;
+  if (work.request === undefined || typeof input !== 'object' || input === null || Array.isArray(input))
+    return work.use;
+  const { url } = input;
+  return `${work.use} ${(typeof url === 'string' && URL.parse(url)?.origin) || ''}`;
 }
 
 /** The handler of http steps has a limit of its own for a request: what the author allows an attempt takes its place. */
@@ -232,7 +250,7 @@ async function commit(
     );
     return undefined;
   }
-  executor.retrySpreadOf(assignment.work.use).succeeded(redisNow(attempt));
+  executor.retrySpreadOf(attempt.spreadKey).succeeded(redisNow(attempt));
   if (assignment.item === undefined) {
     chain.remember(assignment.step.index, { outputJson: end.outputJson, checksum: checkpoint.checksum });
   }
@@ -278,7 +296,8 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
   const { type, code } = classification;
   const hasBreaker = stepWork.breaker !== undefined;
   const thrown = end.kind === 'threw' ? end.error : undefined;
-  if (countsAgainstAgent({ type, code, error: thrown, hasBreaker })) attempt.outcome = 'failed';
+  if (countsAgainstAgent({ type, code, error: thrown, hasBreaker, retryAfterMs: classification.retryAfterMs }))
+    attempt.outcome = 'failed';
   if (classification.type === 'resource_exhausted') options.onExhausted?.(classification.code);
   const parkMs = await breaker?.settleFailure(classification);
   if (parkMs !== undefined && control.cause !== 'total-time') {
@@ -300,6 +319,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     errorJson: canonicalJson(error),
     handler: stepWork.use,
     retryInMs,
+    isRateLimited: classification.type === 'rate_limited',
     failFast: chain.plan.failFast,
     endStep: step.endStep,
     hasTotalTimer: stepWork.timeouts.totalMs !== undefined,
@@ -332,7 +352,10 @@ function isCompensated({ executor, assignment, address }: Attempt): boolean {
 }
 
 /** What the decision about its end needs of an attempt, of a step or of a cleanup. */
-type EndedAttempt = Pick<Attempt, 'executor' | 'assignment' | 'address' | 'claimed' | 'control' | 'startedAt'>;
+type EndedAttempt = Pick<
+  Attempt,
+  'executor' | 'assignment' | 'address' | 'claimed' | 'control' | 'startedAt' | 'spreadKey'
+>;
 
 /** Milliseconds until the next attempt: what was decided, or more when too many would come back at once. */
 export function spread(
@@ -345,7 +368,8 @@ export function spread(
   const { flags = DEFAULT_FLAGS } = executor.options;
   if (!isOnForRun(flags, 'spread-retries', attempt.address.runId)) return Math.round(delayMs);
   return Math.round(
-    executor.retrySpreadOf(assignment.work.use).place({
+    executor.retrySpreadOf(attempt.spreadKey).place({
+      step: `${attempt.address.runId}/${attempt.address.key}`,
       nowMs: redisNow(attempt),
       delayMs,
       atMostMs: assignment.work.retry.maxElapsedMs - elapsedMs,
@@ -365,6 +389,12 @@ function elapsedMsOf({ claimed, startedAt }: Attempt): number {
   return claimed.claimedAt - claimed.firstAt + (performance.now() - startedAt);
 }
 
+/** Attempts of the step before this one that a rate limit has ended. */
+async function rateLimitedBefore({ executor, address, claimed }: Attempt): Promise<number> {
+  if (claimed.failures === 0) return 0;
+  return untilAnswered(() => readRateLimited(executor.options.state.client, address, claimed.firstAt));
+}
+
 async function decide(attempt: Attempt, classification: Classification): Promise<RetryDecision> {
   const { executor, assignment, claimed, control, breaker } = attempt;
   if (control.cause === 'total-time') return { action: 'fail', reason: 'time-exhausted' };
@@ -372,6 +402,7 @@ async function decide(attempt: Attempt, classification: Classification): Promise
     classification,
     policy: assignment.work.retry,
     failures: claimed.failures + 1,
+    rateLimited: await rateLimitedBefore(attempt),
     elapsedMs: elapsedMsOf(attempt),
     random: (executor.options.random ?? Math.random)(),
     cancelled: false,

@@ -66,6 +66,7 @@ const LONG_TIME_SLICE_MS = 5000;
  */
 const PATIENCE_MS = 30;
 const MOST_DESCRIBED = 10;
+const MAX_RETRY_SPREADS = 500;
 /** Letters of runs whose attempts go on: pending, running, paused. */
 const ACTIVE: ReadonlySet<string> = new Set(['n', 'r', 'p']);
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
@@ -123,12 +124,17 @@ export class Executor {
     return new Set(Array.from(this.#live, ({ attemptId }) => attemptId));
   }
 
-  /** Of one handler; there are as many as the worker has handlers. */
-  retrySpreadOf(use: string): RetrySpread {
-    let spread = this.#retrySpreads.get(use);
-    if (spread === undefined) {
-      spread = new RetrySpread();
-      this.#retrySpreads.set(use, spread);
+  /** Of what attempts share (see `spreadKeyOf`): the origins of requests are as many as authors like. */
+  retrySpreadOf(key: string): RetrySpread {
+    const spread = this.#retrySpreads.get(key) ?? new RetrySpread();
+    // The one that was not used for the longest time is the first.
+    this.#retrySpreads.delete(key);
+    this.#retrySpreads.set(key, spread);
+    if (this.#retrySpreads.size > MAX_RETRY_SPREADS) {
+      for (const oldest of this.#retrySpreads.keys()) {
+        this.#retrySpreads.delete(oldest);
+        break;
+      }
     }
     return spread;
   }

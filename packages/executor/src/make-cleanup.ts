@@ -22,7 +22,7 @@ import {
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
 import { LOG_EVENTS } from '@flotilla/telemetry';
-import { breakerOf, classify, errorOf, isTimeout, spread, timeoutOf } from './attempt.ts';
+import { breakerOf, classify, errorOf, isTimeout, spread, spreadKeyOf, timeoutOf } from './attempt.ts';
 import { AttemptControl } from './attempt-control.ts';
 import type { BehindBreaker } from './behind-breaker.ts';
 import { type Assignment, Chain } from './chain.ts';
@@ -51,6 +51,7 @@ interface CleanupAttempt extends ClaimedCleanup {
   context: CleanupContext;
   /** That of its step. */
   breaker: BehindBreaker | undefined;
+  spreadKey: string;
   /** Monotonic time of the claim. */
   startedAt: number;
 }
@@ -99,7 +100,21 @@ export async function makeCleanup(executor: Executor, task: CleanupTask, live: S
   context.cleanup = cleanup!;
   const startedAt = performance.now();
   const breaker = breakerOf(executor, runId, assignment);
-  const attempt = { ...reply, executor, task, stored, work, assignment, address, control, context, breaker, startedAt };
+  const spreadKey = spreadKeyOf(assignment);
+  const attempt = {
+    ...reply,
+    executor,
+    task,
+    stored,
+    work,
+    assignment,
+    address,
+    control,
+    context,
+    breaker,
+    startedAt,
+    spreadKey,
+  };
   const entry: LiveAttempt = {
     ...{ runId, stepId: assignment.stepId, key, attemptId, tag, control, task: task.task },
     isCleanup: true,

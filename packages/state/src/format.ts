@@ -141,6 +141,8 @@ export const PREFIX = {
   setAside: 'b',
   /** Workers that the step was lost with. */
   losses: 'q',
+  /** `first attempt|count`: attempts of a step, since that first one, that a rate limit has ended. */
+  rateLimited: 'e',
   cleanup: 'u',
   /** Of a step: digests of the cleanups it has registered. */
   registered: 'h',
@@ -320,6 +322,7 @@ export const ARGUMENTS = {
     'successEdges',
     'wasAlone',
     'opening',
+    'isRateLimited',
     ...ERROR,
   ],
   release: [...ATTEMPT, 'reason'],

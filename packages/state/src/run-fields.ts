@@ -7,6 +7,7 @@ type Key = StepKey | number;
 export const headerField = (key: Key) => `${PREFIX.header}${key}`;
 export const outputField = (key: Key) => `${PREFIX.output}${key}`;
 export const itemField = (key: Key) => `${PREFIX.item}${key}`;
+export const rateLimitedField = (key: Key) => `${PREFIX.rateLimited}${key}`;
 export const lossesField = (key: Key) => `${PREFIX.losses}${key}`;
 export const chainField = (head: Key) => `${PREFIX.chain}${head}`;
 export const setAsideField = (key: Key) => `${PREFIX.setAside}${key}`;

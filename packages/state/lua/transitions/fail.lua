@@ -10,6 +10,12 @@ local function addLoss(run, key, worker, alone)
   put(run, PREFIX.losses .. key, table.concat(names, ',', math.max(1, #names - 19)))
 end
 
+-- A step that is made again from the beginning has another first attempt, and is counted anew.
+local function addRateLimited(run, key, firstAt)
+  local since, count = string.match(stored(run, PREFIX.rateLimited .. key) or '', '^(%d*)|(%d+)$')
+  put(run, PREFIX.rateLimited .. key, firstAt .. '|' .. (since == firstAt and integer(count + 1) or '1'))
+end
+
 local function openFailing(tag, a)
   local run = newRun(tag, A.runId)
   want(run, PREFIX.header .. A.key)
@@ -47,6 +53,7 @@ local function endFailedAttempt(run, a, step)
     addLoss(run, key, header[H.worker], A.wasAlone == '1')
   else
     step.failures = step.failures + 1
+    if A.isRateLimited == '1' then addRateLimited(run, key, header[H.firstAt]) end
   end
   run.live = run.live - 1
   recordEvent(run, { A.event, run.atText, key, tonumber(header[H.failures]) + 1, header[H.fence], header[H.attemptId], '',

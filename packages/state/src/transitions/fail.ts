@@ -20,6 +20,8 @@ export interface FailArguments extends StepAddress {
   handler?: string | undefined;
   /** Absent: the step has failed for good. */
   retryInMs?: number | undefined;
+  /** The attempt was ended by a rate limit: counted apart, too. */
+  isRateLimited?: boolean;
   failFast: boolean;
   endStep: boolean;
   hasTotalTimer: boolean;
@@ -61,6 +63,7 @@ export const failTransitions = (batch: TransitionBatch) => ({
       successEdges: edgeText(a.successEdges ?? []),
       wasAlone: flag(a.alone ?? false),
       opening: a.opening,
+      isRateLimited: flag(a.isRateLimited ?? false),
       ...errorArguments(a.errorJson, a.handler),
     });
     const reply = await batch.apply(a.tag, 'fail', args);

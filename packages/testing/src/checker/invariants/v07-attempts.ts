@@ -47,7 +47,8 @@ function findOpen({ stepId, events }: StepFacts, { atRest }: CheckContext): Foun
 function findOvercharged({ stepId, lives }: StepFacts, { ruleOf }: RunFacts): Found[] {
   const most = ruleOf(stepId)?.maxAttempts ?? Number.POSITIVE_INFINITY;
   return lives.flatMap(({ ends }) => {
-    const charged = ends.filter(({ type }) => CHARGED.has(type));
+    // Rate limits have a budget of their own, of time.
+    const charged = ends.filter(({ type, data }) => CHARGED.has(type) && data?.['type'] !== 'rate_limited');
     if (charged.length <= most) return [];
     return [{ message: `${stepId} failed ${charged.length} times, ${most} are allowed`, evidence: charged }];
   });
