@@ -6,7 +6,7 @@ import { findViolations, type RunRecord } from '@flotilla/testing';
 export interface ConformanceCase {
   name: string;
   why: string;
-  definition: { steps: Record<string, { join?: string }> };
+  definition: { steps: Record<string, { join?: string; tolerate?: unknown }> };
   input: Json;
   expect: {
     status: string;
@@ -29,7 +29,7 @@ export const conformanceCases: readonly ConformanceCase[] = JSON.parse(
 /** What of a case does not hold for the run, in words; none when it conforms. */
 export function differences({ definition, expect }: ConformanceCase, record: RunRecord): string[] {
   const { run, steps } = record;
-  const found = findViolations(record, { joinsAny: joinsAny(definition) });
+  const found = findViolations(record, { joinsAny: joinsAny(definition), tolerated: toleratedOf(definition) });
   const differ = (what: string, expected: unknown, actual: unknown): void => {
     if (!isSameJson(expected, actual)) found.push(`${what}: expected ${text(expected)}, found ${text(actual)}`);
   };
@@ -61,6 +61,10 @@ export function differences({ definition, expect }: ConformanceCase, record: Run
 
 function joinsAny({ steps }: ConformanceCase['definition']): ReadonlySet<string> {
   return new Set(Object.keys(steps).filter((id) => steps[id]?.join === 'any'));
+}
+
+function toleratedOf({ steps }: ConformanceCase['definition']): ReadonlySet<string> {
+  return new Set(Object.keys(steps).filter((id) => steps[id]?.tolerate === true));
 }
 
 /** Numbers by value, keys in any order. */

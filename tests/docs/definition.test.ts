@@ -34,7 +34,8 @@ describe('every field of a step is in the document', () => {
       ...(kind === 'task' || kind === 'agent' || kind === 'http' ? work : []),
       ...fieldsUnder(kind),
     ];
-    expect(documented.sort()).toEqual(Object.keys(schema.shape).sort());
+    // `tolerate` of a map says something else, and stands in both places.
+    expect([...new Set(documented)].sort()).toEqual(Object.keys(schema.shape).sort());
   });
 });
 

@@ -81,6 +81,7 @@ function fail(partition: Partition, runId: string, attempt: Attempt, change: Par
     event: 'attempt-failed',
     errorJson: ERROR,
     failFast: false,
+    tolerated: false,
     endStep: isEndStep(key),
     hasTotalTimer: false,
     parentKey: isItem ? keyOf('items') : undefined,

@@ -157,6 +157,7 @@ function failureOf(run: ReferenceRun, key: StepKey) {
     ...addressOf(run, key),
     errorJson,
     failFast: run.plan.failFast,
+    tolerated: step.tolerated,
     endStep: step.endStep,
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     parentKey,

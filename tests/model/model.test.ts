@@ -124,7 +124,8 @@ async function findViolationsOf(world: World, { id, plan }: ReferenceRun): Promi
     world.state.readHistory(id, { after: -1, limit: 10_000 }),
   ]);
   const joinsAny = new Set(plan.steps.filter(({ group }) => plan.groups[group]!.join === 'any').map((step) => step.id));
-  return findViolations({ run: run!, steps, events }, { joinsAny });
+  const tolerated = new Set(plan.steps.flatMap((step) => (step.tolerated ? [step.id] : [])));
+  return findViolations({ run: run!, steps, events }, { joinsAny, tolerated });
 }
 
 describe('state, beside a reference that knows no Redis', () => {

@@ -17,6 +17,7 @@ interface StepSeed {
   targets: readonly number[];
   concurrency: number;
   tolerated: number;
+  isTolerated: boolean;
   compensated: boolean;
 }
 
@@ -31,6 +32,7 @@ const stepSeed: fc.Arbitrary<StepSeed> = fc.record({
   targets: fc.array(fc.nat(20), { maxLength: 2 }),
   concurrency: fc.integer({ min: 1, max: 3 }),
   tolerated: fc.nat(1),
+  isTolerated: fc.nat(3).map((n) => n === 3),
   compensated: fc.nat(2).map((n) => n === 2),
 });
 
@@ -75,7 +77,14 @@ function stepOf(seed: StepSeed, index: number, count: number): StepDefinition {
   const undone = seed.compensated ? { compensate: 'undo' } : {};
   switch (seed.kind) {
     case 'task':
-      return { kind: 'task', use: 'work', timeouts, ...undone, ...common };
+      return {
+        kind: 'task',
+        use: 'work',
+        timeouts,
+        ...undone,
+        ...common,
+        ...(seed.isTolerated ? { tolerate: true } : {}),
+      };
     case 'delay':
       return { kind: 'delay', forMs: FAR_MS, ...common };
     case 'branch': {

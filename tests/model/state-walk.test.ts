@@ -140,6 +140,7 @@ function factsOf({ isItem, failFast }: Situation) {
   return {
     endStep: true,
     failFast,
+    tolerated: false,
     hasTotalTimer: false,
     parentKey: isItem ? String(map.index) : undefined,
     errorJson: error,

@@ -81,6 +81,8 @@ const common = {
   join: z.enum(['all', 'any', 'settled']).optional(),
   when: expressionZ.optional(),
 };
+/** The step's failure is not the run's: what needs it with `join: settled` deals with it. Of a map: see there. */
+const tolerable = { tolerate: z.literal(true).optional() };
 const work = {
   input: z.json().optional(),
   retry: retryPolicyZ.optional(),
@@ -108,19 +110,24 @@ export const httpRequestZ = z.strictObject({
   body: z.json().optional(),
 });
 
-const taskStepZ = z.strictObject({ kind: z.literal('task'), use: idZ, ...common, ...work });
-const agentStepZ = z.strictObject({ kind: z.literal('agent'), capability: idZ, ...common, ...work });
-const httpStepZ = z.strictObject({ kind: z.literal('http'), request: httpRequestZ, ...common, ...work });
+const taskStepZ = z.strictObject({ kind: z.literal('task'), use: idZ, ...common, ...tolerable, ...work });
+const agentStepZ = z.strictObject({ kind: z.literal('agent'), capability: idZ, ...common, ...tolerable, ...work });
+const httpStepZ = z.strictObject({ kind: z.literal('http'), request: httpRequestZ, ...common, ...tolerable, ...work });
 const delayStepZ = z.strictObject({
   kind: z.literal('delay'),
-  forMs: z.int().min(0).max(MAX_DURATION_MS),
+  /** Milliseconds, or `${{ }}` that gives them. Either this or `until`. */
+  forMs: z.union([z.int().min(0).max(MAX_DURATION_MS), z.string().min(1).max(4096)]).optional(),
+  /** A moment, ISO 8601 with a time zone or milliseconds since 1970, or `${{ }}` that gives it. */
+  until: z.union([z.int().min(0), z.string().min(1).max(4096)]).optional(),
   ...common,
+  ...tolerable,
 });
 const branchStepZ = z.strictObject({
   kind: z.literal('branch'),
   cases: z.array(z.strictObject({ when: expressionZ, to: idZ })).max(1000),
   otherwise: idZ.optional(),
   ...common,
+  ...tolerable,
 });
 const eachZ = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('task'), use: idZ, title: common.title, ...work }),
@@ -182,6 +189,7 @@ const signalStepZ = z.strictObject({
   timeoutMs: durationMsZ.optional(),
   default: z.json().optional(),
   ...common,
+  ...tolerable,
 });
 /** Waits until somebody approves or rejects `action`. Output: `{ decision, by, reason?, at }`. Holds no slot. */
 const approvalStepZ = z.strictObject({
@@ -194,6 +202,7 @@ const approvalStepZ = z.strictObject({
   /** The decision at the deadline. Absent: the step fails with WAIT_TIMEOUT. */
   default: z.enum(['approve', 'reject']).optional(),
   ...common,
+  ...tolerable,
 });
 /** Waits for a request to a URL of its own; its output is the body. Holds no slot. */
 const webhookStepZ = z.strictObject({
@@ -201,6 +210,7 @@ const webhookStepZ = z.strictObject({
   timeoutMs: durationMsZ.optional(),
   default: z.json().optional(),
   ...common,
+  ...tolerable,
 });
 /** Runs another workflow as a child; its output is the child's. Holds no slot. */
 const workflowStepZ = z.strictObject({
@@ -212,6 +222,7 @@ const workflowStepZ = z.strictObject({
   /** What becomes of the child when this run ends before it. Default cancel. */
   onParentEnd: z.enum(['cancel', 'leave']).optional(),
   ...common,
+  ...tolerable,
 });
 
 /** Sends a message to a channel, when there is room. Output: `{ seq }`. Holds no slot. */
@@ -257,6 +268,7 @@ export const stepZ = z.discriminatedUnion('kind', [
   receiveStepZ,
 ]);
 export type StepDefinition = z.infer<typeof stepZ>;
+export type DelayStepDefinition = z.infer<typeof delayStepZ>;
 /** Steps that attempts of workers make. */
 export type WorkStepDefinition = Extract<StepDefinition, { kind: 'task' | 'agent' | 'http' }>;
 /** Steps that make items: several attempts of one kind. */

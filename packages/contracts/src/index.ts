@@ -26,6 +26,7 @@ export * from './loopback.ts';
 export * from './nearest-name.ts';
 export * from './normalise-message.ts';
 export * from './parse-http-date.ts';
+export * from './parse-moment.ts';
 export * from './progress-number.ts';
 export * from './report.ts';
 export * from './retry-after.ts';

@@ -1,3 +1,4 @@
+import type { Json } from '@flotilla/contracts';
 import { MAX_EXPRESSION_DEPTH, ROOT_NAMES } from './cel-environment.ts';
 import {
   accessedOf,
@@ -33,7 +34,7 @@ export interface ExpressionReads {
 }
 
 const RUN_FIELDS: ReadonlySet<string> = new Set(['input', 'id', 'startedAt']);
-const STEP_FIELDS: ReadonlySet<string> = new Set(['output', 'status', 'error']);
+const STEP_FIELDS: ReadonlySet<string> = new Set(['output', 'status', 'error', 'failures']);
 
 /**
  * Finds what an expression reads, and binds those places of its tree to the scope of the evaluation that is going on:
@@ -142,7 +143,7 @@ function bindStepField(
   reads: ExpressionReads,
 ): void {
   if (key === undefined || !STEP_FIELDS.has(key)) {
-    const message = `a step has output, status and error, not ${key === undefined ? 'a computed field' : shorten(key)}`;
+    const message = `a step has output, status, error and failures, not ${key === undefined ? 'a computed field' : shorten(key)}`;
     reads.problems.push({ code: 'EXPRESSION_INVALID', message, position: node.start });
     return;
   }
@@ -151,6 +152,7 @@ function bindStepField(
   node.evaluate = () => {
     const step = currentEvaluation().scope.step(index);
     if (key === 'output') return shielded(step.output ?? null);
+    if (key === 'failures') return shielded((step.failures ?? []) as unknown as Json);
     return present(key === 'status' ? step.status : step.error, key);
   };
 }

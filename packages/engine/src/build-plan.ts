@@ -82,8 +82,10 @@ function buildStep(
     edges,
     endStep: !edges.some((edge) => groups[edge.group]!.join !== 'any'),
     when: compiled.when,
+    tolerated: 'tolerate' in step && step.tolerate === true,
     work: buildWork(step, definition, compiled),
-    forMs: step.kind === 'delay' ? step.forMs : undefined,
+    forMs: step.kind === 'delay' && typeof step.forMs === 'number' ? step.forMs : undefined,
+    delay: compiled.delay,
     cases:
       step.kind === 'branch'
         ? step.cases.map(({ to }, position) => ({ when: compiled.cases[position]!, to: graph.stepIndex.get(to)! }))

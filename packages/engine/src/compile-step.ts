@@ -1,5 +1,6 @@
 import {
   type ChannelDefinition,
+  type DelayStepDefinition,
   isWaitStep,
   type Json,
   type MapEachDefinition,
@@ -14,14 +15,18 @@ import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
 import type { StepRead } from './check-upstream-reads.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
-import type { Expression, PlanChannel, PlanWait, Template } from './plan.ts';
+import type { Expression, PlanChannel, PlanDelay, PlanWait, Template } from './plan.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
+import { problemOfDelay } from './resolve-delay.ts';
 import type { StepGraph } from './step-graph.ts';
 import { type CompileSource, compileTemplateInPieces } from './template.ts';
 import { workOf } from './work-of-step.ts';
 
 /** What expressions of a loop call the iteration. */
 export const LOOP_ITEM_NAME = 'iteration';
+
+/** For templates without expressions. */
+const NOTHING = { run: { id: '', input: null }, step: () => ({ status: 'waiting', output: null }) };
 
 /** The expressions and templates of one step. */
 export interface CompiledStep {
@@ -33,6 +38,7 @@ export interface CompiledStep {
   input: Template | undefined;
   request: Template | undefined;
   wait: PlanWait | undefined;
+  delay: PlanDelay | undefined;
 }
 
 /** What the compiler of one step needs to know of the rest. */
@@ -72,6 +78,7 @@ export class StepCompiler {
       input: undefined,
       request: undefined,
       wait: undefined,
+      delay: undefined,
     };
     if (isWaitStep(step)) return { ...compiled, wait: yield* this.#wait(step, path, index) };
     if (step.kind === 'branch') {
@@ -93,7 +100,8 @@ export class StepCompiler {
         step.until === undefined ? undefined : this.#condition(step.until, `${path}/until`, index, LOOP_ITEM_NAME);
       return { ...compiled, until, ...(yield* this.#work(step.each, `${path}/each`, index, LOOP_ITEM_NAME)) };
     }
-    return step.kind === 'delay' ? compiled : { ...compiled, ...(yield* this.#work(step, path, index, undefined)) };
+    if (step.kind === 'delay') return { ...compiled, delay: yield* this.#delay(step, path, index) };
+    return { ...compiled, ...(yield* this.#work(step, path, index, undefined)) };
   }
 
   /** The run's `output`: it may read any step, for all have settled when it is evaluated. */
@@ -194,6 +202,25 @@ export class StepCompiler {
         return { kind: 'receive', channel: this.#channel(step.channel), key, count, timeoutMs, default: fallback };
       }
     }
+  }
+
+  *#delay({ forMs, until }: DelayStepDefinition, path: string, index: number): Generator<void, PlanDelay | undefined> {
+    if ((forMs === undefined) === (until === undefined)) {
+      const [code, field, message] =
+        until === undefined
+          ? (['MISSING_FIELD', 'forMs', 'a delay needs forMs or until'] as const)
+          : (['ILLEGAL_VALUE', 'until', 'a delay has forMs or until, not both'] as const);
+      this.#problems.error(code, `${path}/${field}`, message);
+      return undefined;
+    }
+    if (typeof forMs === 'number') return undefined;
+    const by = until === undefined ? 'for' : 'until';
+    const pointer = `${path}/${until === undefined ? 'forMs' : 'until'}`;
+    const value = yield* this.#template(until ?? forMs ?? null, pointer, index, undefined);
+    if (value === undefined) return undefined;
+    const problem = value.constant ? problemOfDelay(by, value.resolve(NOTHING)) : undefined;
+    if (problem !== undefined) this.#problems.error('ILLEGAL_VALUE', pointer, problem);
+    return { by, value };
   }
 
   #itemName(name: string | undefined, path: string): string {

@@ -181,6 +181,30 @@ describe('the memory of compiled plans (regression: the validator cache)', () =>
 });
 
 describe('problems', () => {
+  test.each<[object, string]>([
+    [{}, 'MISSING_FIELD /steps/a/forMs'],
+    [{ forMs: 1, until: 5 }, 'ILLEGAL_VALUE /steps/a/until'],
+    [{ forMs: 'soon' }, 'ILLEGAL_VALUE /steps/a/forMs'],
+    [{ forMs: -1 }, 'ILLEGAL_VALUE /steps/a/forMs'],
+    [{ forMs: '${{ 1 + }}' }, 'EXPRESSION_INVALID /steps/a/forMs'],
+    [{ until: 'tomorrow' }, 'ILLEGAL_VALUE /steps/a/until'],
+    [{ until: '2027-01-31T09:00:00' }, 'ILLEGAL_VALUE /steps/a/until'],
+  ])('of a delay %j are %s', (fields, problem) => {
+    expect(codesOf(workflow({ a: { kind: 'delay', ...fields } }))).toContain(problem);
+  });
+
+  test('tolerate of a map is about its items, of all others about the step', () => {
+    const map = { kind: 'map', over: 'run.input', each: { kind: 'task', use: 'x' } };
+    expect(codesOf(workflow({ a: { ...map, tolerate: true } }))).toEqual(['WRONG_TYPE /steps/a/tolerate']);
+    expect(codesOf(workflow({ a: task([], { tolerate: { failures: 1 } }) }))).toEqual([
+      'ILLEGAL_VALUE /steps/a/tolerate',
+    ]);
+    expect(planOf({ a: task([], { tolerate: true }), b: task() }).steps.map(({ tolerated }) => tolerated)).toEqual([
+      true,
+      false,
+    ]);
+  });
+
   test('are told all at once, with pointers', () => {
     const document = workflow({
       a: task(['c', 'zz', 'zz'], { when: '1 + 1' }),

@@ -24,6 +24,7 @@ export * from './plan.ts';
 export { PlanCache } from './plan-cache.ts';
 export { type EndedStep, hasFired, planRetry, type RetryPlan, type RetrySelection } from './plan-retry.ts';
 export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
+export { resolveDelay } from './resolve-delay.ts';
 export * from './resolve-map-items.ts';
 export * from './run-error.ts';
 export * from './settle-edges.ts';

@@ -42,6 +42,13 @@ describe('a retry', () => {
     expect(retry.counterOf('d')).toBe(encodeJoinCounter({ pending: 1, succeeded: 1, failed: 0 }));
   });
 
+  test('keeps a failure that was tolerated, unless it is named, and keeps it from failing the run again', () => {
+    const steps = { a: work([], { tolerate: true }), b: work(['a'], { join: 'settled' }), c: work(['b']) };
+    const ends = { a: 'failed', b: 'succeeded', c: 'failed' } as const;
+    expect(retried(steps, ends)).toMatchObject({ anew: ['c'], failures: [] });
+    expect(retried(steps, ends, { only: ['a'] })).toMatchObject({ anew: ['a', 'b', 'c'], failures: [] });
+  });
+
   test('forgets counters of groups of which nothing is kept', () => {
     const retry = retried({ a: work(), b: work(['a']) }, { a: 'failed' });
     expect(retry.anew).toEqual(['a', 'b']);

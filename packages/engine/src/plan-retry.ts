@@ -34,7 +34,7 @@ export interface RetryPlan {
 
 /**
  * Which steps of an ended run are made anew when it is retried: those that failed, what never settled, and everything that
- * depends on either; finished work that depends on neither is kept. A step with join `any` that another need has made ready
+ * depends on either. A failure that was tolerated is finished work, unless it is named. Finished work that depends on neither is kept. A step with join `any` that another need has made ready
  * depends on that one. Linear in steps and edges.
  */
 export function planRetry(plan: Plan, endOf: (step: number) => EndedStep, selection: RetrySelection = {}): RetryPlan {
@@ -56,7 +56,7 @@ export function planRetry(plan: Plan, endOf: (step: number) => EndedStep, select
       end === 'open' ||
       index === selection.from ||
       selection.undone?.has(index) ||
-      (end === 'failed' && (selection.only?.has(index) ?? true));
+      (end === 'failed' && (selection.only?.has(index) ?? !step.tolerated));
     if (isRoot || (needsAnew && !madeReadyByKept)) {
       isReset[index] = 1;
       reset.push(index);
@@ -65,7 +65,7 @@ export function planRetry(plan: Plan, endOf: (step: number) => EndedStep, select
       for (const edge of edges) touched.add(edge.group);
       continue;
     }
-    if (end === 'failed') keptFailures.push(index);
+    if (end === 'failed' && !step.tolerated) keptFailures.push(index);
     for (const { group: fed, delta } of settleEdges(plan, index, end as SettledOutcome)) counters[fed]! += delta;
   }
   const changed = new Map<number, number | undefined>();

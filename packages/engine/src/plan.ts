@@ -104,9 +104,14 @@ export interface PlanStep {
   /** True when settling this step counts the end counter down. */
   endStep: boolean;
   when: Expression | undefined;
+  /** Its failure is not the run's: what needs it with `settled` deals with it. */
+  tolerated: boolean;
   /** task, agent, http; and the `each` of a map. */
   work: PlanWork | undefined;
+  /** Of a delay whose length is known. */
   forMs: number | undefined;
+  /** Of a delay that an expression, or a moment, decides on. */
+  delay: PlanDelay | undefined;
   cases: readonly { when: Expression; to: number }[] | undefined;
   otherwise: number | undefined;
   map: PlanMap | undefined;
@@ -151,6 +156,12 @@ export interface PlanChannel {
   scope: 'run' | 'deployment';
   maxMessages: number | undefined;
   maxBytes: number | undefined;
+}
+
+/** `for` gives milliseconds, `until` a moment: ISO 8601 with a time zone, or milliseconds since 1970. */
+export interface PlanDelay {
+  by: 'for' | 'until';
+  value: Template;
 }
 
 /** The items of a map, broadcast or loop. */
@@ -205,6 +216,14 @@ export interface ScopeStep {
   status: string;
   output: Json;
   error?: { code: string; message: string } | undefined;
+  /** Of a map that has succeeded: why items of it failed, in their order. */
+  failures?: readonly ItemFailure[] | undefined;
+}
+
+export interface ItemFailure {
+  index: number;
+  code: string;
+  message: string;
 }
 
 export type { HttpRequestDefinition };

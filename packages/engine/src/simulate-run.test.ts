@@ -29,14 +29,14 @@ const cases = JSON.parse(
   readFileSync(new URL('../../../tests/conformance/cases.json', import.meta.url), 'utf8'),
 ) as Case[];
 
-const fieldsOf = (input: Json) => input as { ms: number; times: number; code?: string };
+const fieldsOf = (input: Json) => input as { ms: number; times: number; code?: string; message?: string };
 const builtIn: Record<string, SimulatedHandler> = {
   'flotilla.echo': ({ input }) => ({ afterMs: 0, output: input }),
   'flotilla.sleep': ({ input }) => ({ afterMs: fieldsOf(input).ms, output: { sleptMs: fieldsOf(input).ms } }),
   'flotilla.fail': ({ input, attempt }) => {
-    const { times, code } = fieldsOf(input);
+    const { times, code, message = 'asked to fail' } = fieldsOf(input);
     if (attempt > times) return { afterMs: 0, output: {} };
-    return { afterMs: 0, error: Object.assign(new Error('asked to fail'), code === undefined ? {} : { code }) };
+    return { afterMs: 0, error: Object.assign(new Error(message), code === undefined ? {} : { code }) };
   },
 };
 

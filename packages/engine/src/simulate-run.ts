@@ -5,7 +5,8 @@ import { decideJoin, groupFires, type JoinSkipReason } from './decide-join.ts';
 import { decideRetry } from './decide-retry.ts';
 import { evaluateCondition } from './evaluate-expression.ts';
 import { decodeJoinCounter, encodeJoinCounter } from './join-counter.ts';
-import type { Plan, PlanStep, PlanWork, Scope } from './plan.ts';
+import type { ItemFailure, Plan, PlanStep, PlanWork, Scope } from './plan.ts';
+import { resolveDelay } from './resolve-delay.ts';
 import { resolveMapItems } from './resolve-map-items.ts';
 import { outcomeOfSkip, type SettledOutcome, settleEdges } from './settle-edges.ts';
 
@@ -17,6 +18,7 @@ interface SimulatedStep {
   status: StepStatus;
   output: Json;
   error: { code: string; message: string } | undefined;
+  failures: ItemFailure[];
   reason: string | undefined;
   attempts: number;
   startedAtMs: number | undefined;
@@ -37,6 +39,9 @@ interface SimulatedRun {
 export function simulateRun(plan: Plan, input: Json, handlers: Record<string, SimulatedHandler>): SimulatedRun {
   return new Simulation(plan, input, handlers).run();
 }
+
+/** What the clock says when a run begins. */
+const BEGINS_AT_MS = 1_767_225_600_000;
 
 interface Timer {
   atMs: number;
@@ -64,6 +69,7 @@ class Simulation {
       status: 'waiting',
       output: null,
       error: undefined,
+      failures: [],
       reason: undefined,
       attempts: 0,
       startedAtMs: undefined,
@@ -122,7 +128,11 @@ class Simulation {
     if (step.kind === 'branch') {
       this.#settle(step.index, 'succeeded', { chosen: chooseBranch(step, this.#scope) });
     } else if (step.kind === 'delay') {
-      this.#after(step.forMs!, () => this.#settle(step.index, 'succeeded', 'succeeded'));
+      const forMs =
+        step.delay === undefined
+          ? (step.forMs ?? 0)
+          : resolveDelay(step.delay, this.#scope, BEGINS_AT_MS + this.#nowMs);
+      this.#after(forMs, () => this.#finishStep(step.index, { output: { delayedMs: forMs } }));
     } else if (step.map !== undefined) {
       this.#beginMap(step, state);
     } else {
@@ -151,7 +161,10 @@ class Simulation {
       const scope = { ...this.#scope, item: { name: as, value: items[index]!, index } };
       this.#attempt(step, step.work!, 1, scope, state, (result) => {
         if ('output' in result) outputs[index] = result.output;
-        else failures += 1;
+        else {
+          failures += 1;
+          state.failures.push({ index, ...codeAndMessage(result.error) });
+        }
         open -= 1;
         if (failures > toleratedFailures) {
           this.#finishStep(step.index, { error: new FlotillaError('MAP_ITEMS_FAILED', `${failures} items failed`) });
@@ -214,8 +227,7 @@ class Simulation {
   }
 
   #fail(index: number, error: unknown): void {
-    const { code, message } = classifyError(error);
-    this.#steps[index]!.error = { code, message };
+    this.#steps[index]!.error = codeAndMessage(error);
     this.#settle(index, 'failed', 'failed');
   }
 
@@ -230,7 +242,7 @@ class Simulation {
     if (isSettledStepStatus(state.status)) throw new Error(`${this.#plan.steps[index]!.id} settles twice`);
     state.status = status;
     state.settledAtMs = this.#nowMs;
-    if (status === 'failed' && this.#plan.failFast) {
+    if (status === 'failed' && this.#plan.failFast && !this.#plan.steps[index]!.tolerated) {
       this.#end('failed');
       return;
     }
@@ -248,7 +260,10 @@ class Simulation {
 
   #endWhenDone(): void {
     if (this.#status !== undefined || this.#endPending > 0 || this.#live > 0) return;
-    this.#end(this.#steps.some(({ status }) => status === 'failed') ? 'failed' : 'succeeded');
+    const hasFailed = this.#steps.some(
+      ({ status }, index) => status === 'failed' && !this.#plan.steps[index]!.tolerated,
+    );
+    this.#end(hasFailed ? 'failed' : 'succeeded');
   }
 
   #end(status: SimulatedRun['status']): void {
@@ -259,4 +274,9 @@ class Simulation {
       state.settledAtMs = this.#nowMs;
     }
   }
+}
+
+function codeAndMessage(error: unknown): { code: string; message: string } {
+  const { code, message } = classifyError(error);
+  return { code, message };
 }

@@ -254,7 +254,13 @@ describe('a message that ends attempts', () => {
     return { hints, stop: () => closeConnection(subscriber) };
   }
 
-  const failing = { event: 'attempt-timed-out', errorJson: '{}', runErrorJson: '{}', failFast: false } as const;
+  const failing = {
+    event: 'attempt-timed-out',
+    errorJson: '{}',
+    runErrorJson: '{}',
+    failFast: false,
+    tolerated: false,
+  } as const;
 
   test('because of the total time of one step names its attempt alone, and siblings go on', async () => {
     const limited = { ...work, timeouts: { totalMs: 50_000 } };

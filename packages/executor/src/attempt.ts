@@ -321,6 +321,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     retryInMs,
     isRateLimited: classification.type === 'rate_limited',
     failFast: chain.plan.failFast,
+    tolerated: step.tolerated,
     endStep: step.endStep,
     hasTotalTimer: stepWork.timeouts.totalMs !== undefined,
     parentKey: assignment.parentKey,

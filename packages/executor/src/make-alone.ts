@@ -121,6 +121,7 @@ async function failLost(
     handler: work.use,
     retryInMs: poison ? undefined : AGAIN_MS,
     failFast: plan.failFast,
+    tolerated: step.tolerated,
     endStep: step.endStep,
     hasTotalTimer: work.timeouts.totalMs !== undefined,
     parentKey,

@@ -8,9 +8,9 @@ local function settleStep(run, edges, isEndStep)
   return fired
 end
 
--- A final failure: with failFast the run begins to end, else it is remembered for the run's end.
+-- A final failure that is not tolerated: with failFast the run begins to end, else it is remembered for the run's end.
 local function failRun(run, failFast, data)
-  if run.status == RUN.ending then return end
+  if failFast == TOLERATED or run.status == RUN.ending then return end
   if failFast == '1' then
     beginEnding(run, ENDING.failed, data)
   elseif run.hasFailed == '0' then

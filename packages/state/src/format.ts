@@ -206,6 +206,8 @@ export const LOOP_WAIT = 'loop';
 
 /** Part of a running map's header: some of its items have succeeded before a retry. */
 export const RETRIED_MAP = 'r';
+/** In the place of failFast: the failure of the step is not the run's. */
+export const TOLERATED = 't';
 
 export type HeaderState = (typeof STEP)[keyof typeof STEP];
 export type RunLetter = (typeof RUN)[keyof typeof RUN];

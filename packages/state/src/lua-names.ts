@@ -48,7 +48,7 @@ function withKeys(lua: string): string {
 
 const { STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD } = format;
 const { WAIT_FIELD, WAIT_ANSWER, MAP_MODE, CLAIM_TRAIT, COMMIT_TRAIT } = format;
-const { NO_HEADER, LOOP_WAIT, RETRIED_MAP, UNDONE_STEPS } = format;
+const { NO_HEADER, LOOP_WAIT, RETRIED_MAP, TOLERATED, UNDONE_STEPS } = format;
 const LETTERS = lettersOf({
   ...{ STEP, STATES, RUN, ENDING, DUE, TIMERS, OUTBOX, FIELD, PREFIX, FIELDS, JOIN, RECORD, CLAIM_TRAIT, COMMIT_TRAIT },
   ...{ WAIT_FIELD, WAIT_ANSWER, MAP_MODE },
@@ -58,7 +58,7 @@ function lettersOf(tables: Table<Table<string>>): Table<string> {
   const letters = Object.entries(tables).flatMap(([table, entries]) =>
     Object.entries(entries).map(([name, letter]) => [`${table}.${name}`, letter]),
   );
-  return { ...Object.fromEntries(letters), NO_HEADER, LOOP_WAIT, RETRIED_MAP, UNDONE_STEPS };
+  return { ...Object.fromEntries(letters), NO_HEADER, LOOP_WAIT, RETRIED_MAP, TOLERATED, UNDONE_STEPS };
 }
 
 const LETTER_NAME = new RegExp(`\\b(?:${Object.keys(LETTERS).join('|').replaceAll('.', '\\.')})\\b`, 'g');

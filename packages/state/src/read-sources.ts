@@ -16,6 +16,8 @@ export interface Source {
   status: string;
   output: Json;
   error?: { code: string; message: string };
+  /** Of a map that has succeeded: why items of it failed. */
+  failures?: readonly { index: number; code: string; message: string }[];
   /** '' when it has no checkpoint. */
   checksum: string;
 }
@@ -135,6 +137,7 @@ async function readMapOutput(run: SourceRun, key: string, map: StoredMap): Promi
   if (!Number.isSafeInteger(items)) throw corrupt(run, key, 'does not say how many items it has');
   const output: Json[] = [];
   const checksums: string[] = [];
+  const failures: { index: number; code: string; message: string }[] = [];
   let without = 0;
   let [first, size] = [0, FIRST_PAGE];
   let following: string | null | undefined;
@@ -154,6 +157,7 @@ async function readMapOutput(run: SourceRun, key: string, map: StoredMap): Promi
       if (source.checksum === '' && source.error === undefined && kind !== 'broadcast') {
         throw corrupt(run, item.key, 'is gone');
       }
+      if (source.error !== undefined) failures.push({ index: output.length, ...source.error });
       output.push(source.output);
       checksums.push(source.checksum);
     }
@@ -162,7 +166,7 @@ async function readMapOutput(run: SourceRun, key: string, map: StoredMap): Promi
   const isComplete = kind === 'broadcast' || without === failed;
   if (!isComplete || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
   const checksum = chainChecksums(checksums);
-  return { status: 'succeeded', output: outputOfItems(kind, output, map, items - without), checksum };
+  return { status: 'succeeded', output: outputOfItems(kind, output, map, items - without), failures, checksum };
 }
 
 /** What a map, broadcast or loop gives, by the outputs of its items. */

@@ -49,10 +49,11 @@ import { readRedisTime } from './redis-time.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
 import { previewRetry, type RetriedRun, type RetryPreview, type RetryRequest, retryRun } from './retry-run.ts';
-import { cleanupField } from './run-fields.ts';
+import { cleanupField, headerField } from './run-fields.ts';
 import { RunHandle } from './run-handle.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { SourceReading } from './source-reading.ts';
+import { parseStepHeader } from './step-header.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress, StepAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
@@ -244,6 +245,14 @@ export class State<P extends PlanShape> {
   /** See `readDeadLetter`. */
   async readDeadLetter(runId: string, stepId: string): Promise<DeadLetterDetail> {
     return readDeadLetter({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, stepId);
+  }
+
+  /** How long a delay that is under way lasts, as was decided when it began; undefined when there is none. */
+  async readDelay(runId: string, key: StepKey): Promise<number | undefined> {
+    const stored = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), headerField(key));
+    if (stored == null) return undefined;
+    const { startedAt = 0, dueAt } = parseStepHeader(stored, 0);
+    return dueAt === undefined ? undefined : dueAt - startedAt;
   }
 
   /** True from a retry of the run until it goes on. */

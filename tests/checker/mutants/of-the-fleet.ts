@@ -118,7 +118,7 @@ export const V15: readonly Mutant[] = [
     mutate(recording, chance) {
       const { run, event } = pickFrom(chance, delays(recording), 'delay');
       const step = workOf(run, event.stepId);
-      if (step?.kind === 'delay') step.forMs += MUCH_LATER_MS;
+      if (step?.kind === 'delay') step.forMs = Number(step.forMs) + MUCH_LATER_MS;
     },
   },
   {

@@ -126,8 +126,10 @@ function endTimers(state: Reference, run: ReferenceRun, a: FailArguments, wasRun
 function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): void {
   const { step: index, item } = parseStepKey(a.key);
   if (item === undefined) {
-    run.deadLetters.add(index);
-    failRun(run, a.failFast, a.runErrorJson);
+    if (!a.tolerated) {
+      run.deadLetters.add(index);
+      failRun(run, a.failFast, a.runErrorJson);
+    }
     sendFired(state, run, run.settle(index, 'failed'));
     return;
   }

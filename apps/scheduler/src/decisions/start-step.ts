@@ -11,6 +11,7 @@ import {
   type Plan,
   type PlanMap,
   type PlanStep,
+  resolveDelay,
   resolveMapItems,
   type SettledOutcome,
   stepGroupOf,
@@ -105,7 +106,7 @@ export async function startStep(
     }
     switch (step.kind) {
       case 'delay':
-        await state.transitions.startDelay({ ...addressOf(state, runId, step), opening }, step.forMs ?? 0);
+        await startDelay(state, plan, runId, { step, opening });
         return undefined;
       case 'branch':
         await takeBranch(state, plan, runId, step, opening);
@@ -149,9 +150,31 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
   return { ...ready, queue, use, queuedMs, totalMs, breaker, group };
 }
 
+async function startDelay(
+  state: State<Plan>,
+  plan: Plan,
+  runId: string,
+  { step, opening }: { step: PlanStep; opening: number },
+): Promise<void> {
+  const { delay } = step;
+  let forMs = step.forMs ?? 0;
+  if (delay !== undefined) {
+    const { reads } = delay.value;
+    const nowMs = await state.now();
+    forMs = await withScope(state, plan, { runId, reads }, ({ scope }) => resolveDelay(delay, scope, nowMs));
+  }
+  await state.transitions.startDelay({ ...addressOf(state, runId, step), opening }, forMs);
+}
+
+/** What was decided when it began: expressions are not evaluated again. */
+async function delayOf(state: State<Plan>, runId: string, step: PlanStep): Promise<number> {
+  if (step.delay === undefined) return step.forMs ?? 0;
+  return (await state.readDelay(runId, String(step.index))) ?? 0;
+}
+
 /** A delay's time has come. */
 export async function settleDelay(state: State<Plan>, plan: Plan, runId: string, step: PlanStep): Promise<void> {
-  const output = { delayedMs: step.forMs ?? 0 };
+  const output = { delayedMs: await delayOf(state, runId, step) };
   const due = { step, opening: undefined };
   const settlement = { state: 'succeeded', output, from: STEP.delaying, timers: DUE.delay } as const;
   await settleStep(state, plan, runId, due, settlement, 'succeeded');
@@ -283,6 +306,7 @@ export async function failStep(
     errorJson: canonicalJson(error),
     handler: step.work?.use,
     failFast: plan.failFast,
+    tolerated: step.tolerated,
     endStep: step.endStep,
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     runErrorJson: canonicalJson({ ...error, stepId: step.id }),

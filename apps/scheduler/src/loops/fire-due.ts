@@ -182,6 +182,7 @@ class DueTimers {
       errorJson: canonicalJson(error),
       handler: step.work?.use,
       failFast: plan.failFast,
+      tolerated: step.tolerated,
       endStep: step.endStep,
       hasTotalTimer: true,
       parentKey: item === undefined ? undefined : String(step.index),

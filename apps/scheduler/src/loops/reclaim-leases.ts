@@ -116,6 +116,7 @@ async function end(
     handler: step.work?.use,
     retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
     failFast: plan.failFast,
+    tolerated: step.tolerated,
     endStep: step.endStep,
     hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
     parentKey: item === undefined ? undefined : String(index),

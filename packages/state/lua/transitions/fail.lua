@@ -113,7 +113,7 @@ local function failForGood(run, a, step)
   if parent ~= '' then
     settles = settleFailedItem(run, a, parent)
   else
-    keepDeadLetter(run, key)
+    if A.failFast ~= TOLERATED then keepDeadLetter(run, key) end
     failRun(run, A.failFast, A.runError)
   end
   if settles then
@@ -125,8 +125,8 @@ end
 
 -- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good. Without a fence the
 -- scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
--- Args: attemptIdOrStates: without a fence the states, as one text, in which the step may be ended; event: attempt-failed,
---       attempt-timed-out or attempt-lost (code); error, runError: JSON; delayMs: '' for a final failure; failFast, isEndStep,
+-- Args: failFast: 1|0, or TOLERATED of a step whose failure is not the run's; attemptIdOrStates: without a fence the states, as one text, in which the step may be ended; event: attempt-failed,
+--       attempt-timed-out or attempt-lost (code); error, runError: JSON; delayMs: '' for a final failure; isEndStep,
 --       hasTotalLimit, wasAlone (a lost attempt had a process to itself): 1|0; parent: of a map item; edges: of a failure;
 --       successEdges: of a map item, because a tolerated failure can be what completes the map
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}

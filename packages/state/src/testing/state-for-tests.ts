@@ -100,6 +100,7 @@ export class TestWorker {
       event: 'attempt-failed',
       errorJson,
       failFast: false,
+      tolerated: false,
       endStep: true,
       hasTotalTimer: false,
       parentKey: parentOf(key),

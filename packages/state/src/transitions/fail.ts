@@ -1,7 +1,7 @@
 import type { EventType } from '@flotilla/contracts';
 import { errorArguments } from '../error-arguments.ts';
 import { EVENT_CODES } from '../event-codes.ts';
-import { STEP } from '../format.ts';
+import { STEP, TOLERATED } from '../format.ts';
 import { pack } from '../pack-arguments.ts';
 import type { StepKey } from '../plan-shape.ts';
 import type { TransitionBatch } from '../transition-batch.ts';
@@ -23,6 +23,8 @@ export interface FailArguments extends StepAddress {
   /** The attempt was ended by a rate limit: counted apart, too. */
   isRateLimited?: boolean;
   failFast: boolean;
+  /** The step's failure is not the run's. */
+  tolerated: boolean;
   endStep: boolean;
   hasTotalTimer: boolean;
   parentKey?: StepKey | undefined;
@@ -53,7 +55,7 @@ export const failTransitions = (batch: TransitionBatch) => ({
       event: EVENT_CODES[a.event],
       error: a.errorJson,
       delayMs: a.retryInMs,
-      failFast: flag(a.failFast),
+      failFast: a.tolerated ? TOLERATED : flag(a.failFast),
       isEndStep: flag(a.endStep),
       hasTotalLimit: flag(a.hasTotalTimer),
       parent: a.parentKey,

@@ -17,6 +17,8 @@ export interface Expectations {
   needs?: ReadonlyMap<string, readonly string[]>;
   /** Steps with `join: any`: they may start when one of their needs has succeeded. */
   joinsAny?: ReadonlySet<string>;
+  /** Steps whose failure is not the run's. Default: by the definition. */
+  tolerated?: ReadonlySet<string>;
   /** Most failures of a step that are charged. Default: not checked, unless the definition is known. */
   maxAttempts?: number;
   definition?: WorkflowDefinition;
@@ -40,7 +42,7 @@ export function findViolations(record: RunRecord, expectations: Expectations = {
   );
 }
 
-function withExpectations(run: RunFacts, { needs, joinsAny, maxAttempts }: Expectations): RunFacts {
+function withExpectations(run: RunFacts, { needs, joinsAny, maxAttempts, tolerated }: Expectations): RunFacts {
   return {
     ...run,
     needsOf: (stepId) => needs?.get(stepId) ?? run.needsOf(stepId),
@@ -55,6 +57,7 @@ function withExpectations(run: RunFacts, { needs, joinsAny, maxAttempts }: Expec
         ...own,
         join: joinsAny?.has(mapOf(stepId)) ? 'any' : own.join,
         maxAttempts: maxAttempts ?? own.maxAttempts,
+        tolerated: tolerated?.has(stepId) ?? own.tolerated ?? false,
       };
     },
   };

@@ -77,6 +77,8 @@ interface StepRule {
   totalMs?: number | undefined;
   /** It is undone when its run does not succeed. */
   compensated?: boolean;
+  /** Its failure is not the run's. */
+  tolerated?: boolean;
 }
 
 export function runFacts(record: RecordedRun): RunFacts {
@@ -149,7 +151,8 @@ function ruleOf(definition: WorkflowDefinition | undefined, stepId: string): Ste
   if (definition === undefined || step === undefined) return undefined;
   const work = step.kind === 'map' && base !== stepId ? step.each : step;
   const rule: StepRule = { kind: work.kind, join: step.join ?? 'all', maxAttempts: DEFAULT_RETRY_POLICY.maxAttempts };
-  if (work.kind === 'delay') return { ...rule, forMs: work.forMs };
+  if ('tolerate' in step && step.tolerate === true) rule.tolerated = true;
+  if (work.kind === 'delay') return typeof work.forMs === 'number' ? { ...rule, forMs: work.forMs } : rule;
   if (work.kind === 'map' || !isWorkStep(work)) return rule;
   if (work.kind === 'task') rule.use = work.use;
   if (work.compensate !== undefined) rule.compensated = true;

@@ -140,6 +140,7 @@ export class LoopWorld {
       errorJson,
       retryInMs,
       failFast: true,
+      tolerated: false,
       endStep: true,
       hasTotalTimer: false,
       runErrorJson: errorJson,

@@ -4,7 +4,7 @@ import { type Found, perRun } from '../violation.ts';
 export const v03 = perRun(
   'V3',
   'A step is committed at most once, unless a retry of the run makes it anew; in a succeeded run every step that was not skipped is committed.',
-  ({ record, steps }, { atRest }) => {
+  ({ record, steps, ruleOf }, { atRest }) => {
     const found: Found[] = [];
     for (const { stepId, view, events, lives } of steps.values()) {
       for (const life of lives) found.push(...findRepeated(stepId, life));
@@ -16,7 +16,8 @@ export const v03 = perRun(
         found.push({ message: `${stepId} succeeded and was never committed`, evidence: [view] });
       }
       // An item may fail where its map tolerates that: that the map succeeded says that it does.
-      const tolerated = (status === 'failed' || status === 'quarantined') && stepId.endsWith(']');
+      const mayFail = stepId.endsWith(']') || ruleOf(stepId)?.tolerated === true;
+      const tolerated = (status === 'failed' || status === 'quarantined') && mayFail;
       if (record.run.status === 'succeeded' && status !== 'succeeded' && status !== 'skipped' && !tolerated) {
         found.push({ message: `the run succeeded and ${stepId} is ${status}`, evidence: [view] });
       }
