@@ -171,6 +171,7 @@ const broadcastStepZ = z.strictObject({
   /** Default all. */
   decide: quorumZ.optional(),
   ...common,
+  ...tolerable,
 });
 /** Repeats one step until a condition holds, or `maxIterations` times. */
 const loopStepZ = z.strictObject({
@@ -180,6 +181,7 @@ const loopStepZ = z.strictObject({
   until: expressionZ.optional(),
   each: eachZ,
   ...common,
+  ...tolerable,
 });
 /** Waits until somebody sends the signal to the run; its output is what was sent. Holds no slot. */
 const signalStepZ = z.strictObject({

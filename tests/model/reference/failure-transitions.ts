@@ -139,9 +139,9 @@ function settleFailure(state: Reference, run: ReferenceRun, a: FailArguments): v
   if (counted.outcome === 'more') return;
   if (counted.outcome === 'failed') {
     run.steps.get(String(index))!.body = a.runErrorJson;
-    run.deadLetters.add(index);
+    if (!a.tolerated) run.deadLetters.add(index);
     run.event('step-failed', String(index), { data: JSON.parse(a.runErrorJson) });
-    failRun(run, a.failFast, a.runErrorJson);
+    if (!a.tolerated) failRun(run, a.failFast, a.runErrorJson);
   }
   sendFired(state, run, run.settle(index, counted.outcome));
 }

@@ -81,7 +81,7 @@ end
 local function failMap(run, a, parent)
   put(run, PREFIX.output .. parent, A.runError)
   event(run, K.eventStepFailed .. '|' .. run.atText .. '|' .. parent .. '|||||' .. A.runError)
-  keepDeadLetter(run, parent)
+  if A.failFast ~= TOLERATED then keepDeadLetter(run, parent) end
   failRun(run, A.failFast, A.runError)
   announce(K.channelAborts, run.id .. '|' .. parent .. '.|')
 end
@@ -125,10 +125,11 @@ end
 
 -- Ends an attempt that did not succeed: it is tried again at a time, or the step has failed for good. Without a fence the
 -- scheduler ends the step, wherever it stands: a time limit of the whole step has passed.
--- Args: failFast: 1|0, or TOLERATED of a step whose failure is not the run's; attemptIdOrStates: without a fence the states, as one text, in which the step may be ended; event: attempt-failed,
---       attempt-timed-out or attempt-lost (code); error, runError: JSON; delayMs: '' for a final failure; isEndStep,
---       hasTotalLimit, wasAlone (a lost attempt had a process to itself): 1|0; parent: of a map item; edges: of a failure;
---       successEdges: of a map item, because a tolerated failure can be what completes the map
+-- Args: attemptIdOrStates: without a fence the states, as one text, in which the step may be ended; event: attempt-failed,
+--       attempt-timed-out or attempt-lost (code); error, runError: JSON; delayMs: '' for a final failure; failFast: 1|0, or
+--       TOLERATED of a step whose failure is not the run's; isEndStep, hasTotalLimit, wasAlone (a lost attempt had a process
+--       to itself): 1|0; parent: of a map item; edges: of a failure; successEdges: of a map item, because a tolerated failure
+--       can be what completes the map
 -- Reply: {'retry', at} | {'failed'} | {'cancelled'} | {'rejected', reason}
 T['fail'] = function(tag, a)
   local key = A.key
