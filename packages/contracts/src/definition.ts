@@ -239,6 +239,7 @@ const sendStepZ = z.strictObject({
   /** From ready until there is room. */
   timeoutMs: durationMsZ.optional(),
   ...common,
+  ...tolerable,
 });
 /** Waits for messages of a channel; its output is the list of their bodies. Holds no slot. */
 const receiveStepZ = z.strictObject({
@@ -251,6 +252,7 @@ const receiveStepZ = z.strictObject({
   timeoutMs: durationMsZ.optional(),
   default: z.json().optional(),
   ...common,
+  ...tolerable,
 });
 
 export const stepZ = z.discriminatedUnion('kind', [
