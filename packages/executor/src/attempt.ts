@@ -108,6 +108,7 @@ export async function makeAttempt(
     executor.durations.note(`${assignment.work.queue}/${assignment.work.use}`, performance.now() - startedAt);
     if (end.kind === 'returned' && !isTimeout(control)) {
       attempt.outcome = 'succeeded';
+      executor.noteEnd(chain.task);
       // Not waited for: it never rejects, and the result is what matters.
       void breaker?.settle('success');
       return await commit(attempt, end, mayContinue);
@@ -309,6 +310,7 @@ async function fail(attempt: Attempt, end: HandlerEnd): Promise<void> {
     decision.action === 'retry' ? spread(attempt, classification, decision.delayMs, elapsedMsOf(attempt)) : undefined;
   const error = errorOf(classification, thrown);
   logFailure(attempt, error, retryInMs);
+  executor.noteEnd(chain.task, code);
   const isItem = assignment.item !== undefined;
   await options.state.transitions.fail({
     tag: chain.tag,

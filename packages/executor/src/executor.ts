@@ -9,7 +9,7 @@ import {
   RetrySpread,
   stepGroupOf,
 } from '@flotilla/engine';
-import type { Task, TaskStep } from '@flotilla/queue';
+import type { Task, TaskOutcome, TaskStep } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
   createAttemptId,
@@ -67,6 +67,7 @@ const LONG_TIME_SLICE_MS = 5000;
 const PATIENCE_MS = 30;
 const MOST_DESCRIBED = 10;
 const MAX_RETRY_SPREADS = 500;
+const MAX_CODES = 5;
 /** Letters of runs whose attempts go on: pending, running, paused. */
 const ACTIVE: ReadonlySet<string> = new Set(['n', 'r', 'p']);
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
@@ -95,6 +96,7 @@ export class Executor {
   /** Ids of attempts, from before they are claimed until state has answered how they ended. */
   readonly held = new Set<string>();
   readonly #live = new Set<LiveAttempt>();
+  readonly #outcomes = new WeakMap<Task, TaskOutcome>();
   readonly #retrySpreads = new Map<string, RetrySpread>();
   readonly #chains = new Set<Promise<void>>();
   #draining = false;
@@ -164,12 +166,25 @@ export class Executor {
    * back to the outbox for others. Takes its slots before
    * it first awaits. Resolves when all of it has ended; never rejects.
    */
-  async runTask(task: Task): Promise<void> {
+  async runTask(task: Task): Promise<TaskOutcome> {
+    const outcome: TaskOutcome = { succeeded: 0, failed: 0, codes: [] };
+    this.#outcomes.set(task, outcome);
     const granted = this.#draining ? 0 : this.slots.take(task.i.length);
     const chains = task.i.slice(0, granted).map((step) => this.#track(this.#runChain(task, step)));
     const rest = task.i.slice(granted);
     if (rest.length > 0) chains.push(this.#track(this.#runRest(task, rest)));
     await Promise.all(chains);
+    return outcome;
+  }
+
+  /** Counts an attempt that came with a task; `code` of one that failed. */
+  noteEnd(task: Task, code?: string): void {
+    const outcome = this.#outcomes.get(task);
+    if (outcome === undefined) return;
+    if (code === undefined) outcome.succeeded += 1;
+    else outcome.failed += 1;
+    if (code !== undefined && outcome.codes.length < MAX_CODES && !outcome.codes.includes(code))
+      outcome.codes.push(code);
   }
 
   /** Tiny steps free their slots in a moment, so what found none waits for that; what still has none goes to others. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RedisClient } from '@flotilla/redis';
 import { type Job, Worker } from 'bullmq';
 import { queueListKey, queuePrefix } from './queue-names.ts';
-import type { Task } from './task.ts';
+import type { Task, TaskOutcome } from './task.ts';
 
 export interface TaskConsumerOptions {
   client: RedisClient;
@@ -16,7 +16,8 @@ export interface TaskConsumerOptions {
    * Runs a task's steps. Must take its slots synchronously, before it first awaits, so that the loop sees them taken.
    * Never rejects for a step's failure: those are state, not the queue's business.
    */
-  handle: (task: Task) => Promise<void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: whoever has nothing to tell of a task need not say so
+  handle: (task: Task) => Promise<TaskOutcome | void>;
   /** Called each time the loop comes around: a worker's sign of life is given from here. */
   onTurn: () => void;
   onError: (error: Error) => void;
@@ -194,7 +195,7 @@ export class TaskConsumer {
     this.#steps = Math.max(1, job.data.i.length);
     const done = this.#options
       .handle(job.data)
-      .then(() => job.moveToCompleted(undefined, token, false))
+      .then((outcome) => endJob(job, token, outcome ?? undefined))
       .then(() => undefined, this.#options.onError)
       .finally(() => this.#active.delete(job.id!));
     this.#active.set(job.id!, { job, token, done, since: performance.now(), told: '' });
@@ -314,6 +315,20 @@ export class TaskConsumer {
     worker.on('error', onError);
     return worker;
   }
+}
+
+/** A task in which an attempt failed is shown as failed. Nothing follows from it: what is tried again comes as another task. */
+async function endJob(job: Job<Task>, token: string, outcome: TaskOutcome | undefined): Promise<void> {
+  if (outcome === undefined || outcome.failed === 0) {
+    await job.moveToCompleted(outcome, token, false);
+    return;
+  }
+  const { succeeded, failed, codes } = outcome;
+  await job.moveToFailed(
+    new Error(`${failed} of ${succeeded + failed} attempts failed: ${codes.join(', ')}`),
+    token,
+    false,
+  );
 }
 
 interface ActiveTask {

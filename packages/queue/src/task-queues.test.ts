@@ -5,6 +5,7 @@ import { Worker } from 'bullmq';
 import { capabilityQueue, queuePrefix } from './queue-names.ts';
 import { type Task, taskId } from './task.ts';
 import { TaskConsumer, type TaskConsumerOptions } from './task-consumer.ts';
+import { TaskQueueViews } from './task-queue-views.ts';
 import { TaskQueues } from './task-queues.ts';
 
 const QUEUE = 'default';
@@ -34,7 +35,12 @@ afterAll(() => closeConnection(connection));
 
 const taskOf = (key: string): Task => ({ v: 1, i: [['00-run', 'hash', key]] });
 const AT = 1_700_000_000_000;
-const outgoing = (key: string) => ({ id: taskId('origin', key), at: AT + Number(key), task: taskOf(key) });
+const outgoing = (key: string) => ({
+  id: taskId('origin', key),
+  name: `flow/step-${key}`,
+  at: AT + Number(key),
+  task: taskOf(key),
+});
 
 function consume(options: Partial<TaskConsumerOptions>): TaskConsumer {
   const consumer = new TaskConsumer({
@@ -88,6 +94,24 @@ describe('tasks', () => {
     await queues.add(QUEUE, [outgoing('1'), outgoing('2')]);
     await queues.add(QUEUE, [outgoing('1'), outgoing('2'), outgoing('3')]);
     expect(await queues.waitingCount(QUEUE)).toBe(3);
+  });
+
+  test('are named by what they carry, and found by dashboards with how they ended', async () => {
+    const views = new TaskQueueViews({ client: connection.client, namespace, onError: (error) => errors.push(error) });
+    await queues.add(QUEUE, ['1', '2', '3'].map(outgoing));
+    await eventually(async () => (await views.names()).length > 0);
+    expect(await views.summaries()).toMatchObject([{ name: QUEUE, waiting: 3, oldestWaitingAt: AT + 1 }]);
+    consume({
+      handle: async ({ i }) =>
+        i[0]![2] === '2'
+          ? { succeeded: 1, failed: 2, codes: ['CARD_REFUSED'] }
+          : { succeeded: 1, failed: 0, codes: [] },
+    });
+    await eventually(async () => (await views.summaries())[0]!.completed === 2);
+    expect(await views.summaries()).toMatchObject([{ waiting: 0, active: 0, completed: 2, failed: 1 }]);
+    const [failed] = await views.queue(QUEUE).getJobs(['failed']);
+    expect(failed).toMatchObject({ name: 'flow/step-2', failedReason: '2 of 3 attempts failed: CARD_REFUSED' });
+    await views.close();
   });
 
   test("tell since when the oldest waits, by Redis' clock", async () => {

@@ -12,6 +12,8 @@ export interface TaskQueuesOptions {
 
 export interface OutgoingTask {
   id: string;
+  /** What it carries, for people: `workflow/step`. */
+  name: string;
   /** Redis' clock, ms: since when the task has been asked for. The clocks of processes decide nothing. */
   at: number;
   task: Task;
@@ -33,7 +35,7 @@ export class TaskQueues {
   /** Hands tasks to a queue in one round trip. */
   async add(queueName: string, tasks: readonly OutgoingTask[]): Promise<void> {
     await this.#queue(queueName).addBulk(
-      tasks.map(({ id, at, task }) => ({ name: 'steps', data: task, opts: { jobId: id, timestamp: at } })),
+      tasks.map(({ id, name, at, task }) => ({ name, data: task, opts: { jobId: id, timestamp: at } })),
     );
   }
 

@@ -9,6 +9,15 @@ export interface Task {
   i: TaskStep[];
 }
 
+/** How the attempts of a task, and of the chains that began with it, have ended: what the Bull dashboard shows of it. */
+export interface TaskOutcome {
+  succeeded: number;
+  /** Attempts that failed, whether or not others follow. */
+  failed: number;
+  /** Codes of the failures, a few of them. Never their messages, which may hold what runs carry. */
+  codes: string[];
+}
+
 /**
  * `t-<hash>` of what made the task, so that a relay that repeats itself after a crash mostly repeats the id. Never user
  * text: a jobId such as `active` destroys a BullMQ queue.

@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import { type QueueSummary, TaskQueueViews } from '@flotilla/queue';
+import { type QueueSummary, type Task, TaskQueueViews } from '@flotilla/queue';
 import type { RedisClient } from '@flotilla/redis';
 import type { Logger } from '@flotilla/telemetry';
 import type { FastifyPluginCallback } from 'fastify';
@@ -69,8 +69,33 @@ export class QueueBoard {
 
   #show(name: string): void {
     if (this.#shown.has(name)) return;
-    const adapter = new BullMQAdapter(this.#views.queue(name), { readOnlyMode: true, allowRetries: false });
+    const adapter = new BullMQAdapter(this.#views.queue(name), {
+      readOnlyMode: true,
+      allowRetries: false,
+      externalJobUrl: ({ data }) => linkToRun(data as Task),
+    });
+    adapter.setFormatter('data', (task) => describeTask(task as Task));
     this.#shown.set(name, adapter);
     this.#board.addQueue(adapter);
   }
+}
+
+/** Relative: under which path the pages are served, only the browser knows. */
+function pageOf(runId: string): string {
+  return `../runs/${encodeURIComponent(runId)}`;
+}
+
+/** The run of the first step that a task names. */
+function linkToRun({ i }: Task): { displayText: string; href: string } {
+  const [runId = ''] = i[0] ?? [];
+  return { displayText: i.length === 1 ? 'Show the run' : 'Show the first run', href: pageOf(runId) };
+}
+
+/** A task as people read it: how many steps of which runs may be claimed. */
+function describeTask({ i }: Task): object {
+  const runs = Map.groupBy(i, ([runId]) => runId);
+  return {
+    steps: i.length,
+    runs: [...runs].map(([runId, steps]) => ({ run: runId, steps: steps.length, page: pageOf(runId) })),
+  };
 }

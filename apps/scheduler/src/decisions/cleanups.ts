@@ -32,6 +32,7 @@ export async function cleanupToDispatch(
       ...ready,
       queue,
       use,
+      label: `${plan.definition.name}/${plan.steps[parseStepKey(ready.key).step]?.id ?? ''} cleanup`,
       queuedMs: undefined,
       totalMs: timeouts.totalMs,
       breaker,

@@ -60,13 +60,19 @@ export async function dispatchSteps(
       first += size;
       const i = chunk.map(({ runId, definitionHash, key }): TaskStep => [runId, definitionHash, key]);
       const { runId, key } = chunk[0]!;
-      list.push({ id: taskId(origin, runId, key), at, task: { v: 1, i } });
+      list.push({ id: taskId(origin, runId, key), name: nameOf(chunk), at, task: { v: 1, i } });
       if (list.length === MOST_TASKS_AT_ONCE) await queues.add(queue, list.splice(0));
     }
   }
   for (const [queue, list] of tasks) if (list.length > 0) await queues.add(queue, list);
   await Promise.all(parked);
   return handedOut;
+}
+
+/** What a task is called: few names, for metrics may be split by them. */
+function nameOf(steps: readonly StepToDispatch[]): string {
+  const { label } = steps[0]!;
+  return steps.every((step) => step.label === label) ? label : `${label} and others`;
 }
 
 /** Due entries that look again at the hints of dispatched steps. */

@@ -54,6 +54,8 @@ interface StepOfOpening {
 export interface StepToDispatch extends ReadyStep {
   queue: string;
   use: string;
+  /** `workflow/step`: what the Bull dashboard calls its task. */
+  label: string;
   queuedMs: number | undefined;
   totalMs: number | undefined;
   breaker: string | undefined;
@@ -147,7 +149,8 @@ export function toDispatch(plan: Plan, ready: ReadyStep): StepToDispatch | undef
   const { queue, use, timeouts, breaker } = step.work;
   const { queuedMs, totalMs } = timeouts;
   const group = stepGroupOf(plan, step.index);
-  return { ...ready, queue, use, queuedMs, totalMs, breaker, group };
+  const label = `${plan.definition.name}/${step.id}`;
+  return { ...ready, queue, use, label, queuedMs, totalMs, breaker, group };
 }
 
 async function startDelay(

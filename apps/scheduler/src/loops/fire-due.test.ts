@@ -130,7 +130,7 @@ describe.each([
     const [seconds, micros] = await world.client.time();
     const redisNow = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
     await world.queues.add('default', [
-      { id: 'waiting', at: redisNow - taskAgeMs, task: { v: 1, i: [[runId, plan.hash, key('a')]] } },
+      { id: 'waiting', name: 'chain/a', at: redisNow - taskAgeMs, task: { v: 1, i: [[runId, plan.hash, key('a')]] } },
     ]);
     const hint = `q|${key('a')}|${runId}`;
     await world.client.zadd(stateKey(world.tag, 'due'), redisNow - 1, hint);
