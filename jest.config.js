@@ -30,6 +30,8 @@ export default {
     { ...shared, displayName: 'integration', testMatch: ['**/tests/**/*.test.ts'] },
     // Minutes each, with the machine to themselves: `npm run test:chaos`; `npm test` leaves them out.
     { ...shared, displayName: 'chaos', testMatch: ['**/tests/chaos/**/*.chaos.ts'] },
+    // Need a browser and the built pages: `npm run test:e2e` sees to both.
+    { ...shared, displayName: 'e2e', testMatch: ['**/tests/e2e/**/*.e2e.ts'] },
     // Need a Docker engine and images: `npm run test:containers` sees to both.
     { ...shared, displayName: 'containers', testMatch: ['**/tests/containers/**/*.containers.ts'] },
   ],

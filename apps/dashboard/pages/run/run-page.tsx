@@ -48,7 +48,7 @@ function RunBody({ run }: { run: RunView }) {
   const navigate = useNavigate({ from: '/runs/$runId' });
   const change = (next: Partial<typeof search>) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
-  const history = useHistory(runId, isActive);
+  const history = useHistory(run);
   const listed = useSteps(runId, run.opening ?? 1);
   const steps = useRunSteps(listed.data, history);
   const select = (step: string | undefined) => change({ step });

@@ -1,8 +1,9 @@
-import type { HistoryEvent } from '@flotilla/contracts';
+import type { HistoryEvent, RunView } from '@flotilla/contracts';
 import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { onRunChange } from '../api/live-feed.ts';
 import { isLastPage, readHistoryPage, usePollMs } from '../api/runs.ts';
+import { hasEnded } from '../states.ts';
 import { emptyFold, type FoldedRun, foldEvents } from './fold-history.ts';
 
 export interface RunHistory {
@@ -17,8 +18,9 @@ const AFTER_ERROR_MS = 2000;
 /** Changes that come close together are shown together. */
 const SHOW_EVERY_MS = 150;
 
-/** Reads a run's history page by page and follows it while the run goes on. */
-export function useHistory(runId: string, isActive: boolean): RunHistory {
+/** Reads a run's history page by page and follows it while the run goes on; what changed in between is read then. */
+export function useHistory({ runId, status, opening, endedAt }: RunView): RunHistory {
+  const isActive = !hasEnded(status);
   const store = useRef({ events: [] as HistoryEvent[], folded: emptyFold() });
   const [shown, setShown] = useState({ version: 0, isComplete: false, error: undefined as Error | undefined });
   const pollMs = usePollMs();
@@ -38,6 +40,12 @@ export function useHistory(runId: string, isActive: boolean): RunHistory {
       reader.stop();
     };
   }, [runId, queryClient]);
+  // A run may have been retried and have ended again between two looks at it.
+  const state = `${status} ${opening} ${endedAt}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each state of the run has a history of its own
+  useEffect(() => {
+    window.dispatchEvent(new CustomEvent(`history:${runId}`));
+  }, [runId, state]);
   useEffect(() => {
     if (!isActive) return;
     const timer = setInterval(() => window.dispatchEvent(new CustomEvent(`history:${runId}`)), pollMs / 2);

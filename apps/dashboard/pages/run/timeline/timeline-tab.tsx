@@ -82,8 +82,8 @@ function Rows({ rows, scale, from, to, selected, onSelect }: RowsProps) {
       <div className="axis track" style={{ position: 'sticky', height: 24, cursor: 'default' }} aria-hidden="true">
         <span style={{ position: 'static', border: 0 }} />
         <div className="lane">
-          {ticks(from, to, scale).map(({ at, place }) => (
-            <span key={at} style={{ left: `${place * 100}%` }}>
+          {ticks(from, to, scale).map(({ at, place }, index) => (
+            <span key={at} className={index === 0 ? '' : 'minor'} style={{ left: `${place * 100}%` }}>
               +{duration(at - from)}
             </span>
           ))}
