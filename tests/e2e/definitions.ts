@@ -1,7 +1,7 @@
 /** Workflows that show each kind of state on the pages. */
 const task = (use: string, input: object = {}, more: object = {}) => ({ kind: 'task', use, input, ...more });
 
-export const INVOICE = {
+const INVOICE = {
   flotilla: 1,
   name: 'invoice',
   version: '1.2.0',
@@ -25,7 +25,7 @@ export const INVOICE = {
   output: { sent: true },
 };
 
-export const CHECKOUT = {
+const CHECKOUT = {
   flotilla: 1,
   name: 'checkout',
   steps: {
@@ -35,7 +35,7 @@ export const CHECKOUT = {
   },
 };
 
-export const GATED = {
+const GATED = {
   flotilla: 1,
   name: 'gated',
   steps: {
@@ -45,7 +45,7 @@ export const GATED = {
   },
 };
 
-export const PARTNER = {
+const PARTNER = {
   flotilla: 1,
   name: 'partner-sync',
   retry: { maxAttempts: 50, initialMs: 200, maxMs: 2000 },
@@ -55,7 +55,7 @@ export const PARTNER = {
   },
 };
 
-export const REPORT = {
+const REPORT = {
   flotilla: 1,
   name: 'nightly-report',
   steps: {
@@ -71,7 +71,7 @@ export const REPORT = {
   },
 };
 
-export const LONG = {
+const LONG = {
   flotilla: 1,
   name: 'long-haul',
   steps: {
