@@ -28,6 +28,7 @@ import { createHttpServer } from './http/create-http-server.ts';
 import { InputSchemas } from './http/input/input-schemas.ts';
 import { createMetrics } from './http/metrics.ts';
 import { PlanSource } from './http/plan-source.ts';
+import { createInsight } from './insight/create-insight.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
 import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
@@ -160,6 +161,16 @@ export async function startScheduler(
     for (const loop of [...loops, monitorLoop]) {
       loop.onTurn = () => metrics.count('flotilla_loop_turns_total', 'Turns of the loops', { loop: loop.name });
     }
+    const insight = createInsight({
+      state,
+      listAgents: () => directory.list(FRESH_AGENTS_MS),
+      listBreakers: () => breakers.listBreakers(),
+      findProblems: () => [
+        ...loops.filter(({ idleMs }) => idleMs > LOOP_STALL_MS).map(stalled),
+        ...watch.problems,
+        ...storage.problems,
+      ],
+    });
     const server = await createHttpServer({
       metrics,
       api: state,
@@ -185,7 +196,7 @@ export async function startScheduler(
       breakers,
       waitApi: state,
       channelApi: channels,
-      insight: state,
+      insight,
       compile: compileInPieces,
       config,
       logger,

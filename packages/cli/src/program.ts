@@ -15,6 +15,7 @@ import { migrateCommand } from './commands/migrate.ts';
 import { pauseCommand, resumeCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
 import { registerCommand } from './commands/register.ts';
+import { reportCommand } from './commands/report.ts';
 import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
 import { showCommand } from './commands/show.ts';
@@ -105,6 +106,7 @@ const COMMANDS = [
   agentsCommand,
   breakersCommand,
   workflowsCommand,
+  reportCommand,
   doctorCommand,
   benchCommand,
   chaosCommand,

@@ -28,8 +28,8 @@ import { type ChannelCalls, channelCalls } from './channel-calls.ts';
 import { checkDefinition } from './check-json.ts';
 import { type CallOptions, type ClientOptions, callOf, readSettings } from './client-options.ts';
 import { type DeadLetterCalls, deadLetterCalls } from './dead-letters.ts';
-import { type ErrorGroupCalls, errorGroupCalls } from './error-groups.ts';
 import { type FollowOptions, followEvents } from './follow-events.ts';
+import { type InsightCalls, insightCalls } from './insight-calls.ts';
 import { queryText, runPath } from './paths.ts';
 import { type StartEntry, type StartOptions, startRun, startRuns, type WorkflowReference } from './start-runs.ts';
 import { Transport } from './transport.ts';
@@ -99,7 +99,7 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient extends ChannelCalls, DeadLetterCalls, WaitCalls, ErrorGroupCalls {
+export interface FlotillaClient extends ChannelCalls, DeadLetterCalls, WaitCalls, InsightCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -211,8 +211,8 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
     },
     ...deadLetterCalls(transport),
     ...waitCalls(transport),
-    ...errorGroupCalls(transport),
     ...channelCalls(transport),
+    ...insightCalls(transport),
     agents: async (call) => (await transport.get<AgentList>('/v1/agents', call)).agents,
     agentEvents: async ({ limit, ...call } = {}) =>
       (await transport.get<AgentEventList>(`/v1/agents/events${queryText({ limit })}`, call)).events,

@@ -35,7 +35,6 @@ export const FINDING_CODES = [
   'QUEUE_STALLED',
   'OUTBOX_GROWING',
   'ERROR_BACK',
-  'ERRORS_NEW',
   'DEAD_LETTERS',
 ] as const;
 export type FindingCode = (typeof FINDING_CODES)[number];

@@ -14,6 +14,8 @@ export const LEDGER_KINDS = [
   'backing-off',
   /** Parked; the subject is the gate: `breaker:payments`, `no-handler`, … */
   'parked',
+  /** A step waits for something from outside; the subject is what: `signal:paid`, `approval`, `webhook`, `child-run`. */
+  'waiting',
   /** A step of kind `delay`. */
   'delay',
   /** The run had ended, and was retried later. */

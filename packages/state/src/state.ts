@@ -11,6 +11,7 @@ import type {
   HistoryEvent,
   Json,
   Problem,
+  RunComparison,
   RunCounts,
   RunStatus,
   RunView,
@@ -22,6 +23,7 @@ import { FlotillaError } from '@flotilla/contracts';
 import { keepSubscribed, type RedisClient, retryTransient } from '@flotilla/redis';
 import { LRUCache } from 'lru-cache';
 import { type CheckpointSeal, createCheckpointSeal } from './checkpoint-seal.ts';
+import { compareRuns } from './compare-runs.ts';
 import { countRuns } from './count-runs.ts';
 import { countSettled } from './count-settled.ts';
 import { type CreatedRun, type CreateRun, createRun } from './create-runs.ts';
@@ -37,6 +39,7 @@ import { Outbox, type OutboxOptions } from './outbox.ts';
 import { ParkedBehind } from './parked-behind.ts';
 import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
+import { type Backlog, readBacklog } from './read-backlog.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 import { readDeadLetter } from './read-dead-letter.ts';
@@ -374,6 +377,15 @@ export class State<P extends PlanShape> {
     const ids = await findRuns(this, id);
     const views = await Promise.all(ids.map((runId) => readListedRun(this, runId)));
     return views.filter((view) => view !== undefined);
+  }
+
+  /** See `compareRuns`. */
+  compareRuns(runId: string, otherRunId: string): Promise<RunComparison> {
+    return compareRuns({ ...this.#reads(), readPlan: (tag, hash) => this.readPlan(tag, hash) }, runId, otherRunId);
+  }
+
+  readBacklog(since: { deadSince: number }): Promise<Backlog> {
+    return readBacklog(this, since);
   }
 
   listErrorGroups(query: ErrorGroupQuery): Promise<{ errors: ErrorGroup[]; cursor?: string }> {

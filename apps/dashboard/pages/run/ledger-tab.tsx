@@ -9,6 +9,11 @@ const KINDS: Record<LedgerKind, { words: string; role: Role; says: string }> = {
   queued: { words: 'Queued', role: 'strong', says: 'ready, and no worker had taken it' },
   'backing-off': { words: 'Backing off', role: 'amber', says: 'before the next attempt' },
   parked: { words: 'Parked', role: 'violet', says: 'held by a gate' },
+  waiting: {
+    words: 'Waiting',
+    role: 'violet',
+    says: 'for something from outside: a signal, a person, a request, a child run',
+  },
   delay: { words: 'Delay', role: 'neutral', says: 'a step of kind delay' },
   paused: { words: 'Paused', role: 'violet', says: 'somebody had paused the run' },
   'cleaning-up': { words: 'Cleaning up', role: 'amber', says: 'compensations and cleanups' },

@@ -26,6 +26,7 @@ import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
 import { registerErrorGroupRoutes } from './insight/error-groups.ts';
 import type { InsightApi } from './insight/insight-api.ts';
 import { registerRunListRoute } from './insight/list-runs.ts';
+import { registerRunInsightRoutes } from './insight/run-insight.ts';
 import { LiveAgents } from './live-agents.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
@@ -183,6 +184,7 @@ function registerRoutes(
   registerRunRoutes(app, context);
   registerRunListRoute(app, context);
   registerErrorGroupRoutes(app, context);
+  registerRunInsightRoutes(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);

@@ -11,6 +11,9 @@ interface PsOptions extends RemoteOptions {
   workflow?: string;
   status?: RunStatus;
   tag?: string;
+  waiting?: string;
+  error?: string;
+  id?: string;
   cursor?: string;
   limit: number;
 }
@@ -21,15 +24,21 @@ export function psCommand(terminal: Terminal, _exit: Action): Command {
     .option('--workflow <name>', 'of this workflow only')
     .addOption(new Option('--status <status>', 'in this status only').choices([...RUN_STATUSES]))
     .option('--tag <tag>', 'with this tag only')
+    .option('--waiting <reason>', 'that wait for this only: `queued`, `breaker:payments`')
+    .option('--error <fingerprint>', 'that met an error of this group only')
+    .option('--id <id>', 'the run of any id: of the run, of an attempt, an idempotency key')
     .option('--limit <count>', 'at most so many', wholeNumber(1, 500), 20)
     .option('--cursor <cursor>', 'go on where the last list ended')
     .action(async (options: PsOptions) => {
-      const { workflow, status, tag, cursor, limit } = options;
+      const { workflow, status, tag, waiting, error, id, cursor, limit } = options;
       const list = await connectScheduler(terminal, options).list({
         limit,
         ...(workflow === undefined ? {} : { workflow }),
         ...(status === undefined ? {} : { status }),
         ...(tag === undefined ? {} : { tag }),
+        ...(waiting === undefined ? {} : { waiting }),
+        ...(error === undefined ? {} : { error }),
+        ...(id === undefined ? {} : { id }),
         ...(cursor === undefined ? {} : { cursor }),
       });
       if (options.json) {
@@ -37,12 +46,14 @@ export function psCommand(terminal: Terminal, _exit: Action): Command {
         return;
       }
       if (list.runs.length === 0) printLine(terminal, 'no runs');
-      else printTable(terminal, ['RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK'], list.runs.map(row));
+      else printTable(terminal, ['RUN', 'WORKFLOW', 'STATUS', 'STARTED', 'TOOK', 'WAITS FOR'], list.runs.map(row));
       if (list.cursor !== undefined) printLine(terminal, `there are more: --cursor ${list.cursor}`);
     });
 }
 
-function row({ runId, workflow, version, status, createdAt, endedAt }: RunView): string[] {
+function row({ runId, workflow, version, status, createdAt, endedAt, waiting = [] }: RunView): string[] {
   const took = endedAt !== undefined ? formatDuration(endedAt - createdAt) : isTerminalRunStatus(status) ? '-' : '…';
-  return [runId, version === undefined ? workflow : `${workflow}@${version}`, status, formatMoment(createdAt), took];
+  const name = version === undefined ? workflow : `${workflow}@${version}`;
+  const waits = waiting.map(({ reason, subject }) => (subject === undefined ? reason : `${reason}:${subject}`));
+  return [runId, name, status, formatMoment(createdAt), took, waits.join(' ')];
 }

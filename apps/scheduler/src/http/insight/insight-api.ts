@@ -3,7 +3,10 @@ import type {
   ErrorGroupAction,
   ErrorGroupList,
   ErrorGroupState,
+  Report,
+  RunComparison,
   RunCounts,
+  RunLedger,
   RunView,
 } from '@flotilla/contracts';
 import type { Page } from '../run-api.ts';
@@ -21,6 +24,11 @@ export interface InsightReads {
   countRuns(labels: RunLabels): Promise<RunCounts>;
   /** The runs that this is the id, an attempt's id or the idempotency key of. */
   findRuns(id: string): Promise<RunView[]>;
+  /** RUN_NOT_FOUND. */
+  readLedger(runId: string): Promise<RunLedger>;
+  /** RUN_NOT_FOUND. */
+  compareRuns(runId: string, otherRunId: string): Promise<RunComparison>;
+  readReport(): Promise<Report>;
   listErrorGroups(query: Page & { state?: ErrorGroupState | undefined }): Promise<ErrorGroupList>;
 }
 
@@ -31,5 +39,12 @@ export interface InsightWrites {
 
 export interface InsightApi extends InsightReads, InsightWrites {}
 
-export const INSIGHT_READS = ['countRuns', 'findRuns', 'listErrorGroups'] as const satisfies (keyof InsightReads)[];
+export const INSIGHT_READS = [
+  'countRuns',
+  'findRuns',
+  'listErrorGroups',
+  'readLedger',
+  'compareRuns',
+  'readReport',
+] as const satisfies (keyof InsightReads)[];
 export const INSIGHT_WRITES = ['decideErrorGroup'] as const satisfies (keyof InsightWrites)[];

@@ -1,4 +1,12 @@
-import { type ErrorGroup, FlotillaError, type RunCounts, type RunView } from '@flotilla/contracts';
+import {
+  type ErrorGroup,
+  FlotillaError,
+  type Report,
+  type RunComparison,
+  type RunCounts,
+  type RunLedger,
+  type RunView,
+} from '@flotilla/contracts';
 import type { InsightApi } from '../insight/insight-api.ts';
 import type { FakeRunApi } from './fake-run-api.ts';
 
@@ -17,6 +25,18 @@ export class FakeInsight implements InsightApi {
   async findRuns(id: string): Promise<RunView[]> {
     const found = this.#api.runs.get(id);
     return found === undefined ? [] : [found.view];
+  }
+
+  async readLedger(runId: string): Promise<RunLedger> {
+    return { runId, wallMs: 0, asOf: 0, parts: [], criticalPath: [], truncated: false };
+  }
+
+  async compareRuns(runId: string, otherRunId: string): Promise<RunComparison> {
+    return { runId, otherRunId, compared: 0, differing: 0 };
+  }
+
+  async readReport(): Promise<Report> {
+    return { verdict: 'ok', summary: 'Everything works.', at: 0, findings: [] };
   }
 
   async listErrorGroups(): Promise<{ errors: ErrorGroup[] }> {

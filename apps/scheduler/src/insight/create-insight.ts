@@ -1,0 +1,17 @@
+import type { InsightApi } from '../http/insight/insight-api.ts';
+import { readLedger } from './read-ledger.ts';
+import { type ReportSources, readReport } from './read-report.ts';
+
+/** What the HTTP edge asks about the fleet as a whole, and about runs beyond their state. */
+export function createInsight(sources: ReportSources): InsightApi {
+  const { state } = sources;
+  return {
+    countRuns: (labels) => state.countRuns(labels),
+    findRuns: (id) => state.findRuns(id),
+    listErrorGroups: (query) => state.listErrorGroups(query),
+    decideErrorGroup: (fingerprint, action) => state.decideErrorGroup(fingerprint, action),
+    compareRuns: (runId, otherRunId) => state.compareRuns(runId, otherRunId),
+    readLedger: (runId) => readLedger(state, runId),
+    readReport: () => readReport(sources),
+  };
+}
