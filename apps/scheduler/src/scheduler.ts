@@ -145,7 +145,7 @@ export async function startScheduler(
     const children = new ChildRuns({ state, plans, inputs, maxInputBytes: config.maxInputBytes });
     const loops = [
       createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, logger }),
-      createFireDueLoop({ state, queues, logger }),
+      createFireDueLoop({ state, queues, schedulerId, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
       createWatchStorageLoop({ storage, fleet, state, logger }),

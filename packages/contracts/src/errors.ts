@@ -83,6 +83,7 @@ export const ERROR_CODES = {
   CLEANUP_REFUSED: { status: 500, title: 'The cleanup cannot be registered, or a cleanup does what only steps may do' },
   WORKER_LOST: { status: 500, title: 'The worker that made the attempt died or lost its lease' },
   CRASH_LIMIT: { status: 500, title: 'The step ended its worker too often and is quarantined' },
+  SCHEDULER_CRASH_LIMIT: { status: 500, title: 'What the run asked for next has ended its schedulers too often' },
   DATA_CORRUPTION: { status: 500, title: 'A checkpoint does not match its checksum' },
   DEFINITION_NOT_UNDERSTOOD: {
     status: 503,

@@ -90,6 +90,7 @@ export const EVENT_TYPES = [
   'wait-answered',
   'signal-received',
   'signals-unused',
+  'entry-set-aside',
   'run-succeeded',
   'run-failed',
   'run-cancelled',

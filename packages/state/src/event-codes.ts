@@ -37,6 +37,7 @@ export const EVENT_CODES = {
   'wait-answered': 'n',
   'signal-received': 'g',
   'signals-unused': 'u',
+  'entry-set-aside': '0',
   'run-succeeded': 'Z',
   'run-failed': 'Y',
   'run-cancelled': 'W',

@@ -366,7 +366,7 @@ export const ARGUMENTS = {
   leave: ['worker'],
   'cancel-run': ['runId', 'reason'],
   'time-out-run': ['runId', 'error', ...ERROR],
-  'fail-run': ['runId', 'error', ...ERROR],
+  'fail-run': ['runId', 'error', 'setAside', ...ERROR],
   'finish-run': ['runId', 'outcome', 'result', ...ERROR],
   'pause-run': ['runId'],
   'resume-run': ['runId'],

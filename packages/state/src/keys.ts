@@ -15,6 +15,7 @@
  * | `lease`     | ZSET   | entries while in flight     | `run|chain head` by the time to look whether its worker lives |
  * | `workers`   | ZSET   | entries until left          | worker by the end of its lease |
  * | `reclaim`   | HASH   | for ever                    | when leases were last looked at; suspended until |
+ * | `trials`    | HASH   | a day from the last         | outbox and due entries that may have ended their readers, by the scheduler that carries one out alone |
  * | `cancels`   | ZSET   | entries while runs end      | runs that are ending, by when that began |
  * | `runs`      | ZSET   | entries until pruned        | all runs by creation |
  * | `ended`     | ZSET   | entries until pruned        | ended runs by end |
@@ -48,6 +49,7 @@ export const KEY_SUFFIXES = {
   lease: 'lease',
   workers: 'workers',
   reclaim: 'reclaim',
+  trials: 'trials',
   cancels: 'cancels',
   runs: 'runs',
   ended: 'ended',

@@ -18,6 +18,8 @@ export interface OutboxMessage {
   /** Begins with the Redis milliseconds at which it was written. */
   id: string;
   lines: readonly string[];
+  /** How many have read it before, and gone without acknowledging it. */
+  readBefore: number;
 }
 
 /** What was read of one partition's outbox. */
@@ -68,7 +70,7 @@ export class Outbox {
           return [key, (reply as [string, StreamEntry[]])[1]];
         }),
       );
-      return this.#toMessages(found);
+      return this.#withReaders(this.#toMessages(found));
     });
   }
 
@@ -82,11 +84,25 @@ export class Outbox {
    * Puts lines of an entry back at the outbox's end, for whichever scheduler reads them next, and then drops the entry.
    * Repeated, or interrupted between, the lines are there twice, which is harmless.
    */
-  async handOn(tag: string, { id, lines }: OutboxMessage): Promise<void> {
+  async handOn(tag: string, { id, lines }: Pick<OutboxMessage, 'id' | 'lines'>): Promise<void> {
     const outbox = stateKey(tag, 'outbox');
     await this.#client.xadd(outbox, '*', OUTBOX.field, lines.join('\n'));
     await this.#client.xack(outbox, RELAY_GROUP, id);
     await this.#client.xdel(outbox, id);
+  }
+
+  /** Redis counts how often an entry was given to a reader. */
+  async #withReaders(partitions: PartitionMessages[]): Promise<PartitionMessages[]> {
+    return Promise.all(
+      partitions.map(async ({ tag, messages }) => {
+        const [first, last] = [messages[0]!.id, messages.at(-1)!.id];
+        // Others' entries may stand between.
+        const most = messages.length + 1000;
+        const pending = await this.#client.xpending(stateKey(tag, 'outbox'), RELAY_GROUP, first, last, most);
+        const given = new Map((pending as [string, string, number, number][]).map(([id, , , times]) => [id, times]));
+        return { tag, messages: messages.map((one) => ({ ...one, readBefore: (given.get(one.id) ?? 1) - 1 })) };
+      }),
+    );
   }
 
   async #withGroups<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -146,7 +162,7 @@ export class Outbox {
       .filter(([, entries]) => entries.length > 0)
       .map(([key, entries]) => ({
         tag: this.#tagOfKey.get(key) ?? '',
-        messages: entries.map(([id, fields]) => ({ id, lines: (fields?.[1] ?? '').split('\n') })),
+        messages: entries.map(([id, fields]) => ({ id, lines: (fields?.[1] ?? '').split('\n'), readBefore: 0 })),
       }));
   }
 }

@@ -218,6 +218,23 @@ export class State<P extends PlanShape> {
     else await this.transitions.endCleanup({ tag, runId, key }, { becomes: 'failed', dataJson: errorJson });
   }
 
+  /**
+   * Ends what schedulers have died of when they carried it out: the run, or (where `key` is that of a cleanup) this cleanup
+   * alone. `cause` is told in the history.
+   */
+  async setAside(
+    { runId, key }: { runId: string; key?: string | undefined },
+    cause: { entry: string; deaths: number; scheduler: string },
+  ): Promise<void> {
+    const tag = this.tagOf(runId);
+    const code = 'SCHEDULER_CRASH_LIMIT';
+    const message = `what was to be done next ended the schedulers that did it, ${cause.deaths} times`;
+    const errorJson = JSON.stringify({ type: 'crash', code, message });
+    if (key !== undefined && parseStepKey(key).cleanup !== undefined) {
+      await this.transitions.endCleanup({ tag, runId, key }, { becomes: 'failed', dataJson: errorJson });
+    } else await this.transitions.failRun(tag, runId, errorJson, JSON.stringify(cause));
+  }
+
   async pauseRun(runId: string): Promise<{ status: RunStatus }> {
     await this.transitions.pauseOrResume('pause-run', this.tagOf(runId), runId);
     return { status: 'paused' };

@@ -1,4 +1,4 @@
-import { DUE, stateKey } from '@flotilla/state';
+import { DUE, stateKey, TrialMarks } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { createFireDueLoop } from './fire-due.ts';
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 function startLoop(state = world.createState()): void {
-  loop = createFireDueLoop({ state, queues: world.queues, logger: world.logger });
+  loop = createFireDueLoop({ state, queues: world.queues, schedulerId: 's-1', logger: world.logger });
   loop.start();
 }
 
@@ -147,5 +147,38 @@ describe.each([
 
   test('is handed out again when all that wait are younger', async () => {
     expect(await isHandedOutAgain(0)).toBe(true);
+  });
+
+  test('is carried out alone when those who took it have gone twice, and is set aside when one ended in the middle', async () => {
+    const survived = await world.start({ a: { kind: 'delay', forMs: 60_000 } });
+    const crashing = await world.start({ a: { kind: 'delay', forMs: 60_001 } });
+    for (const { runId, key } of [survived, crashing]) {
+      await world.state.transitions.startDelay({ tag: world.tag, runId, key: key('a') }, 60_000);
+      const member = `d|${key('a')}|${runId}`;
+      // Taken twice: in eighths of a millisecond.
+      await world.client.zadd(stateKey(world.tag, 'due'), 'XX', '1.25', member);
+    }
+    const marks = new TrialMarks(world.client, 's-dead');
+    await marks.begin(world.tag, `due d|${crashing.key('a')}|${crashing.runId}`);
+    startLoop();
+    await eventually(async () => (await statusOf(crashing.runId)) === 'failed');
+    expect((await world.state.readRun(crashing.runId))?.error).toMatchObject({ code: 'SCHEDULER_CRASH_LIMIT' });
+    await eventually(async () => (await statusOf(survived.runId)) === 'succeeded' || (await world.due()).length === 0);
+    expect(await world.client.exists(stateKey(world.tag, 'trials'))).toBe(0);
+    expect(await statusOf(survived.runId)).not.toBe('failed');
+  });
+
+  test('counts how often an entry was taken without being done', async () => {
+    const { runId, key } = await world.start({ a: { kind: 'delay', forMs: 60_000 } });
+    await world.state.transitions.startDelay({ tag: world.tag, runId, key: key('a') }, 60_000);
+    const member = `d|${key('a')}|${runId}`;
+    const counts: number[] = [];
+    for (let taking = 0; taking < 3; taking += 1) {
+      const score = Number(await world.client.zscore(stateKey(world.tag, 'due'), member));
+      await world.client.zadd(stateKey(world.tag, 'due'), 'XX', String(1 + (score % 1)), member);
+      const { taken } = await world.state.transitions.takeDue(world.tag, 10);
+      counts.push(...taken.map(({ takenBefore }) => takenBefore));
+    }
+    expect(counts).toEqual([0, 1, 2]);
   });
 });

@@ -7,6 +7,7 @@ import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../decisions/cleanups.ts';
 import { RECHECK_MS } from '../decisions/dispatch-steps.ts';
+import { EntryTrials, READERS_BEFORE_TRIAL } from '../decisions/entry-trials.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
 import { QueuedTime } from '../decisions/queued-time.ts';
 import { settleDelay } from '../decisions/start-step.ts';
@@ -16,6 +17,7 @@ import { Loop } from './loop.ts';
 export interface FireDueDependencies {
   state: State<Plan>;
   queues: TaskQueues;
+  schedulerId: string;
   logger: Logger;
 }
 
@@ -46,6 +48,7 @@ export function createFireDueLoop(dependencies: FireDueDependencies): Loop {
 class DueTimers {
   readonly #dependencies: FireDueDependencies;
   readonly #queuedTime: QueuedTime;
+  readonly #trials: EntryTrials;
   /** When a step's hint was first found unclaimed. Forgetting one costs a repeated hint. */
   readonly #unclaimedSince = new LRUCache<string, number>({ max: 50_000, ttl: 600_000 });
   readonly #backlogs = new LRUCache<string, Promise<Backlog>>({ max: 1000, ttl: BACKLOG_CACHE_MS });
@@ -53,17 +56,31 @@ class DueTimers {
   constructor(dependencies: FireDueDependencies) {
     this.#dependencies = dependencies;
     this.#queuedTime = new QueuedTime(dependencies.state);
+    this.#trials = new EntryTrials(dependencies.state, dependencies.schedulerId, dependencies.logger);
   }
 
   async turn(): Promise<number> {
     const { state } = this.#dependencies;
     const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
       const { lookedAt, taken } = await state.transitions.takeDue(tag, limit);
-      await Promise.all(taken.map((timer) => this.#fire(tag, timer)));
+      const isSuspect = ({ takenBefore }: TakenTimer) => takenBefore >= READERS_BEFORE_TRIAL;
+      await Promise.all(taken.filter((timer) => !isSuspect(timer)).map((timer) => this.#fire(tag, timer)));
+      for (const timer of taken.filter(isSuspect)) await this.#fireAlone(tag, timer);
       // What Redis does by itself counts, too: any number of parked steps may stand before a timer that is to be fired.
       return lookedAt;
     });
     return hasMore ? 0 : INTERVAL_MS;
+  }
+
+  /** Those who took it before may have died of it. */
+  async #fireAlone(tag: string, timer: TakenTimer): Promise<void> {
+    const { letter, runId, key } = timer;
+    const suspect = { tag, name: `due ${letter}|${key}|${runId}`, runId, key };
+    const done = await this.#trials.carryOut(suspect, async () => {
+      await this.#fire(tag, timer);
+      return true;
+    });
+    if (done === undefined) await this.#dependencies.state.transitions.endTimer({ tag, runId, key }, letter);
   }
 
   async #fire(tag: string, timer: TakenTimer): Promise<void> {

@@ -47,7 +47,7 @@ function startLoops(): void {
       schedulerId: 's-1',
       logger,
     }),
-    createFireDueLoop({ state, queues, logger }),
+    createFireDueLoop({ state, queues, schedulerId: 's-1', logger }),
     createWatchFleetLoop({ fleet, breakers, state, logger }),
   ];
   for (const loop of loops) loop.start();

@@ -18,6 +18,7 @@ import type { BreakerView } from '../decisions/breaker-view.ts';
 import { deliverMessages, joinChannel } from '../decisions/channels/channel-steps.ts';
 import { cleanupToDispatch, isCleanup } from '../decisions/cleanups.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../decisions/dispatch-steps.ts';
+import { EntryTrials, READERS_BEFORE_TRIAL } from '../decisions/entry-trials.ts';
 import { finishRun, sweepRun } from '../decisions/finish-run.ts';
 import type { FleetView } from '../decisions/fleet-view.ts';
 import { iterateLoop } from '../decisions/iterate-loop.ts';
@@ -83,11 +84,13 @@ export function createRelayLoop(dependencies: RelayDependencies): Loop {
 class Relay {
   readonly #dependencies: RelayDependencies;
   readonly #outbox: Outbox;
+  readonly #trials: EntryTrials;
   #orphansLookedForAt = 0;
 
   constructor(dependencies: RelayDependencies) {
     const { state, blocking, schedulerId } = dependencies;
     this.#dependencies = dependencies;
+    this.#trials = new EntryTrials(state, schedulerId, dependencies.logger);
     this.#outbox = state.outbox({ blocking, reader: schedulerId, count: ENTRIES_A_TURN, blockMs: BLOCK_MS });
   }
 
@@ -159,7 +162,10 @@ class Relay {
 
   /** Carries out a partition's entries; answers the steps that go to workers, whose time limits are set then. */
   async #prepare({ tag, messages }: PartitionMessages): Promise<Prepared> {
-    const lines = messages.flatMap(({ id, lines: own }) => own.map((line) => ({ id, line })));
+    const suspects = messages.filter(({ readBefore }) => readBefore >= READERS_BEFORE_TRIAL);
+    const lines = messages
+      .filter((message) => !suspects.includes(message))
+      .flatMap(({ id, lines: own }) => own.map((line) => ({ id, line })));
     const toTask: StepToDispatch[] = [];
     const notUnderstood = new Map<string, string[]>();
     for (let first = 0; first < lines.length; first += AT_ONCE) {
@@ -171,8 +177,24 @@ class Relay {
         else notUnderstood.set(id, [...(notUnderstood.get(id) ?? []), line]);
       }
     }
+    for (const { id, lines: own } of suspects) {
+      for (const line of own) {
+        const steps = await this.#decideAlone(tag, line);
+        if (steps !== NOT_UNDERSTOOD) toTask.push(...steps);
+        else notUnderstood.set(id, [...(notUnderstood.get(id) ?? []), line]);
+      }
+    }
     await this.#keepTimers(tag, [], limitTimersOf(toTask));
     return { toTask, notUnderstood };
+  }
+
+  /** Its earlier readers may have died of it. */
+  async #decideAlone(tag: string, line: string): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
+    const entry = parseOutboxLine(line);
+    if (entry === undefined) return this.#decide(tag, line);
+    const key = entry.what === 'step' ? entry.key : undefined;
+    const suspect = { tag, name: line, runId: entry.runId, key };
+    return (await this.#trials.carryOut(suspect, () => this.#decide(tag, line))) ?? [];
   }
 
   /** Not at once: where there is no other scheduler, this one would read them over and over again. */

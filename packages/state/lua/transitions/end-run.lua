@@ -38,10 +38,12 @@ end
 
 -- Ends a run that cannot go on, whatever its steps do: its definition is gone or damaged. Cleanups are none of its business,
 -- or asking again would undo what the first call began: one that cannot be made is failed with `end-cleanup`.
+-- Args: setAside: '' or, of an entry that has ended its readers, JSON, the event's data
 -- Reply: {'ending'} | {'ended'}
 T['fail-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run or isTerminal(run.status) or run.status == RUN.ending then return { 'ended' } end
+  if A.setAside ~= '' then event(run, K.eventEntrySetAside .. '|' .. run.atText .. '||||||' .. A.setAside) end
   beginEnding(run, ENDING.failed, A.error)
   finishWhenDone(run)
   writeRun(run)

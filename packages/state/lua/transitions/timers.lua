@@ -31,7 +31,8 @@ local function endWaitTime(tag, member, key, id)
 end
 
 -- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
--- are damaged keeps none of the others waiting: its entries are handed to the scheduler.
+-- are damaged keeps none of the others waiting: its entries are handed to the scheduler. How often an entry was taken
+-- before stands behind the point of its score, in eighths of a millisecond: those who took it may have died of it.
 -- Reply: {next due or '', entries looked at, taken member, its score, …}: members are
 -- `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
 T['take-due'] = function(tag, a)
@@ -47,7 +48,8 @@ T['take-due'] = function(tag, a)
       -- Nobody could tell what it was for.
       unschedule(due, member)
     elseif not done then
-      schedule(due, member, now + TAKEN_MS)
+      local takings = math.min(7, tonumber(entries[index + 1]) % 1 * 8 + 1)
+      schedule(due, member, format('%.3f', now + TAKEN_MS + takings / 8))
       reply[#reply + 1] = member
       reply[#reply + 1] = entries[index + 1]
     end

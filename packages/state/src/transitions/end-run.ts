@@ -37,8 +37,9 @@ export const endTransitions = (batch: TransitionBatch) => ({
   },
 
   /** Ends a run that cannot go on because its definition is gone or damaged. One that is ending already goes on to end. */
-  async failRun(tag: string, runId: string, errorJson: string): Promise<void> {
-    await batch.apply(tag, 'fail-run', pack('fail-run', { runId, error: errorJson, ...errorArguments(errorJson) }));
+  async failRun(tag: string, runId: string, errorJson: string, setAsideJson = ''): Promise<void> {
+    const args = { runId, error: errorJson, setAside: setAsideJson, ...errorArguments(errorJson) };
+    await batch.apply(tag, 'fail-run', pack('fail-run', args));
   },
 
   async finishRun(tag: string, runId: string, end: { outputJson: string } | { errorJson: string }): Promise<void> {

@@ -11,6 +11,8 @@ export interface TakenTimer {
   key: StepKey;
   runId: string;
   dueAt: number;
+  /** How often it was taken before, without having been done. */
+  takenBefore: number;
 }
 
 export interface UndecidedAttempt {
@@ -23,6 +25,9 @@ export interface UndecidedAttempt {
   definitionHash: string;
 }
 
+/** Takings are counted in these parts of a score's millisecond. */
+const TAKINGS_A_MS = 8;
+
 /** What schedulers look at because its time has come. */
 export const timerTransitions = (batch: TransitionBatch) => ({
   /** `lookedAt` counts also what needs no scheduler; when it equals `limit`, more may be due now. */
@@ -34,7 +39,10 @@ export const timerTransitions = (batch: TransitionBatch) => ({
     const taken: TakenTimer[] = [];
     for (let index = 2; index < reply.length; index += 2) {
       const [letter, key, ...run] = reply[index]!.split('|');
-      taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt: Number(reply[index + 1]) });
+      const score = Number(reply[index + 1]);
+      const dueAt = Math.floor(score);
+      const takenBefore = Math.round((score - dueAt) * TAKINGS_A_MS);
+      taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt, takenBefore });
     }
     return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), lookedAt: Number(reply[1]), taken };
   },
