@@ -66,6 +66,8 @@ function newTerminal(env: Record<string, string> = {}, interactive = false): Fak
 }
 
 async function serve(routes: Parameters<typeof fakeScheduler>[0]): Promise<FakeScheduler> {
+  // A test may serve one after the other: each is stopped.
+  await scheduler?.stop();
   scheduler = await fakeScheduler(routes);
   return scheduler;
 }
