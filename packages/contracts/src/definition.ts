@@ -103,11 +103,24 @@ const work = {
   costUSD: z.number().min(0).max(1e9).optional(),
 };
 
+/** A status that can be the end of an exchange and is no success by itself. */
+const failedStatusZ = z.int().min(300).max(599);
 export const httpRequestZ = z.strictObject({
   method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']).optional(),
   url: z.string().min(1).max(8192),
   headers: z.record(z.string().max(256), z.string().max(8192)).optional(),
   body: z.json().optional(),
+  /** Statuses that are successes beside 2xx. */
+  accept: z.array(failedStatusZ).max(100).optional(),
+  /** Statuses, and codes of errors such as ENOTFOUND, that are retried although they are not by themselves. */
+  retryOn: z
+    .array(
+      z.union([failedStatusZ, z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/)], {
+        error: 'expected a status from 300 to 599, or the code of an error such as ENOTFOUND',
+      }),
+    )
+    .max(100)
+    .optional(),
 });
 
 const taskStepZ = z.strictObject({ kind: z.literal('task'), use: idZ, ...common, ...tolerable, ...work });

@@ -46,7 +46,7 @@ export function decodeBody(body: Uint8Array, headers: AnswerHeaders): Json {
 }
 
 /**
- * What an answer that is not 2xx means. An answer that is out of quota is a rate limit whatever its status: some servers
+ * What an answer that is no success means. An answer that is out of quota is a rate limit whatever its status: some servers
  * say 403 then. The wait is that of `Retry-After` or of the rate limit's headers.
  */
 export function failureOfAnswer(what: string, status: number, headers: AnswerHeaders, nowMs: number): StepFailure {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { StepContext } from '../step-context.ts';
+import { RateLimitedError } from '../typed-errors.ts';
 import { parseAllowList } from './address-guard.ts';
 import { createHttpHandler } from './http.ts';
 import { MAX_BODY_BYTES } from './http-answer.ts';
@@ -95,6 +96,45 @@ describe('flotilla.http', () => {
       retryAfterMs: 2000,
       message: `GET http://127.0.0.1:${port}/x answered 503`,
     });
+  });
+
+  test('takes a status that the step accepts as a success, and no other', async () => {
+    const { port } = await serve(({ url }, response) =>
+      response.writeHead(Number(url.slice(1)), { etag: '"7"' }).end(),
+    );
+    const accepting = (status: number) =>
+      call({ url: `http://127.0.0.1:${port}/${status}`, accept: [304, 404] }, '127.0.0.1');
+    await expect(accepting(304)).resolves.toMatchObject({ status: 304, headers: { etag: '"7"' }, body: null });
+    await expect(accepting(404)).resolves.toMatchObject({ status: 404 });
+    await expect(accepting(200)).resolves.toMatchObject({ status: 200 });
+    await expect(accepting(410)).rejects.toMatchObject({ code: 'HTTP_STEP_FAILED', status: 410 });
+    await expect(call({ url: `http://127.0.0.1:${port}/304` }, '127.0.0.1')).rejects.toMatchObject({ status: 304 });
+  });
+
+  test('returns a redirect that the step accepts instead of following it', async () => {
+    const { port, seen } = await serve((_seen, response) => response.writeHead(302, { location: '/there' }).end());
+    const output = await call({ url: `http://127.0.0.1:${port}/`, accept: [302] }, '127.0.0.1');
+    expect(output).toMatchObject({ status: 302, headers: { location: '/there' } });
+    expect(seen).toHaveLength(1);
+  });
+
+  test('lets what the step retries be retried, by its status or code, and nothing else', async () => {
+    const { port } = await serve(({ url }, response) =>
+      response.writeHead(Number(url.slice(1)), { 'retry-after': '2' }).end(),
+    );
+    const retryOn = [409, 'ENOTFOUND', 'HTTP_TARGET_REFUSED'];
+    const failing = (path: string, allow = '127.0.0.1', lookup?: () => Promise<never>) =>
+      expect(call({ url: path, retryOn }, allow, lookup)).rejects;
+    const local = `http://127.0.0.1:${port}`;
+    const asked = { retryable: true, code: 'HTTP_STEP_FAILED', status: 409, retryAfterMs: 2000 };
+    await failing(`${local}/409`).toMatchObject(asked);
+    await failing(`${local}/404`).not.toHaveProperty('retryable');
+    await failing(`${local}/429`).toBeInstanceOf(RateLimitedError);
+    const missing = (code: string) => () => Promise.reject<never>(Object.assign(new Error('no such name'), { code }));
+    const name = 'http://missing.example/';
+    await failing(name, '', missing('ENOTFOUND')).toMatchObject({ code: 'ENOTFOUND', retryable: true });
+    await failing(name, '', missing('EACCES')).not.toHaveProperty('retryable');
+    await failing(local, '').toMatchObject({ code: 'HTTP_TARGET_REFUSED', retryable: true });
   });
 
   test('refuses a local server that is not in the allow-list, without connecting', async () => {
@@ -199,6 +239,10 @@ describe('flotilla.http', () => {
     [{ url: '' }],
     [{ url: 'http://x', method: 'TRACE' }],
     [{ url: 'http://x', other: 1 }],
+    [{ url: 'http://x', accept: [200] }],
+    [{ url: 'http://x', accept: ['304'] }],
+    [{ url: 'http://x', retryOn: ['not a code'] }],
+    [{ url: 'http://x', retryOn: [600] }],
   ])('refuses the input %j', (input) => {
     const handler = createHttpHandler({ allow: parseAllowList(''), nowMs: () => 0 });
     expect(handler.input?.safeParse(input).success).toBe(false);

@@ -6,6 +6,7 @@ import { StepFailure } from '../step-failure.ts';
 import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from './address-guard.ts';
 import { decompressBody } from './decompress-body.ts';
 import { type AnswerHeaders, decodeBody, failureOfAnswer, readBody } from './http-answer.ts';
+import { applyRetryOn, type HttpPolicy, isSuccess } from './http-policy.ts';
 import { parseUrl } from './parse-url.ts';
 
 /** The whole exchange, redirects and body included, when the input has no `timeoutMs`. */
@@ -81,7 +82,7 @@ interface Answer {
 
 /**
  * `flotilla.http`: makes a request and returns `{ status, headers, body }`. Only public addresses are connected to. An
- * answer that is not 2xx fails the attempt with `HTTP_STEP_FAILED`, its status and `Retry-After`.
+ * answer that is neither 2xx nor accepted fails the attempt with `HTTP_STEP_FAILED`, its status and `Retry-After`.
  */
 export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions): StepHandler {
   return defineStep({
@@ -92,12 +93,16 @@ export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions):
       const timeout = AbortSignal.timeout(Math.min(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, 2_147_483_647));
       const hop = firstHop(input, idempotencyKey);
       try {
-        const answer = await follow(hop, AbortSignal.any([signal, timeout]), (url) => checkTarget(url, allow, lookup));
-        return await toOutput(hop, answer, nowMs());
+        const exchanging = { signal: AbortSignal.any([signal, timeout]), policy: input };
+        const answer = await follow(hop, exchanging, (url) => checkTarget(url, allow, lookup));
+        if (!isSuccess(answer.status, input)) {
+          throw failureOfAnswer(named(hop), answer.status, answer.headers, nowMs());
+        }
+        return await toOutput(answer);
       } catch (error) {
         signal.throwIfAborted();
         if (timeout.aborted) throw new StepFailure(`${named(hop)} timed out`, { code: 'ETIMEDOUT', cause: error });
-        throw toFailure(hop, error);
+        throw applyRetryOn(toFailure(hop, error), input);
       }
     },
   });
@@ -122,7 +127,7 @@ function firstHop(input: z.output<typeof inputZ>, idempotencyKey: string): Hop {
 
 async function follow(
   first: Hop,
-  signal: AbortSignal,
+  { signal, policy }: { signal: AbortSignal; policy: HttpPolicy },
   check: (url: URL) => Promise<readonly CheckedAddress[]>,
 ): Promise<Answer> {
   let hop = first;
@@ -130,7 +135,8 @@ async function follow(
     const addresses = await abortable(check(hop.url), signal);
     const answer = await exchange(hop, addresses, signal);
     const location = answer.headers['location'];
-    if (!REDIRECT_STATUSES.has(answer.status) || location === undefined) return answer;
+    if (!REDIRECT_STATUSES.has(answer.status) || location === undefined || isSuccess(answer.status, policy))
+      return answer;
     if (redirects === MAX_REDIRECTS) {
       const message = `${named(first)} was redirected more than ${MAX_REDIRECTS} times`;
       throw new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false });
@@ -189,8 +195,7 @@ function redirected(hop: Hop, status: number, location: string): Hop {
   return { method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body };
 }
 
-async function toOutput(hop: Hop, { status, headers, body }: Answer, nowMs: number) {
-  if (status < 200 || status > 299) throw failureOfAnswer(named(hop), status, headers, nowMs);
+async function toOutput({ status, headers, body }: Answer) {
   const plain = await decompressBody(body, headers['content-encoding']);
   return { status, headers, body: decodeBody(plain, headers) as Json };
 }
