@@ -14,6 +14,8 @@ export type IconName =
   | 'clock'
   | 'dash'
   | 'shield'
+  | 'hand'
+  | 'bell'
   | 'warning';
 
 export interface StateLook {
@@ -47,6 +49,23 @@ export const STEP_LOOKS: Record<StepStatus, StateLook> = {
   cancelled: { word: 'cancelled', icon: 'slash', role: 'grey' },
   quarantined: { word: 'quarantined', icon: 'shield', role: 'red', striped: true },
 };
+
+/** What steps wait for that no worker makes, by their kind: they are called queued by nobody. */
+const WAIT_STEP_LOOKS: Record<string, StateLook> = {
+  delay: { word: 'waits for its time', icon: 'clock', role: 'neutral' },
+  approval: { word: 'waits for a person', icon: 'hand', role: 'violet' },
+  signal: { word: 'waits for a signal', icon: 'bell', role: 'violet' },
+  webhook: { word: 'waits for a webhook', icon: 'bell', role: 'violet' },
+  workflow: { word: 'its run goes on', icon: 'ring', role: 'blue' },
+  send: { word: 'waits for room', icon: 'bell', role: 'violet' },
+  receive: { word: 'waits for a message', icon: 'bell', role: 'violet' },
+};
+
+/** How a step is shown, given what kind of step it is. */
+export function lookOfStep(status: StepStatus, kind: string | undefined): StateLook {
+  const isHeld = status === 'ready' || status === 'running' || status === 'parked';
+  return (isHeld && kind !== undefined ? WAIT_STEP_LOOKS[kind] : undefined) ?? STEP_LOOKS[status];
+}
 
 export const AGENT_LOOKS: Record<AgentView['status'], StateLook> = {
   healthy: { word: 'healthy', icon: 'check', role: 'green' },

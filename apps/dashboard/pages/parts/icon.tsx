@@ -32,6 +32,10 @@ const PATHS: Record<IconName, React.ReactNode> = {
   ),
   dash: <path d="M4 8h8" />,
   shield: <path d="M8 2.2 3.2 4v3.8c0 2.8 2 4.9 4.8 6 2.8-1.1 4.8-3.2 4.8-6V4zM6 6l4 4M10 6l-4 4" />,
+  hand: (
+    <path d="M5 8V4.2a1 1 0 0 1 2 0V7m0-3.8a1 1 0 0 1 2 0V7m0-2.8a1 1 0 0 1 2 0V9c0 3-1.5 4.8-3.700 4.8S4.400 12.6 3.2 9.8C2.900 9 4 8.3 4.6 9l.4.6" />
+  ),
+  bell: <path d="M4.2 11V7.5a3.8 3.8 0 0 1 7.6 0V11l1 1.3H3.2zM6.8 13.8h2.400" />,
   warning: <path d="M8 2.5 1.8 13.2h12.4zM8 6.5v3M8 11.3v.2" />,
 };
 

@@ -48,7 +48,7 @@ function chartOptions(element: HTMLElement, lines: SeriesChartProps['lines']): u
     cursor: { y: false },
     scales: { y: { range: (_chart, _least, most) => [0, Math.max(1, most)] } },
     axes: [
-      { ...axis, values: (_chart, at) => at.map((second) => TIME.format(second * 1000)) },
+      { ...axis, size: 28, values: (_chart, at) => at.map((second) => TIME.format(second * 1000)) },
       { ...axis, size: 36 },
     ],
     series: [

@@ -1,5 +1,5 @@
 import type { RunStatus, StepStatus } from '@flotilla/contracts';
-import { RUN_LOOKS, STEP_LOOKS, type StateLook } from '../states.ts';
+import { lookOfStep, RUN_LOOKS, type StateLook } from '../states.ts';
 import { Icon } from './icon.tsx';
 
 /** Icon and word of a state, in its colour. */
@@ -16,6 +16,6 @@ export function RunState({ status, badge = false }: { status: RunStatus; badge?:
   return <StateMark look={RUN_LOOKS[status]} badge={badge} />;
 }
 
-export function StepState({ status }: { status: StepStatus }) {
-  return <StateMark look={STEP_LOOKS[status]} />;
+export function StepState({ status, kind }: { status: StepStatus; kind?: string | undefined }) {
+  return <StateMark look={lookOfStep(status, kind)} />;
 }

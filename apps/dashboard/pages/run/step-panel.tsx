@@ -41,7 +41,7 @@ export function StepPanel({ run, stepId, steps, isActive, onSelect }: StepPanelP
             <CopyButton text={stepId} what="step id" />
           </h2>
           <span className="row">
-            <StepState status={status} />
+            <StepState status={status} kind={own?.view.kind} />
             <span className="muted">{view?.reason}</span>
           </span>
         </div>
@@ -167,7 +167,7 @@ function Attempts({ attempts }: { attempts: readonly AttemptRecord[] }) {
                 <strong>{attempt.attempt}</strong>
                 <StateMark look={attempt.end === undefined ? STEP_LOOKS.running : ENDS[attempt.end]} />
                 <span className="muted">
-                  <Ago at={attempt.startedAt} />, took{' '}
+                  <Ago at={attempt.startedAt} />, {attempt.endedAt === undefined ? 'for' : 'took'}{' '}
                   {attempt.endedAt === undefined ? (
                     <Took from={attempt.startedAt} to={undefined} />
                   ) : (

@@ -1,11 +1,13 @@
 import { DropdownMenu } from 'radix-ui';
 import { RUN_COLUMNS } from './run-table.tsx';
 
+/** Lists know the steps of a run only once it has been looked at. */
+const STANDARD = 'steps';
 const STORE = 'flotilla.runs.hidden-columns';
 
 /** The address says which columns are left out; without it this browser's last choice holds. */
 export function useHiddenColumns(hide: string | undefined, onChange: (next: { hide: string }) => void) {
-  const text = hide ?? localStorage.getItem(STORE) ?? '';
+  const text = hide ?? localStorage.getItem(STORE) ?? STANDARD;
   const hidden = text.split('.').filter(Boolean);
   const toggle = (id: string) => {
     const next = hidden.includes(id) ? hidden.filter((each) => each !== id) : [...hidden, id];

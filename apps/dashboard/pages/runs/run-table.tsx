@@ -75,11 +75,11 @@ function selection(selected: ReadonlySet<string>, onSelect: (selected: ReadonlyS
 
 export const RUN_COLUMNS: readonly Column<RunView>[] = [
   { id: 'status', header: 'Status', width: 118, cell: ({ status }) => <RunState status={status} /> },
-  { id: 'run', header: 'Run', width: 236, cell: ({ runId }) => <RunId runId={runId} /> },
+  { id: 'run', header: 'Run', width: 196, cell: ({ runId }) => <RunId runId={runId} /> },
   {
     id: 'workflow',
     header: 'Workflow',
-    width: 180,
+    width: 160,
     cell: ({ workflow, version }) => (
       <span title={workflow}>
         {workflow}
@@ -87,8 +87,8 @@ export const RUN_COLUMNS: readonly Column<RunView>[] = [
       </span>
     ),
   },
-  { id: 'reason', header: 'Why', width: 240, grows: true, cell: (run) => <Reason run={run} /> },
-  { id: 'tags', header: 'Tags', width: 130, cell: ({ tags }) => <span title={tags.join(' ')}>{tags.join(' ')}</span> },
+  { id: 'reason', header: 'Why', width: 260, grows: true, cell: (run) => <Reason run={run} /> },
+  { id: 'tags', header: 'Tags', width: 100, cell: ({ tags }) => <span title={tags.join(' ')}>{tags.join(' ')}</span> },
   { id: 'started', header: 'Started', width: 96, isNumber: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
   {
     id: 'took',

@@ -212,7 +212,7 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
   const inFlight = new InFlightLimit(config.maxInFlight, config.maxBodyBytes);
   app.decorateRequest('scopes');
   app.addHook('preSerialization', async (request, _reply, payload) =>
-    request.scopes.includes('payloads') ? payload : hidePayloads(payload),
+    request.scopes.includes('payloads') ? payload : hidePayloads(payload, request.routeOptions.url),
   );
   metrics.gauge('flotilla_http_requests_in_flight', 'Requests that are being worked on', () => inFlight.requests);
   app.addHook('onRequest', (request, reply, done) => {

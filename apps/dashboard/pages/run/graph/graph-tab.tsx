@@ -4,7 +4,7 @@ import { useLedger } from '../../api/runs.ts';
 import { count, counted } from '../../format.ts';
 import { Empty } from '../../parts/empty.tsx';
 import { StepState } from '../../parts/state-mark.tsx';
-import { FAILED_STEPS, isSettled, LIVE_STEPS, STEP_STATUS_ORDER } from '../../states.ts';
+import { FAILED_STEPS, isSettled, LIVE_STEPS, lookOfStep, STEP_STATUS_ORDER } from '../../states.ts';
 import type { RunTabProps } from '../run-page.tsx';
 import type { RunStep } from '../use-run-steps.ts';
 import { MOST_UNFOLDED_STEPS, planGraph } from './plan-graph.ts';
@@ -84,17 +84,20 @@ function useShown(list: readonly RunStep[], only: string | undefined): readonly 
 }
 
 function StepCounts({ list }: { list: readonly RunStep[] }) {
-  const counts = Map.groupBy(list, ({ status }) => status);
+  const byWord = Map.groupBy(list, ({ status, view }) => lookOfStep(status, view.kind).word);
+  const groups = [...byWord.values()].sort((a, b) => rankOf(a) - rankOf(b));
   const hint = list.some(({ status }) => LIVE_STEPS.has(status) || FAILED_STEPS.has(status));
   return (
     <div className="row wrap" style={{ gap: 12 }}>
       <span className="muted">{counted(list.length, 'step')}</span>
-      {STEP_STATUS_ORDER.filter((status) => counts.has(status)).map((status) => (
-        <span key={status} className="row" style={{ gap: 4 }}>
-          <StepState status={status} />
-          <span>{count(counts.get(status)?.length ?? 0)}</span>
-        </span>
-      ))}
+      {groups.map(([first, ...others]) =>
+        first === undefined ? null : (
+          <span key={lookOfStep(first.status, first.view.kind).word} className="row" style={{ gap: 4 }}>
+            <StepState status={first.status} kind={first.view.kind} />
+            <span>{count(others.length + 1)}</span>
+          </span>
+        ),
+      )}
       {hint ? (
         <span className="muted">
           <kbd>n</kbd> next failed or waiting
@@ -102,4 +105,8 @@ function StepCounts({ list }: { list: readonly RunStep[] }) {
       ) : null}
     </div>
   );
+}
+
+function rankOf([first]: readonly RunStep[]): number {
+  return first === undefined ? 0 : STEP_STATUS_ORDER.indexOf(first.status);
 }

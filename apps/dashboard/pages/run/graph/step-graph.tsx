@@ -140,6 +140,7 @@ function flowNode(
       label: node.label,
       does: isPreview ? doesOf(steps.byId.get(only ?? '')) : undefined,
       status,
+      kind: node.members.length > 1 ? undefined : steps.byId.get(only ?? '')?.view.kind,
       counts: counts === undefined || isPreview ? undefined : new Map(counts),
       attempts,
       isSelected,

@@ -3,13 +3,15 @@ import { Handle, type Node, type NodeProps, Position } from '@xyflow/react';
 import { memo } from 'react';
 import { counted } from '../../format.ts';
 import { Icon } from '../../parts/icon.tsx';
-import { STEP_LOOKS, STEP_STATUS_ORDER } from '../../states.ts';
+import { lookOfStep, STEP_LOOKS, STEP_STATUS_ORDER } from '../../states.ts';
 
 interface StepNodeData extends Record<string, unknown> {
   label: string;
   /** In the place of a state: of a definition, what the step does. */
   does: string | undefined;
   status: StepStatus;
+  /** Of one plain step. */
+  kind: string | undefined;
   /** How many of the box's steps, or of a map's items, are in which status; of one plain step undefined. */
   counts: ReadonlyMap<StepStatus, number> | undefined;
   attempts: number;
@@ -19,8 +21,8 @@ interface StepNodeData extends Record<string, unknown> {
 export type StepFlowNode = Node<StepNodeData, 'step'>;
 
 export const StepNode = memo(function StepNode({ data }: NodeProps<StepFlowNode>) {
-  const { label, does, status, counts, attempts, isSelected } = data;
-  const look = STEP_LOOKS[status];
+  const { label, does, status, kind, counts, attempts, isSelected } = data;
+  const look = lookOfStep(status, kind);
   const classes = ['step-node', `role-${look.role}`, isSelected ? 'selected' : '', look.striped ? 'striped' : ''];
   if (status !== 'waiting' && status !== 'ready') classes.push('tint');
   return (
