@@ -35,6 +35,7 @@ export const runChangeZ = z.object({
   createdAt: z.number(),
   endedAt: z.number().optional(),
   changedAt: z.number(),
+  tags: z.array(z.string()),
   waiting: z.array(waitViewZ).optional(),
 });
 export type RunChange = z.infer<typeof runChangeZ>;

@@ -373,6 +373,7 @@ export const ARGUMENTS = {
   'send-held': ['runId'],
   'sweep-run': ['runId'],
   'prune-run': ['runId'],
+  'tidy-indexes': ['before', 'maxKept', 'limit'],
   'retry-run': ['runId', 'seenOpening', 'selection', 'data', 'mustBeDead'],
   'reset-steps': ['runId', 'opening', 'keyCount'],
   'reopen-run': ['runId', 'opening', 'endSteps', 'failure', 'timeoutMs'],

@@ -36,6 +36,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/end-run',
   'transitions/pause-run',
   'transitions/prune-run',
+  'transitions/tidy-indexes',
   'transitions/retry-run',
   'transitions/dead-letters',
   'transitions/dispatch',

@@ -299,3 +299,25 @@ describe('a group of errors', () => {
     expect((await state.listErrorGroups({ limit: 1 })).errors).toMatchObject([{ handler: 'pay', exampleRunId: runId }]);
   });
 });
+
+describe('tidying', () => {
+  const all = { before: Number.MAX_SAFE_INTEGER, maxKept: 1000, limit: 100 };
+
+  test('forgets old changes and those beyond the bound, and reasons that nothing waits for', async () => {
+    const { runId, worker } = await start();
+    const { tag } = worker;
+    await state.transitions.park(worker.address('0'), undefined, 'breaker:payments', FAR_MS);
+    const changed = stateKey(tag, 'changed');
+    expect(await connection.client.zcard(changed)).toBe(1);
+    await state.transitions.tidyIndexes(tag, { ...all, before: 1 });
+    expect(await connection.client.zcard(changed)).toBe(1);
+    expect((await connection.client.smembers(stateKey(tag, 'waits'))).sort()).toEqual(['breaker', 'breaker:payments']);
+    await state.cancelRun(runId);
+    await connection.client.zadd(changed, 1, 'a', 2, 'b', 3, 'c');
+    expect(await state.transitions.tidyIndexes(tag, { ...all, before: 1, maxKept: 2 })).toBe(2);
+    expect(await connection.client.zcard(changed)).toBe(2);
+    expect(await connection.client.smembers(stateKey(tag, 'waits'))).toEqual([]);
+    await state.transitions.tidyIndexes(tag, all);
+    expect(await connection.client.exists(changed)).toBe(0);
+  });
+});

@@ -40,6 +40,7 @@ import { ParkedBehind } from './parked-behind.ts';
 import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { type Backlog, readBacklog } from './read-backlog.ts';
+import { type ChangeQuery, type Changes, readChanges } from './read-changes.ts';
 import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 import { readDeadLetter } from './read-dead-letter.ts';
@@ -399,6 +400,11 @@ export class State<P extends PlanShape> {
   /** See `compareRuns`. */
   compareRuns(runId: string, otherRunId: string): Promise<RunComparison> {
     return compareRuns({ ...this.#reads(), readPlan: (tag, hash) => this.readPlan(tag, hash) }, runId, otherRunId);
+  }
+
+  /** See `readChanges`. */
+  readChanges(query: ChangeQuery): Promise<Changes> {
+    return readChanges(this, query);
   }
 
   readBacklog(since: { deadSince: number }): Promise<Backlog> {

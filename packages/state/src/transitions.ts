@@ -15,6 +15,7 @@ import { retryTransitions } from './transitions/retry-run.ts';
 import { progressTransitions } from './transitions/save-progress.ts';
 import { settleTransitions } from './transitions/settle.ts';
 import { waitingTransitions } from './transitions/start-waiting.ts';
+import { indexTransitions } from './transitions/tidy-indexes.ts';
 import { timerTransitions } from './transitions/timers.ts';
 import { waitTransitions } from './transitions/waits.ts';
 
@@ -33,6 +34,7 @@ export const createTransitions = (batch: TransitionBatch) => ({
   ...loopTransitions(batch),
   ...pauseTransitions(batch),
   ...pruneTransitions(batch),
+  ...indexTransitions(batch),
   ...releaseTransitions(batch),
   ...leaseTransitions(batch),
   ...retryTransitions(batch),

@@ -24,6 +24,7 @@ import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
 import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
 import { registerErrorGroupRoutes } from './insight/error-groups.ts';
+import { registerEventFeedRoute } from './insight/feed/event-feed.ts';
 import type { InsightApi } from './insight/insight-api.ts';
 import { registerRunListRoute } from './insight/list-runs.ts';
 import { registerRunInsightRoutes } from './insight/run-insight.ts';
@@ -87,6 +88,8 @@ const CLOSE_GRACE_MS = 5000;
 const MAX_IGNORED_BODY_BYTES = 64 * 1024 * 1024;
 /** These show nothing about runs and are asked for by machinery that has no key. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+/** They have a limit of their own. */
+const STREAM_ROUTES: ReadonlySet<string> = new Set(['/v1/runs/:runId/events', '/v1/events']);
 
 /** The HTTP API as a fastify instance that does not listen yet. `close()` ends event streams and waits for the rest. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -185,6 +188,7 @@ function registerRoutes(
   registerRunListRoute(app, context);
   registerErrorGroupRoutes(app, context);
   registerRunInsightRoutes(app, context);
+  registerEventFeedRoute(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);
@@ -223,7 +227,7 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
       const isFree = open || request.routeOptions.url === WEBHOOK_ROUTE;
       request.scopes = isFree || checkKey === undefined ? SCOPES : checkKey(request);
       requireScope(request, request.scopes);
-      if (!open && request.routeOptions.url !== '/v1/runs/:runId/events') inFlight.enter(request, reply);
+      if (!open && !STREAM_ROUTES.has(request.routeOptions.url ?? '')) inFlight.enter(request, reply);
       done();
     } catch (error) {
       done(error as Error);

@@ -13,5 +13,7 @@ export function createInsight(sources: ReportSources): InsightApi {
     compareRuns: (runId, otherRunId) => state.compareRuns(runId, otherRunId),
     readLedger: (runId) => readLedger(state, runId),
     readReport: () => readReport(sources),
+    now: () => state.now(),
+    readChanges: (query) => state.readChanges(query),
   };
 }

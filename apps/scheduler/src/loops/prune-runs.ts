@@ -13,6 +13,10 @@ export interface PruneDependencies {
 const INTERVAL_MS = 10_000;
 /** Runs of one slice: UNLINK frees them in the background, so a slice holds Redis for well under a millisecond. */
 const SLICE = 50;
+/** Changes that event streams can resume behind: so long ago, and so many a partition. */
+const CHANGES_KEPT_MS = 120_000;
+const MAX_CHANGES = 10_000;
+const CHANGES_A_SLICE = 1000;
 
 /** Removes runs that ended longer ago than the retention, in slices that never block Redis. */
 export function createPruneLoop(dependencies: PruneDependencies): Loop {
@@ -25,13 +29,17 @@ export function createPruneLoop(dependencies: PruneDependencies): Loop {
 }
 
 async function turn({ state, retentionMs }: PruneDependencies): Promise<number | undefined> {
-  const until = (await state.now()) - retentionMs();
+  const now = await state.now();
+  const until = now - retentionMs();
+  const changes = { before: now - CHANGES_KEPT_MS, maxKept: MAX_CHANGES, limit: CHANGES_A_SLICE };
   const counts = await Promise.all(
     state.tags.map(async (tag) => {
       const ended = await state.listEnded(tag, until, SLICE);
       await Promise.all(ended.map((runId) => state.transitions.pruneRun(tag, runId)));
-      return ended.length;
+      const forgotten = await state.transitions.tidyIndexes(tag, changes);
+      return { pruned: ended.length, forgotten };
     }),
   );
-  return counts.some((count) => count === SLICE) ? 10 : undefined;
+  const hasMore = counts.some(({ pruned, forgotten }) => pruned === SLICE || forgotten >= CHANGES_A_SLICE);
+  return hasMore ? 10 : undefined;
 }

@@ -7,6 +7,7 @@ import type {
   RunComparison,
   RunCounts,
   RunLedger,
+  RunsFrame,
   RunView,
 } from '@flotilla/contracts';
 import type { Page } from '../run-api.ts';
@@ -29,6 +30,10 @@ export interface InsightReads {
   /** RUN_NOT_FOUND. */
   compareRuns(runId: string, otherRunId: string): Promise<RunComparison>;
   readReport(): Promise<Report>;
+  /** Redis' clock in ms. */
+  now(): Promise<number>;
+  /** Runs that changed at or after `since` and before `until`, each once as it is now. */
+  readChanges(query: { since: number; until: number; limit: number }): Promise<RunsFrame>;
   listErrorGroups(query: Page & { state?: ErrorGroupState | undefined }): Promise<ErrorGroupList>;
 }
 
@@ -46,5 +51,7 @@ export const INSIGHT_READS = [
   'readLedger',
   'compareRuns',
   'readReport',
+  'now',
+  'readChanges',
 ] as const satisfies (keyof InsightReads)[];
 export const INSIGHT_WRITES = ['decideErrorGroup'] as const satisfies (keyof InsightWrites)[];

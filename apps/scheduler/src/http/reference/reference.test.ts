@@ -43,6 +43,7 @@ describe('/openapi.json', () => {
       '/v1/errors/{fingerprint}/ignore',
       '/v1/errors/{fingerprint}/reopen',
       '/v1/errors/{fingerprint}/resolve',
+      '/v1/events',
       '/v1/flags',
       '/v1/report',
       '/v1/runs',

@@ -5,6 +5,7 @@ import {
   type RunComparison,
   type RunCounts,
   type RunLedger,
+  type RunsFrame,
   type RunView,
 } from '@flotilla/contracts';
 import type { InsightApi } from '../insight/insight-api.ts';
@@ -37,6 +38,14 @@ export class FakeInsight implements InsightApi {
 
   async readReport(): Promise<Report> {
     return { verdict: 'ok', summary: 'Everything works.', at: 0, findings: [] };
+  }
+
+  async now(): Promise<number> {
+    return Date.now();
+  }
+
+  async readChanges(): Promise<RunsFrame> {
+    return { changes: [], overflow: false };
   }
 
   async listErrorGroups(): Promise<{ errors: ErrorGroup[] }> {
