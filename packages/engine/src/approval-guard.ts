@@ -18,9 +18,12 @@ export function guardByApproval(template: Template, approval: number, approvalId
     expressions: template.expressions,
     reads,
     readsRunInput: template.readsRunInput,
+    readsSecrets: template.readsSecrets,
     resolve(scope) {
       const value = template.resolve(scope);
-      assertApproved(value, scope.step(approval).output, approvalId);
+      // Which secrets are used is approved, not what they are: the action that was approved is stored.
+      const proposed = template.readsSecrets ? template.resolve({ ...scope, secret: undefined }) : value;
+      assertApproved(proposed, scope.step(approval).output, approvalId);
       return value;
     },
   };

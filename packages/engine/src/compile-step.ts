@@ -119,7 +119,7 @@ export class StepCompiler {
       step.input === undefined ? undefined : yield* this.#template(step.input, `${path}/input`, index, itemName);
     const request =
       step.kind === 'http'
-        ? yield* this.#template(withoutUndefined(step.request), `${path}/request`, index, itemName)
+        ? yield* this.#template(withoutUndefined(step.request), `${path}/request`, index, itemName, true)
         : undefined;
     if (step.approvedBy === undefined) return { input, request };
     return this.#guarded(step.approvedBy, { input, request }, path, index);
@@ -270,8 +270,9 @@ export class StepCompiler {
     path: string,
     index: number | undefined,
     itemName: string | undefined,
+    secrets = false,
   ): Generator<void, Template | undefined> {
-    const names = { stepIndex: this.#graph.stepIndex, itemName };
+    const names = { stepIndex: this.#graph.stepIndex, itemName, secrets };
     const compiled = yield* compileTemplateInPieces(value, names, this.#compileSource);
     if (!compiled.ok) {
       for (const problem of compiled.problems) this.#problems.error(problem.code, path + problem.path, problem.message);

@@ -22,6 +22,30 @@ function problemsOf(document: unknown, options = {}): readonly Problem[] {
 const codesOf = (document: unknown, options = {}) =>
   problemsOf(document, options).map(({ code, path }) => `${code} ${path}`);
 
+test('secrets are refused everywhere but in the request of an http step', () => {
+  const request = { url: 'https://a.example', headers: { a: '${{ secrets.A }}' }, body: ['${{ secrets.B }}'] };
+  const http = { kind: 'http', request };
+  expect(codesOf(workflow({ a: http, m: { kind: 'map', over: '[1]', each: http } }))).toEqual([]);
+  const document = workflow(
+    {
+      a: task([], { input: { key: '${{ secrets.A }}' } }),
+      b: { ...http, needs: ['a'], when: 'secrets.A == "x"' },
+      c: { kind: 'signal', name: 'c', needs: ['b'] },
+      d: { kind: 'approval', action: '${{ secrets.A }}' },
+    },
+    { output: '${{ secrets.A }}' },
+  );
+  const problems = problemsOf(document);
+  expect(problems.map(({ path }) => path).sort()).toEqual([
+    '/output',
+    '/steps/a/input/key',
+    '/steps/b/when',
+    '/steps/d/action',
+  ]);
+  for (const { message } of problems)
+    expect(message).toContain('a secret stands in the url, headers or body of an http step');
+});
+
 describe('a plan', () => {
   test('numbers steps by depth, then id, whatever the order of the document', () => {
     const plan = planOf({ z: task(['m']), m: task(['b', 'a']), b: task(), a: task() });

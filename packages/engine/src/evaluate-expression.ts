@@ -209,7 +209,9 @@ function problemOfParsing(error: unknown): ExpressionProblem {
 function problemOfChecking(error: unknown): ExpressionProblem {
   const problem = problemOfParsing(error);
   if ((error as { code?: unknown }).code === 'unknown_variable') {
-    problem.message += '; expressions begin with run.input, run.id, steps.<id> or the name of a map item';
+    problem.message += /\bsecrets\b/.test(problem.message)
+      ? '; a secret stands in the url, headers or body of an http step, in a ${{ secrets.NAME }} of its own, its name in capitals'
+      : '; expressions begin with run.input, run.id, steps.<id> or the name of a map item';
   }
   return problem;
 }

@@ -200,6 +200,8 @@ export interface Template {
   expressions: readonly Expression[];
   reads: readonly number[];
   readsRunInput: boolean;
+  /** `${{ secrets.NAME }}` is inside. */
+  readsSecrets: boolean;
   resolve(scope: Scope): Json;
 }
 
@@ -210,6 +212,8 @@ export interface Scope {
   step(index: number): ScopeStep;
   /** Map items: the item under its name, and `index`. */
   item?: { name: string; value: Json; index: number };
+  /** The value of a secret. Without it a secret resolves to its reference. */
+  secret?: ((name: string) => string) | undefined;
 }
 
 export interface ScopeStep {

@@ -76,6 +76,29 @@ describe('a template', () => {
     ]);
   });
 
+  test('has secrets only where they are allowed, each alone in its braces, and resolves to references without them', () => {
+    const request = { url: '${{ secrets.URL }}', headers: { a: 'Bearer ${{secrets.TOKEN}}' } };
+    const compiled = compileTemplate(request, { ...names, secrets: true });
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+    expect(compiled.template).toMatchObject({ constant: false, readsSecrets: true });
+    const secret = (name: string) => `the ${name}`;
+    expect(compiled.template.resolve({ ...scope, secret })).toEqual({
+      url: 'the URL',
+      headers: { a: 'Bearer the TOKEN' },
+    });
+    const reference = { url: '${{ secrets.URL }}', headers: { a: 'Bearer ${{ secrets.TOKEN }}' } };
+    expect(compiled.template.resolve(scope)).toEqual(reference);
+    const problem = { code: 'EXPRESSION_INVALID', message: expect.stringContaining('a secret stands in the url') };
+    expect(problemsOf(request)).toMatchObject([problem, problem]);
+    for (const text of [
+      '${{ "a" + secrets.TOKEN }}',
+      '${{ secrets["TOKEN"] }}',
+      '${{ secrets.token }}',
+      '${{ secrets }}',
+    ])
+      expect(compileTemplate(text, { ...names, secrets: true })).toMatchObject({ ok: false, problems: [problem] });
+  });
+
   test('an empty or white expression is a problem', () => {
     expect(problemsOf('${{}}')).toHaveLength(1);
     expect(problemsOf('${{   }}')).toHaveLength(1);

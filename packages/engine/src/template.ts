@@ -16,6 +16,11 @@ export type TemplateCompilation =
   | { ok: true; template: Template }
   | { ok: false; problems: readonly TemplateProblem[] };
 
+export interface TemplateNames extends ExpressionNames {
+  /** `${{ secrets.NAME }}` may be inside: of the request of an http step. */
+  secrets?: boolean;
+}
+
 /** Compiles an expression; the compiler passes one that remembers sources it has seen. */
 export type CompileSource = typeof compileExpression;
 
@@ -27,7 +32,10 @@ const CONTAINERS_A_PIECE = 2000;
 /** Expressions in one input, request or output. */
 const MAX_TEMPLATE_EXPRESSIONS = 10_000;
 
-type Part = string | Expression;
+/** Of `${{ secrets.NAME }}`: the names of environment variables without their prefix. */
+const SECRET_FORM = /^secrets\.([A-Z][A-Z0-9_]{0,99})$/;
+
+type Part = string | Pick<Expression, 'evaluate'>;
 /** A compiled piece: a value that needs no resolving, or what resolves it. */
 type Piece = { constant: Json } | { resolve(scope: Scope, budget: TemplateBudget): Json };
 
@@ -41,20 +49,23 @@ class TemplateBudget extends EvaluationBudget {
  * longer text values are written out, texts as they are and everything else as JSON. Keys are never templates.
  * `resolve` gives a new value each time: who gets it may change it.
  */
-export function compileTemplate(value: Json, names: ExpressionNames): TemplateCompilation {
+export function compileTemplate(value: Json, names: TemplateNames): TemplateCompilation {
   return runToEnd(compileTemplateInPieces(value, names, compileExpression));
 }
 
 /** The same with pauses between its expressions. */
 export function* compileTemplateInPieces(
   value: Json,
-  names: ExpressionNames,
+  names: TemplateNames,
   compileSource: CompileSource,
 ): Generator<void, TemplateCompilation> {
   if (!mayHaveExpressions(value)) {
     return {
       ok: true,
-      template: { constant: true, expressions: [], reads: [], readsRunInput: false, resolve: () => copyOf(value) },
+      template: {
+        ...{ constant: true, expressions: [], reads: [], readsRunInput: false, readsSecrets: false },
+        resolve: () => copyOf(value),
+      },
     };
   }
   const compiler = new TemplateCompiler(names, compileSource);
@@ -71,6 +82,7 @@ export function* compileTemplateInPieces(
       expressions: compiler.expressions,
       reads: [...compiler.reads].sort((left, right) => left - right),
       readsRunInput: compiler.readsRunInput,
+      readsSecrets: compiler.readsSecrets,
       resolve: (scope) => resolvePiece(piece, scope, new TemplateBudget()),
     },
   };
@@ -81,11 +93,12 @@ class TemplateCompiler {
   readonly expressions: Expression[] = [];
   readonly reads = new Set<number>();
   readsRunInput = false;
-  readonly #names: ExpressionNames;
+  readsSecrets = false;
+  readonly #names: TemplateNames;
   #containers = 0;
   readonly #compileSource: CompileSource;
 
-  constructor(names: ExpressionNames, compileSource: CompileSource) {
+  constructor(names: TemplateNames, compileSource: CompileSource) {
     this.#names = names;
     this.#compileSource = compileSource;
   }
@@ -130,6 +143,11 @@ class TemplateCompiler {
         parts.push(literal);
         continue;
       }
+      const secret = this.#secretOf(source);
+      if (secret !== undefined) {
+        parts.push(secret);
+        continue;
+      }
       const compiled = this.#compileSource(source, this.#names);
       if (compiled.ok) {
         for (const step of compiled.expression.reads) this.reads.add(step);
@@ -147,6 +165,13 @@ class TemplateCompiler {
     if (parts.length === 1 && typeof only === 'object')
       return { resolve: (scope, budget) => only.evaluate(scope, budget) };
     return { resolve: (scope, budget) => interpolate(parts, scope, budget) };
+  }
+
+  #secretOf(source: string): Part | undefined {
+    const name = SECRET_FORM.exec(source)?.[1];
+    if (name === undefined || this.#names.secrets !== true || this.#names.itemName === 'secrets') return undefined;
+    this.readsSecrets = true;
+    return { evaluate: ({ secret }) => (secret === undefined ? `\${{ secrets.${name} }}` : secret(name)) };
   }
 
   #problem(code: ProblemCode, tokens: readonly (string | number)[], message: string): void {

@@ -26,6 +26,7 @@ import type { Assignment, Chain } from './chain.ts';
 import { continuationOf, edgesOfSuccess } from './continuation.ts';
 import { describeStack } from './error-stack.ts';
 import type { Executor, LiveAttempt } from './executor.ts';
+import { readSecret } from './read-secret.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
 import { AttemptContext } from './step-context.ts';
 import { isRedisTrouble, untilAnswered } from './until-answered.ts';
@@ -178,8 +179,13 @@ async function work(attempt: Attempt): Promise<HandlerEnd | { kind: 'parked'; fo
   const { executor, chain, assignment, address, claimed, control, context, breaker } = attempt;
   let input: Json;
   try {
-    const resolved = await chain.resolveInput(assignment, claimed);
-    input = withRequestTimeout(resolved.input, assignment.work.requestTimeoutMs);
+    const secrets = new Set<string>();
+    const resolved = await chain.resolveInput(assignment, claimed, (name) => {
+      const secret = readSecret(name);
+      secrets.add(secret);
+      return secret;
+    });
+    input = withSecrets(withRequestTimeout(resolved.input, assignment.work.requestTimeoutMs), secrets);
     attempt.previous = resolved.previous;
     attempt.spreadKey = spreadKeyOf(assignment, input);
   } catch (error) {
@@ -211,6 +217,12 @@ export function spreadKeyOf({ work }: Assignment, input?: Json): string {
 function withRequestTimeout(input: Json, timeoutMs: number | undefined): Json {
   if (timeoutMs === undefined || typeof input !== 'object' || input === null || Array.isArray(input)) return input;
   return { ...input, timeoutMs };
+}
+
+/** The handler of http steps must know what may not come out of it. */
+function withSecrets(input: Json, secrets: ReadonlySet<string>): Json {
+  if (secrets.size === 0 || typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  return { ...input, secrets: [...secrets] };
 }
 
 export function isTimeout({ cause }: AttemptControl): boolean {

@@ -103,6 +103,7 @@ export class Chain {
   async resolveInput(
     { work, step, item }: Assignment,
     claimed: ClaimedAttempt,
+    secret?: Scope['secret'],
   ): Promise<{ input: Json; previous: string }> {
     this.createdAt = claimed.createdAt;
     if (claimed.inputJson !== '') this.#inputJson ??= claimed.inputJson;
@@ -114,7 +115,7 @@ export class Chain {
       const sources = await this.#readSources(template.reads, claimed, reading);
       if (template.expressions.length > 1) await loopTurns.runPieces(prepareInPieces(template.expressions));
       return await loopTurns.run(() => ({
-        input: template.resolve(this.#scope({ step, item }, claimed, template, sources)),
+        input: template.resolve({ ...this.#scope({ step, item }, claimed, template, sources), secret }),
         previous: chainChecksums(template.reads.map((index) => sources.get(index)?.checksum ?? '')),
       }));
     } finally {

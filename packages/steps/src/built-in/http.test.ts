@@ -167,6 +167,20 @@ describe('flotilla.http', () => {
     expect(inside.seen).toEqual([]);
   });
 
+  test('passes no secret on to another origin: its headers stay behind, and a body with one is not sent', async () => {
+    const other = await serve((_seen, response) => response.end());
+    const { port, seen } = await serve((_seen, response) =>
+      response.writeHead(307, { location: `http://127.0.0.1:${other.port}/` }).end(),
+    );
+    const given = { method: 'POST', url: `http://127.0.0.1:${port}/`, secrets: ['s3cret'] };
+    await call({ ...given, headers: { 'x-own': 'key s3cret', 'x-other': 'kept' }, body: 'plain' }, '127.0.0.1');
+    expect(seen[0]?.headers['x-own']).toBe('key s3cret');
+    expect(other.seen[0]?.headers).not.toHaveProperty('x-own');
+    expect(other.seen[0]).toMatchObject({ body: 'plain', headers: { 'x-other': 'kept' } });
+    await expect(call({ ...given, body: { key: 's3cret' } }, '127.0.0.1')).rejects.toMatchObject({ retryable: false });
+    expect(other.seen).toHaveLength(1);
+  });
+
   test('follows three redirects and no fourth', async () => {
     const { port } = await serve(({ url }, response) => {
       const left = Number(url.slice(1));

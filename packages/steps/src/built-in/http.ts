@@ -1,5 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { certificateHint, httpRequestZ, type Json, MAX_DURATION_MS } from '@flotilla/contracts';
+import { certificateHint, httpRequestZ, MAX_DURATION_MS } from '@flotilla/contracts';
 import { z } from 'zod';
 import { defineStep, type StepHandler } from '../define-step.ts';
 import { StepFailure } from '../step-failure.ts';
@@ -7,6 +7,7 @@ import { type AllowList, type CheckedAddress, checkTarget, type Lookup } from '.
 import { decompressBody } from './decompress-body.ts';
 import { type AnswerHeaders, decodeBody, failureOfAnswer, readBody } from './http-answer.ts';
 import { applyRetryOn, type HttpPolicy, isSuccess } from './http-policy.ts';
+import { Redactor } from './http-secrets.ts';
 import { parseUrl } from './parse-url.ts';
 
 /** The whole exchange, redirects and body included, when the input has no `timeoutMs`. */
@@ -27,7 +28,11 @@ const NOT_SENT_CODES: ReadonlySet<string> = new Set([
 const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key']);
 
 const inputZ = httpRequestZ
-  .extend({ timeoutMs: z.int().min(1).max(MAX_DURATION_MS).optional() })
+  .extend({
+    timeoutMs: z.int().min(1).max(MAX_DURATION_MS).optional(),
+    /** Values inside the request that nothing may show. */
+    secrets: z.array(z.string()).optional(),
+  })
   .refine(({ method = 'GET', body }) => body === undefined || (method !== 'GET' && method !== 'HEAD'), {
     error: 'GET and HEAD carry no body',
     path: ['body'],
@@ -92,17 +97,20 @@ export function createHttpHandler({ allow, lookup, nowMs }: HttpHandlerOptions):
     run: async (input, { signal, idempotencyKey }) => {
       const timeout = AbortSignal.timeout(Math.min(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, 2_147_483_647));
       const hop = firstHop(input, idempotencyKey);
+      const redactor = new Redactor(input.secrets);
       try {
-        const exchanging = { signal: AbortSignal.any([signal, timeout]), policy: input };
+        const exchanging = { signal: AbortSignal.any([signal, timeout]), policy: input, redactor };
         const answer = await follow(hop, exchanging, (url) => checkTarget(url, allow, lookup));
         if (!isSuccess(answer.status, input)) {
           throw failureOfAnswer(named(hop), answer.status, answer.headers, nowMs());
         }
-        return await toOutput(answer);
+        return await toOutput(answer, redactor);
       } catch (error) {
         signal.throwIfAborted();
-        if (timeout.aborted) throw new StepFailure(`${named(hop)} timed out`, { code: 'ETIMEDOUT', cause: error });
-        throw applyRetryOn(toFailure(hop, error), input);
+        const failure = timeout.aborted
+          ? new StepFailure(`${named(hop)} timed out`, { code: 'ETIMEDOUT', cause: error })
+          : applyRetryOn(toFailure(hop, error), input);
+        throw redactor.redactFailure(failure);
       }
     },
   });
@@ -127,7 +135,7 @@ function firstHop(input: z.output<typeof inputZ>, idempotencyKey: string): Hop {
 
 async function follow(
   first: Hop,
-  { signal, policy }: { signal: AbortSignal; policy: HttpPolicy },
+  { signal, policy, redactor }: { signal: AbortSignal; policy: HttpPolicy; redactor: Redactor },
   check: (url: URL) => Promise<readonly CheckedAddress[]>,
 ): Promise<Answer> {
   let hop = first;
@@ -141,7 +149,7 @@ async function follow(
       const message = `${named(first)} was redirected more than ${MAX_REDIRECTS} times`;
       throw new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false });
     }
-    hop = redirected(hop, answer.status, location);
+    hop = redirected(hop, answer.status, location, redactor);
   }
 }
 
@@ -177,7 +185,7 @@ async function exchange(hop: Hop, addresses: readonly CheckedAddress[], signal: 
   }
 }
 
-function redirected(hop: Hop, status: number, location: string): Hop {
+function redirected(hop: Hop, status: number, location: string, redactor: Redactor): Hop {
   const url = parseUrl(location, hop.url.href);
   if (url === null) {
     throw new StepFailure(`${named(hop)} was redirected to something that is not a URL`, {
@@ -186,18 +194,27 @@ function redirected(hop: Hop, status: number, location: string): Hop {
     });
   }
   const toGet = status === 303 ? hop.method !== 'HEAD' : (status === 301 || status === 302) && hop.method === 'POST';
+  const leaves = url.origin !== hop.url.origin;
+  if (leaves && !toGet && hop.body !== undefined && redactor.holdsSecret(hop.body)) {
+    const message = `${named(hop)} was redirected to another origin, which the secrets in its body are not for`;
+    throw new StepFailure(message, { code: 'HTTP_STEP_FAILED', retryable: false });
+  }
+  const isCredential = (name: string, value: string) => CREDENTIAL_HEADERS.has(name) || redactor.holdsSecret(value);
   const headers = Object.fromEntries(
     Object.entries(hop.headers).filter(
-      ([name]) =>
-        !(toGet && name.startsWith('content-')) && !(url.origin !== hop.url.origin && CREDENTIAL_HEADERS.has(name)),
+      ([name, value]) => !(toGet && name.startsWith('content-')) && !(leaves && isCredential(name, value)),
     ),
   );
   return { method: toGet ? 'GET' : hop.method, url, headers, body: toGet ? undefined : hop.body };
 }
 
-async function toOutput({ status, headers, body }: Answer) {
+async function toOutput({ status, headers, body }: Answer, redactor: Redactor) {
   const plain = await decompressBody(body, headers['content-encoding']);
-  return { status, headers, body: decodeBody(plain, headers) as Json };
+  return {
+    status,
+    headers: redactor.redactHeaders(headers),
+    body: redactor.redactJson(decodeBody(plain, headers)),
+  };
 }
 
 /** Connection errors keep their system code, by which they are classified; undici's own codes get the nearest one. */
@@ -226,9 +243,9 @@ function systemCodeOf(error: unknown): string {
   return typeof code === 'string' && (/^E[A-Z]/.test(code) || NOT_SENT_CODES.has(code)) ? code : 'HTTP_STEP_FAILED';
 }
 
-/** For messages: without the query, which may hold a secret. */
+/** For messages: without the query, which may hold a secret, and with a path as a whole or not, for half a secret is one. */
 function named({ method, url }: Hop): string {
-  return `${method} ${url.origin}${url.pathname.slice(0, 200)}`;
+  return `${method} ${url.origin}${url.pathname.length > 200 ? '/…' : url.pathname}`;
 }
 
 /** Looking up a name cannot be aborted; waiting for it can. */
