@@ -80,6 +80,20 @@ describe('a loop', () => {
   });
 });
 
+test('a loop and a broadcast that follow a step make their items, whoever made the step before', async () => {
+  const ended = await run(
+    {
+      draft: echo('text'),
+      critic: { kind: 'loop', needs: ['draft'], maxIterations: 2, each: echo('${{ iteration.index + 7 }}') },
+      jury: { kind: 'broadcast', needs: ['critic'], over: '[1, 2]', each: echo('${{ item }}') },
+      after: { ...echo('${{ steps.jury.output.outputs }}'), needs: ['jury'] },
+    },
+    { output: ['${{ steps.critic.output.last }}', '${{ steps.after.output }}'] },
+  );
+  expect(ended).toMatchObject({ status: 'succeeded', output: [8, [1, 2]] });
+  expect(ended.stepIds).toContain('critic[1] succeeded');
+});
+
 describe('a broadcast', () => {
   const vote = (input: object, retry = { maxAttempts: 1 }) => ({ kind: 'task', use: 'flotilla.fail', input, retry });
 

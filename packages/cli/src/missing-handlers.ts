@@ -1,14 +1,14 @@
 import { type AgentView, didYouMean, type Problem, pointerToken } from '@flotilla/contracts';
-import type { Plan } from '@flotilla/engine';
+import { hasEach, type Plan } from '@flotilla/engine';
 
 /** The steps whose handler or capability no living worker has, as problems of the definition. */
 export function missingHandlers(plan: Plan, agents: readonly AgentView[]): Problem[] {
   const living = agents.filter(({ status }) => status !== 'lost');
   const handlers = new Set(living.flatMap((agent) => agent.handlers));
   const capabilities = new Set(living.flatMap((agent) => agent.capabilities));
-  return plan.steps.flatMap(({ id, kind, work }): Problem[] => {
+  return plan.steps.flatMap(({ id, map, work }): Problem[] => {
     if (work === undefined) return [];
-    const each = kind === 'map' ? '/each' : '';
+    const each = hasEach(map) ? '/each' : '';
     const { capability } = work;
     const known = capability === undefined ? handlers.has(work.use) : capabilities.has(capability);
     if (known) return [];

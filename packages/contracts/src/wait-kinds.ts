@@ -4,6 +4,13 @@ import type { MapEachDefinition, StepDefinition, WaitStepDefinition, WorkStepDef
 export const WAIT_KINDS = ['signal', 'approval', 'webhook', 'workflow', 'send', 'receive'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
+/** Kinds of steps whose work is done by items: attempts are of `step[0]`, `step[1]` …, never of the step itself. */
+export const ITEM_STEP_KINDS = ['map', 'broadcast', 'loop'] as const;
+
+export function makesItems({ kind }: { kind: string }): boolean {
+  return (ITEM_STEP_KINDS as readonly string[]).includes(kind);
+}
+
 export function isWaitStep(step: StepDefinition): step is WaitStepDefinition {
   return (WAIT_KINDS as readonly string[]).includes(step.kind);
 }

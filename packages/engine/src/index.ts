@@ -33,3 +33,4 @@ export { stepGroupOf } from './step-group.ts';
 export { isLateByItself, SustainedLag } from './sustained-lag.ts';
 export { compileTemplate } from './template.ts';
 export * from './transitions.ts';
+export { hasEach } from './work-of-step.ts';

@@ -1,3 +1,4 @@
+import { makesItems } from '@flotilla/contracts';
 import { countedEdges, type Plan, type PlanWork } from '@flotilla/engine';
 import { createAttemptId, type EdgeArgument } from '@flotilla/state';
 import { type Abilities, type Assignment, assignmentOf, type Chain } from './chain.ts';
@@ -105,7 +106,7 @@ function loneSuccessor(plan: Plan, group: number, abilities: Abilities): Assignm
   const { members, branchTarget } = plan.groups[group]!;
   if (members.length !== 1 || branchTarget) return undefined;
   const step = plan.steps[members[0]!]!;
-  if (step.kind === 'map' || step.when !== undefined || step.work === undefined) return undefined;
+  if (makesItems(step) || step.when !== undefined || step.work === undefined) return undefined;
   if (!abilities.queues.has(step.work.queue)) return undefined;
   if (needsTimers(step.work)) return undefined;
   const assignment = assignmentOf(plan, String(step.index), abilities);

@@ -1,5 +1,5 @@
 import { type AgentView, didYouMean, type Problem } from '@flotilla/contracts';
-import type { Plan, PlanStep } from '@flotilla/engine';
+import { hasEach, type Plan, type PlanStep } from '@flotilla/engine';
 import { answerWithin } from './bounded-api.ts';
 import type { RunApi } from './run-api.ts';
 
@@ -80,7 +80,7 @@ function needsOf(plan: Plan): readonly Need[] {
 
 function collectNeeds(steps: readonly PlanStep[]): readonly Need[] {
   const needs = new Map<string, Need>();
-  for (const { id, kind, work } of steps) {
+  for (const { id, map, work } of steps) {
     if (work === undefined) continue;
     const capability = work.capability !== undefined;
     const name = work.capability ?? work.use;
@@ -91,7 +91,7 @@ function collectNeeds(steps: readonly PlanStep[]): readonly Need[] {
       continue;
     }
     const field = capability ? 'capability' : work.kind === 'http' ? 'kind' : 'use';
-    const path = `/steps/${id}/${kind === 'map' ? 'each/' : ''}${field}`;
+    const path = `/steps/${id}/${hasEach(map) ? 'each/' : ''}${field}`;
     needs.set(key, { name, capability, path, steps: 1 });
   }
   return [...needs.values()];

@@ -1,5 +1,5 @@
 import type { AgentView, Gate, StepView } from '@flotilla/contracts';
-import { isSettledStepStatus } from '@flotilla/contracts';
+import { isSettledStepStatus, makesItems } from '@flotilla/contracts';
 
 /** A breaker as far as it explains a step that waits for it. */
 export interface BreakerFacts {
@@ -87,7 +87,7 @@ function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }
 
 /** A map is started by a scheduler, at once, whatever workers do: only its items wait for them. */
 function waitsForStart(step: StepView, around: Surroundings): Gate[] {
-  return step.kind === 'map' && !step.stepId.endsWith(']') ? [] : waitsForWorker(step, around);
+  return makesItems(step) && !step.stepId.endsWith(']') ? [] : waitsForWorker(step, around);
 }
 
 /** Of a paused run it waits for nothing but the end of the pause, which is a gate of the run. */
@@ -242,7 +242,7 @@ function runs(step: StepView, around: Surroundings): Gate[] {
     return [{ stepId, gate: 'timer', subject: 'delay', since, ...(until === undefined ? {} : { until }), message }];
   }
   if (step.wait !== undefined) return [waitsForOutside(stepId, step.wait, since)];
-  if (kind === 'map' && worker === '') return itemsOfMap(step, since, around);
+  if (makesItems(step) && worker === '') return itemsOfMap(step, since, around);
   const until = around.leaseEnd(worker);
   const agent = around.agents.find(({ workerId }) => workerId === worker);
   const isLost = until === undefined || until <= around.now;

@@ -149,11 +149,11 @@ function ruleOf(definition: WorkflowDefinition | undefined, stepId: string): Ste
   const base = mapOf(stepId);
   const step = definition?.steps[base];
   if (definition === undefined || step === undefined) return undefined;
-  const work = step.kind === 'map' && base !== stepId ? step.each : step;
+  const work = (base !== stepId && 'each' in step ? step.each : undefined) ?? step;
   const rule: StepRule = { kind: work.kind, join: step.join ?? 'all', maxAttempts: DEFAULT_RETRY_POLICY.maxAttempts };
   if ('tolerate' in step && step.tolerate === true) rule.tolerated = true;
   if (work.kind === 'delay') return typeof work.forMs === 'number' ? { ...rule, forMs: work.forMs } : rule;
-  if (work.kind === 'map' || !isWorkStep(work)) return rule;
+  if (!isWorkStep(work)) return rule;
   if (work.kind === 'task') rule.use = work.use;
   if (work.compensate !== undefined) rule.compensated = true;
   if (work.breaker !== undefined) rule.breaker = work.breaker;
