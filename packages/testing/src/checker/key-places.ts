@@ -16,6 +16,9 @@ const PARTITION_KEYS: Readonly<Record<string, string>> = {
   changed: 'changed',
   ids: 'ids',
   errors: 'errors',
+  approvals: 'approvals',
+  decided: 'decided-approvals',
+  channels: 'channels',
 };
 const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   r: 'run',
@@ -31,6 +34,8 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   y: 'waiting',
   e: 'error-group',
   f: 'error-runs',
+  ch: 'channel',
+  cl: 'channel-log',
 };
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'agents',
@@ -45,6 +50,7 @@ const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'breakers',
   'breakers:seen',
   'errors:states',
+  'queues',
   'deployment',
 ]);
 

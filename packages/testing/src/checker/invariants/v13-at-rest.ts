@@ -4,7 +4,7 @@ import type { Recording, ScannedKey } from '../recording.ts';
 import type { CheckContext, Invariant, Violation } from '../violation.ts';
 
 /** Empty when all runs have ended. */
-const WORK: ReadonlySet<string> = new Set(['outbox', 'due', 'lease', 'cancels', 'paused']);
+const WORK: ReadonlySet<string> = new Set(['approvals', 'outbox', 'due', 'lease', 'cancels', 'paused']);
 /** Sets of runs that have not ended; paused ones may be left. */
 const OPEN_RUNS = /^[nre]\|\|$/;
 /** There are none without the run. */
