@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { FLAG_NAMES, FLAGS } from '@flotilla/contracts';
+import { ENVIRONMENT_NAMES, FLAG_NAMES, FLAGS } from '@flotilla/contracts';
 import { environmentZ as dashboardZ } from '@flotilla/dashboard';
 import { environmentZ as schedulerZ } from '@flotilla/scheduler';
 import { environmentZ as workerZ } from '@flotilla/worker';
@@ -53,11 +53,15 @@ describe.each([
 });
 
 test('every variable that a source names is in the document, and the other way round', () => {
-  const inSources = new Set(
-    sources().flatMap((path) => read(path).match(/\bFLOTILLA_[A-Z_]*[A-Z]\b|\bREDIS_URL\b/g) ?? []),
-  );
+  const inSources = namesIn(sources());
   const documented = new Set(tables.filter(isVariables).flatMap(({ rows }) => rows.map(([name]) => codeIn(name!))));
   expect([...documented].sort()).toEqual([...inSources].sort());
+});
+
+test('every variable that a source names is one that the programs know, and the other way round', () => {
+  const inSources = namesIn(sources());
+  inSources.delete('REDIS_URL');
+  expect([...ENVIRONMENT_NAMES].sort()).toEqual([...inSources].sort());
 });
 
 const constants = [DOCUMENT, 'docs/reference/definition.md'].flatMap((document) =>
@@ -76,6 +80,10 @@ test.each(constants)('$name is what the document says', ({ value, name, where })
   expect(Number(written?.replaceAll('_', ''))).toBe(value);
 });
 
+function namesIn(paths: readonly string[]): Set<string> {
+  return new Set(paths.flatMap((path) => read(path).match(/\bFLOTILLA_[A-Z_]*[A-Z]\b|\bREDIS_URL\b/g) ?? []));
+}
+
 /** What runs: no tests, which set variables of their own making, and no documents. */
 function sources(): string[] {
   const found: string[] = [];
@@ -84,7 +92,10 @@ function sources(): string[] {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
         if (!['node_modules', 'dist', 'docs'].includes(entry.name)) visit(path);
-      } else if (/\.(ts|mjs|js)$/.test(entry.name) && !/write-reference|api-document/.test(entry.name))
+      } else if (
+        /\.(ts|mjs|js)$/.test(entry.name) &&
+        !/write-reference|api-document|environment-names/.test(entry.name)
+      )
         found.push(path);
     }
   };

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { isFlotillaError } from '@flotilla/contracts';
+import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
 import { createLogger } from '@flotilla/telemetry';
 import { readDashboardConfig } from './config.ts';
 import { startDashboard } from './dashboard.ts';
@@ -14,6 +14,7 @@ const BAD_CONFIG: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'PORT_IN_USE'
 async function main(): Promise<void> {
   const config = readDashboardConfig(process.env);
   const logger = createLogger({ name: 'dashboard', level: config.logLevel });
+  for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
   const starting = startDashboard(config, logger);
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { isFlotillaError } from '@flotilla/contracts';
+import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
 import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readSchedulerConfig } from './config.ts';
 import { startScheduler } from './scheduler.ts';
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   outliveReaders();
   const config = readSchedulerConfig(process.env);
   const logger = createLogger({ name: 'scheduler', level: config.logLevel });
+  for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
   const starting = startScheduler(config, logger, (message) => {
     process.stderr.write(`${message}\n`);
     process.exit(EXIT.dataLoss);

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { isFlotillaError } from '@flotilla/contracts';
+import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
 import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
 import { containStrayErrors } from './stray-errors.ts';
@@ -22,6 +22,7 @@ async function main(): Promise<void> {
   outliveReaders();
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
+  for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
   const onStuck = (queue: string) => {
     process.stderr.write(
       `worker: tasks wait in ${queue} but none can be fetched; this process ends to be started afresh\n`,

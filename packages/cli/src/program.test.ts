@@ -79,6 +79,16 @@ function history(url: URL): FakeAnswer {
 }
 
 describe('usage', () => {
+  test('a variable of ours that no program reads is warned of on stderr, and the command is carried out', async () => {
+    const name = `FLOTILLA_${'API_KYE'}`;
+    const { exitCode, stdout, stderr } = await cli(['--help'], { [name]: 'hunter2' });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('Usage: flotilla');
+    expect(stderr).toBe(
+      `flotilla: warning: ${name} is set, but no program reads it (did you mean FLOTILLA_API_KEY?)\n`,
+    );
+  });
+
   test('--help of the program and of every command ends with 0', async () => {
     const { exitCode, stdout } = await cli(['--help']);
     expect(exitCode).toBe(0);

@@ -1,3 +1,4 @@
+import { warnOfUnknownVariables } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { agentsCommand } from './commands/agents.ts';
 import { approvalsCommand } from './commands/approvals.ts';
@@ -54,6 +55,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
       writeErr: (text) => terminal.writeError(withSuggestion(text).replace(/^error: /, 'flotilla: ')),
     });
   }
+  for (const warning of warnOfUnknownVariables(terminal.env)) terminal.writeError(`flotilla: warning: ${warning}\n`);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;

@@ -8,6 +8,7 @@ export * from './channels.ts';
 export * from './dead-letters.ts';
 export * from './definition.ts';
 export { definitionFieldsAt } from './definition-fields.ts';
+export * from './environment-names.ts';
 export * from './error-groups.ts';
 export * from './error-types.ts';
 export * from './errors.ts';
