@@ -9,6 +9,7 @@ import { EXIT } from '../exit-codes.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
+import { claimLogFolder } from '../up/claim-log-folder.ts';
 import { runDemo } from '../up/demo.ts';
 import { Fleet } from '../up/fleet.ts';
 import { requirePort } from '../up/listening-port.ts';
@@ -67,9 +68,22 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
 }
 
 async function up(options: UpOptions, terminal: Terminal) {
-  const { env, url, dashboardUrl } = await environmentOf(options, terminal);
+  const environment = await environmentOf(options, terminal);
+  const logs = claimLogFolder(resolve(terminal.cwd, environment.env['FLOTILLA_LOGS'] || defaultLogFolder));
+  try {
+    return await runFleet(options, terminal, environment, logs.path);
+  } finally {
+    logs.release();
+  }
+}
+
+async function runFleet(
+  options: UpOptions,
+  terminal: Terminal,
+  { env, url, dashboardUrl }: FleetUrls & { env: NodeJS.ProcessEnv },
+  logFolder: string,
+) {
   const client = clientFor(url, env);
-  const logFolder = resolve(terminal.cwd, env['FLOTILLA_LOGS'] || defaultLogFolder);
   const say = (line: string) => printLine(terminal, line);
   const urls = { url, ...(dashboardUrl === undefined ? {} : { dashboardUrl }) };
   const fleet = new Fleet({ workers: options.workers, ...urls, env, client, logFolder, say });

@@ -16,7 +16,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((each) => each.stop(1000)));
 });
 
-async function supervise(source: string, crashes: string[] = []): Promise<SupervisedProcess> {
+async function supervise(source: string, crashes: string[] = [], maxLogBytes = 1e6): Promise<SupervisedProcess> {
   const file = join(folder, `${started.length}.mjs`);
   await writeFile(file, source);
   const process = new SupervisedProcess({
@@ -24,6 +24,7 @@ async function supervise(source: string, crashes: string[] = []): Promise<Superv
     args: [file],
     env: {},
     logFile: join(folder, 'logs', 'probe.log'),
+    maxLogBytes,
     onCrash: ({ how, pauseMs }) => crashes.push(`${how}, again in ${pauseMs} ms`),
   });
   started.push(process);
@@ -48,6 +49,20 @@ test('what the process of that name said before is kept, also while it still wri
   expect(await process.lastLines()).toEqual(['second']);
   expect(await readFile(join(folder, 'logs', 'probe.previous.log'), 'utf8')).toMatch(/^first/);
 });
+
+test('a log beyond its bound moves to NAME.1.log while its process goes on writing, and no line is torn', async () => {
+  const process = await supervise(
+    'let line = 0; setInterval(() => { for (let i = 0; i < 20; i += 1) console.log(`line ${(line += 1)}`); }, 10);',
+    [],
+    2000,
+  );
+  const former = join(folder, 'logs', 'probe.1.log');
+  await eventually(async () => (await readFile(former, 'utf8').catch(() => '')).length > 2000, { timeoutMs: 20_000 });
+  await eventually(async () => (await process.lastLines()).length > 1, { timeoutMs: 20_000 });
+  await process.stop(1000);
+  const lines = `${await readFile(former, 'utf8')}${await readFile(process.logFile, 'utf8')}`.trimEnd().split('\n');
+  expect(lines.filter((line) => !/^line \d+$/.test(line))).toEqual([]);
+}, 60_000);
 
 test('a process that crashes is started again, with a new id', async () => {
   const crashes: string[] = [];

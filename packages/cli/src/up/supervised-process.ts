@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { rotateLog } from './rotate-log.ts';
 
 export interface ProcessEnd {
   /** For people: `ended with code 2`, `was ended by SIGKILL`. */
@@ -17,6 +18,8 @@ export interface SupervisedOptions {
   args: readonly string[];
   env: NodeJS.ProcessEnv;
   logFile: string;
+  /** Beyond this it moves to `NAME.1.log`. Default 20 MiB. */
+  maxLogBytes?: number;
   /** Called when it ended although nobody asked it to, before it is started again. */
   onCrash(crash: Crash): void;
 }
@@ -35,6 +38,8 @@ const MAX_PAUSE_MS = 30_000;
 /** A process that has stayed up for this long is one that stays up: the pauses begin with the first again. */
 const STAYED_UP_MS = 60_000;
 const LAST_LINES = 8;
+const MAX_LOG_BYTES = 20 * 1024 * 1024;
+const CHECK_LOG_EVERY_MS = 1000;
 /** The scheduler's word for "the data are gone" (DATA_LOSS): started again it would begin anew in an empty store. */
 const DATA_LOSS_EXIT = 74;
 /** Wrong configuration or handlers, Redis out of reach: before the fleet was ready, another start would end the same way. */
@@ -70,7 +75,9 @@ export class SupervisedProcess {
     });
     mkdirSync(dirname(options.logFile), { recursive: true });
     keepFormerLog(options.logFile);
-    this.#start('w');
+    const checkLog = setInterval(() => this.#boundLog(), CHECK_LOG_EVERY_MS).unref();
+    this.ended.finally(() => clearInterval(checkLog));
+    this.#start();
   }
 
   get pid(): number | undefined {
@@ -115,11 +122,19 @@ export class SupervisedProcess {
     }
   }
 
-  #start(logFlag: 'w' | 'a'): void {
+  #boundLog(): void {
+    try {
+      rotateLog(this.logFile, this.#options.maxLogBytes ?? MAX_LOG_BYTES);
+    } catch {
+      // No room for the copy, say: what is there stays, and the next check tries again.
+    }
+  }
+
+  #start(): void {
     this.#pause = undefined;
     this.#startedAt = performance.now();
-    // The log is written by the process itself: nothing is lost when we are busy or gone.
-    const log = openSync(this.#options.logFile, logFlag);
+    // The log is written by the process itself: nothing is lost when we are busy or gone. It appends, so the file can be emptied.
+    const log = openSync(this.#options.logFile, 'a');
     const child = spawn(process.execPath, [...this.#options.args], {
       stdio: ['pipe', log, log],
       env: this.#options.env,
@@ -145,7 +160,7 @@ export class SupervisedProcess {
     }
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (this.#recentCrashes - 1), MAX_PAUSE_MS);
     this.#options.onCrash({ how: end.how, pauseMs, recentCrashes: this.#recentCrashes });
-    this.#pause = setTimeout(() => this.#start('a'), pauseMs);
+    this.#pause = setTimeout(() => this.#start(), pauseMs);
   }
 
   #isFinal({ code }: ProcessEnd): boolean {

@@ -75,6 +75,21 @@ test('up serves until SIGTERM, with the handlers of two modules, and takes its p
   expect(await show.exited).toMatchObject({ code: 3 });
 }, 60_000);
 
+test('a second up in the same clone leaves the logs of the first alone and says where its own are', async () => {
+  const args = ['up', '--workers', '0', '--no-dashboard'];
+  const first = await flotilla([...args, '--port', String(await freePort())]);
+  await first.waitForLine(/Serving until Ctrl-C/, 60_000);
+  const before = await readFile(join(logs, 'scheduler.log'), 'utf8');
+  const second = await flotilla([...args, '--once', '--port', '0'], {
+    FLOTILLA_NAMESPACE: testNamespace(import.meta.url),
+  });
+  expect(await second.exited).toMatchObject({ code: 0 });
+  expect(second.stdout()).toContain(`their logs are in ${join(logs, 'fleet-2')}`);
+  expect((await readFile(join(logs, 'scheduler.log'), 'utf8')).startsWith(before)).toBe(true);
+  first.signal('SIGTERM');
+  expect(await first.exited).toMatchObject({ code: 0 });
+}, 120_000);
+
 describe('up beside steps that go wrong', () => {
   const handlers = join(root, 'tests/integration/fixtures/stray-errors.ts');
   const guilty = (way: string) => ({
