@@ -71,6 +71,8 @@ export const ENVIRONMENT_NAMES: readonly string[] = [
   'FLOTILLA_TEST_SOURCE_ADDRESS',
 ];
 
+/** The rest of such a name is the user's: a secret that http steps refer to. */
+const SECRET = /^FLOTILLA_SECRET_./;
 const KNOWN: ReadonlySet<string> = new Set(ENVIRONMENT_NAMES);
 /** Kubernetes and Docker set these for a service named flotilla: nobody wrote them. */
 const SERVICE_LINK = /^FLOTILLA_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP)(?:_\w+)?)$/;
@@ -86,7 +88,7 @@ export function warnOfUnknownVariables(environment: Readonly<Record<string, stri
 }
 
 function isUnknown(name: string): boolean {
-  return /^FLOTILLA_/i.test(name) && !KNOWN.has(name) && !SERVICE_LINK.test(name);
+  return /^FLOTILLA_/i.test(name) && !KNOWN.has(name) && !SECRET.test(name) && !SERVICE_LINK.test(name);
 }
 
 function suggestionFor(name: string): string {
