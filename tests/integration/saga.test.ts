@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { RunRetried, RunView } from '@flotilla/contracts';
-import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
+import type { FailedCleanupList, RunRetried, RunView } from '@flotilla/contracts';
+import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 interface Order {
@@ -198,6 +198,39 @@ describe('G4 an order that was undone and goes on, with a shop that drops repeat
     expect((await goOn('redrive', runId, 'seat')).status).toBe('succeeded');
     expect([timesOf(runId, 'seat'), timesOf(runId, 'undo seat')]).toEqual([2, 1]);
   }, 40_000);
+
+  test.each(['before', 'after'] as const)(
+    'a refund that fails for good, refused %s its effect, is listed, made again alone, and then the order is charged once',
+    async (refusal) => {
+      refusing.set('ship', 'before').set('undo charge', refusal);
+      const { runId } = await startAndEnd(saga);
+      const listed = async () => {
+        const { runs } = await fleet.api.get<FailedCleanupList>('/v1/cleanups/failed');
+        return runs.find((run) => run.runId === runId);
+      };
+      expect(await listed()).toMatchObject({
+        ...{ workflow: 'saga', status: 'failed', failed: 1, left: 0 },
+        cleanups: [{ number: 1, stepId: 'charge', use: 'shop.undo', error: { code: 'REFUSED' } }],
+      });
+      const isCounted = async () => {
+        const answer = await fetch(`${fleet.url}/metrics`);
+        return /^flotilla_runs_with_failed_cleanups [1-9]/m.test(await answer.text());
+      };
+      await eventually(isCounted, { timeoutMs: 20_000 });
+      refusing.delete('undo charge');
+      const retried = await fleet.api.post(`/v1/runs/${runId}/cleanups/1/retry`);
+      expect(retried).toEqual({ runId, number: 1, alreadyRetried: false });
+      await eventually(async () => (await listed()) === undefined);
+      expect(await fleet.api.run(runId)).toMatchObject({ status: 'failed', cleanups: { failed: 0, left: 0 } });
+      expect([timesOf(runId, 'charge'), timesOf(runId, 'undo charge')]).toEqual([1, 1]);
+      refusing.clear();
+      expect((await goOn('redrive', runId, 'ship')).status).toBe('succeeded');
+      expect(standing(runId)).toEqual(ONCE);
+      expect([timesOf(runId, 'charge'), timesOf(runId, 'undo charge')]).toEqual([2, 1]);
+      expect(findViolations(await fleet.api.record(runId))).toEqual([]);
+    },
+    60_000,
+  );
 
   test('keys are run/step until a step is undone, and stay the same where none was', async () => {
     const definition = {

@@ -55,6 +55,11 @@ export function comparePartition(reference: Reference, tag: string, observed: Ob
     'the index of runs with dead letters',
   );
   assert.deepEqual(
+    sorted(observed.unclean),
+    ids((run) => run.isTerminal && run.cleanupsFailed > 0),
+    'the index of runs with failed cleanups',
+  );
+  assert.deepEqual(
     sorted(observed.cancels),
     ids((run) => run.status === 'cancelling' && !run.cleanupsBegun),
     'the runs that are ending',

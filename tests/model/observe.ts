@@ -11,6 +11,7 @@ export interface ObservedPartition {
   runs: string[];
   ended: string[];
   dead: string[];
+  unclean: string[];
 }
 
 /** What Redis holds of one run: its hash as it is, the lines of its history from `from` on, and the steps held back. */
@@ -30,8 +31,9 @@ export async function redisTime(client: RedisClient): Promise<number> {
 export async function observePartition(client: RedisClient, tag: string): Promise<ObservedPartition> {
   const scores = async (suffix: 'due' | 'lease' | 'workers') =>
     toScores(await client.zrange(stateKey(tag, suffix), '0', '-1', 'WITHSCORES'));
-  const members = (suffix: 'cancels' | 'runs' | 'ended' | 'dead') => client.zrange(stateKey(tag, suffix), '0', '-1');
-  const [entries, due, lease, workers, cancels, runs, ended, dead] = await Promise.all([
+  const members = (suffix: 'cancels' | 'runs' | 'ended' | 'dead' | 'failedCleanups') =>
+    client.zrange(stateKey(tag, suffix), '0', '-1');
+  const [entries, due, lease, workers, cancels, runs, ended, dead, unclean] = await Promise.all([
     client.xrange(stateKey(tag, 'outbox'), '-', '+'),
     scores('due'),
     scores('lease'),
@@ -40,9 +42,10 @@ export async function observePartition(client: RedisClient, tag: string): Promis
     members('runs'),
     members('ended'),
     members('dead'),
+    members('failedCleanups'),
   ]);
   const outbox = entries.map(([id, fields]) => ({ id, lines: (fields[1] ?? '').split('\n') }));
-  return { outbox, due, lease, workers, cancels, runs, ended, dead };
+  return { outbox, due, lease, workers, cancels, runs, ended, dead, unclean };
 }
 
 export async function observeRun(client: RedisClient, tag: string, runId: string): Promise<ObservedRun> {

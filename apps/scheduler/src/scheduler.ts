@@ -29,6 +29,7 @@ import { InputSchemas } from './http/input/input-schemas.ts';
 import { createMetrics } from './http/metrics.ts';
 import { PlanSource } from './http/plan-source.ts';
 import { createInsight } from './insight/create-insight.ts';
+import { createCountFailedCleanupsLoop } from './loops/count-failed-cleanups.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
 import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
@@ -148,6 +149,7 @@ export async function startScheduler(
       createFireDueLoop({ state, queues, schedulerId, logger }),
       createReclaimLoop({ state, logger }),
       createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
+      createCountFailedCleanupsLoop({ state, metrics, logger }),
       createWatchStorageLoop({ storage, fleet, state, logger }),
       createWatchFleetLoop({ fleet, breakers, state, logger }),
       watchEpochLoop,

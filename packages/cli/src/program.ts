@@ -8,6 +8,7 @@ import { cancelCommand } from './commands/cancel.ts';
 import { channelsCommand, sendCommand } from './commands/channels.ts';
 import { chaosCommand } from './commands/chaos.ts';
 import { checkpointsCommand } from './commands/checkpoints.ts';
+import { cleanupsCommand } from './commands/cleanups.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
@@ -99,6 +100,7 @@ const COMMANDS = [
   cancelCommand,
   retryCommand,
   deadLettersCommand,
+  cleanupsCommand,
   pauseCommand,
   resumeCommand,
   signalCommand,

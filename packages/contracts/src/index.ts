@@ -13,6 +13,7 @@ export * from './error-groups.ts';
 export * from './error-types.ts';
 export * from './errors.ts';
 export * from './event-feed.ts';
+export * from './failed-cleanups.ts';
 export * from './flags.ts';
 export * from './gates.ts';
 export * from './http-api.ts';

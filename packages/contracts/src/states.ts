@@ -78,6 +78,8 @@ export const EVENT_TYPES = [
   'run-resumed',
   'run-retried',
   'cleanup-registered',
+  /** One that had failed for good is made again: somebody asked for it. */
+  'cleanup-requested',
   'cleanup-started',
   'cleanup-retried',
   'cleanup-lost',

@@ -220,7 +220,10 @@ async function end(attempt: CleanupAttempt, handlerEnd: HandlerEnd | Parked): Pr
     );
   } else if (change.becomes === 'failed') {
     // Not its message: what a handler says may hold what it was given.
-    logger.error({ ...about, type: error?.type, code: error?.code }, 'a cleanup has failed for good');
+    logger.error(
+      { event: LOG_EVENTS.cleanupFailed, ...about, type: error?.type, code: error?.code },
+      'a cleanup has failed for good',
+    );
   }
 }
 

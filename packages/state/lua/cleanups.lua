@@ -44,6 +44,7 @@ local function nextCleanup(run, cleanups)
     cleanups.left, cleanups.failed = cleanups.left - 1, cleanups.failed + 1
   end
   putCleanups(run, cleanups)
+  if cleanups.failed > 0 then schedule(run.tag .. K.failedCleanups, run.id, now) end
   finishEnding(run)
 end
 

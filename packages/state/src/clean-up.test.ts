@@ -175,3 +175,144 @@ describe('a step', () => {
     expect(await late).toBeUndefined();
   });
 });
+
+describe('a cleanup that has failed for good', () => {
+  const failure = '{"code":"REFUSED","message":"no","stack":"Error","type":"non_retryable"}';
+
+  /** Claims the cleanup and ends it. */
+  async function make(key: string, becomes: 'succeeded' | 'failed', attemptId: string): Promise<void> {
+    const claimed = await state.transitions.claimCleanup(worker.address(key), {
+      ...{ attemptId, worker: 'w1', attemptMs: 1000 },
+    });
+    if ('refused' in claimed) throw new Error(claimed.refused);
+    const { fence, createdAt } = claimed.claimed;
+    const attempt = { fence, createdAt, attemptId };
+    const dataJson = becomes === 'failed' ? failure : undefined;
+    expect(
+      await state.transitions.endCleanup(worker.address(key), { attempt, becomes, ...(dataJson && { dataJson }) }),
+    ).toBe(true);
+  }
+
+  /** Two have failed, and the run has ended. */
+  async function failBoth(): Promise<void> {
+    await cancel(await register());
+    await make('1!1', 'failed', 'one');
+    await make('0!0', 'failed', 'two');
+  }
+
+  const listed = async () => (await state.listFailedCleanups({ limit: 10 })).runs;
+  const outcome = { runId: '', workflow: 'undone', status: 'cancelled' };
+
+  test('is listed with its run, and is no longer once it is made again; the run stays as it ended', async () => {
+    await failBoth();
+    expect(await listed()).toMatchObject([
+      {
+        ...{ ...outcome, runId, failed: 2, left: 0 },
+        cleanups: [
+          { number: 0, stepId: 'first', status: 'failed', error: { code: 'REFUSED' } },
+          { number: 1, stepId: 'second', status: 'failed' },
+        ],
+      },
+    ]);
+    expect((await listed())[0]!.cleanups[0]!.error).not.toHaveProperty('stack');
+    expect(await state.countFailedCleanups()).toBe(1);
+    expect(await state.retryCleanup(runId, 1)).toBe(false);
+    const entries = await connection.client.xrange(stateKey(worker.tag, 'outbox'), '-', '+');
+    expect(entries.at(-1)?.[1][1]).toMatch(/^S\|.*\|1!1$/);
+    expect(await listed()).toMatchObject([
+      { failed: 1, left: 1, cleanups: [{ number: 0 }, { number: 1, status: 'registered' }] },
+    ]);
+    await make('1!1', 'succeeded', 'three');
+    expect(await listed()).toMatchObject([{ failed: 1, left: 0, cleanups: [{ number: 0 }] }]);
+    await state.retryCleanup(runId, 0);
+    await make('0!0', 'succeeded', 'four');
+    expect([await listed(), await state.countFailedCleanups()]).toEqual([[], 0]);
+    expect(await state.readRun(runId)).toMatchObject({
+      ...{ status: 'cancelled', cleanups: { registered: 2, left: 0, failed: 0, outcome: 'cancelled' } },
+    });
+    expect((await told()).slice(-7)).toEqual([
+      'run-cancelled',
+      ...['cleanup-requested second 1', 'cleanup-started second 1', 'cleanup-succeeded second 1'],
+      ...['cleanup-requested first 0', 'cleanup-started first 0', 'cleanup-succeeded first 0'],
+    ]);
+  });
+
+  test('may fail again, and be made again', async () => {
+    await failBoth();
+    for (const attemptId of ['three', 'four']) {
+      expect(await state.retryCleanup(runId, 0)).toBe(false);
+      await make('0!0', 'failed', attemptId);
+      expect(await listed()).toMatchObject([{ failed: 2, left: 0 }]);
+    }
+  });
+
+  test('is made again once, however many ask; meanwhile neither another is, nor is the run retried', async () => {
+    await failBoth();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => state.retryCleanup(runId, 1)));
+    expect(answers.sort()).toEqual([false, true, true, true, true]);
+    await expect(state.retryCleanup(runId, 0)).rejects.toMatchObject({ code: 'RUN_STILL_ACTIVE' });
+    await expect(state.retryRun(runId)).rejects.toMatchObject({ code: 'RUN_STILL_ACTIVE' });
+    await expect(state.previewRetry(runId)).rejects.toMatchObject({ code: 'RUN_STILL_ACTIVE' });
+    await make('1!1', 'succeeded', 'three');
+    await expect(state.retryCleanup(runId, 1)).rejects.toMatchObject({ code: 'NOTHING_TO_RETRY' });
+    expect(await state.retryRun(runId)).toMatchObject({ opening: 2 });
+    expect(await listed()).toEqual([]);
+  });
+
+  test('whose worker is lost is handed out again', async () => {
+    await failBoth();
+    await state.retryCleanup(runId, 1);
+    const { transitions } = state;
+    const lost = createTestState(connection.client, state.namespace, [plan], { leaseDurationMs: 1 });
+    const address = worker.address('1!1');
+    await lost.transitions.claimCleanup(address, { attemptId: 'lost', worker: 'gone', attemptMs: 60_000 });
+    let reclaimed = 0;
+    for (let tries = 0; reclaimed === 0 && tries < 1000; tries += 1) {
+      const { lost: count } = await transitions.reclaim(worker.tag, {
+        limit: 10,
+        pauseMs: 60_000,
+        suspensionMs: 0,
+        crashLimit: 3,
+      });
+      reclaimed = count;
+    }
+    expect(reclaimed).toBe(1);
+    await make('1!1', 'succeeded', 'again');
+    expect(await listed()).toMatchObject([{ failed: 1, left: 0 }]);
+  });
+
+  test.each([
+    ['that there is not', 7, 'CLEANUP_NOT_FOUND'],
+    ['that succeeded', 1, 'NOTHING_TO_RETRY'],
+  ])('is another one than one %s', async (_what, number, code) => {
+    await cancel(await register());
+    await make('1!1', 'succeeded', 'one');
+    await expect(state.retryCleanup(runId, 0)).rejects.toMatchObject({ code: 'RUN_STILL_ACTIVE' });
+    await make('0!0', 'failed', 'two');
+    await expect(state.retryCleanup(runId, number)).rejects.toMatchObject({ code });
+    await expect(state.retryCleanup('00-nobody', 0)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
+  });
+
+  test('is listed page by page, the newest first, also of runs that ended in one millisecond', async () => {
+    const runIds: string[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      ({ runId } = await state.createRun(requestOf(plan)));
+      worker = new TestWorker(state, runId);
+      await failBoth();
+      await connection.client.zadd(stateKey(worker.tag, 'failedCleanups'), index < 3 ? 1000 : 2000, runId);
+      runIds.push(runId);
+    }
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await state.listFailedCleanups({ limit: 2, cursor });
+      found.push(...page.runs.map((run) => run.runId));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(found.slice(0, 2).sort()).toEqual(runIds.slice(3).sort());
+    expect(found.slice(2).sort()).toEqual(runIds.slice(0, 3).sort());
+    await expect(state.listFailedCleanups({ limit: 2, cursor: 'x' })).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+    });
+  });
+});

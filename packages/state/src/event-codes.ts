@@ -24,6 +24,7 @@ export const EVENT_CODES = {
   'run-paused': 'P',
   'run-resumed': 'R',
   'run-retried': 'N',
+  'cleanup-requested': 'd',
   'cleanup-started': '1',
   'cleanup-succeeded': '2',
   'cleanup-failed': '3',

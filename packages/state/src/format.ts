@@ -119,6 +119,8 @@ export const FIELD = {
   opening: 'a',
   /** `registered|left|failed|begun`. */
   cleanups: 'u',
+  /** Number of the failed cleanup of an ended run that is being made again. */
+  cleanupAgain: 'e',
   /** When the run was last resumed, as an offset. */
   resumedAt: 'l',
   /** Steps that maps have made. */
@@ -304,6 +306,7 @@ export const ARGUMENTS = {
   'refuse-definition': ['runId', 'definitionHash', 'key'],
   'hand-back': [],
   'register-cleanup': [...ATTEMPT, 'use', 'input', 'digest'],
+  'retry-cleanup': ['runId', 'number'],
   'claim-cleanup': ['runId', 'key', 'attemptId', 'worker', 'attemptMs'],
   'end-cleanup': [...ATTEMPT, 'becomes', 'data', 'delayMs', ...ERROR],
   fail: [

@@ -5,7 +5,7 @@
  *
  * | suffix      | type   | lives                       | holds |
  * |-------------|--------|-----------------------------|-------|
- * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, the opening in which a step that was undone was made again `r`, next items of retried maps `j`, how many steps wait for what `Y`, error groups `E` |
+ * | `r:<run>`   | HASH   | until pruned                | a run: meta fields, step headers `s`, outputs `o`, counters `g`, map items `i`, chain pointers `c`, progress `k`, progress that was set aside `b`, workers that a step was lost with `q`, cleanups `u` and (by step) `h`, the opening `a`, the opening in which a step that was undone was made again `r`, next items of retried maps `j`, the failed cleanup that is made again `e`, how many steps wait for what `Y`, error groups `E` |
  * | `h:<run>`   | LIST   | until pruned                | its history; index = seq |
  * | `p:<run>`   | SET    | while paused                | step keys that were refused while the run was paused |
  * | `d:<hash>`  | HASH   | while runs refer to it      | `text` of a definition, `runs` that are pinned to it |
@@ -23,6 +23,7 @@
  * | `t:<tag>`   | ZSET   | entries until pruned        | runs with a tag by creation |
  * | `dead`      | ZSET   | entries until none is left  | runs that ended failed or timed out and have dead letters, by end |
  * | `l:<run>`   | ZSET   | entries until made anew     | steps of a run that failed for good, by number: dead letters once the run is in `dead` |
+ * | `unclean`   | ZSET   | entries until none is left  | ended runs of which cleanups have failed for good, by end |
  * | `approvals` | ZSET  | entries until decided       | `run|step key` of approvals that wait for a decision, by when they were asked for |
  * | `decided`   | ZSET   | entries until pruned        | `run|step key` of approvals that do not, by when that was |
  * | `b:<name>`  | ZSET   | ten minutes from the last   | `step key|run` that breaker <name> keeps parked, by when they are looked at |
@@ -57,6 +58,7 @@ export const KEY_SUFFIXES = {
   byTag: 't:',
   dead: 'dead',
   deadLetters: 'l:',
+  failedCleanups: 'unclean',
   parkedBehind: 'b:',
   approvals: 'approvals',
   decidedApprovals: 'decided',

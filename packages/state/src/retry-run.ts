@@ -90,8 +90,8 @@ export async function previewRetry(
   const tag = tagOfRun(dependencies, runId);
   const selection = selectionOf(dependencies.plan, runId, { steps, from });
   if (selection.only !== undefined) await requireFailed(dependencies, tag, runId, selection.only);
-  const fields = [FIELD.meta, FIELD.opening, FIELD.cleanups];
-  const [packed, reopened, counts] = await dependencies.client.hmget(stateKey(tag, 'run', runId), ...fields);
+  const fields = [FIELD.meta, FIELD.opening, FIELD.cleanups, FIELD.cleanupAgain];
+  const [packed, reopened, counts, undoing] = await dependencies.client.hmget(stateKey(tag, 'run', runId), ...fields);
   if (packed == null) throw new FlotillaError('RUN_NOT_FOUND', `there is no run ${runId}`);
   const { letter, createdAt } = parseRunMeta(packed);
   const [, known = '1', undone = '0'] = /^(\d+)\|(\d+)/.exec(reopened ?? '') ?? [];
@@ -99,6 +99,7 @@ export async function previewRetry(
   const found = { status: runStatusOf(letter), createdAt, selection, cleanups: Math.max(registered, Number(undone)) };
   const hasBeen = letter === RUN.reopening || (opening !== undefined && opening < Number(known));
   if (hasBeen) return { ...found, opening: Number(known), alreadyRetried: true };
+  if (undoing != null) throw refusal(runId, RUN.ending);
   if (!ENDED_BADLY.has(letter)) throw refusal(runId, letter);
   return { ...found, opening: Number(known) + 1, alreadyRetried: false };
 }

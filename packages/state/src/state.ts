@@ -8,6 +8,7 @@ import type {
   DecideApproval,
   ErrorGroup,
   ErrorGroupAction,
+  FailedCleanups,
   HistoryEvent,
   Json,
   Problem,
@@ -34,6 +35,7 @@ import { hasNoPlan } from './has-no-plan.ts';
 import { CHANNELS, deploymentKeys, stateKey } from './keys.ts';
 import { type DeadLetterQuery, listDeadLetters } from './list-dead-letters.ts';
 import { decideErrorGroup, type ErrorGroupQuery, listErrorGroups } from './list-error-groups.ts';
+import { countFailedCleanups, listFailedCleanups } from './list-failed-cleanups.ts';
 import { listRuns, type RunQuery, readListedRun } from './list-runs.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import { ParkedBehind } from './parked-behind.ts';
@@ -52,6 +54,7 @@ import { readWaits, type Waits } from './read-waits.ts';
 import { readRedisTime } from './redis-time.ts';
 import { discardDeadLetters, type RedrivenRun, redriveDeadLetters } from './redrive.ts';
 import { type ReportedProgress, reportProgress } from './reported-progress.ts';
+import { retryCleanup } from './retry-cleanup.ts';
 import { previewRetry, type RetriedRun, type RetryPreview, type RetryRequest, retryRun } from './retry-run.ts';
 import { cleanupField, headerField } from './run-fields.ts';
 import { RunHandle } from './run-handle.ts';
@@ -440,6 +443,25 @@ export class State<P extends PlanShape> {
     page: { cursor?: string | undefined; limit: number },
   ): Promise<{ cleanups: CleanupView[]; cursor?: string }> {
     return listCleanups({ ...this.#reads(), plan: await this.#planOfRun(runId) }, runId, page);
+  }
+
+  /** See `listFailedCleanups`. */
+  listFailedCleanups(page: {
+    cursor?: string | undefined;
+    limit: number;
+  }): Promise<{ runs: FailedCleanups[]; cursor?: string }> {
+    const listCleanups = (runId: string, of: { cursor?: string; limit: number }) => this.listCleanups(runId, of);
+    return listFailedCleanups({ ...this.#reads(), listCleanups }, page);
+  }
+
+  /** Ended runs of which cleanups have failed for good. */
+  countFailedCleanups(): Promise<number> {
+    return countFailedCleanups(this.#reads());
+  }
+
+  /** See `retryCleanup`. */
+  retryCleanup(runId: string, number: number): Promise<boolean> {
+    return retryCleanup({ ...this.#reads(), transitions: this.transitions }, runId, number);
   }
 
   /** What a cleanup was registered with; undefined when there is none of this number. */

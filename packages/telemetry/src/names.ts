@@ -18,6 +18,8 @@ export const LOG_EVENTS = {
   loopFailed: 'scheduler.loop-failed',
   attemptFailed: 'attempt.failed',
   attemptLost: 'attempt.lost',
+  /** A compensation or registered cleanup has failed for good: what its step did may still stand. */
+  cleanupFailed: 'cleanup.failed',
   commitRejected: 'attempt.commit-rejected',
   eventLoopLag: 'worker.event-loop-lag',
   drainStarted: 'worker.drain-started',

@@ -1,6 +1,7 @@
 import type { StepError } from '@flotilla/contracts';
 import { type CleanupWork, canonicalJson, cleanupWorkOf, decideRetry, type Plan } from '@flotilla/engine';
 import { parseStepKey, type State } from '@flotilla/state';
+import { LOG_EVENTS, type Logger } from '@flotilla/telemetry';
 import type { ReadyStep, StepToDispatch } from './start-step.ts';
 
 /** True of the key of a compensation or registered cleanup. */
@@ -19,9 +20,14 @@ export async function readCleanupWork(
   return stored === undefined ? undefined : cleanupWorkOf(plan.steps[step], stored.registered?.use);
 }
 
+export interface CleanupDependencies {
+  state: State<Plan>;
+  logger: Logger;
+}
+
 /** What workers need to know to take a cleanup; one of which nothing is known has failed. */
 export async function cleanupToDispatch(
-  state: State<Plan>,
+  { state, logger }: CleanupDependencies,
   plan: Plan,
   ready: ReadyStep,
 ): Promise<StepToDispatch | undefined> {
@@ -40,34 +46,41 @@ export async function cleanupToDispatch(
     };
   }
   const error = { type: 'non_retryable', code: 'DATA_CORRUPTION', message: 'what was registered cannot be read' };
-  await failCleanup(state, ready, error);
+  await failCleanup({ state, logger }, ready, error);
   return undefined;
 }
 
 /** Ends a cleanup for good, whoever makes it. */
 async function failCleanup(
-  state: State<Plan>,
+  { state, logger }: CleanupDependencies,
   { runId, key }: { runId: string; key: string },
   error: StepError,
 ): Promise<void> {
   const address = { tag: state.tagOf(runId), runId, key };
   await state.transitions.endCleanup(address, { becomes: 'failed', dataJson: canonicalJson(error) });
+  logFailure(logger, { runId, key }, error);
+}
+
+/** As workers do it. */
+function logFailure(logger: Logger, { runId, key }: { runId: string; key: string }, { type, code }: StepError): void {
+  const { cleanup } = parseStepKey(key);
+  logger.error({ event: LOG_EVENTS.cleanupFailed, runId, cleanup, type, code }, 'a cleanup has failed for good');
 }
 
 /** The time of a cleanup is over. */
 export async function timeOutCleanup(
-  state: State<Plan>,
+  { state, logger }: CleanupDependencies,
   plan: Plan,
   cleanup: { runId: string; key: string },
 ): Promise<void> {
   const work = await readCleanupWork(state, plan, cleanup);
   const message = `the cleanup did not end within ${work?.timeouts.totalMs} ms (totalMs)`;
-  await failCleanup(state, cleanup, { type: 'timeout', code: 'TIMEOUT', message });
+  await failCleanup({ state, logger }, cleanup, { type: 'timeout', code: 'TIMEOUT', message });
 }
 
 /** An attempt of a cleanup that its worker did not end in time, or that was lost too often. */
 export async function endOverdueCleanup(
-  state: State<Plan>,
+  { state, logger }: CleanupDependencies,
   plan: Plan,
   attempt: { runId: string; key: string; fence: number; createdAt: number; attemptId: string },
   error: StepError,
@@ -95,4 +108,5 @@ export async function endOverdueCleanup(
       ...(decision.action === 'retry' && { retryInMs: Math.round(decision.delayMs) }),
     },
   );
+  if (decision.action === 'fail') logFailure(logger, { runId, key }, error);
 }

@@ -13,6 +13,7 @@ const WRITES = [
   'resumeRun',
   'retryRun',
   'redriveDeadLetters',
+  'retryCleanup',
   'discardDeadLetters',
   'registerWorkflow',
   'deleteWorkflow',
@@ -20,6 +21,7 @@ const WRITES = [
 const READS = [
   'readRun',
   'listDeadLetters',
+  'listFailedCleanups',
   'readDeadLetter',
   'listRuns',
   'listSteps',

@@ -8,6 +8,7 @@ import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi, boundBreakers, boundInsight } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
 import { boundChannels, type ChannelApi, registerChannelRoutes } from './channels/routes.ts';
+import { registerCleanupRoutes } from './cleanups.ts';
 import { answerClientError } from './client-error.ts';
 import { registerDeadLetterRoutes } from './dead-letters/routes.ts';
 import { registerFlagRoutes } from './flags.ts';
@@ -192,6 +193,7 @@ function registerRoutes(
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);
+  registerCleanupRoutes(app, context);
   registerSignalRoutes(app, context);
   registerChannelRoutes(app, context);
   registerApprovalRoutes(app, context);

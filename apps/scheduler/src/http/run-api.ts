@@ -7,6 +7,7 @@ import type {
   DeadLetterFilter,
   DeadLetterView,
   Durability,
+  FailedCleanups,
   FlotillaError,
   HistoryEvent,
   Problem,
@@ -55,6 +56,10 @@ export interface StateApi {
   readHistory(runId: string, page: { after: number; limit: number }): Promise<{ events: HistoryEvent[]; next: number }>;
   /** Compensations and registered cleanups in the order of registration. RUN_NOT_FOUND. */
   listCleanups(runId: string, page: Page): Promise<{ cleanups: CleanupView[]; cursor?: string }>;
+  /** Ended runs of which cleanups have failed for good, the newest first. */
+  listFailedCleanups(page: Page): Promise<{ runs: FailedCleanups[]; cursor?: string }>;
+  /** True when it was being made again already. RUN_NOT_FOUND, RUN_STILL_ACTIVE, CLEANUP_NOT_FOUND, NOTHING_TO_RETRY. */
+  retryCleanup(runId: string, number: number): Promise<boolean>;
   listCheckpoints(runId: string, page: Page): Promise<{ checkpoints: CheckpointView[]; cursor?: string }>;
 
   /** WORKFLOW_VERSION_CONFLICT: this name and version exist with another content. */

@@ -142,7 +142,7 @@ class DueTimers {
       await this.#recheck(tag, timer, work?.queue);
       return;
     }
-    if (letter === DUE.totalLimit) await timeOutCleanup(state, plan, timer);
+    if (letter === DUE.totalLimit) await timeOutCleanup(this.#dependencies, plan, timer);
     await state.transitions.endTimer({ tag, runId, key }, letter);
   }
 

@@ -70,7 +70,7 @@ async function tryToEnd(dependencies: ReclaimDependencies, tag: string, attempt:
 }
 
 async function end(
-  { state, random = Math.random }: ReclaimDependencies,
+  { state, logger, random = Math.random }: ReclaimDependencies,
   tag: string,
   { why, key, runId, fenceOffset, attemptId, definitionHash }: UndecidedAttempt,
 ): Promise<void> {
@@ -93,7 +93,7 @@ async function end(
   const elapsedMs = endedAt - (header?.firstAt ?? createdAt);
   if (isCleanup(key)) {
     const attempt = { runId, key, fence: createdAt + fenceOffset, createdAt, attemptId };
-    await endOverdueCleanup(state, plan, attempt, error, { failures, elapsedMs, random: random() });
+    await endOverdueCleanup({ state, logger }, plan, attempt, error, { failures, elapsedMs, random: random() });
     return;
   }
   const decision = isCrash

@@ -251,7 +251,9 @@ class Relay {
       case 'group':
         return this.#startGroup(plan, runId, entry.group, entry);
       case 'step': {
-        const step = isCleanup(entry.key) ? await cleanupToDispatch(state, plan, entry) : toDispatch(plan, entry);
+        const step = isCleanup(entry.key)
+          ? await cleanupToDispatch(this.#dependencies, plan, entry)
+          : toDispatch(plan, entry);
         return step === undefined ? [] : [step];
       }
       case 'refused': {

@@ -4,8 +4,10 @@
 
 local function isCleanup(key) return string.find(key, '!', 1, true) ~= nil end
 
--- The number of the cleanup whose turn it is, as text; nil before nothing ordinary is live, and when none is left.
+-- The number of the cleanup whose turn it is, as text; nil before nothing ordinary is live, and when none is left. Of an ended
+-- run it is one that had failed and that somebody has asked for.
 local function cleanupInTurn(run)
+  if isTerminal(run.status) then return stored(run, FIELD.cleanupAgain) or nil end
   local cleanups = run.status == RUN.ending and cleanupsOf(run)
   if not cleanups or cleanups.begun ~= '1' or cleanups.left == 0 then return nil end
   return integer(cleanups.left - 1)
@@ -121,13 +123,16 @@ local function putCleanupEnd(run, key, header, ending)
   recordEvent(run, { CLEANUP_EVENT[becomes], run.atText, key, attempt, header[H.fence], header[H.attemptId], '', data })
 end
 
--- The cleanup is made or has failed for good: the next one's turn, or the run's end.
+-- The cleanup is made or has failed for good: the next one's turn, or the run's end. Of an ended run nothing follows.
 local function settleCleanup(run, key, becomes)
   endTimer(run, DUE.totalLimit, key)
   local cleanups = cleanupsOf(run)
   cleanups.left = cleanups.left - 1
   if becomes == STEP.failed then cleanups.failed = cleanups.failed + 1 end
-  nextCleanup(run, cleanups)
+  if not isTerminal(run.status) then return nextCleanup(run, cleanups) end
+  putCleanups(run, cleanups)
+  remove(run, FIELD.cleanupAgain)
+  if cleanups.failed == 0 then unschedule(run.tag .. K.failedCleanups, run.id) end
 end
 
 -- When it is tried again, if it is; else it has settled.
@@ -143,6 +148,33 @@ local function goOnFromCleanup(run, key, ending)
   else
     settleCleanup(run, key, ending.becomes)
   end
+end
+
+-- Has a cleanup made again that failed for good; the run stays as it ended. One at a time.
+-- Reply: {'retried'|'already'} | {'refused', status of a run that has not ended or that succeeded} | {'refused', 'busy', number
+--        that is being made again} | {'refused', 'none'} | {'refused', 'not-failed'} | {'gone'}
+T['retry-cleanup'] = function(tag, a)
+  local run = openRun(tag, A.runId, FIELD.cleanups, FIELD.cleanupAgain, PREFIX.cleanup .. A.number)
+  if not run or not definitionOf(run) then return { 'gone' } end
+  if not isTerminal(run.status) or run.status == RUN.succeeded then return { 'refused', run.status } end
+  local again = stored(run, FIELD.cleanupAgain)
+  if again == A.number then return { 'already' } end
+  if again then return { 'refused', 'busy', again } end
+  local cleanups, entry = cleanupsOf(run), stored(run, PREFIX.cleanup .. A.number)
+  local stepKey = entry and string.match(entry, '^(%d+%.?%d*)')
+  if not stepKey or not cleanups or cleanups.damaged then return { 'refused', 'none' } end
+  local key = stepKey .. '!' .. A.number
+  local header = headerOf(run, key)
+  if not header or header[H.state] ~= STEP.failed then return { 'refused', 'not-failed' } end
+  -- It begins without failures and losses, as a step of a retried run does; its idempotency key is the same.
+  for prefix in string.gmatch(PREFIX.header .. PREFIX.output .. PREFIX.losses .. PREFIX.rateLimited, '.') do remove(run, prefix .. key) end
+  cleanups.left, cleanups.failed = cleanups.left + 1, cleanups.failed - 1
+  putCleanups(run, cleanups)
+  put(run, FIELD.cleanupAgain, A.number)
+  recordEvent(run, { K.eventCleanupRequested, run.atText, key })
+  sendStep(run, key)
+  writeRun(run)
+  return { 'retried' }
 end
 
 -- Ends an attempt of a cleanup, or (without a fence) the cleanup whose time is over or that cannot be made.

@@ -24,6 +24,7 @@ T['prune-run'] = function(tag, a)
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
   unschedule(tag .. K.dead, id)
+  unschedule(tag .. K.failedCleanups, id)
   if not values[1] then return { 'pruned' } end
   unschedule(tag .. K.byWorkflow .. values[3], id)
   local labels = labelsFrom(values[3], values[4])

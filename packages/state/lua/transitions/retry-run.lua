@@ -35,6 +35,8 @@ T['retry-run'] = function(tag, a)
   local seen = tonumber(A.seenOpening)
   if run.status == RUN.reopening or (seen and seen < opening) then return { 'already', integer(opening), run.status } end
   if not isTerminal(run.status) or run.status == RUN.succeeded then return { 'refused', run.status } end
+  -- Whether a step is undone cannot be said while that is being done.
+  if stored(run, FIELD.cleanupAgain) then return { 'refused', RUN.ending } end
   -- What somebody has discarded since the caller looked is not made anew behind their back.
   if A.mustBeDead == '1' and not areDeadLetters(tag, run, A.selection) then return { 'refused', 'discarded' } end
   opening = opening + 1
@@ -47,6 +49,7 @@ T['retry-run'] = function(tag, a)
   event(run, K.eventRunRetried .. '|' .. run.atText .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')
   unschedule(tag .. K.ended, run.id)
   unschedule(tag .. K.dead, run.id)
+  unschedule(tag .. K.failedCleanups, run.id)
   send(tag, OUTBOX.reopen .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. integer(opening))
   writeRun(run)
   return { 'retried', integer(opening), RUN.reopening }

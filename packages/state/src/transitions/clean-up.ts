@@ -34,6 +34,11 @@ const BECOMES = {
   parked: STEP.parked,
 } as const;
 
+export type RetryCleanupReply =
+  | { reply: 'retried' | 'already' | 'gone' }
+  /** `busy` with the number of the other one, `none`, `not-failed`, or the letter of the run's status. */
+  | { reply: 'refused'; why: string; other: string | undefined };
+
 export const cleanUpTransitions = (batch: TransitionBatch) => ({
   /** The cleanup's number; undefined when the attempt was superseded. @throws FlotillaError CLEANUP_REFUSED */
   async registerCleanup(
@@ -44,6 +49,13 @@ export const cleanUpTransitions = (batch: TransitionBatch) => ({
     const [reply, number] = await batch.apply(a.tag, 'register-cleanup', args);
     if (reply === 'refused') throw new FlotillaError('CLEANUP_REFUSED', 'the step has registered too many cleanups');
     return reply === 'registered' ? Number(number) : undefined;
+  },
+
+  /** Has a cleanup of an ended run made again that failed for good. */
+  async retryCleanup(tag: string, runId: string, number: number): Promise<RetryCleanupReply> {
+    const [reply, why, other] = await batch.apply(tag, 'retry-cleanup', pack('retry-cleanup', { runId, number }));
+    if (reply === 'retried' || reply === 'already' || reply === 'gone') return { reply };
+    return { reply: 'refused', why: why!, other };
   },
 
   async claimCleanup(

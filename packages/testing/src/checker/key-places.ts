@@ -12,6 +12,7 @@ const PARTITION_KEYS: Readonly<Record<string, string>> = {
   runs: 'runs',
   ended: 'ended',
   dead: 'dead',
+  unclean: 'failed-cleanups',
   waits: 'waits',
   changed: 'changed',
   ids: 'ids',

@@ -4,6 +4,7 @@ import {
   type CleanupView,
   type DeadLetterDetail,
   type DeadLetterView,
+  type FailedCleanups,
   FlotillaError,
   type HistoryEvent,
   isTerminalRunStatus,
@@ -46,6 +47,7 @@ export class FakeRunApi implements RunApi {
   readonly created: CreateRun[] = [];
   /** `run/step` of letters that somebody else discards between the list and the redrive. */
   readonly discardedMeanwhile = new Set<string>();
+  failedCleanups: FailedCleanups[] = [];
   /** What retries of any run would do. */
   plan: RetryPlan | undefined;
   /** In the order in which they are listed. */
@@ -115,6 +117,18 @@ export class FakeRunApi implements RunApi {
     view.status = 'pending';
     view.opening = (view.opening ?? 1) + 1;
     return { status: 'pending', opening: view.opening, alreadyRetried: false };
+  }
+
+  async listFailedCleanups(page: Page): Promise<{ runs: FailedCleanups[]; cursor?: string }> {
+    await this.#begin('listFailedCleanups');
+    const { items, cursor } = pageOf(this.failedCleanups, page);
+    return { runs: items, ...(cursor !== undefined && { cursor }) };
+  }
+
+  async retryCleanup(runId: string, number: number): Promise<boolean> {
+    await this.#begin('retryCleanup');
+    this.acts.push({ retryCleanup: runId, number });
+    return this.acts.filter((act) => 'retryCleanup' in (act as object)).length > 1;
   }
 
   async planRetry(runId: string, { opening = 1 }: RetryRequest): Promise<PlannedRetry> {

@@ -3,7 +3,7 @@ import { type Found, perRun } from '../violation.ts';
 
 export const v02 = perRun(
   'V2',
-  'A run has exactly one terminal event for each time that it was opened, the last of which is its status, and only refused results follow one until the run is retried.',
+  'A run has exactly one terminal event for each time that it was opened, the last of which is its status, and only refused results, and failed cleanups that somebody asks for again, follow one until the run is retried.',
   ({ record, terminal, openings }, { atRest }) => {
     const found: Found[] = [];
     const { status } = record.run;
@@ -19,7 +19,11 @@ export const v02 = perRun(
       }
       const [end] = own;
       if (end === undefined) return;
+      const requested = new Set<number | undefined>();
       for (const event of events.slice(events.indexOf(end) + 1)) {
+        // A cleanup that had failed and that somebody asked for: the run stays as it ended.
+        if (event.type === 'cleanup-requested') requested.add(event.cleanup);
+        if (event.type.startsWith('cleanup-') && requested.has(event.cleanup)) continue;
         if (event.type === 'attempt-rejected' || event.type === 'cleanup-rejected' || own.includes(event)) continue;
         found.push({ message: `${event.type} (event ${event.seq}) follows ${end.type}`, evidence: [end, event] });
       }

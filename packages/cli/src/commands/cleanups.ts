@@ -1,0 +1,69 @@
+import type { FailedCleanups } from '@flotilla/contracts';
+import { Command, InvalidArgumentError } from 'commander';
+import { connectScheduler } from '../connect-scheduler.ts';
+import { counted } from '../counted.ts';
+import { formatMoment } from '../format-time.ts';
+import { plainText } from '../plain-text.ts';
+import { printJson, printLine, printTable } from '../print-table.ts';
+import type { Action } from '../program.ts';
+import type { Terminal } from '../terminal.ts';
+import { type RemoteOptions, wholeNumber, withRemote } from './common-options.ts';
+
+interface ListOptions extends RemoteOptions {
+  cursor?: string;
+  limit: number;
+}
+
+export function cleanupsCommand(terminal: Terminal, _exit: Action): Command {
+  return withRemote(new Command('cleanups'))
+    .enablePositionalOptions()
+    .description('list the ended runs of which compensations or cleanups failed for good; make one of them again')
+    .option('--limit <count>', 'at most so many runs', wholeNumber(1, 500), 50)
+    .option('--cursor <cursor>', 'go on where the last list ended')
+    .action((options: ListOptions) => list(terminal, options))
+    .addCommand(retryOne(terminal));
+}
+
+async function list(terminal: Terminal, options: ListOptions): Promise<void> {
+  const { limit, cursor } = options;
+  const page = { limit, ...(cursor === undefined ? {} : { cursor }), signal: terminal.signal };
+  const found = await connectScheduler(terminal, options).failedCleanups(page);
+  if (options.json) {
+    printJson(terminal, found);
+    return;
+  }
+  if (found.runs.length === 0) printLine(terminal, 'no cleanup has failed');
+  else printTable(terminal, ['RUN', 'NUMBER', 'STEP', 'HANDLER', 'RUN ENDED', 'ERROR'], found.runs.flatMap(rowsOf));
+  for (const { runId, failed, left, cleanups } of found.runs) {
+    const more = failed + left - cleanups.length;
+    if (more > 0) printLine(terminal, `${counted(more, 'more cleanup')} of ${runId}`);
+  }
+  if (found.cursor !== undefined) printLine(terminal, `there are more: --cursor ${found.cursor}`);
+}
+
+function rowsOf({ runId, endedAt, cleanups }: FailedCleanups): string[][] {
+  return cleanups.map(({ number, stepId, use, status, error }) => {
+    const what = status === 'failed' && error !== undefined ? `${error.code}: ${plainText(error.message)}` : status;
+    return [runId, String(number), stepId, use, formatMoment(endedAt), what];
+  });
+}
+
+function retryOne(terminal: Terminal): Command {
+  return withRemote(new Command('retry'))
+    .description('make a compensation or cleanup again that failed for good; the run stays as it ended')
+    .argument('<run>', 'id of the run')
+    .argument('<number>', 'which of its cleanups', cleanupNumber)
+    .action(async (runId: string, number: number, options: RemoteOptions) => {
+      const done = await connectScheduler(terminal, options).retryCleanup(runId, number, { signal: terminal.signal });
+      if (options.json) printJson(terminal, done);
+      else if (done.alreadyRetried) printLine(terminal, `cleanup ${number} of ${runId} was being made again already`);
+      else printLine(terminal, `cleanup ${number} of ${runId} is made again; the run stays as it ended`);
+      if (!options.json) printLine(terminal, `follow it with: ./flotilla history ${runId}`);
+    });
+}
+
+function cleanupNumber(text: string): number {
+  if (!/^\d{1,7}$/.test(text))
+    throw new InvalidArgumentError('expected a number from 0: ./flotilla cleanups lists them');
+  return Number(text);
+}
