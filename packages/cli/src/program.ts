@@ -13,6 +13,7 @@ import { deadLettersCommand } from './commands/dead-letters.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
+import { logsCommand } from './commands/logs.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { pauseCommand, resumeCommand } from './commands/pause.ts';
 import { psCommand } from './commands/ps.ts';
@@ -96,6 +97,7 @@ const COMMANDS = [
   showCommand,
   whyCommand,
   historyCommand,
+  logsCommand,
   checkpointsCommand,
   cancelCommand,
   retryCommand,

@@ -15,7 +15,7 @@ export {
 export type { DeadLetterCalls, DeadLetterOptions, ListDeadLettersOptions, RedriveOptions } from './dead-letters.ts';
 export type { ErrorGroupCalls, ListErrorsOptions } from './error-groups.ts';
 export type { FollowOptions } from './follow-events.ts';
-export type { InsightCalls } from './insight-calls.ts';
+export type { InsightCalls, StepLogOptions } from './insight-calls.ts';
 export { newRunId } from './new-run-id.ts';
 export type { StartEntry, StartOptions, WorkflowReference } from './start-runs.ts';
 export type { DecideOptions, ListApprovalsOptions, SignalOptions, WaitCalls } from './wait-calls.ts';

@@ -5,6 +5,7 @@ import { canonicalJson } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
 import type { StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
 import type { AttemptControl } from './attempt-control.ts';
+import { AttemptLog } from './attempt-log.ts';
 import { runOutsideScope } from './attempt-scope.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor.ts';
@@ -26,7 +27,7 @@ export class AttemptContext implements StepContext {
   readonly #control: AttemptControl;
   readonly #startedAt = performance.now();
   readonly #cleanups: (() => void | Promise<void>)[] = [];
-  #logger: StepLogger | undefined;
+  #log: AttemptLog | undefined;
   #checkpoints: StepCheckpoints | undefined;
 
   constructor(
@@ -64,10 +65,29 @@ export class AttemptContext implements StepContext {
   }
 
   get logger(): StepLogger {
-    const logger =
-      this.#logger ?? this.#options.logger.child({ runId: this.runId, stepId: this.stepId, attempt: this.attempt });
-    this.#logger = logger;
-    return logger;
+    this.#log ??= new AttemptLog({
+      logger: this.#options.logger.child({ runId: this.runId, stepId: this.stepId, attempt: this.attempt }),
+      attempt: this.attempt,
+      now: () => this.#redisNow(),
+      store: (lines, { chunk, dropped }) => {
+        const { tag, runId, key, attemptId } = this.#address;
+        // What a cleanup logs stands with its step.
+        const [stepKey = key] = key.split('!');
+        return this.#options.state.appendLogs({
+          tag,
+          runId,
+          key: stepKey,
+          chunk: `${attemptId}.${chunk}`,
+          lines,
+          dropped,
+        });
+      },
+    });
+    return this.#log;
+  }
+
+  #redisNow(): number {
+    return this.#claimed.claimedAt + Math.round(performance.now() - this.#startedAt);
   }
 
   protected async register(handler: string, input: Json): Promise<void> {
@@ -97,7 +117,7 @@ export class AttemptContext implements StepContext {
       stepId: this.stepId,
       onCorrupt: this.#assignment.work.onCorruptCheckpoint,
       limits: this.#options.outputLimits,
-      now: () => this.#claimed.claimedAt + Math.round(performance.now() - this.#startedAt),
+      now: () => this.#redisNow(),
       superseded: () => {
         this.#control.abort('superseded');
         return this.signal.reason as unknown;
@@ -123,7 +143,7 @@ export class AttemptContext implements StepContext {
     throw new FlotillaError('TOOL_NOT_ALLOWED', `step ${this.stepId} may not use the tool ${name}`);
   };
 
-  /** Runs the registered cleanups, last first, each within a limit. Never rejects. */
+  /** Runs the registered cleanups, last first, each within a limit, and stores what was logged. Never rejects. */
   async cleanUp(): Promise<void> {
     for (const cleanup of this.#cleanups.reverse()) {
       let timer: NodeJS.Timeout | undefined;
@@ -141,5 +161,6 @@ export class AttemptContext implements StepContext {
         clearTimeout(timer);
       }
     }
+    await this.#log?.end();
   }
 }

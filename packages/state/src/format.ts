@@ -375,6 +375,7 @@ export const ARGUMENTS = {
   'resume-run': ['runId'],
   'send-held': ['runId'],
   'sweep-run': ['runId'],
+  'append-logs': ['runId', 'key', 'chunk', 'dropped'],
   'prune-run': ['runId'],
   'tidy-indexes': ['before', 'maxKept', 'limit'],
   'retry-run': ['runId', 'seenOpening', 'selection', 'data', 'mustBeDead'],

@@ -41,6 +41,7 @@ export { parseRunMeta, type RunMeta } from './run-record.ts';
 export { SourceReading } from './source-reading.ts';
 export * from './state.ts';
 export * from './step-header.ts';
+export type { KeptLine } from './step-logs.ts';
 export type { ProgressRecord, StoredProgress } from './stored-progress.ts';
 export { DEFAULT_LEASE_DURATION_MS } from './transition-batch.ts';
 export type { AttemptAddress, FiredStep, StepAddress } from './transitions/addresses.ts';

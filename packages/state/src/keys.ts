@@ -34,6 +34,8 @@
  * | `ids`       | ZSET   | entries until pruned        | runs by a number made of their id, which their attempts' ids begin with |
  * | `errors`    | ZSET   | the 500 seen last           | error groups (fingerprints) by when they occurred last |
  * | `e:<fingerprint>` | HASH | as long as in `errors`  | an error group: handler, code, type, message, count, first, last |
+ * | `g:<run>`   | HASH   | until pruned                | what handlers have logged, by step key: `lines so far|dropped|last chunk` |
+ * | `g:<run>|<step>` | LIST | until pruned              | the last thousand lines of a step (JSON) |
  * | `f:<fingerprint>` | ZSET | entries until pruned    | runs in which the group occurred, by creation |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
@@ -70,6 +72,7 @@ export const KEY_SUFFIXES = {
   errors: 'errors',
   errorGroup: 'e:',
   errorRuns: 'f:',
+  logs: 'g:',
 } as const;
 
 export type KeySuffix = keyof typeof KEY_SUFFIXES;

@@ -35,6 +35,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/save-progress',
   'transitions/end-run',
   'transitions/pause-run',
+  'transitions/append-logs',
   'transitions/prune-run',
   'transitions/tidy-indexes',
   'transitions/retry-run',

@@ -51,6 +51,14 @@ export function parseStepKey(key: StepKey): ParsedStepKey {
 }
 
 /** The id users see: `notify`, `notify[3]`; of a cleanup that of its step. */
+/** The key of a step, or of an item of a map (`notify[3]`); undefined when the definition has no such step. */
+export function keyOfStep(plan: PlanShape, stepId: string): StepKey | undefined {
+  const [, id = stepId, item] = /^(.+)\[(\d{1,9})\]$/.exec(stepId) ?? [];
+  const index = plan.stepIndex.get(id);
+  if (index === undefined) return undefined;
+  return item === undefined ? String(index) : `${index}.${Number(item)}`;
+}
+
 export function stepIdOf(plan: PlanShape, key: StepKey): string {
   const { step, item } = parseStepKey(key);
   const id = plan.steps[step]?.id ?? `#${key}`;

@@ -11,12 +11,14 @@ import type {
   FailedCleanups,
   HistoryEvent,
   Json,
+  LogIndex,
   Problem,
   RunComparison,
   RunCounts,
   RunStatus,
   RunView,
   SignalSent,
+  StepLogs,
   StepView,
   WorkflowView,
 } from '@flotilla/contracts';
@@ -39,7 +41,7 @@ import { countFailedCleanups, listFailedCleanups } from './list-failed-cleanups.
 import { listRuns, type RunQuery, readListedRun } from './list-runs.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import { ParkedBehind } from './parked-behind.ts';
-import { type CompilePlan, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
+import { type CompilePlan, keyOfStep, type PlanShape, parseStepKey, type StepKey, stepIdOf } from './plan-shape.ts';
 import { listAttempts } from './read-attempts.ts';
 import { type Backlog, readBacklog } from './read-backlog.ts';
 import { type ChangeQuery, type Changes, readChanges } from './read-changes.ts';
@@ -61,6 +63,7 @@ import { RunHandle } from './run-handle.ts';
 import { parseRunMeta, runStatusOf } from './run-record.ts';
 import { SourceReading } from './source-reading.ts';
 import { parseStepHeader } from './step-header.ts';
+import { appendLogs, type LogChunk, readLogIndex, readStepLogs } from './step-logs.ts';
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress, StepAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
@@ -408,6 +411,27 @@ export class State<P extends PlanShape> {
   /** See `readChanges`. */
   readChanges(query: ChangeQuery): Promise<Changes> {
     return readChanges(this, query);
+  }
+
+  /** Keeps lines that a handler has logged. Refused while Redis has no room. */
+  appendLogs(chunk: LogChunk): Promise<void> {
+    return appendLogs(this.#admission, chunk);
+  }
+
+  /** RUN_NOT_FOUND, STEP_NOT_FOUND. */
+  async readStepLogs(
+    runId: string,
+    stepId: string,
+    page: { after: number; limit: number; attempt?: number | undefined },
+  ): Promise<StepLogs> {
+    const key = keyOfStep(await this.#planOfRun(runId), stepId);
+    if (key === undefined) throw new FlotillaError('STEP_NOT_FOUND', `run ${runId} has no step ${stepId}`);
+    return readStepLogs({ client: this.client, tag: this.tagOf(runId), runId }, { key, stepId }, page);
+  }
+
+  /** Which steps have lines. RUN_NOT_FOUND. */
+  async readLogIndex(runId: string): Promise<LogIndex> {
+    return readLogIndex({ client: this.client, tag: this.tagOf(runId), runId }, await this.#planOfRun(runId));
   }
 
   readBacklog(since: { deadSince: number }): Promise<Backlog> {

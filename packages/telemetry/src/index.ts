@@ -2,5 +2,5 @@ export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './
 export { LOG_EVENTS, type LogEvent } from './names.ts';
 export { outliveReaders } from './outlive-readers.ts';
 export { createRateLimitedLog, type RateLimitedLog, type RateLimitedLogOptions } from './rate-limited-log.ts';
-export { describeError } from './redact.ts';
+export { describeError, redactFields } from './redact.ts';
 export { redactText } from './redact-text.ts';

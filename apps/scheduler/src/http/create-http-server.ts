@@ -29,6 +29,7 @@ import { registerEventFeedRoute } from './insight/feed/event-feed.ts';
 import type { InsightApi } from './insight/insight-api.ts';
 import { registerRunListRoute } from './insight/list-runs.ts';
 import { registerRunInsightRoutes } from './insight/run-insight.ts';
+import { registerStepLogRoutes } from './insight/step-logs.ts';
 import { LiveAgents } from './live-agents.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
@@ -189,6 +190,7 @@ function registerRoutes(
   registerRunListRoute(app, context);
   registerErrorGroupRoutes(app, context);
   registerRunInsightRoutes(app, context);
+  registerStepLogRoutes(app, context);
   registerEventFeedRoute(app, context);
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);

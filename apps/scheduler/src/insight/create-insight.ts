@@ -13,6 +13,8 @@ export function createInsight(sources: ReportSources): InsightApi {
     compareRuns: (runId, otherRunId) => state.compareRuns(runId, otherRunId),
     readLedger: (runId) => readLedger(state, runId),
     readReport: () => readReport(sources),
+    readLogIndex: (runId) => state.readLogIndex(runId),
+    readStepLogs: (runId, stepId, page) => state.readStepLogs(runId, stepId, page),
     now: () => state.now(),
     readChanges: (query) => state.readChanges(query),
   };

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, indexes, run
+-- needs: call, gathered-writes, indexes, run, transitions/append-logs
 -- What is left of a run that has ended, or is gone, is taken away.
 
 -- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.
@@ -34,6 +34,7 @@ T['prune-run'] = function(tag, a)
     unschedule(tag .. K.approvals, id .. '|' .. asked)
     unschedule(tag .. K.decidedApprovals, id .. '|' .. asked)
   end
+  forgetLogs(tag, id)
   call('UNLINK', key, tag .. K.history .. id, tag .. K.paused .. id, tag .. K.deadLetters .. id)
   local definitionKey = tag .. K.definition .. values[2]
   if call('HINCRBY', definitionKey, 'runs', -1) <= 0 then call('UNLINK', definitionKey) end

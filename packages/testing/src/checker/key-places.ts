@@ -37,6 +37,7 @@ const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   f: 'error-runs',
   ch: 'channel',
   cl: 'channel-log',
+  g: 'logs',
 };
 const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'agents',

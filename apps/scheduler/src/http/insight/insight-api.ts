@@ -3,12 +3,14 @@ import type {
   ErrorGroupAction,
   ErrorGroupList,
   ErrorGroupState,
+  LogIndex,
   Report,
   RunComparison,
   RunCounts,
   RunLedger,
   RunsFrame,
   RunView,
+  StepLogs,
 } from '@flotilla/contracts';
 import type { Page } from '../run-api.ts';
 
@@ -18,6 +20,12 @@ interface RunLabels {
   /** Created then, both included. */
   from?: number | undefined;
   to?: number | undefined;
+}
+
+interface LogPage {
+  after: number;
+  limit: number;
+  attempt?: number | undefined;
 }
 
 /** What the HTTP edge needs for looking at the fleet as a whole, and into runs, beyond their state. */
@@ -30,6 +38,10 @@ export interface InsightReads {
   /** RUN_NOT_FOUND. */
   compareRuns(runId: string, otherRunId: string): Promise<RunComparison>;
   readReport(): Promise<Report>;
+  /** RUN_NOT_FOUND. */
+  readLogIndex(runId: string): Promise<LogIndex>;
+  /** RUN_NOT_FOUND, STEP_NOT_FOUND. */
+  readStepLogs(runId: string, stepId: string, page: LogPage): Promise<StepLogs>;
   /** Redis' clock in ms. */
   now(): Promise<number>;
   /** Runs that changed at or after `since` and before `until`, each once as it is now. */
@@ -51,6 +63,8 @@ export const INSIGHT_READS = [
   'readLedger',
   'compareRuns',
   'readReport',
+  'readLogIndex',
+  'readStepLogs',
   'now',
   'readChanges',
 ] as const satisfies (keyof InsightReads)[];

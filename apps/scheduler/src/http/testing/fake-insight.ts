@@ -1,12 +1,14 @@
 import {
   type ErrorGroup,
   FlotillaError,
+  type LogIndex,
   type Report,
   type RunComparison,
   type RunCounts,
   type RunLedger,
   type RunsFrame,
   type RunView,
+  type StepLogs,
 } from '@flotilla/contracts';
 import type { InsightApi } from '../insight/insight-api.ts';
 import type { FakeRunApi } from './fake-run-api.ts';
@@ -38,6 +40,14 @@ export class FakeInsight implements InsightApi {
 
   async readReport(): Promise<Report> {
     return { verdict: 'ok', summary: 'Everything works.', at: 0, findings: [] };
+  }
+
+  async readLogIndex(): Promise<LogIndex> {
+    return { steps: [] };
+  }
+
+  async readStepLogs(): Promise<StepLogs> {
+    return { lines: [], next: -1, dropped: 0 };
   }
 
   async now(): Promise<number> {

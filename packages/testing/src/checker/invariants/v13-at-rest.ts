@@ -88,7 +88,10 @@ function findProblem(
   const isOpen = WORK.has(name) || (name === 'by-facet' && OPEN_RUNS.test(id));
   if (isOpen) return size > 0 ? `${size} entries are left in ${key}` : undefined;
   if (owners === undefined) return undefined;
-  if (OF_A_RUN.has(name) && !owners.runs.has(id)) return `${key} belongs to no run`;
+  // Of a run, or of a step of it.
+  const [runId = id] = id.split('|');
+  if ((OF_A_RUN.has(name) && !owners.runs.has(id)) || (name === 'logs' && !owners.runs.has(runId)))
+    return `${key} belongs to no run`;
   if (name === 'definition' && !owners.definitions.has(id)) return `${key} is the definition of no run`;
   return undefined;
 }
