@@ -25,12 +25,27 @@ afterAll(async () => {
   await fleet?.stop();
 });
 
-/** Watches for tasks that keep the main thread busy; answers the longest since it was asked to. */
+/**
+ * Watches the tasks of the page's main thread; answers the processor time of the longest, in ms. Not the wall clock: on a busy
+ * machine a task is long because others have the processor.
+ */
 async function watchTasks(page: Page): Promise<() => Promise<number>> {
-  await page.evaluate(
-    'window.longTasks = []; new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" })',
+  await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
+  return async () => longestTaskMs(JSON.parse((await browser.stopTracing()).toString('utf8')));
+}
+
+interface Trace {
+  traceEvents: { name: string; pid: number; tid: number; tdur?: number; args?: { name?: string } }[];
+}
+
+function longestTaskMs({ traceEvents }: Trace): number {
+  const threadOf = ({ pid, tid }: { pid: number; tid: number }) => `${pid} ${tid}`;
+  const mainThreads = new Set(
+    traceEvents.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain').map(threadOf),
   );
-  return () => page.evaluate<number>('Math.max(0, ...window.longTasks)');
+  const tasks = traceEvents.filter((event) => event.tdur !== undefined && mainThreads.has(threadOf(event)));
+  expect(tasks.length).toBeGreaterThan(0);
+  return Math.max(...tasks.map(({ tdur = 0 }) => tdur)) / 1000;
 }
 
 async function scroll(page: Page, region: string): Promise<void> {
@@ -50,15 +65,15 @@ describe('a run of 1,700 steps', () => {
     const visitor = await Visitor.arrive(browser, fleet.url);
     const { page } = visitor;
     await visitor.go(`runs/${layers}`);
-    await page.getByText('1,700 steps').waitFor();
+    await page.getByText('1,700 steps', { exact: true }).waitFor();
     await page.locator('.step-node').first().waitFor();
     expect(await page.locator('.step-node').count()).toBeLessThan(30);
     await visitor.picture('huge-graph-folded');
-    await page.getByRole('button', { name: 'Show all 1,700 steps' }).click();
     const longestMs = await watchTasks(page);
+    await page.getByRole('button', { name: 'Show all 1,700 steps' }).click();
     await page.getByRole('group', { name: /^s0_/ }).first().waitFor();
     await visitor.picture('huge-graph');
-    expect(await longestMs()).toBeLessThan(LONGEST_TASK_MS * 3);
+    expect(await longestMs()).toBeLessThan(LONGEST_TASK_MS);
     expect(visitor.problems).toEqual([]);
     await visitor.context.close();
   });

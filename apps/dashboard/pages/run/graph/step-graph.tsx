@@ -1,10 +1,11 @@
 import type { StepStatus } from '@flotilla/contracts';
-import { Background, Controls, type Edge, ReactFlow, type ReactFlowInstance } from '@xyflow/react';
+import { Background, Controls, type Edge, ReactFlow, type ReactFlowInstance, type Viewport } from '@xyflow/react';
 import '@xyflow/react/dist/base.css';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { counted } from '../../format.ts';
 import type { RunSteps } from '../use-run-steps.ts';
 import { layOut, NODE_HEIGHT, NODE_WIDTH, type Positions } from './lay-out.ts';
+import { LEAST_ZOOM_OF_PARTS, MOST_DRAWN_WHOLE, partInSight, type Sight, sightOf } from './part-in-sight.ts';
 import { countStatuses, type GraphNode, type GraphPlan, leadingStatus } from './plan-graph.ts';
 import { type StepFlowNode, StepNode } from './step-node.tsx';
 
@@ -19,14 +20,17 @@ export interface StepGraphProps {
 }
 
 const NODE_TYPES = { step: StepNode };
+/** Where a large graph opens: at its beginning. */
+const OPENING: Viewport = { x: 24, y: 24, zoom: 0.7 };
 /** Smaller than this a box cannot be read: a large graph opens at its beginning instead of whole. */
 const LEAST_READABLE_ZOOM = 0.45;
 
 export function StepGraph(props: StepGraphProps) {
   const { plan, steps, selected, critical, onSelect } = props;
   const positions = usePositions(plan);
-  const nodes = useFlowNodes(props, positions);
-  const edges = useFlowEdges(plan, critical);
+  const { part, isPart, look } = usePart(plan, positions);
+  const nodes = useFlowNodes({ ...props, plan: part }, positions);
+  const edges = useFlowEdges(part, critical);
   const flow = useRef<ReactFlowInstance<StepFlowNode, Edge>>(null);
   useShowSelected(flow, positions, plan, selected);
   const choose = (id: string) => {
@@ -46,7 +50,7 @@ export function StepGraph(props: StepGraphProps) {
           nodeTypes={NODE_TYPES}
           onInit={(instance) => {
             flow.current = instance;
-            openAt(instance, positions);
+            openAt(instance, positions, isPart);
           }}
           onNodeClick={(_event, node) => choose(node.id)}
           onSelectionChange={({ nodes: [node] }) => {
@@ -55,8 +59,8 @@ export function StepGraph(props: StepGraphProps) {
           nodesDraggable={false}
           nodesConnectable={false}
           edgesFocusable={false}
-          onlyRenderVisibleElements={plan.nodes.length > 200}
-          minZoom={0.05}
+          onMoveEnd={(_event, viewport) => look(viewport)}
+          minZoom={isPart ? LEAST_ZOOM_OF_PARTS : 0.05}
           maxZoom={1.5}
           proOptions={{ hideAttribution: true }}
           aria-label="Graph of the run's steps"
@@ -75,8 +79,27 @@ function heightOf(positions: Positions): string {
   return `min(68vh, 720px, ${Math.max(200, Math.round(bottom) + 90)}px)`;
 }
 
+/** Of a large graph the part that is looked at, of others all. */
+function usePart(plan: GraphPlan, positions: Positions | undefined) {
+  const isPart = plan.nodes.length > MOST_DRAWN_WHOLE;
+  const [sight, setSight] = useState<Sight>(() => sightOf(OPENING, 1200, 720));
+  const part = useMemo(
+    () => (isPart && positions !== undefined ? partInSight(plan, positions, sight) : plan),
+    [isPart, plan, positions, sight],
+  );
+  const look = (viewport: Viewport) => {
+    const { clientWidth = 1200, clientHeight = 720 } = document.querySelector('.graph') ?? {};
+    if (isPart) setSight(sightOf(viewport, clientWidth, clientHeight));
+  };
+  return { part, isPart, look };
+}
+
 /** The whole graph when it can be read then, else its beginning. */
-function openAt(flow: ReactFlowInstance<StepFlowNode, Edge>, positions: Positions): void {
+function openAt(flow: ReactFlowInstance<StepFlowNode, Edge>, positions: Positions, isPart: boolean): void {
+  if (isPart) {
+    void flow.setViewport(OPENING);
+    return;
+  }
   void flow.fitView({ padding: 0.08, maxZoom: 1 }).then(() => {
     if (flow.getZoom() >= LEAST_READABLE_ZOOM) return;
     const [first] = [...positions.values()].sort((a, b) => a.x - b.x || a.y - b.y);
