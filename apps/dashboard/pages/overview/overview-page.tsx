@@ -53,7 +53,8 @@ function VerdictCard({ report: { verdict, summary, at } }: { report: Report }) {
       </span>
       <div>
         <p className="sentence">
-          <span className="tinted">{word}.</span> {summary}
+          <span className="visually-hidden">{word}. </span>
+          {summary}
         </p>
         <p className="muted">
           judged <Ago at={at} />
