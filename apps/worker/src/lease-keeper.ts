@@ -2,6 +2,7 @@ import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from '@flo
 import type { Breakers } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import type { Executor } from '@flotilla/executor';
+import type { RedisClient } from '@flotilla/redis';
 import { DEFAULT_LEASE_DURATION_MS, type State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
@@ -23,6 +24,8 @@ const LATE_LOOP_MS = 2500;
 
 export interface LeaseKeeperOptions {
   state: State<Plan>;
+  /** What signs of life are given over. */
+  client: RedisClient;
   executor: Executor;
   breakers: Breakers;
   logger: Logger;
@@ -104,10 +107,10 @@ export class LeaseKeeper {
 
   /** A clean exit: the lease ends now and the worker leaves the list. */
   async leave(): Promise<void> {
-    const { state, identity } = this.#options;
+    const { state, client, identity } = this.#options;
     const { workerId } = identity;
     await Promise.all(state.tags.map((tag) => state.transitions.leave(tag, workerId)));
-    await sayGoodbye(state.client, state.namespace, workerId);
+    await sayGoodbye(client, state.namespace, workerId);
   }
 
   async #tellNews(): Promise<void> {
@@ -119,12 +122,12 @@ export class LeaseKeeper {
   }
 
   async #giveSign(): Promise<void> {
-    const { state, identity, describe, onHealth } = this.#options;
+    const { state, client, identity, describe, onHealth } = this.#options;
     this.#hasNews = false;
     this.#signedAt = performance.now();
     const introduced = this.#isIntroduced ? undefined : identity;
     const sign = { ...describe(), ageMs: this.#ageMs() };
-    const reply = await signOfLife(state.client, state.namespace, identity.workerId, introduced, sign);
+    const reply = await signOfLife(client, state.namespace, identity.workerId, introduced, sign);
     // Who was not heard of for an hour has been forgotten, and so may a Redis have that lost its data.
     this.#isIntroduced = !reply.isUnknown;
     if (reply.healthText === this.#healthText) return;

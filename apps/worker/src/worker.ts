@@ -73,7 +73,16 @@ export async function startWorker(
     });
     const intake = new Intake({ slots: executor.slots, meter, probationSlots: config.probationSlots, logger });
     const onHealth = (healthText: string) => intake.onHealth(healthText);
-    const keeper = new LeaseKeeper({ state, executor, breakers, logger, identity, describe, onHealth });
+    const keeper = new LeaseKeeper({
+      state,
+      client: commands.client,
+      executor,
+      breakers,
+      logger,
+      identity,
+      describe,
+      onHealth,
+    });
     intake.onNews = () => keeper.hasNews();
     await keeper.renew();
     const subscriber = connect('subscriber').client;

@@ -160,7 +160,6 @@ describe('when the connection to Redis breaks', () => {
   }, 30_000);
 
   test('while the sources of an input are read, the reading is repeated and the step not charged', async () => {
-    const state = stateOver(worker.client);
     const { runId, step } = await startReader();
     const hmget = worker.client.hmget.bind(worker.client);
     let tries = 0;
@@ -174,7 +173,7 @@ describe('when the connection to Redis breaks', () => {
         return hmget(...args);
       },
     });
-    const reader = replacing(state, { client: breaking });
+    const reader = stateOver(breaking);
     await within(createExecutor((input) => input, reader).runTask({ v: 1, i: [step('b')] }), EVER_MS, 'the reading');
     expect(tries).toBeGreaterThan(1);
     const { steps } = await observer.listSteps(runId, { limit: 9 });
@@ -194,7 +193,7 @@ describe('when the connection to Redis breaks', () => {
     const away = replacing(direct.client, {
       hmget: () => Promise.reject(new FlotillaError('REDIS_UNAVAILABLE', 'Redis did not serve the call')),
     });
-    const reader = replacing(observer, { client: away });
+    const reader = stateOver(away);
     await createExecutor((input) => input, reader).runTask({ v: 1, i: [step('b')] });
     const { steps } = await observer.listSteps(runId, { limit: 9 });
     expect(steps.find(({ stepId }) => stepId === 'b')).toMatchObject({ status: 'ready', attempts: 0 });

@@ -4,13 +4,10 @@ import type { Task } from '@flotilla/queue';
 import {
   type ClaimedAttempt,
   chainChecksums,
-  decodeSources,
   loopTurns,
   parseStepKey,
-  readSources,
   type Source,
   SourceReading,
-  type SourceRun,
   type State,
 } from '@flotilla/state';
 import type { Handler } from '@flotilla/steps';
@@ -128,11 +125,8 @@ export class Chain {
     claimed: ClaimedAttempt,
     reading: SourceReading,
   ): Promise<Map<number, Source>> {
-    const { client, seal } = this.#state;
-    const { plan, tag, runId, createdAt } = this;
-    const run: SourceRun = { client, plan, tag, runId, createdAt, seal, reading };
-    const sources =
-      claimed.sources.length === 0 ? new Map<number, Source>() : await decodeSources(run, claimed.sources);
+    const stored = this.#state.run(this.runId, this.tag).sources(this.plan, this.createdAt, reading);
+    const sources = claimed.sources.length === 0 ? new Map<number, Source>() : await stored.decode(claimed.sources);
     for (const index of reads) {
       const own = this.#own.get(index);
       if (own === undefined) continue;
@@ -141,7 +135,7 @@ export class Chain {
     }
     const missing = reads.filter((index) => !sources.has(index));
     if (missing.length > 0) {
-      for (const [index, source] of await readSources(run, missing)) sources.set(index, source);
+      for (const [index, source] of await stored.read(missing)) sources.set(index, source);
     }
     return sources;
   }

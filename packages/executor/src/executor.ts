@@ -10,15 +10,7 @@ import {
   stepGroupOf,
 } from '@flotilla/engine';
 import type { Task, TaskOutcome, TaskStep } from '@flotilla/queue';
-import {
-  type ClaimedAttempt,
-  createAttemptId,
-  parseRunMeta,
-  parseStepKey,
-  type ReportedProgress,
-  type State,
-  stateKey,
-} from '@flotilla/state';
+import { type ClaimedAttempt, createAttemptId, parseStepKey, type ReportedProgress, type State } from '@flotilla/state';
 import { createRateLimitedLog, type Logger, type RateLimitedLog } from '@flotilla/telemetry';
 import { makeAttempt } from './attempt.ts';
 import type { AbortCause, AttemptControl } from './attempt-control.ts';
@@ -68,8 +60,6 @@ const PATIENCE_MS = 30;
 const MOST_DESCRIBED = 10;
 const MAX_RETRY_SPREADS = 500;
 const MAX_CODES = 5;
-/** Letters of runs whose attempts go on: pending, running, paused. */
-const ACTIVE: ReadonlySet<string> = new Set(['n', 'r', 'p']);
 /** A step whose handler this worker lacks is looked at again by the relay after this long. */
 export const NO_HANDLER_RETRY_MS = 1000;
 
@@ -240,24 +230,21 @@ export class Executor {
 
   /** Asks state which runs of the attempts under way are ending, and aborts those: there were too many to be told. */
   async abortEnding(): Promise<void> {
-    const { client } = this.options.state;
+    const { state } = this.options;
     const runs = new Map(Array.from(this.#live, ({ tag, runId }) => [runId, tag]));
     await Promise.all(
       Array.from(runs, async ([runId, tag]) => {
-        const packed = await client.hget(stateKey(tag, 'run', runId), 'm');
-        if (packed == null || !ACTIVE.has(parseRunMeta(packed).letter)) this.abortRun(runId);
+        if (!(await state.run(runId, tag).goesOn())) this.abortRun(runId);
       }),
     );
   }
 
   /** After a pause longer than the lease: asks state which attempts are still ours, and aborts the others. */
   async abortSuperseded(): Promise<void> {
-    const { client } = this.options.state;
+    const { state } = this.options;
     await Promise.all(
       Array.from(this.#live, async ({ tag, runId, key, attemptId, control }) => {
-        const header = await client.hget(stateKey(tag, 'run', runId), `s${key}`);
-        const [state, , , , holder] = header?.split('|') ?? [];
-        if (state !== 'R' || holder !== attemptId) control.abort('superseded');
+        if (!(await state.run(runId, tag).isHeldBy(key, attemptId))) control.abort('superseded');
       }),
     );
   }

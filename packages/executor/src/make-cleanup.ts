@@ -15,7 +15,6 @@ import {
   type ClaimedCleanup,
   type CleanupEnd,
   createAttemptId,
-  decodeSources,
   parseStepKey,
   SourceReading,
   type StoredCleanup,
@@ -181,8 +180,11 @@ async function inputOf(attempt: CleanupAttempt): Promise<Json> {
   const { state, logger } = executor.options;
   const { tag, runId, plan } = task;
   const reading = new SourceReading();
-  const run = { client: state.client, plan, tag, runId, createdAt: claimed.createdAt, seal: state.seal, reading };
-  const sources = await decodeSources(run, [{ key: assignment.key, ...step }]).finally(() => reading.end());
+  const sources = await state
+    .run(runId, tag)
+    .sources(plan, claimed.createdAt, reading)
+    .decode([{ key: assignment.key, ...step }])
+    .finally(() => reading.end());
   const [source] = sources.values();
   const given: CompensationInput = {
     stepId: assignment.stepId,

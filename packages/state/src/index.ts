@@ -30,7 +30,7 @@ export * from './plan-shape.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 export type { Loss } from './read-losses.ts';
 export { readRateLimited } from './read-rate-limited.ts';
-export * from './read-sources.ts';
+export type { Source } from './read-sources.ts';
 export type { Waits } from './read-waits.ts';
 export type { RedrivenRun } from './redrive.ts';
 export type { ReportedProgress } from './reported-progress.ts';

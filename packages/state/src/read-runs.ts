@@ -10,7 +10,10 @@ export interface ReadDependencies {
   partitions: number;
 }
 
-export function tagOfRun({ namespace, partitions }: ReadDependencies, runId: string): string {
+export function tagOfRun(
+  { namespace, partitions }: Pick<ReadDependencies, 'namespace' | 'partitions'>,
+  runId: string,
+): string {
   return partitionTag(namespace, partitionOfRun(runId, partitions));
 }
 

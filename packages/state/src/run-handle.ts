@@ -1,10 +1,11 @@
 import { FlotillaError } from '@flotilla/contracts';
 import type { RedisClient } from '@flotilla/redis';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
-import { FIELD, HEADER, PREFIX, RUN, STEP } from './format.ts';
+import { DUE, type DueLetter, FIELD, HEADER, PREFIX, RUN, STEP } from './format.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
 import { decodeSources, readSources, type Source } from './read-sources.ts';
+import { readRedisTime } from './redis-time.ts';
 import { RunReset } from './reopening/run-reset.ts';
 import { cleanupField, headerField, outputField } from './run-fields.ts';
 import { parseRunMeta, type RunMeta } from './run-record.ts';
@@ -18,6 +19,17 @@ import type { Transitions } from './transitions.ts';
 const PAGE = 500;
 
 const GOES_ON: ReadonlySet<string> = new Set([RUN.pending, RUN.running, RUN.paused]);
+
+export interface QueuedTimeFacts {
+  /** Redis' clock, here and below. */
+  now: number;
+  isPaused: boolean;
+  /** When the run was resumed last. */
+  resumedAt: number | undefined;
+  header: StepHeader | undefined;
+  /** When the parked step is looked at again. */
+  parkedUntil: number | undefined;
+}
 
 /** A run that was opened again. */
 export interface RunOpening {
@@ -107,6 +119,29 @@ export class RunHandle {
     return { createdAt, header: header == null ? undefined : parseStepHeader(header, createdAt) };
   }
 
+  /** What says whether a step's queued time has run; undefined when there is no such run. */
+  async readQueuedTime(key: StepKey): Promise<QueuedTimeFacts | undefined> {
+    const [[packed, resumedAt, stored], parkedUntil, now] = await Promise.all([
+      this.#client.hmget(this.#key, FIELD.meta, FIELD.resumedAt, headerField(key)),
+      this.#client.zscore(stateKey(this.tag, 'due'), this.#dueMember(DUE.parked, key)),
+      readRedisTime(this.#client),
+    ]);
+    if (packed == null) return undefined;
+    const { letter, createdAt } = parseRunMeta(packed);
+    return {
+      now,
+      isPaused: letter === RUN.paused,
+      resumedAt: resumedAt == null ? undefined : createdAt + Number(resumedAt),
+      header: stored == null ? undefined : parseStepHeader(stored, createdAt),
+      parkedUntil: parkedUntil == null ? undefined : Number(parkedUntil),
+    };
+  }
+
+  /** Unless an attempt has ended it meanwhile. */
+  async putOffQueuedLimit(key: StepKey, at: number): Promise<void> {
+    await this.#client.zadd(stateKey(this.tag, 'due'), 'XX', at, this.#dueMember(DUE.queuedLimit, key));
+  }
+
   /** Headers of steps, in their order; undefined of one that has none. */
   async readHeaders(keys: readonly (StepKey | number)[], createdAt: number): Promise<(StepHeader | undefined)[]> {
     const stored = await this.#readFields(keys.map((key) => headerField(key)));
@@ -186,6 +221,10 @@ export class RunHandle {
       read: (steps) => readSources(run, steps),
       decode: (stored) => decodeSources(run, stored),
     };
+  }
+
+  #dueMember(letter: DueLetter, key: StepKey): string {
+    return `${letter}|${key}|${this.runId}`;
   }
 
   #notFound(): FlotillaError {

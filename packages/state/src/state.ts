@@ -108,9 +108,9 @@ export class State<P extends PlanShape> {
   readonly namespace: string;
   readonly partitions: number;
   readonly tags: readonly string[];
-  readonly client: RedisClient;
   readonly transitions: Transitions;
   readonly seal: CheckpointSeal;
+  readonly #client: RedisClient;
   readonly #admission: TransitionBatch;
   readonly #durable: RunClient;
   readonly #options: StateOptions<P>;
@@ -127,7 +127,7 @@ export class State<P extends PlanShape> {
   constructor(options: StateOptions<P>) {
     const { client, namespace, partitions, leaseDurationMs } = options;
     this.#options = options;
-    this.client = client;
+    this.#client = client;
     this.namespace = namespace;
     this.seal = createCheckpointSeal(options.checkpointKeys);
     this.partitions = partitions;
@@ -157,7 +157,7 @@ export class State<P extends PlanShape> {
 
   /** A run in hand. `tag`: its partition's, if it is known. */
   run(runId: string, tag: string = this.tagOf(runId)): RunHandle {
-    return new RunHandle(this, tag, runId);
+    return new RunHandle({ ...this.#reads(), transitions: this.transitions }, tag, runId);
   }
 
   async createRun(request: CreateRun): Promise<CreatedRun> {
@@ -201,12 +201,12 @@ export class State<P extends PlanShape> {
     worker: string,
     progress: { reported: readonly ReportedProgress[]; ended: readonly string[] },
   ): Promise<void> {
-    await reportProgress(this.client, this.namespace, worker, progress);
+    await reportProgress(this.#client, this.namespace, worker, progress);
   }
 
   /** The attempts under way that state believes this worker to make. */
   async listAttempts(worker: string): Promise<AttemptAddress[]> {
-    return retryTransient(() => listAttempts(this.client, this.tags, worker), { deadlineMs: READ_DEADLINE_MS });
+    return retryTransient(() => listAttempts(this.#client, this.tags, worker), { deadlineMs: READ_DEADLINE_MS });
   }
 
   /**
@@ -284,7 +284,7 @@ export class State<P extends PlanShape> {
 
   /** True from a retry of the run until it goes on. */
   async isReopening(runId: string): Promise<boolean> {
-    const packed = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), FIELD.meta);
+    const packed = await this.#client.hget(stateKey(this.tagOf(runId), 'run', runId), FIELD.meta);
     return packed != null && parseRunMeta(packed).letter === RUN.reopening;
   }
 
@@ -302,13 +302,13 @@ export class State<P extends PlanShape> {
 
   /** See `readWait`. */
   readWait(runId: string, key: StepKey): Promise<OpenWait | undefined> {
-    return readWait(this.client, { tag: this.tagOf(runId), runId, key });
+    return readWait(this.#client, { tag: this.tagOf(runId), runId, key });
   }
 
   /** See `readLoopPosition`. */
   async readLoopPosition(runId: string, key: StepKey, plan: P): Promise<LoopPosition | undefined> {
     const reading = new SourceReading();
-    const { client, seal } = this;
+    const { client, seal } = this.#reads();
     try {
       return await readLoopPosition({ client, seal, plan, tag: this.tagOf(runId), runId, reading }, key);
     } finally {
@@ -318,12 +318,12 @@ export class State<P extends PlanShape> {
 
   /** See `listOpenWaits`. */
   listOpenWaits(runId: string, keys: readonly StepKey[]): ReturnType<typeof listOpenWaits> {
-    return listOpenWaits(this.client, { tag: this.tagOf(runId), runId }, keys);
+    return listOpenWaits(this.#client, { tag: this.tagOf(runId), runId }, keys);
   }
 
   /** See `readParent`. */
   readParent(runId: string): ReturnType<typeof readParent> {
-    return readParent(this.client, { tag: this.tagOf(runId), runId });
+    return readParent(this.#client, { tag: this.tagOf(runId), runId });
   }
 
   /** See `sendSignal`. */
@@ -373,11 +373,11 @@ export class State<P extends PlanShape> {
   }
 
   async readRun(runId: string): Promise<RunView | undefined> {
-    const view = await readRun(this, runId);
+    const view = await readRun(this.#reads(), runId);
     if (view === undefined) return undefined;
     try {
       const plan = await this.readPlan(this.tagOf(runId), view.definitionHash);
-      const settled = await countSettled(this, view, plan);
+      const settled = await countSettled(this.#reads(), view, plan);
       const running = view.counts?.running ?? 0;
       return { ...view, counts: { steps: plan.steps.length, ...(settled !== undefined && { settled }), running } };
     } catch (error) {
@@ -388,18 +388,18 @@ export class State<P extends PlanShape> {
   }
 
   listRuns(query: RunQuery): Promise<{ runs: RunView[]; cursor?: string }> {
-    return listRuns(this, query);
+    return listRuns(this.#reads(), query);
   }
 
   /** Of the runs that fit, by status and by reason for waiting. */
   countRuns(filter: Pick<RunQuery, 'workflow' | 'tag' | 'from' | 'to'>): Promise<RunCounts> {
-    return countRuns(this, filter);
+    return countRuns(this.#reads(), filter);
   }
 
   /** The runs that this is the id, an attempt's id or the idempotency key of. */
   async findRuns(id: string): Promise<RunView[]> {
-    const ids = await findRuns(this, id);
-    const views = await Promise.all(ids.map((runId) => readListedRun(this, runId)));
+    const ids = await findRuns(this.#reads(), id);
+    const views = await Promise.all(ids.map((runId) => readListedRun(this.#reads(), runId)));
     return views.filter((view) => view !== undefined);
   }
 
@@ -439,12 +439,12 @@ export class State<P extends PlanShape> {
   }
 
   listErrorGroups(query: ErrorGroupQuery): Promise<{ errors: ErrorGroup[]; cursor?: string }> {
-    return listErrorGroups(this, query);
+    return listErrorGroups(this.#reads(), query);
   }
 
   /** @throws FlotillaError ERROR_GROUP_NOT_FOUND */
   decideErrorGroup(fingerprint: string, action: ErrorGroupAction): Promise<ErrorGroup> {
-    return decideErrorGroup(this, fingerprint, action);
+    return decideErrorGroup(this.#reads(), fingerprint, action);
   }
 
   async listSteps(
@@ -491,7 +491,7 @@ export class State<P extends PlanShape> {
   /** What a cleanup was registered with; undefined when there is none of this number. */
   async readCleanup(runId: string, number: number): Promise<StoredCleanup | undefined> {
     const key = stateKey(this.tagOf(runId), 'run', runId);
-    const stored = await retryTransient(() => this.client.hget(key, cleanupField(number)), {
+    const stored = await retryTransient(() => this.#client.hget(key, cleanupField(number)), {
       deadlineMs: READ_DEADLINE_MS,
     });
     return stored == null ? undefined : parseStoredCleanup(stored);
@@ -508,15 +508,15 @@ export class State<P extends PlanShape> {
 
   /** Number of events of a run; 0 of one that is not there. */
   historyLength(runId: string): Promise<number> {
-    return this.client.llen(stateKey(this.tagOf(runId), 'history', runId));
+    return this.#client.llen(stateKey(this.tagOf(runId), 'history', runId));
   }
 
   registerWorkflow(plan: P): Promise<{ view: WorkflowView; created: boolean }> {
-    return registerWorkflow(this.client, this.namespace, plan);
+    return registerWorkflow(this.#client, this.namespace, plan);
   }
 
   readWorkflow(name: string, version?: string): Promise<WorkflowView | undefined> {
-    return readWorkflow(this.client, this.namespace, name, version);
+    return readWorkflow(this.#client, this.namespace, name, version);
   }
 
   /** How many versions there were to forget. */
@@ -528,7 +528,7 @@ export class State<P extends PlanShape> {
     cursor?: string | undefined;
     limit: number;
   }): Promise<{ workflows: WorkflowView[]; cursor?: string }> {
-    return listWorkflows(this.client, this.namespace, page);
+    return listWorkflows(this.#client, this.namespace, page);
   }
 
   /**
@@ -548,7 +548,7 @@ export class State<P extends PlanShape> {
 
   async #readPlan(tag: string, definitionHash: string): Promise<P> {
     const key = stateKey(tag, 'definition', definitionHash);
-    const text = await retryTransient(() => this.client.hget(key, 'text'), { deadlineMs: READ_DEADLINE_MS });
+    const text = await retryTransient(() => this.#client.hget(key, 'text'), { deadlineMs: READ_DEADLINE_MS });
     if (text == null) {
       throw new FlotillaError('DATA_CORRUPTION', `definition ${definitionHash} of a run is gone`);
     }
@@ -561,46 +561,46 @@ export class State<P extends PlanShape> {
 
   /** Redis' clock in ms. */
   now(): Promise<number> {
-    return readRedisTime(this.client);
+    return readRedisTime(this.#client);
   }
 
   /** The outboxes, for one that reads them. */
   outbox(options: OutboxOptions): Outbox {
-    return new Outbox(this.client, this.tags, options);
+    return new Outbox(this.#client, this.tags, options);
   }
 
   /** See `wakeParked`. */
   wakeParked(): Promise<void> {
-    return wakeParked(this.client, this.tags);
+    return wakeParked(this.#client, this.tags);
   }
 
   /** The steps that one breaker keeps parked. */
   parkedBehind(breaker: string): ParkedBehind {
-    return new ParkedBehind(this.client, this.tags, breaker);
+    return new ParkedBehind(this.#client, this.tags, breaker);
   }
 
   /** Runs of a partition that ended at this time (Redis' clock) or before, the first ones. */
   listEnded(tag: string, until: number, limit: number): Promise<string[]> {
-    return this.client.zrangebyscore(stateKey(tag, 'ended'), '-inf', until, 'LIMIT', 0, limit);
+    return this.#client.zrangebyscore(stateKey(tag, 'ended'), '-inf', until, 'LIMIT', 0, limit);
   }
 
   /** What steps have taken lately in ms, by `queue/handler`. */
   readDurations(): Promise<Record<string, string>> {
-    return this.client.hgetall(deploymentKeys(this.namespace).durations);
+    return this.#client.hgetall(deploymentKeys(this.namespace).durations);
   }
 
   async publishDurations(durations: Readonly<Record<string, string | number>>): Promise<void> {
-    await this.client.hset(deploymentKeys(this.namespace).durations, durations);
+    await this.#client.hset(deploymentKeys(this.namespace).durations, durations);
   }
 
   /** See `readWaits`. */
   readWaits(runId: string, timers: readonly string[], workers: readonly string[]): Promise<Waits> {
-    return readWaits(this.client, { tag: this.tagOf(runId), runId }, timers, workers);
+    return readWaits(this.#client, { tag: this.tagOf(runId), runId }, timers, workers);
   }
 
   /** See `readLosses`. */
   readLosses(address: StepAddress): Promise<Loss[]> {
-    return readLosses(this.client, address);
+    return readLosses(this.#client, address);
   }
 
   /** Remembers a plan that was just compiled, so that it need not be read back. */
@@ -627,7 +627,7 @@ export class State<P extends PlanShape> {
   async health(): Promise<{ ok: boolean; problems: Problem[]; latencyMs: number }> {
     const started = performance.now();
     try {
-      await this.client.ping();
+      await this.#client.ping();
       return { ok: true, problems: [], latencyMs: performance.now() - started };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -641,11 +641,11 @@ export class State<P extends PlanShape> {
   }
 
   #reads() {
-    return { client: this.client, namespace: this.namespace, partitions: this.partitions, seal: this.seal };
+    return { client: this.#client, namespace: this.namespace, partitions: this.partitions, seal: this.seal };
   }
 
   async #runBasics(runId: string): Promise<{ definitionHash: string; createdAt: number }> {
-    const [hash, packed] = await this.client.hmget(
+    const [hash, packed] = await this.#client.hmget(
       stateKey(this.tagOf(runId), 'run', runId),
       FIELD.definition,
       FIELD.meta,
