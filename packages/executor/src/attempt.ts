@@ -12,13 +12,7 @@ import {
   type RetryQuestion,
   runErrorOf,
 } from '@flotilla/engine';
-import {
-  type AttemptAddress,
-  type ClaimedAttempt,
-  type CommitReply,
-  readRateLimited,
-  type StoredCheckpoint,
-} from '@flotilla/state';
+import type { AttemptAddress, ClaimedAttempt, CommitReply, StoredCheckpoint } from '@flotilla/state';
 import { LOG_EVENTS } from '@flotilla/telemetry';
 import { AttemptAborted, AttemptControl } from './attempt-control.ts';
 import { BehindBreaker } from './behind-breaker.ts';
@@ -407,7 +401,7 @@ function elapsedMsOf({ claimed, startedAt }: Attempt): number {
 /** Attempts of the step before this one that a rate limit has ended. */
 async function rateLimitedBefore({ executor, address, claimed }: Attempt): Promise<number> {
   if (claimed.failures === 0) return 0;
-  return untilAnswered(() => readRateLimited(executor.options.state.client, address, claimed.firstAt));
+  return untilAnswered(() => executor.options.state.readRateLimited(address, claimed.firstAt));
 }
 
 async function decide(attempt: Attempt, classification: Classification): Promise<RetryDecision> {

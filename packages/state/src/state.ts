@@ -50,6 +50,7 @@ import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cle
 import { readDeadLetter } from './read-dead-letter.ts';
 import { readHistory } from './read-history.ts';
 import { type Loss, readLosses } from './read-losses.ts';
+import { readRateLimited } from './read-rate-limited.ts';
 import { allTags, readRun, tagOfRun } from './read-runs.ts';
 import { listSteps } from './read-steps.ts';
 import { readWaits, type Waits } from './read-waits.ts';
@@ -67,6 +68,7 @@ import { appendLogs, type LogChunk, readLogIndex, readStepLogs } from './step-lo
 import { TransitionBatch } from './transition-batch.ts';
 import type { AttemptAddress, StepAddress } from './transitions/addresses.ts';
 import { createTransitions, type Transitions } from './transitions.ts';
+import { TrialMarks } from './trial-marks.ts';
 import { decideApproval } from './waits/answer-approval.ts';
 import { answerWebhook } from './waits/answer-webhook.ts';
 import { type ApprovalReads, findApproval, listApprovals, readApproval } from './waits/approvals.ts';
@@ -276,7 +278,7 @@ export class State<P extends PlanShape> {
 
   /** How long a delay that is under way lasts, as was decided when it began; undefined when there is none. */
   async readDelay(runId: string, key: StepKey): Promise<number | undefined> {
-    const stored = await this.client.hget(stateKey(this.tagOf(runId), 'run', runId), headerField(key));
+    const stored = await this.#client.hget(stateKey(this.tagOf(runId), 'run', runId), headerField(key));
     if (stored == null) return undefined;
     const { startedAt = 0, dueAt } = parseStepHeader(stored, 0);
     return dueAt === undefined ? undefined : dueAt - startedAt;
@@ -435,7 +437,7 @@ export class State<P extends PlanShape> {
   }
 
   readBacklog(since: { deadSince: number }): Promise<Backlog> {
-    return readBacklog(this, since);
+    return readBacklog(this.#reads(), since);
   }
 
   listErrorGroups(query: ErrorGroupQuery): Promise<{ errors: ErrorGroup[]; cursor?: string }> {
@@ -521,7 +523,7 @@ export class State<P extends PlanShape> {
 
   /** How many versions there were to forget. */
   deleteWorkflow(name: string, version?: string): Promise<number> {
-    return deleteWorkflow(this.client, this.namespace, name, version);
+    return deleteWorkflow(this.#client, this.namespace, name, version);
   }
 
   listWorkflows(page: {
@@ -596,6 +598,16 @@ export class State<P extends PlanShape> {
   /** See `readWaits`. */
   readWaits(runId: string, timers: readonly string[], workers: readonly string[]): Promise<Waits> {
     return readWaits(this.#client, { tag: this.tagOf(runId), runId }, timers, workers);
+  }
+
+  /** See `readRateLimited`. */
+  readRateLimited(address: AttemptAddress, from: number): ReturnType<typeof readRateLimited> {
+    return readRateLimited(this.#client, address, from);
+  }
+
+  /** See `TrialMarks`. */
+  trialMarks(schedulerId: string): TrialMarks {
+    return new TrialMarks(this.#client, schedulerId);
   }
 
   /** See `readLosses`. */

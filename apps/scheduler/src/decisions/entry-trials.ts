@@ -1,5 +1,5 @@
 import type { Plan } from '@flotilla/engine';
-import { OneAtATime, type State, TrialMarks } from '@flotilla/state';
+import { OneAtATime, type State, type TrialMarks } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 
 /** An outbox or due entry whose readers have gone without finishing it. */
@@ -28,7 +28,7 @@ export class EntryTrials {
   constructor(state: State<Plan>, schedulerId: string, logger: Logger) {
     this.#state = state;
     this.#logger = logger;
-    this.#marks = new TrialMarks(state.client, schedulerId);
+    this.#marks = state.trialMarks(schedulerId);
   }
 
   /** The result of `work`; undefined when the entry was set aside instead. */
