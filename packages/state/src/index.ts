@@ -58,6 +58,6 @@ export { type MapSettings, modeText } from './transitions/start-waiting.ts';
 export type { TakenTimer, UndecidedAttempt } from './transitions/timers.ts';
 export type { AnswerReply, SignalReply, StartWait } from './transitions/waits.ts';
 export type { Transitions } from './transitions.ts';
-export type { TrialMarks } from './trial-marks.ts';
+export { TrialMarks } from './trial-marks.ts';
 export type { LoopPosition } from './waits/read-loop.ts';
 export type { OpenWait } from './waits/read-wait.ts';

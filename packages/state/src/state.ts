@@ -412,7 +412,7 @@ export class State<P extends PlanShape> {
 
   /** See `readChanges`. */
   readChanges(query: ChangeQuery): Promise<Changes> {
-    return readChanges(this, query);
+    return readChanges(this.#reads(), query);
   }
 
   /** Keeps lines that a handler has logged. Refused while Redis has no room. */
