@@ -428,12 +428,12 @@ export class State<P extends PlanShape> {
   ): Promise<StepLogs> {
     const key = keyOfStep(await this.#planOfRun(runId), stepId);
     if (key === undefined) throw new FlotillaError('STEP_NOT_FOUND', `run ${runId} has no step ${stepId}`);
-    return readStepLogs({ client: this.client, tag: this.tagOf(runId), runId }, { key, stepId }, page);
+    return readStepLogs({ client: this.#client, tag: this.tagOf(runId), runId }, { key, stepId }, page);
   }
 
   /** Which steps have lines. RUN_NOT_FOUND. */
   async readLogIndex(runId: string): Promise<LogIndex> {
-    return readLogIndex({ client: this.client, tag: this.tagOf(runId), runId }, await this.#planOfRun(runId));
+    return readLogIndex({ client: this.#client, tag: this.tagOf(runId), runId }, await this.#planOfRun(runId));
   }
 
   readBacklog(since: { deadSince: number }): Promise<Backlog> {
