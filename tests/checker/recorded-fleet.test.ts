@@ -12,7 +12,7 @@ import { REAL_BOUNDS, recordFleet } from './recorded-fleet.ts';
 const NOT_HERE: ReadonlySet<string> = new Set([
   'a run stands still after Redis is back',
   'a BullMQ task is left waiting',
-  'a failed BullMQ task is left',
+  'a prioritized BullMQ task is left',
   'a run is retried that has not ended',
   'a retry commits a step again that had succeeded',
 ]);

@@ -12,7 +12,7 @@ describe('an unknown command', () => {
     ['hist', 'history'],
     ['regster', 'register'],
     ['list', 'ps'],
-    ['logs', 'history'],
+    ['log', 'logs'],
     ['deploy', 'register'],
     ['stop', 'cancel'],
   ])('%s is answered with %s', async (word, command) => {
@@ -32,7 +32,7 @@ describe('an unknown command', () => {
       'start',
       'list',
       'status',
-      'logs',
+      'log',
       'stop',
       'workers',
       'dev',

@@ -30,7 +30,9 @@ export const V13: readonly Mutant[] = [
   }),
   leave('an outbox entry is left', (namespace) => `{${namespace}:00}:out`, { type: 'stream', size: 1 }),
   leave('a due entry is left', (namespace) => `{${namespace}:00}:due`, { size: 1 }),
-  leave('a failed BullMQ task is left', (namespace) => `{${namespace}:q:default}:default:failed`, { size: 1 }),
+  leave('a prioritized BullMQ task is left', (namespace) => `{${namespace}:q:default}:default:prioritized`, {
+    size: 1,
+  }),
   leave('a lease is left', (namespace) => `{${namespace}:00}:lease`, { size: 1 }),
   leave('a run that does not exist has a history', (namespace) => `{${namespace}:00}:h:nobody`, { type: 'list' }),
   leave('a definition is left that no run uses', (namespace) => `{${namespace}:00}:d:nobody`, {

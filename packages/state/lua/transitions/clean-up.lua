@@ -167,7 +167,9 @@ T['retry-cleanup'] = function(tag, a)
   local header = headerOf(run, key)
   if not header or header[H.state] ~= STEP.failed then return { 'refused', 'not-failed' } end
   -- It begins without failures and losses, as a step of a retried run does; its idempotency key is the same.
-  for prefix in string.gmatch(PREFIX.header .. PREFIX.output .. PREFIX.losses .. PREFIX.rateLimited, '.') do remove(run, prefix .. key) end
+  for prefix in string.gmatch(PREFIX.header .. PREFIX.output .. PREFIX.losses .. PREFIX.rateLimited, '.') do
+    remove(run, prefix .. key)
+  end
   cleanups.left, cleanups.failed = cleanups.left + 1, cleanups.failed - 1
   putCleanups(run, cleanups)
   put(run, FIELD.cleanupAgain, A.number)

@@ -9,14 +9,13 @@ const WORK: ReadonlySet<string> = new Set(['approvals', 'outbox', 'due', 'lease'
 const OPEN_RUNS = /^[nre]\|\|$/;
 /** There are none without the run. */
 const OF_A_RUN: ReadonlySet<string> = new Set(['run', 'history', 'dead-letters']);
-/** BullMQ: where tasks wait or are being made, or have failed. */
+/** BullMQ: where tasks wait or are being made. */
 const TASK_LISTS: ReadonlySet<string> = new Set([
   'wait',
   'active',
   'paused',
   'delayed',
   'prioritized',
-  'failed',
   'waiting-children',
 ]);
 const QUEUE_KEYS: ReadonlySet<string> = new Set([
@@ -27,6 +26,8 @@ const QUEUE_KEYS: ReadonlySet<string> = new Set([
   'stalled-check',
   'marker',
   'completed',
+  // Tasks in which an attempt failed: a bounded record for the dashboard, from which nothing follows.
+  'failed',
   'pc',
   'limiter',
 ]);
