@@ -27,7 +27,7 @@ const post = async (channel: string, message: unknown, more: object = {}) =>
     })
   ).body;
 
-describe('channels', () => {
+describe('channels (G7)', () => {
   test('carry messages between steps of runs that hold no slot, in order', async () => {
     const receiving = await start(
       {

@@ -29,7 +29,7 @@ const receiver = (number: number) => ({ runId: `r${number}`, key: '0' });
 const bodiesOf = (deliveries: readonly Delivery[]) =>
   deliveries.flatMap((delivery) => (delivery.kind === 'assign' ? delivery.messages.map(({ body }) => body) : []));
 
-describe('a channel', () => {
+describe('a channel (G7)', () => {
   test('numbers the messages of each key from 1 without a gap', async () => {
     const sent = [];
     for (const key of ['a', 'b', 'a', 'a', 'b']) sent.push([key, (await send(1, key)).seq]);
