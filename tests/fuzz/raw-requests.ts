@@ -6,7 +6,7 @@ export interface RawAnswer {
   body: string;
 }
 
-/** Any bytes as a body; only the connection is left to `fetch`. */
+/** Any bytes as a body; only the connection, and what a path with `..` in it means, are left to `fetch`. */
 export async function sendBytes(url: string, method: string, path: string, bytes?: Uint8Array): Promise<RawAnswer> {
   const answer = await fetch(url + path, {
     method,
@@ -14,6 +14,11 @@ export async function sendBytes(url: string, method: string, path: string, bytes
     ...(bytes === undefined ? {} : { body: Buffer.from(bytes), headers: { 'content-type': 'application/json' } }),
   });
   const contentType = answer.headers.get('content-type') ?? '';
+  if (contentType.startsWith('text/event-stream')) {
+    // A stream of events has no end of its own: its head is the answer. `/v1/runs/../events` is `/v1/events`.
+    await answer.body?.cancel();
+    return { status: answer.status, contentType, body: '' };
+  }
   return { status: answer.status, contentType, body: await answer.text() };
 }
 
