@@ -34,7 +34,8 @@ export interface RetryPlan {
 
 /**
  * Which steps of an ended run are made anew when it is retried: those that failed, what never settled, and everything that
- * depends on either. A failure that was tolerated is finished work, unless it is named. Finished work that depends on neither is kept. A step with join `any` that another need has made ready
+ * depends on either. A failure that was tolerated is finished work, unless it is named. Finished work that depends on
+ * neither is kept. A step with join `any` that another need has made ready
  * depends on that one. Linear in steps and edges.
  */
 export function planRetry(plan: Plan, endOf: (step: number) => EndedStep, selection: RetrySelection = {}): RetryPlan {

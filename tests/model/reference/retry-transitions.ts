@@ -74,7 +74,7 @@ export function reopen(state: Reference, run: ReferenceRun, opening: number, clo
   const kept = new Map(run.outcomes);
   const undone = new Set(run.undone.map(({ stepKey }) => stepKey));
   const undoneSteps = new Set(Array.from(undone, (key) => Number.parseInt(key, 10)));
-  for (const { index, group } of run.plan.steps) {
+  for (const { index, group, tolerated } of run.plan.steps) {
     const rules = run.rules.groups[group]!;
     const needsAnew = rules.edges.some((edge) => anew.has(edge.from));
     const isReadyBy = rules.join === 'any' && tallyOf(rules, kept).succeeded > 0;
@@ -83,7 +83,7 @@ export function reopen(state: Reference, run: ReferenceRun, opening: number, clo
       undoneSteps.has(index) ||
       !run.outcomes.has(index) ||
       index === from ||
-      (failed && (only?.includes(index) ?? true));
+      (failed && (only?.includes(index) ?? !tolerated));
     if (!isRoot && (!needsAnew || isReadyBy)) continue;
     anew.add(index);
     kept.delete(index);
@@ -161,9 +161,9 @@ function forget(state: Reference, run: ReferenceRun, key: StepKey, keepsProgress
   for (const letter of 'qbdwtp') state.due.remove(run.tag, dueMember(letter, key, run.id));
 }
 
-/** A step that stays failed is what the run will end with. */
+/** A step that stays failed is what the run will end with, unless its failure is tolerated. */
 function failureOf(run: ReferenceRun): string | undefined {
-  const failed = run.plan.steps.find(({ index }) => run.outcomes.get(index) === 'failed');
+  const failed = run.plan.steps.find(({ index, tolerated }) => !tolerated && run.outcomes.get(index) === 'failed');
   if (failed === undefined) return undefined;
   const error = JSON.parse(run.steps.get(String(failed.index))!.body!) as object;
   return JSON.stringify(
