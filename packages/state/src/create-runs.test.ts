@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { FlotillaError } from '@flotilla/contracts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { eventually, type LocalRedis, sharedRedis, startRedis, testNamespace } from '@flotilla/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { partitionTag } from './keys.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { partitionTag, stateKey } from './keys.ts';
 import type { PlanShape } from './plan-shape.ts';
 import { partitionOfKey, partitionOfRun } from './run-id.ts';
 import type { State } from './state.ts';
@@ -140,6 +140,58 @@ describe('starting runs', () => {
       await prune(runId);
       await expect(state.createRun(request)).rejects.toMatchObject({ code: 'RUN_PRUNED' });
       expect(await countRuns()).toBe(0);
+    });
+  });
+
+  describe('with a key whose reservation was lost before its run was made', () => {
+    const { idempotencyKey, runId } = apart();
+    const keyTag = () => partitionTag(namespace, partitionOfKey(idempotencyKey, PARTITIONS));
+    const keyHash = createHash('sha256').update(idempotencyKey).digest('base64url');
+    const elsewhere = `0${1 - Number(runId.slice(0, 2))}-other`;
+
+    /** Calls `meanwhile` when the key is reserved and the run is not made. */
+    function interruptReserving(meanwhile: () => Promise<void>): void {
+      const original = TransitionBatch.prototype.apply;
+      jest.spyOn(TransitionBatch.prototype, 'apply').mockImplementation(async function (this: TransitionBatch, ...args) {
+        if (args[1] === 'create-run' && args[0] !== keyTag()) {
+          jest.restoreAllMocks();
+          await meanwhile();
+        }
+        return original.apply(this, args);
+      });
+    }
+    const forget = () => connection.client.del(`${stateKey(keyTag(), 'idempotency')}${keyHash}`);
+
+    test('puts the record back', async () => {
+      interruptReserving(async () => void expect(await forget()).toBe(1));
+      const request = requestOf(plan, { idempotencyKey, runId });
+      expect(await state.createRun(request)).toMatchObject({ runId, deduplicated: false });
+      const again = await state.createRun(requestOf(plan, { idempotencyKey }));
+      expect(again).toMatchObject({ runId, deduplicated: true });
+      expect(await countRuns()).toBe(1);
+    });
+
+    test('answers with the run of whoever took the key since, and cancels its own', async () => {
+      interruptReserving(async () => {
+        await forget();
+        await state.createRun(requestOf(plan, { idempotencyKey, runId: elsewhere }));
+      });
+      const created = await state.createRun(requestOf(plan, { idempotencyKey, runId }));
+      expect(created).toMatchObject({ runId: elsewhere, deduplicated: true });
+      expect(await state.readRun(runId)).toMatchObject({ status: 'cancelled' });
+      expect(await state.readRun(elsewhere)).toMatchObject({ status: 'pending' });
+    });
+
+    test('is IDEMPOTENCY_CONFLICT when the key was taken for another body since', async () => {
+      interruptReserving(async () => {
+        await forget();
+        await state.createRun(requestOf(plan, { idempotencyKey, runId: elsewhere, bodyHash: 'other body' }));
+      });
+      await expect(state.createRun(requestOf(plan, { idempotencyKey, runId }))).rejects.toMatchObject({
+        code: 'IDEMPOTENCY_CONFLICT',
+        message: expect.stringContaining(elsewhere),
+      });
+      expect(await state.readRun(runId)).toMatchObject({ status: 'cancelled' });
     });
   });
 

@@ -131,11 +131,26 @@ async function findOrCreate(
     return { runId, status: runStatusOf(reply[1]!), deduplicated: true };
   }
   const created = await create(dependencies, request, address);
-  if (key !== undefined) {
-    const args = pack('confirm-key', { keyHash: key.hash, runId, bodyHash: request.bodyHash });
-    await dependencies.batch.apply(key.tag, 'confirm-key', args);
-  }
-  return created;
+  if (key === undefined) return created;
+  const { bodyHash, idempotencyTtlMs: keyTtlMs = dependencies.idempotencyTtlMs } = request;
+  const args = pack('confirm-key', { keyHash: key.hash, runId, bodyHash, keyTtlMs });
+  const [outcome, known = ''] = await dependencies.batch.apply(key.tag, 'confirm-key', args);
+  if (outcome === 'confirmed') return created;
+  // The reservation was lost with the server's last writes, and another caller has taken the key since.
+  if (!created.deduplicated) await cancelSuperfluous(dependencies, { tag, runId }, known);
+  if (outcome === 'conflict') throw conflict(known);
+  return findOrCreate(dependencies, request, addressOfKnown(dependencies, key, known, true));
+}
+
+/** Ends a run that was just made and that its key does not name. */
+async function cancelSuperfluous(
+  { batch }: CreateRunsDependencies,
+  { tag, runId }: { tag: string; runId: string },
+  known: string,
+): Promise<void> {
+  const message = `its idempotency key names run ${known}`;
+  const reason = JSON.stringify({ type: 'cancelled', code: 'CANCELLED', message });
+  await batch.apply(tag, 'cancel-run', pack('cancel-run', { runId, reason }));
 }
 
 async function create(

@@ -300,7 +300,7 @@ export const ARGUMENTS = {
     'runNumber',
   ],
   'reserve-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
-  'confirm-key': ['keyHash', 'runId', 'bodyHash'],
+  'confirm-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
   'find-run': ['runId'],
   dispatched: ['entryCount'],
   'refuse-definition': ['runId', 'definitionHash', 'key'],

@@ -97,13 +97,21 @@ T['reserve-key'] = function(tag, a)
   return { 'reserved' }
 end
 
--- Notes that the run which a key was reserved for is there. A record of another run, or none, is left alone: the key's
--- time was over in between.
--- Reply: {'confirmed'}
+-- Notes that the run which a key was reserved for is there. A record that is gone is put back: its time was over in between, or
+-- the server lost its last second of writes between the reservation and the run.
+-- Reply: {'confirmed'} | {'taken'|'conflict', the run that the key names by now}
 T['confirm-key'] = function(tag, a)
   local key = tag .. K.idempotency .. A.keyHash
   local made = A.runId .. '|' .. A.bodyHash
-  if call('GET', key) == made .. '|' .. RECORD.reserved then call('SET', key, made .. '|' .. RECORD.confirmed, 'KEEPTTL') end
+  local record = call('GET', key)
+  if not record then
+    call('SET', key, made .. '|' .. RECORD.confirmed, 'PX', A.keyTtlMs)
+  elseif record == made .. '|' .. RECORD.reserved then
+    call('SET', key, made .. '|' .. RECORD.confirmed, 'KEEPTTL')
+  else
+    local known, knownBody = match(record, KEY_RECORD)
+    if known ~= A.runId then return { knownBody == A.bodyHash and 'taken' or 'conflict', known } end
+  end
   return { 'confirmed' }
 end
 
