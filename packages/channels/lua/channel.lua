@@ -231,6 +231,21 @@ COMMANDS['confirm'] = function(waiting)
   return { 'confirmed' }
 end
 
+-- `run|step key` waits no more; id of its message or ''. {'sent', seq} of a message that is in already | {'left'}
+COMMANDS['leave'] = function(waiting, id)
+  for _, entry in ipairs(call('LRANGE', RECEIVERS, 0, -1)) do
+    if string.sub(entry, 1, #waiting + 1) == waiting .. '|' then call('LREM', RECEIVERS, 1, entry) end
+  end
+  for _, entry in ipairs(call('LRANGE', SENDERS, 0, -1)) do
+    if cjson.decode(entry).waiting == waiting then call('LREM', SENDERS, 1, entry) end
+  end
+  -- Who stood behind it may fit.
+  if call('LLEN', SENDERS) > 0 then wake() end
+  local sent = id ~= '' and call('HGET', NUMBERS, id)
+  if sent then return { 'sent', tonumber(sent) } end
+  return { 'left' }
+end
+
 -- {depth, bytes, messages so far, receivers, senders}
 COMMANDS['look'] = function()
   return { number('depth'), number('bytes'), number('n'), call('LLEN', RECEIVERS), call('LLEN', SENDERS) }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { FlotillaError, type Json } from '@flotilla/contracts';
+import { FlotillaError, isFlotillaError, type Json } from '@flotilla/contracts';
 import { defineScript, type RedisClient, retryTransient, runScript } from '@flotilla/redis';
+import { readWaitingRuns } from './waiting-runs.ts';
 
 const SCRIPT = defineScript({
   name: 'channel',
@@ -66,6 +67,8 @@ export interface ChannelView {
   sent: number;
   waitingReceivers: number;
   waitingSenders: number;
+  /** Its stored data cannot be read: nothing is sent to it or received from it any more, and the numbers say nothing. */
+  isDamaged?: true;
 }
 
 const stepText = ({ runId, key }: WaitingStep) => `${runId}|${key}`;
@@ -115,12 +118,11 @@ export class Channels {
   /** What schedulers have to tell steps now. Repeated until it is acknowledged, released or confirmed. */
   async deliver(channel: string): Promise<Delivery[]> {
     const reply = await this.#call<[kind: string, name: string, content: string][]>(channel, 'deliver', []);
-    return reply.map(([kind, name, content]): Delivery => {
-      if (kind === 'admit') return { kind, step: parseStep(name), seq: Number(content) };
-      const { receiver, messages } = JSON.parse(content) as Assignment;
-      const parsed = messages.map(({ body, ...message }) => ({ ...message, body: JSON.parse(body) as Json }));
-      return { kind: 'assign', assignment: name, step: parseStep(receiver), messages: parsed };
-    });
+    try {
+      return reply.map(parseDelivery);
+    } catch (error) {
+      throw damaged(channel, error);
+    }
   }
 
   async acknowledge(channel: string, assignment: string): Promise<void> {
@@ -135,7 +137,21 @@ export class Channels {
     await this.#call(channel, 'confirm', [stepText(step)]);
   }
 
-  /** Undefined when nothing was ever sent to it, or waits for it. */
+  /**
+   * A step waits no more: its message is not let in any more, nothing is given to it. The number of the message that was sent
+   * with this id, when that happened before.
+   */
+  async leave(channel: string, step: WaitingStep, sentWith = ''): Promise<number | undefined> {
+    const [outcome, seq] = await this.#call(channel, 'leave', [stepText(step), sentWith]);
+    return outcome === 'sent' ? Number(seq) : undefined;
+  }
+
+  /** Runs whose steps wait at it, as far as that can be read: of a damaged channel, too. */
+  async waitingRuns(channel: string): Promise<string[]> {
+    return readWaitingRuns(this.#client, this.#keys(channel).meta, DEADLINE_MS);
+  }
+
+  /** Undefined when nothing was ever sent to it, or waits for it. DATA_CORRUPTION. */
   async look(channel: string): Promise<ChannelView | undefined> {
     const [depth = 0, bytes = 0, sent = 0, receivers = 0, senders = 0] = await this.#call<number[]>(
       channel,
@@ -151,8 +167,18 @@ export class Channels {
     const names = await Promise.all(
       this.#placement.tags.map((tag) => this.#client.zrange(`${tag}channels`, '0', '-1')),
     );
-    const views = await Promise.all(names.flat().map((name) => this.look(name)));
+    const views = await Promise.all(names.flat().map((name) => this.#lookAtAny(name)));
     return views.filter((view) => view !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  async #lookAtAny(name: string): Promise<ChannelView | undefined> {
+    try {
+      return await this.look(name);
+    } catch (error) {
+      if (!isFlotillaError(error) || error.code !== 'DATA_CORRUPTION') throw error;
+      const nothing = { depth: 0, bytes: 0, sent: 0, waitingReceivers: 0, waitingSenders: 0 };
+      return { name, ...nothing, isDamaged: true };
+    }
   }
 
   /** Messages with a greater number, of one key or of all, as far as they are still stored. */
@@ -175,14 +201,19 @@ export class Channels {
     return found.slice(0, limit);
   }
 
-  #call<Reply = (string | number)[]>(
+  async #call<Reply = (string | number)[]>(
     channel: string,
     command: string,
     args: readonly (string | number)[],
   ): Promise<Reply> {
     const { meta, log, outbox, channels } = this.#keys(channel);
     const call = () => runScript(this.#client, SCRIPT, [meta, log, outbox, channels], [command, channel, ...args]);
-    return retryTransient(call, { deadlineMs: DEADLINE_MS }) as Promise<Reply>;
+    try {
+      return (await retryTransient(call, { deadlineMs: DEADLINE_MS })) as Reply;
+    } catch (error) {
+      if (isFlotillaError(error)) throw error;
+      throw damaged(channel, error);
+    }
   }
 
   #keys(channel: string): Record<'meta' | 'log' | 'outbox' | 'channels', string> {
@@ -191,9 +222,22 @@ export class Channels {
   }
 }
 
+/** Redis serves, and the channel's script fails: what it found stored is not what it has written. */
+function damaged(channel: string, cause: unknown): FlotillaError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new FlotillaError('DATA_CORRUPTION', `the stored data of channel ${channel} is damaged: ${why}`, { cause });
+}
+
 interface Assignment {
   receiver: string;
   messages: { seq: number; key: string; body: string }[];
+}
+
+function parseDelivery([kind, name, content]: [kind: string, name: string, content: string]): Delivery {
+  if (kind === 'admit') return { kind, step: parseStep(name), seq: Number(content) };
+  const { receiver, messages } = JSON.parse(content) as Assignment;
+  const parsed = messages.map(({ body, ...message }) => ({ ...message, body: JSON.parse(body) as Json }));
+  return { kind: 'assign', assignment: name, step: parseStep(receiver), messages: parsed };
 }
 
 const PAGE = 500;

@@ -10,6 +10,8 @@ export const channelViewZ = z.object({
   sent: z.number(),
   waitingReceivers: z.number(),
   waitingSenders: z.number(),
+  /** Its stored data cannot be read: nothing is sent to it or received from it, and the numbers say nothing. */
+  isDamaged: z.literal(true).optional(),
 });
 export type ChannelView = z.infer<typeof channelViewZ>;
 export const channelListZ = z.object({ channels: z.array(channelViewZ) });

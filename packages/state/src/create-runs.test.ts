@@ -152,7 +152,10 @@ describe('starting runs', () => {
     /** Calls `meanwhile` when the key is reserved and the run is not made. */
     function interruptReserving(meanwhile: () => Promise<void>): void {
       const original = TransitionBatch.prototype.apply;
-      jest.spyOn(TransitionBatch.prototype, 'apply').mockImplementation(async function (this: TransitionBatch, ...args) {
+      jest.spyOn(TransitionBatch.prototype, 'apply').mockImplementation(async function (
+        this: TransitionBatch,
+        ...args
+      ) {
         if (args[1] === 'create-run' && args[0] !== keyTag()) {
           jest.restoreAllMocks();
           await meanwhile();

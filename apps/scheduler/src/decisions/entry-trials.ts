@@ -7,7 +7,8 @@ export interface SuspectEntry {
   tag: string;
   /** As it stands in the outbox or the due index. */
   name: string;
-  runId: string;
+  /** Undefined of an entry about a channel. */
+  runId: string | undefined;
   /** Of the step or cleanup that it is about. */
   key: string | undefined;
 }
@@ -62,6 +63,6 @@ export class EntryTrials {
       { runId, key, entry, deaths, scheduler },
       'an entry has ended the schedulers that read it; it is set aside, and its run, or cleanup, is failed',
     );
-    await this.#state.setAside({ runId, key }, { entry, deaths, scheduler });
+    if (runId !== undefined) await this.#state.setAside({ runId, key }, { entry, deaths, scheduler });
   }
 }

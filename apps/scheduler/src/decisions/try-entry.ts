@@ -1,13 +1,10 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import { isTransientRedisError } from '@flotilla/redis';
 import type { OutboxEntry, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { failDamaged } from './fail-damaged.ts';
 import type { StepToDispatch } from './start-step.ts';
-
-/** Pauses between tries of an entry that fails although Redis answers. */
-const PAUSES_MS = [50, 150, 300];
+import { tryOften } from './try-often.ts';
 
 /** Of an entry that is for another scheduler: this one cannot compile its definition. */
 export const NOT_UNDERSTOOD = Symbol('not understood');
@@ -32,32 +29,17 @@ export async function tryEntry(
   { state, logger, carryOut }: TryEntry,
 ): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
   const { runId } = entry;
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await carryOut();
-    } catch (error) {
-      const code = isFlotillaError(error) ? error.code : 'INTERNAL';
-      if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
-      if (code === 'DEFINITION_NOT_UNDERSTOOD') {
-        logger.error(
-          { runId, error },
-          'a definition does not compile here: an outbox entry is left to other schedulers',
-        );
-        return NOT_UNDERSTOOD;
-      }
-      // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
-      if (code === 'RUN_NOT_FOUND') {
-        logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');
-        return [];
-      }
-      const pauseMs = code === 'DATA_CORRUPTION' ? undefined : PAUSES_MS[tries];
-      if (pauseMs === undefined) {
-        await giveUp(entry, error, { state, logger });
-        return [];
-      }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
+  const tried = await tryOften(carryOut);
+  if ('done' in tried) return tried.done;
+  const { error, code } = tried;
+  if (code === 'DEFINITION_NOT_UNDERSTOOD') {
+    logger.error({ runId, error }, 'a definition does not compile here: an outbox entry is left to other schedulers');
+    return NOT_UNDERSTOOD;
   }
+  // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
+  if (code === 'RUN_NOT_FOUND') logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');
+  else await giveUp(entry, error, { state, logger });
+  return [];
 }
 
 async function giveUp(

@@ -35,7 +35,7 @@ function createRelay(schedulerId: string, state: State<Plan>): Loop {
     queues,
     ...views,
     children: NO_CHILDREN,
-    channels: NO_CHANNELS,
+    channels: world.createChannels(),
     blocking,
     schedulerId,
     logger,
@@ -178,6 +178,50 @@ describe('the relay', () => {
       (await world.state.listSteps(runId, { limit: 9 })).steps.some(({ status }) => status === 'skipped'),
     );
     expect((await world.due()).filter((member) => member.startsWith('p|'))).toEqual([]);
+  });
+
+  describe('of a channel that cannot be served although Redis answers', () => {
+    const waiting = { kind: 'receive', channel: 'orders' } as const;
+    const metaOf = (channel: string) => `${world.tag}ch:${channel}`;
+
+    /** Runs that have begun to wait at the channel, in the order in which they have. */
+    async function startReceivers(count: number): Promise<string[]> {
+      await Promise.all(Array.from({ length: count }, () => world.start({ take: waiting })));
+      return eventually(async () => {
+        const entries = await world.client.lrange(`${metaOf('orders')}:receivers`, 0, -1);
+        return entries.length === count ? entries.map((entry) => entry.split('|')[0] ?? '') : undefined;
+      });
+    }
+
+    test('fails the runs that wait at it, and hands out what stands beside its entry', async () => {
+      startRelay();
+      const runIds = await startReceivers(2);
+      await world.client.set(`${metaOf('orders')}:ready`, 'no sorted set');
+      await world.client.xadd(stateKey(world.tag, 'outbox'), '*', 'e', 'M|orders');
+      await world.start({ a: work });
+      await eventually(async () => world.queues.added.length === 1 && (await outbox()) === 0, { timeoutMs: 10_000 });
+      for (const runId of runIds) {
+        expect(await world.state.readRun(runId)).toMatchObject({
+          status: 'failed',
+          error: { code: 'DATA_CORRUPTION' },
+        });
+      }
+      expect(world.lines.filter(({ msg }) => /channel cannot be served/.test(String(msg)))).toHaveLength(1);
+      const channels = world.createChannels();
+      await expect(channels.send({ channel: 'orders', body: 1, by: 'test' })).rejects.toMatchObject({
+        code: 'DATA_CORRUPTION',
+      });
+    });
+
+    test('gives the message of a receiver whose run is damaged to the next one', async () => {
+      startRelay();
+      const [damaged = '', next = ''] = await startReceivers(2);
+      await world.client.hset(stateKey(world.tag, 'run', damaged), 'W', 'no counts|x');
+      await world.client.hset(stateKey(world.tag, 'run', damaged), 's0', 'damaged');
+      await world.createChannels().send({ channel: 'orders', body: { n: 1 }, by: 'test' });
+      await eventually(async () => (await world.state.readRun(next))?.status === 'succeeded', { timeoutMs: 10_000 });
+      await eventually(async () => (await outbox()) === 0, { timeoutMs: 10_000 });
+    });
   });
 
   test('drops the entry of a run of which not even the status can be read', async () => {

@@ -1,46 +1,31 @@
-import type { Channels } from '@flotilla/channels';
-import { type Plan, stepGroupOf } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { isCluster, type RedisClient } from '@flotilla/redis';
 import {
   type DueTimer,
   type Outbox,
-  type OutboxEntry,
   type OutboxMessage,
   type PartitionMessages,
   parseChannelLine,
   parseOutboxLine,
-  parseStepKey,
-  type State,
 } from '@flotilla/state';
-import type { Logger } from '@flotilla/telemetry';
 import type { BreakerView } from '../decisions/breaker-view.ts';
-import { deliverMessages, joinChannel } from '../decisions/channels/channel-steps.ts';
-import { cleanupToDispatch, isCleanup } from '../decisions/cleanups.ts';
+import { carryOutEntry, type EntryDependencies } from '../decisions/carry-out-entry.ts';
+import { deliverMessages } from '../decisions/channels/deliver-messages.ts';
+import { giveChannelUp, tryChannel } from '../decisions/channels/try-channel.ts';
 import { dispatchSteps, limitTimersOf, recheckTimersOf } from '../decisions/dispatch-steps.ts';
 import { EntryTrials, READERS_BEFORE_TRIAL } from '../decisions/entry-trials.ts';
-import { finishRun, sweepRun } from '../decisions/finish-run.ts';
 import type { FleetView } from '../decisions/fleet-view.ts';
-import { iterateLoop } from '../decisions/iterate-loop.ts';
-import { reopenRun } from '../decisions/reopen-run.ts';
-import { type FiredGroup, type StepToDispatch, startStep, toDispatch } from '../decisions/start-step.ts';
+import type { StepToDispatch } from '../decisions/start-step.ts';
 import { NOT_UNDERSTOOD, tryEntry } from '../decisions/try-entry.ts';
-import { announceChildEnd, type ChildRuns } from '../decisions/waits/child-runs.ts';
-import { closeWaits } from '../decisions/waits/close-waits.ts';
-import { settleWait } from '../decisions/waits/settle-wait.ts';
 import { Loop } from './loop.ts';
 
-export interface RelayDependencies {
-  state: State<Plan>;
+export interface RelayDependencies extends EntryDependencies {
   queues: TaskQueues;
   fleet: FleetView;
   breakers: BreakerView;
-  children: Pick<ChildRuns, 'start'>;
-  channels: Channels;
   /** A connection of its own: reading blocks. */
   blocking: RedisClient;
   schedulerId: string;
-  logger: Logger;
 }
 
 const ENTRIES_A_TURN = 128;
@@ -63,8 +48,6 @@ const DISPATCH_DEADLINE_MS = 30_000;
 
 /** Entries that this scheduler does not understand are handed on after this long: less than what a dead reader is waited for. */
 const HAND_ON_AFTER_MS = TAKE_OVER_AFTER_MS / 2;
-/** A step whose worker could not compile its definition goes to a worker again after this long. */
-const REFUSED_AGAIN_MS = 1000;
 
 /** What came of them: steps for workers, and, by entry, the lines that another scheduler must carry out. */
 interface Prepared {
@@ -190,6 +173,13 @@ class Relay {
 
   /** Its earlier readers may have died of it. */
   async #decideAlone(tag: string, line: string): Promise<StepToDispatch[] | typeof NOT_UNDERSTOOD> {
+    const channel = parseChannelLine(line);
+    if (channel !== undefined) {
+      const suspect = { tag, name: line, runId: undefined, key: undefined };
+      const steps = await this.#trials.carryOut(suspect, () => this.#decide(tag, line));
+      if (steps === undefined) await giveChannelUp(channel, this.#dependencies, new Error('its readers have died'));
+      return steps ?? [];
+    }
     const entry = parseOutboxLine(line);
     if (entry === undefined) return this.#decide(tag, line);
     const key = entry.what === 'step' ? entry.key : undefined;
@@ -225,7 +215,10 @@ class Relay {
     const { state, logger } = this.#dependencies;
     const channel = parseChannelLine(line);
     if (channel !== undefined) {
-      await deliverMessages(this.#dependencies, channel);
+      await tryChannel(channel, {
+        ...this.#dependencies,
+        carryOut: () => deliverMessages(this.#dependencies, channel),
+      });
       return [];
     }
     const entry = parseOutboxLine(line);
@@ -236,98 +229,8 @@ class Relay {
     return tryEntry(entry, {
       state,
       logger,
-      carryOut: async () => this.#carryOut(await state.readPlan(tag, entry.definitionHash), entry),
+      carryOut: async () => carryOutEntry(this.#dependencies, await state.readPlan(tag, entry.definitionHash), entry),
     });
-  }
-
-  async #carryOut(plan: Plan, entry: OutboxEntry): Promise<StepToDispatch[]> {
-    const { state } = this.#dependencies;
-    const { runId } = entry;
-    switch (entry.what) {
-      case 'entry-group':
-        return plan.entryGroup === undefined
-          ? []
-          : this.#startGroup(plan, runId, plan.entryGroup, { counter: undefined, opening: 1 });
-      case 'group':
-        return this.#startGroup(plan, runId, entry.group, entry);
-      case 'step': {
-        const step = isCleanup(entry.key)
-          ? await cleanupToDispatch(this.#dependencies, plan, entry)
-          : toDispatch(plan, entry);
-        return step === undefined ? [] : [step];
-      }
-      case 'refused': {
-        const { key } = entry;
-        const group = isCleanup(key) ? undefined : stepGroupOf(plan, parseStepKey(key).step);
-        const address = { tag: state.tagOf(runId), runId, key };
-        await state.transitions.park(address, group, 'definition-not-understood', REFUSED_AGAIN_MS);
-        return [];
-      }
-      case 'reopen':
-        return reopenRun(state, plan, runId, entry.opening);
-      case 'held':
-        while ((await state.transitions.sendHeld(state.tagOf(runId), runId)) > 0);
-        return [];
-      case 'wait-answered':
-        await this.#settleWait(plan, entry);
-        return [];
-      case 'start-child':
-        await this.#startChild(plan, entry);
-        return [];
-      case 'iteration-ended':
-        await this.#iterateLoop(plan, entry);
-        return [];
-      case 'join-channel':
-        await this.#joinChannel(plan, entry);
-        return [];
-      case 'close-waits':
-        await closeWaits(state, plan, runId);
-        return [];
-      case 'child-ended':
-        await announceChildEnd(state, runId);
-        return [];
-      case 'finish':
-        await finishRun(state, plan, runId);
-        return [];
-      case 'sweep':
-        await sweepRun(state, plan, runId);
-        return [];
-    }
-  }
-
-  async #settleWait(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
-    const step = plan.steps[Number(key)];
-    if (step !== undefined) await settleWait(this.#dependencies.state, plan, { runId, step });
-  }
-
-  async #iterateLoop(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
-    const step = plan.steps[Number(key)];
-    if (step !== undefined) await iterateLoop(this.#dependencies.state, plan, { runId, step });
-  }
-
-  async #joinChannel(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
-    const step = plan.steps[Number(key)];
-    if (step !== undefined) await joinChannel(this.#dependencies, plan, { runId, step });
-  }
-
-  async #startChild(plan: Plan, { runId, key }: { runId: string; key: string }): Promise<void> {
-    const step = plan.steps[Number(key)];
-    if (step !== undefined) await this.#dependencies.children.start(plan, runId, step);
-  }
-
-  async #startGroup(plan: Plan, runId: string, group: number, fired: FiredGroup): Promise<StepToDispatch[]> {
-    const { state } = this.#dependencies;
-    const members = plan.groups[group]?.members ?? [];
-    const steps: StepToDispatch[] = [];
-    for (let first = 0; first < members.length; first += AT_ONCE) {
-      const started = await Promise.all(
-        members
-          .slice(first, first + AT_ONCE)
-          .map((member) => startStep(state, plan, runId, plan.steps[member]!, fired)),
-      );
-      for (const step of started) if (step !== undefined) steps.push(step);
-    }
-    return steps;
   }
 }
 

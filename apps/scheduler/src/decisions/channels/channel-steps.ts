@@ -1,8 +1,9 @@
-import { type Channels, DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, type Delivery } from '@flotilla/channels';
+import { type Channels, DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES } from '@flotilla/channels';
 import type { Json } from '@flotilla/contracts';
 import type { Plan, PlanChannel, PlanStep, PlanWait } from '@flotilla/engine';
-import type { State } from '@flotilla/state';
+import { type State, WAIT_ANSWER } from '@flotilla/state';
 import { withScope } from '../run-scope.ts';
+import { answerStep } from './answer-step.ts';
 
 type SendWait = Extract<PlanWait, { kind: 'send' }>;
 type ReceiveWait = Extract<PlanWait, { kind: 'receive' }>;
@@ -38,6 +39,13 @@ export async function joinChannel(
     const channelKey = await resolveKey(state, plan, runId, wait);
     await channels.receive(storedName(wait.channel, runId), { runId, key }, { key: channelKey, count: wait.count });
   }
+  if (wait.kind === 'send' || wait.kind === 'receive') {
+    // Whoever ended the wait meanwhile found nothing to take back.
+    const now = await state.readWait(runId, key);
+    if (now === undefined || now.answer === WAIT_ANSWER.closed || now.answer === WAIT_ANSWER.timeout) {
+      await leaveChannel(channels, wait, { runId, key });
+    }
+  }
 }
 
 async function send(
@@ -53,11 +61,25 @@ async function send(
   const stepAddress = { runId, key: String(step.index) };
   const { maxMessages = DEFAULT_MAX_MESSAGES, maxBytes = DEFAULT_MAX_BYTES } = wait.channel;
   const channel = storedName(wait.channel, runId);
-  // The same for each repetition, another one when the step runs again in another opening of its run.
-  const id = `${runId}/${step.id}/${startedAt}`;
+  const id = messageId(runId, step.id, startedAt);
   const bounds = { maxMessages, maxBytes };
   const seq = await channels.sendOrWait({ channel, ...message, id, by: `${runId}/${step.id}`, ...bounds }, stepAddress);
-  if (seq !== undefined) await answer(state, stepAddress, { kind: 'send', body: { seq }, id: `sent-${seq}` });
+  if (seq !== undefined) await answerStep(state, stepAddress, { kind: 'send', body: { seq }, id: `sent-${seq}` });
+}
+
+/** What a step's message is sent with: the same for each repetition, another one when the step runs again in another opening. */
+export function messageId(runId: string, stepId: string, startedAt: number): string {
+  return `${runId}/${stepId}/${startedAt}`;
+}
+
+/** A step waits at its channel no more. The number of its message when that was sent before (`sentWith` is its id). */
+export async function leaveChannel(
+  channels: Channels,
+  { channel }: SendWait | ReceiveWait,
+  step: { runId: string; key: string },
+  sentWith?: string,
+): Promise<number | undefined> {
+  return channels.leave(storedName(channel, step.runId), step, sentWith);
 }
 
 async function resolveKey(
@@ -73,40 +95,4 @@ async function resolveKey(
 function keyText(key: Json | undefined): string {
   if (key === undefined) return '';
   return typeof key === 'string' ? key : JSON.stringify(key);
-}
-
-/** Tells the steps that wait at a channel what they have got. Repeating it is harmless. */
-export async function deliverMessages({ state, channels }: ChannelDependencies, channel: string): Promise<void> {
-  for (;;) {
-    const deliveries = await channels.deliver(channel);
-    if (deliveries.length === 0) return;
-    for (const delivery of deliveries) await carryOut({ state, channels }, channel, delivery);
-  }
-}
-
-async function carryOut({ state, channels }: ChannelDependencies, channel: string, delivery: Delivery): Promise<void> {
-  const { step } = delivery;
-  if (delivery.kind === 'admit') {
-    await answer(state, step, { kind: 'send', body: { seq: delivery.seq }, id: `sent-${delivery.seq}` });
-    await channels.confirm(channel, step);
-    return;
-  }
-  const { assignment, messages } = delivery;
-  const bodies = messages.map(({ body }) => body);
-  const isTaken = await answer(state, step, { kind: 'receive', body: bodies, id: assignment.split('|').at(-1) ?? '' });
-  if (isTaken) await channels.acknowledge(channel, assignment);
-  else await channels.release(channel, assignment);
-}
-
-/** True when the step has taken the answer, now or when it was told before. */
-async function answer(
-  state: State<Plan>,
-  { runId, key }: { runId: string; key: string },
-  { kind, body, id }: { kind: 'send' | 'receive'; body: Json; id: string },
-): Promise<boolean> {
-  const reply = await state.transitions.answerWait(
-    { tag: state.tagOf(runId), runId, key },
-    { kind, subject: '', bodyJson: JSON.stringify(body), eventJson: '{}', id: `${kind}/${key}/${id}` },
-  );
-  return reply === 'answered';
 }

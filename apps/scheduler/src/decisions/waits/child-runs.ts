@@ -5,6 +5,8 @@ import type { InputSchemas } from '../../http/input/input-schemas.ts';
 import type { PlanSource } from '../../http/plan-source.ts';
 import { withScope } from '../run-scope.ts';
 import { failStep } from '../start-step.ts';
+import { cancelChild } from './cancel-child.ts';
+import { childRunId } from './child-run-id.ts';
 
 export interface ChildRunDependencies {
   state: State<Plan>;
@@ -21,13 +23,35 @@ export class ChildRuns {
     this.#dependencies = dependencies;
   }
 
-  /** Starts the child of a step that waits for it. What is wrong with it fails the step. Repeating it is harmless. */
+  /**
+   * Starts the child of a step that waits for it. What is wrong with it fails the step. Repeating it is harmless.
+   *
+   * The parent may end meanwhile: who closes its waits cancels the child when it is there by then, and this does when it came
+   * later. So the child is made first, and only then it is asked whether its parent goes on.
+   */
   async start(plan: Plan, runId: string, step: PlanStep): Promise<void> {
     const { state } = this.#dependencies;
     const wait = await state.readWait(runId, String(step.index));
-    if (wait === undefined || wait.answer !== '') return;
+    if (wait?.answer === '') await this.#createOrFail(plan, runId, step, wait.subject);
+    await this.#cancelAbandoned(runId, step);
+  }
+
+  /** Children of openings that are over; that of the present one, too, when the run does not go on. */
+  async #cancelAbandoned(runId: string, { index, wait }: PlanStep): Promise<void> {
+    const { state } = this.#dependencies;
+    if (wait?.kind !== 'workflow' || wait.onParentEnd !== 'cancel') return;
+    const run = state.run(runId);
+    const { opening: present, isReopening } = (await run.readOpening()) ?? { opening: 1, isReopening: false };
+    const last = isReopening || (await run.goesOn()) ? present - 1 : present;
+    for (let opening = 1; opening <= last; opening += 1) {
+      await cancelChild(state, childRunId(state.partitions, { runId, key: String(index), opening }));
+    }
+  }
+
+  async #createOrFail(plan: Plan, runId: string, step: PlanStep, childId: string): Promise<void> {
+    const { state } = this.#dependencies;
     try {
-      await this.#create(plan, runId, step, wait.subject);
+      await this.#create(plan, runId, step, childId);
     } catch (error) {
       if (!isFlotillaError(error) || !FAILS_THE_STEP.has(error.code)) throw error;
       await failStep(state, plan, runId, { step, opening: undefined }, toStepError(error), STEP.waiting);

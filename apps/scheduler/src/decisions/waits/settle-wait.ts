@@ -1,17 +1,20 @@
+import type { Channels } from '@flotilla/channels';
 import type { Json } from '@flotilla/contracts';
 import { decideWaitEnd, type Plan, type PlanStep, type WaitAnswer } from '@flotilla/engine';
 import { type OpenWait, STEP, type State, WAIT_ANSWER } from '@flotilla/state';
+import { type ChannelDependencies, leaveChannel, messageId } from '../channels/channel-steps.ts';
 import { failStep, settleStep } from '../start-step.ts';
 
 /** Something has answered a step that waits: it settles. Nothing happens when it has before, or waits for something else. */
 export async function settleWait(
-  state: State<Plan>,
+  { state, channels }: ChannelDependencies,
   plan: Plan,
   { runId, step }: { runId: string; step: PlanStep },
 ): Promise<void> {
   const wait = await state.readWait(runId, String(step.index));
   if (wait === undefined || step.wait === undefined) return;
-  const answer = await answerOf(state, wait);
+  const late = wait.answer === WAIT_ANSWER.timeout ? await withdrawLate(channels, runId, step, wait) : undefined;
+  const answer = late ?? (await answerOf(state, wait));
   if (answer === undefined) return;
   const { digest } = (wait.detail ?? {}) as { digest?: string };
   const end = decideWaitEnd(step.wait, answer, digest);
@@ -22,6 +25,19 @@ export async function settleWait(
   } else {
     await failStep(state, plan, runId, waiting, end.error, STEP.waiting);
   }
+}
+
+/** Its time is over: it leaves its channel. A message that was let in before that has been sent. */
+async function withdrawLate(
+  channels: Channels,
+  runId: string,
+  { index, id, wait: planned }: PlanStep,
+  { startedAt }: OpenWait,
+): Promise<WaitAnswer | undefined> {
+  if (planned?.kind !== 'send' && planned?.kind !== 'receive') return undefined;
+  const sentWith = planned.kind === 'send' ? messageId(runId, id, startedAt) : undefined;
+  const seq = await leaveChannel(channels, planned, { runId, key: String(index) }, sentWith);
+  return seq === undefined ? undefined : { by: 'message', body: { seq } };
 }
 
 async function answerOf(state: State<Plan>, wait: OpenWait): Promise<WaitAnswer | undefined> {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { FlotillaError } from '@flotilla/contracts';
 import { approvalDigest, canonicalJson, type Plan, type PlanStep, type PlanWait } from '@flotilla/engine';
-import { createRunId, randomToken, type StartWait, type State } from '@flotilla/state';
+import { randomToken, type StartWait, type State } from '@flotilla/state';
 import { storedName } from '../channels/channel-steps.ts';
 import { withScope } from '../run-scope.ts';
+import { childRunId } from './child-run-id.ts';
 
 /** What an approval may be about, as canonical JSON. */
 const MAX_ACTION_BYTES = 262_144;
@@ -52,12 +52,4 @@ async function subjectOf(
       return { subject: '', detailJson };
     }
   }
-}
-
-/** The same for every repetition; another one when the step runs again in another opening of its run. */
-function childRunId(partitions: number, parent: { runId: string; key: string; opening: number }): string {
-  const { runId, key, opening } = parent;
-  const hash = createHash('sha256').update(`${runId}|${key}|${opening}`).digest();
-  const partition = createRunId(hash.readUInt32BE(0) % partitions).split('-', 1)[0];
-  return `${partition}-${hash.toString('hex').slice(0, 24)}-child`;
 }

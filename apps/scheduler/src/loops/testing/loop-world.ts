@@ -1,5 +1,5 @@
 import { FleetBreakers } from '@flotilla/breakers';
-import type { Channels } from '@flotilla/channels';
+import { Channels } from '@flotilla/channels';
 import type { WorkflowDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { type OutgoingTask, TaskQueues } from '@flotilla/queue';
@@ -53,6 +53,11 @@ export class LoopWorld {
   /** What the loops know of the fleet's breakers. */
   createBreakerView(): BreakerView {
     return new BreakerView(this.state, new FleetBreakers(this.client, breakerKeys(this.namespace)));
+  }
+
+  createChannels(): Channels {
+    const { namespace, state } = this;
+    return new Channels(this.client, { namespace, tags: state.tags, tagOf: (channel) => state.tagOf(channel) });
   }
 
   get blocking() {
