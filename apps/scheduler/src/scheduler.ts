@@ -148,7 +148,7 @@ export async function startScheduler(
       createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, logger }),
       createFireDueLoop({ state, queues, schedulerId, logger }),
       createReclaimLoop({ state, logger }),
-      createPruneLoop({ state, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
+      createPruneLoop({ state, channels, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
       createCountFailedCleanupsLoop({ state, metrics, logger }),
       createWatchStorageLoop({ storage, fleet, state, logger }),
       createWatchFleetLoop({ fleet, breakers, state, logger }),

@@ -6,8 +6,8 @@
 -- ARGV: command, channel, then by command (see COMMANDS). Reply: by command.
 --
 -- Meta: `n` messages so far; `depth` and `bytes` of those not acknowledged; `s:KEY` last number of a key; `o:KEY` the assignment
--- that holds a key; `held` how many assignments there are. Beside it: `:q:KEY` (LIST) the messages of a key that are not
--- acknowledged, in order; `:ready` (ZSET) keys that have messages and that no assignment holds, by the place of their first;
+-- that holds a key. Beside it: `:q:KEY` (LIST) the messages of a key that are not
+-- acknowledged, in order; `:consumed` (LIST) log ids of acknowledged messages that are still stored; `:ready` (ZSET) keys that have messages and that no assignment holds, by the place of their first;
 -- `:receivers`, `:senders` (LIST) who waits, in order of arrival; `:assigned` (HASH) assignments (JSON) by name; `:admitted`
 -- (HASH) numbers of the messages of senders that were let in; `:numbers` (HASH) numbers of messages by the id that they were
 -- sent with; `:ids` (ZSET) those ids by time.
@@ -16,12 +16,13 @@
 -- 1. Messages of a key are numbered from 1 without a gap, in the order in which this script took them.
 -- 2. A key is held by one assignment at a time, and an assignment takes the first messages of its key: nothing is overtaken.
 -- 3. Depth and bytes count what is not acknowledged, and never exceed their bounds: who waits is let in below 80 % of them.
--- 4. Only acknowledged messages are trimmed.
+-- 4. Only acknowledged messages are taken off the log, and at most RETAINED of them stay in it.
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local meta, log, outbox, channels = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local READY, RECEIVERS, SENDERS = meta .. ':ready', meta .. ':receivers', meta .. ':senders'
+local CONSUMED = meta .. ':consumed'
 local ASSIGNED, ADMITTED, NUMBERS, IDS = meta .. ':assigned', meta .. ':admitted', meta .. ':numbers', meta .. ':ids'
 local ID_TTL_MS, MAX_IDS = 86400000, 100000
 local RETAINED = 1000
@@ -79,17 +80,11 @@ local function append(key, body, id, sender)
   return seq
 end
 
--- Acknowledged messages stay readable for a while, none that is not acknowledged goes.
-local function trim()
-  if call('XLEN', log) <= number('depth') + RETAINED then return end
-  local first
-  for _, key in ipairs(call('ZRANGE', READY, 0, 0)) do first = call('LINDEX', queueOf(key), 0) end
-  local lowest = first and string.match(first, '|(.*)$')
-  -- What assignments hold may be older.
-  if call('HGET', meta, 'held') == '0' or not call('HGET', meta, 'held') then
-    if lowest then call('XTRIM', log, 'MINID', lowest)
-    elseif number('depth') == 0 then call('XTRIM', log, 'MAXLEN', RETAINED) end
-  end
+-- Messages that are acknowledged stay readable for a while. Each is taken off by itself: one that somebody holds for long, or
+-- that nobody takes, keeps no later ones.
+local function retain(id)
+  call('RPUSH', CONSUMED, id)
+  if call('LLEN', CONSUMED) > RETAINED then call('XDEL', log, call('LPOP', CONSUMED)) end
 end
 
 local COMMANDS = {}
@@ -143,7 +138,6 @@ local function assign(receiver, key, count)
   local name = receiver .. '|' .. call('HINCRBY', meta, 'assigned', 1)
   call('HSET', ASSIGNED, name, cjson.encode({ receiver = receiver, key = key, messages = messages }))
   call('HSET', meta, 'o:' .. key, name)
-  call('HINCRBY', meta, 'held', 1)
   updateReady(key)
   return { 'assign', name, call('HGET', ASSIGNED, name) }
 end
@@ -199,15 +193,13 @@ COMMANDS['acknowledge'] = function(name)
   local assignment = cjson.decode(stored)
   local key = assignment.key
   for _, message in ipairs(assignment.messages) do
-    call('LPOP', queueOf(key))
+    retain(string.match(call('LPOP', queueOf(key)), '|(.*)$'))
     call('HINCRBY', meta, 'depth', -1)
     call('HINCRBY', meta, 'bytes', -#message.body)
   end
   call('HDEL', ASSIGNED, name)
   call('HDEL', meta, 'o:' .. key)
-  call('HINCRBY', meta, 'held', -1)
   updateReady(key)
-  trim()
   if (isReady() and call('LLEN', RECEIVERS) > 0) or call('LLEN', SENDERS) > 0 then wake() end
   return { 'acknowledged' }
 end
@@ -219,7 +211,6 @@ COMMANDS['release'] = function(name)
   local key = cjson.decode(stored).key
   call('HDEL', ASSIGNED, name)
   call('HDEL', meta, 'o:' .. key)
-  call('HINCRBY', meta, 'held', -1)
   updateReady(key)
   if isReady() and call('LLEN', RECEIVERS) > 0 then wake() end
   return { 'released' }
@@ -244,6 +235,16 @@ COMMANDS['leave'] = function(waiting, id)
   local sent = id ~= '' and call('HGET', NUMBERS, id)
   if sent then return { 'sent', tonumber(sent) } end
   return { 'left' }
+end
+
+-- Takes everything away. {'removed'}
+COMMANDS['remove'] = function()
+  for _, field in ipairs(call('HKEYS', meta)) do
+    if string.sub(field, 1, 2) == 's:' then call('UNLINK', queueOf(string.sub(field, 3))) end
+  end
+  call('UNLINK', meta, log, READY, RECEIVERS, SENDERS, CONSUMED, ASSIGNED, ADMITTED, NUMBERS, IDS)
+  call('ZREM', channels, ARGV[2])
+  return { 'removed' }
 end
 
 -- {depth, bytes, messages so far, receivers, senders}

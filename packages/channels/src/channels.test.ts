@@ -183,17 +183,41 @@ describe('a channel (G7)', () => {
     if (result.failed) throw new Error(`seen again with FLOTILLA_SEED=${seed}\n${fc.defaultReportMessage(result)}`);
   }, 60_000);
 
-  test('trims only what was acknowledged', async () => {
-    await send(0, 'slow');
+  test('keeps a thousand consumed messages readable, and every one that is not, even behind one that is held for long', async () => {
+    await send(0, 'untaken');
+    await send(0, 'held');
+    await channels.receive(name, receiver(0), { key: 'held', count: 1 });
+    const [held] = await channels.deliver(name);
     for (let round = 1; round <= 12; round += 1) {
       await Promise.all(Array.from({ length: 100 }, () => send(round, 'fast')));
       await channels.receive(name, receiver(round), { key: 'fast', count: 100 });
       for (const delivery of await channels.deliver(name)) {
-        if (delivery.kind === 'assign') await channels.acknowledge(name, delivery.assignment);
+        if (delivery.kind === 'assign' && delivery.step.runId !== 'r0') {
+          await channels.acknowledge(name, delivery.assignment);
+        }
       }
     }
-    expect((await channels.read(name, { limit: 2000 })).length).toBeGreaterThan(1000);
-    await channels.receive(name, receiver(0), { key: 'slow', count: 1 });
-    expect(bodiesOf(await channels.deliver(name))).toEqual([0]);
+    expect(await channels.read(name, { limit: 2000 })).toHaveLength(1002);
+    await channels.receive(name, receiver(99), { key: 'untaken', count: 1 });
+    expect(bodiesOf(await channels.deliver(name))).toEqual([0, 0]);
+    if (held?.kind !== 'assign') throw new Error('not assigned');
+    await channels.acknowledge(name, held.assignment);
+    expect(await channels.read(name, { limit: 2000 })).toHaveLength(1001);
   }, 60_000);
+
+  test('leaves nothing behind when it is removed', async () => {
+    for (const key of ['a', 'b', 'ü:{x}']) await send(1, key, { id: key, maxMessages: 3 });
+    expect(
+      await channels.sendOrWait({ channel: name, body: 1, id: 'w', by: 'test', maxMessages: 3 }, receiver(1)),
+    ).toBeUndefined();
+    for (const number of [2, 3]) await channels.receive(name, receiver(number), { count: 1 });
+    const [first] = await channels.deliver(name);
+    if (first?.kind !== 'assign') throw new Error('not assigned');
+    await channels.acknowledge(name, first.assignment);
+    const keys = () => connection.client.keys(`${tag.replace(/[{}]/g, '?')}c[hl]:${name}*`);
+    expect((await keys()).length).toBeGreaterThan(5);
+    await channels.remove(name);
+    expect(await keys()).toEqual([]);
+    expect((await channels.list()).map((one) => one.name)).not.toContain(name);
+  });
 });

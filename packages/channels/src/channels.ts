@@ -146,6 +146,11 @@ export class Channels {
     return outcome === 'sent' ? Number(seq) : undefined;
   }
 
+  /** Nothing of it is left, whatever it held: the run that it belonged to is gone. */
+  async remove(channel: string): Promise<void> {
+    await this.#call(channel, 'remove', []);
+  }
+
   /** Runs whose steps wait at it, as far as that can be read: of a damaged channel, too. */
   async waitingRuns(channel: string): Promise<string[]> {
     return readWaitingRuns(this.#client, this.#keys(channel).meta, DEADLINE_MS);

@@ -87,6 +87,16 @@ local function endWait(run, key, header)
   end
 end
 
+-- A run that is retried asks anew what it had not been answered, and nobody may have closed that by then. Signals that no step
+-- has claimed stay.
+local function forgetOpenWaits(run)
+  if not stored(run, WAIT_FIELD.counts) then return end
+  local waits = waitsOf(run)
+  waits.open = 0
+  putWaits(run, waits)
+  remove(run, WAIT_FIELD.waiters)
+end
+
 -- The run begins to end, or has ended, while steps of it wait: a scheduler closes them.
 local function closeWaitsOf(run)
   local open = match(stored(run, WAIT_FIELD.counts) or '', '^(%d+)|')

@@ -174,6 +174,8 @@ export const WAIT_FIELD = {
   detail: 'Wd',
   /** Number of the signal that was sent with an idempotency key, by that key. */
   sentWith: 'Wk',
+  /** Channels of the run's own that steps of it have waited at, by stored name: `name,…`. */
+  channels: 'Wc',
 } as const;
 
 /** What ended a wait, when no message did. */
@@ -376,7 +378,7 @@ export const ARGUMENTS = {
   'send-held': ['runId'],
   'sweep-run': ['runId'],
   'append-logs': ['runId', 'key', 'chunk', 'dropped'],
-  'prune-run': ['runId'],
+  'prune-run': ['runId', 'channelsAreGone'],
   'tidy-indexes': ['before', 'maxKept', 'limit'],
   'retry-run': ['runId', 'seenOpening', 'selection', 'data', 'mustBeDead'],
   'reset-steps': ['runId', 'opening', 'keyCount'],

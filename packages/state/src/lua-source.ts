@@ -60,9 +60,22 @@ export function readLuaFile(name: string): string {
   return readFileSync(new URL(`../lua/${name}.lua`, import.meta.url), 'utf8');
 }
 
-/** What Redis is given: without the lines that only readers and tests need. */
+const NEEDS = /^-- needs: (.*)\n/;
+
+/**
+ * What Redis is given: without the lines that only readers and tests need. What the functions of a file are to others' is
+ * said by `needs`; a file of transitions that nobody needs is a block of its own, as Lua knows at most 200 local variables
+ * side by side.
+ */
 function sourceOf(files: readonly string[]): string {
-  return files.map((name) => withLiterals(readLuaFile(name).replace(/^-- needs: .*\n/, ''))).join('\n');
+  const texts = files.map((name) => [name, readLuaFile(name)] as const);
+  const needed = new Set(texts.flatMap(([, text]) => NEEDS.exec(text)?.[1]?.split(', ') ?? []));
+  return texts
+    .map(([name, text]) => {
+      const source = withLiterals(text.replace(NEEDS, ''));
+      return name.startsWith('transitions/') && !needed.has(name) ? `do\n${source}\nend` : source;
+    })
+    .join('\n');
 }
 
 /**

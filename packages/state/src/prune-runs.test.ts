@@ -66,6 +66,27 @@ describe('pruning', () => {
     expect(left).toEqual(['2', '1', null]);
   });
 
+  test('has the channels of the run removed first, and those of the deployment left alone', async () => {
+    const { runId } = await state.createRun(requestOf(plan));
+    const own = `${runId}~talk`;
+    for (const [key, subject] of [
+      ['0', own],
+      ['1', 'orders'],
+      ['2', own],
+    ] as const) {
+      const address = { tag, runId, key, opening: 1 };
+      await state.transitions.startWait(address, { kind: 'receive', subject, timeoutMs: undefined });
+    }
+    await state.cancelRun(runId);
+    const removed: string[][] = [];
+    const died = state.transitions.pruneRun(tag, runId, () => Promise.reject(new Error('the scheduler died')));
+    await expect(died).rejects.toThrow('died');
+    const remove = async (names: readonly string[]) => void removed.push([...names]);
+    expect(await state.transitions.pruneRun(tag, runId, remove)).toBe(true);
+    expect(removed).toEqual([[own]]);
+    expect(await state.readRun(runId)).toBeUndefined();
+  });
+
   test('leaves nothing of a run behind', async () => {
     const { runId } = await state.createRun(requestOf(plan, { tags: ['red', 'größe'], idempotencyKey: 'order-1' }));
     await state.pauseRun(runId);

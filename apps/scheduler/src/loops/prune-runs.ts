@@ -1,3 +1,4 @@
+import type { Channels } from '@flotilla/channels';
 import type { Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -5,6 +6,7 @@ import { Loop } from './loop.ts';
 
 export interface PruneDependencies {
   state: State<Plan>;
+  channels: Pick<Channels, 'remove'>;
   /** As it is now: less when storage is tight. */
   retentionMs: () => number;
   logger: Logger;
@@ -28,14 +30,17 @@ export function createPruneLoop(dependencies: PruneDependencies): Loop {
   });
 }
 
-async function turn({ state, retentionMs }: PruneDependencies): Promise<number | undefined> {
+async function turn({ state, channels, retentionMs }: PruneDependencies): Promise<number | undefined> {
   const now = await state.now();
   const until = now - retentionMs();
+  const removeChannels = async (names: readonly string[]) => {
+    await Promise.all(names.map((name) => channels.remove(name)));
+  };
   const changes = { before: now - CHANGES_KEPT_MS, maxKept: MAX_CHANGES, limit: CHANGES_A_SLICE };
   const counts = await Promise.all(
     state.tags.map(async (tag) => {
       const ended = await state.listEnded(tag, until, SLICE);
-      await Promise.all(ended.map((runId) => state.transitions.pruneRun(tag, runId)));
+      await Promise.all(ended.map((runId) => state.transitions.pruneRun(tag, runId, removeChannels)));
       const forgotten = await state.transitions.tidyIndexes(tag, changes);
       return { pruned: ended.length, forgotten };
     }),

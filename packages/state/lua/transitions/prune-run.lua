@@ -14,13 +14,16 @@ T['sweep-run'] = function(tag, a, count)
   return { 'swept' }
 end
 
--- Reply: {'pruned'} | {'refused'}
+-- Args: channelsAreGone: 1 or '', whether the channels of the run's own have been removed. They go first, so that nothing is
+-- left of them when the caller dies in between.
+-- Reply: {'pruned'} | {'refused'} | {'channels', `name,…`}
 T['prune-run'] = function(tag, a)
   local id = A.runId
   local key = tag .. K.run .. id
   local values = call('HMGET', key, FIELD.meta, FIELD.definition, FIELD.workflow, FIELD.tags, WAIT_FIELD.approvals,
-    FIELD.errors)
+    FIELD.errors, WAIT_FIELD.channels)
   if values[1] and not isTerminal(string.sub(values[1], 1, 1)) then return { 'refused' } end
+  if values[7] and A.channelsAreGone == '' then return { 'channels', values[7] } end
   unschedule(tag .. K.ended, id)
   unschedule(tag .. K.runs, id)
   unschedule(tag .. K.dead, id)

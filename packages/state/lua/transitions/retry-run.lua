@@ -1,4 +1,4 @@
--- needs: call, cleanups, gathered-writes, hand-out, run, when-runs-end
+-- needs: call, cleanups, gathered-writes, hand-out, run, waits, when-runs-end
 -- A run that ended and is to go on. It is reopened in slices: while its status is `a` nothing of it starts, and the relay
 -- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
 
@@ -29,7 +29,7 @@ end
 --       number; mustBeDead: the selected steps must be dead letters (1 or '')
 -- Reply: {'retried'|'already', opening, status} | {'refused', status} | {'refused', 'discarded'} | {'gone'}
 T['retry-run'] = function(tag, a)
-  local run = openRun(tag, A.runId, FIELD.opening, FIELD.cleanups)
+  local run = openRun(tag, A.runId, FIELD.opening, FIELD.cleanups, WAIT_FIELD.counts)
   if not run or not definitionOf(run) then return { 'gone' } end
   local opening, undone = openingOf(run)
   local seen = tonumber(A.seenOpening)
@@ -44,6 +44,7 @@ T['retry-run'] = function(tag, a)
   if cleanups then undone = math.max(undone, cleanups.registered) end
   run.status = RUN.reopening
   put(run, FIELD.opening, integer(opening) .. '|' .. integer(undone) .. '|' .. A.selection)
+  forgetOpenWaits(run)
   -- What has been undone is not undone again, should the run be cancelled now.
   for field in string.gmatch(FIELDS.ofEndedRun, '.') do remove(run, field) end
   event(run, K.eventRunRetried .. '|' .. run.atText .. '||||||{"opening":' .. integer(opening) .. A.data .. '}')

@@ -16,6 +16,12 @@ local function claimSignal(run, waits, name)
   return number
 end
 
+-- A channel of the run's own ends with it: pruning must know it.
+local function noteChannel(run, channel)
+  local list = stored(run, WAIT_FIELD.channels) or ''
+  if not find(',' .. list, ',' .. channel .. ',', 1, true) then put(run, WAIT_FIELD.channels, list .. channel .. ',') end
+end
+
 -- Args: runId, step key, opening, kind, subject, time limit in ms or '', what it is about (JSON) or ''
 -- Reply: {'started', subject} | {'refused', reason}
 T['start-wait'] = function(tag, a)
@@ -33,6 +39,7 @@ T['start-wait'] = function(tag, a)
   putWaitHeader(run, key, { STEP.waiting, 0, 0, 0, '', '', run.atText, run.atText, '', due, kind, subject, answer })
   putWaits(run, waits)
   if detail ~= '' then put(run, WAIT_FIELD.detail .. key, detail) end
+  if sub(subject, 1, #run.id + 1) == run.id .. '~' then noteChannel(run, subject) end
   if kind == 'approval' then put(run, WAIT_FIELD.approvals, (stored(run, WAIT_FIELD.approvals) or '') .. key .. ',') end
   if run.status == RUN.pending then run.status = RUN.running end
   local shown = kind == 'webhook' and '' or ',"subject":"' .. subject .. '"'

@@ -7,7 +7,22 @@ export const pruneTransitions = (batch: TransitionBatch) => ({
     await batch.apply(tag, 'sweep-run', [...pack('sweep-run', { runId }), ...keys]);
   },
 
-  async pruneRun(tag: string, runId: string): Promise<boolean> {
-    return (await batch.apply(tag, 'prune-run', pack('prune-run', { runId })))[0] === 'pruned';
+  /**
+   * Takes away what is left of a run that has ended; false when it has not. `removeChannels` is called with the stored names
+   * of the run's own channels before that, when it has any.
+   */
+  async pruneRun(
+    tag: string,
+    runId: string,
+    removeChannels: (names: readonly string[]) => Promise<void> = async () => undefined,
+  ): Promise<boolean> {
+    const prune = (channelsAreGone: string) =>
+      batch.apply(tag, 'prune-run', pack('prune-run', { runId, channelsAreGone }));
+    let [outcome, channels = ''] = await prune('');
+    if (outcome === 'channels') {
+      await removeChannels(channels.split(',').filter((name) => name !== ''));
+      [outcome] = await prune('1');
+    }
+    return outcome === 'pruned';
   },
 });
