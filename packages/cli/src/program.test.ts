@@ -211,6 +211,15 @@ describe('validate', () => {
     ]);
   });
 
+  test('tells what is wrong with the input schema, with its line, without a scheduler', async () => {
+    const text =
+      'flotilla: 1\nname: typed\ninput:\n  type: object\n  properties:\n    n: { type: nubmer }\nsteps:\n  s: { kind: delay, forMs: 1 }\n';
+    await writeFile(join(folder, 'typed.yaml'), text);
+    const { exitCode, stdout } = await cli(['validate', 'typed.yaml']);
+    expect(exitCode).toBe(2);
+    expect(stdout).toMatch(/^line 6: \/input\/properties\/n\/type: nubmer is not one of .*\(did you mean number\?\)\n/);
+  });
+
   test('a file that cannot be read is a problem like others', async () => {
     const { exitCode, json } = await cli(['validate', 'nowhere.yaml', '--json']);
     expect(exitCode).toBe(2);

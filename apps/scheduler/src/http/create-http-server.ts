@@ -1,4 +1,5 @@
 import { FlotillaError, isFlotillaError, isLoopbackHost, SCOPES } from '@flotilla/contracts';
+import { prepareValidators } from '@flotilla/input-schema';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -23,7 +24,7 @@ import { requireScope } from './guards/scopes.ts';
 import { StreamLimit } from './guards/stream-limit.ts';
 import { type FindLoopProblems, registerHealthRoutes } from './health.ts';
 import type { HttpConfig, HttpContext, HttpLogger } from './http-context.ts';
-import { InputSchemas, prepareValidators } from './input/input-schemas.ts';
+import { InputSchemas } from './input/input-schemas.ts';
 import { registerErrorGroupRoutes } from './insight/error-groups.ts';
 import { registerEventFeedRoute } from './insight/feed/event-feed.ts';
 import type { InsightApi } from './insight/insight-api.ts';

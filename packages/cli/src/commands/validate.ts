@@ -43,6 +43,10 @@ async function findProblems(file: string, options: ValidateOptions, terminal: Te
   const { compileWorkflow } = await import('@flotilla/engine');
   const compiled = compileWorkflow(document);
   if (!compiled.ok) return withLines(compiled.problems, file, terminal.cwd);
+  const { compileSchema } = await import('@flotilla/input-schema');
+  const { input } = compiled.plan.definition;
+  const inSchema = input === undefined ? [] : compileSchema(input).problems;
+  if (inSchema.length > 0) return withLines(inSchema, file, terminal.cwd);
   const warnings = await withLines(compiled.warnings, file, terminal.cwd);
   if (options.strict !== true) return warnings;
   const agents = await connectScheduler(terminal, options).agents();

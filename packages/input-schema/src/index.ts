@@ -1,0 +1,3 @@
+export * from './check-input.ts';
+export * from './compile-schema.ts';
+export { prepareValidators } from './validators.ts';
