@@ -3,7 +3,7 @@
  * there is one. The graph itself is checked by `turbo boundaries`.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { importsOf, lineAt, readSource } from './source-text.mjs';
 
@@ -14,6 +14,9 @@ const keptInside = [
   { module: 'bullmq', home: 'packages/queue/', alsoIn: ['tests/load/'] },
   { module: 'ioredis', home: 'packages/redis/', alsoIn: ['tests/load/'] },
 ];
+
+/** Files that one other file asks alone: what it decides would else be decided in several places. */
+const askedByOne = [{ file: 'decide-retry.ts', asker: 'decide-end.ts' }];
 
 /** Names through which the outside world comes in. The engine decides and gets clock and chance passed in. */
 const impureNames = [
@@ -47,6 +50,10 @@ export function breachesIn(path, source) {
       if (name !== module && !name.startsWith(`${module}/`)) continue;
       if (![home, ...alsoIn].some((folder) => path.startsWith(folder)))
         report(line, `imports ${module}, which only ${home} may`);
+    }
+    for (const { file, asker } of askedByOne) {
+      if (isTest || basename(name) !== file || basename(path) === asker) continue;
+      report(line, `imports ${file}, which only ${asker} may`);
     }
     if (name === '@flotilla/testing' && !isTest && !path.startsWith('packages/testing/')) {
       report(line, 'imports @flotilla/testing outside a test');

@@ -36,6 +36,15 @@ describe('libraries that one package hides', () => {
   });
 });
 
+test('the retry rule is asked by what decides how attempts end, and by tests', () => {
+  const source = "import { decideRetry } from './decide-retry.ts';";
+  const breach = '1 imports decide-retry.ts, which only decide-end.ts may';
+  expect(problems('packages/engine/src/plan-retry.ts', source)).toEqual([breach]);
+  expect(problems('packages/engine/src/index.ts', "export * from './decide-retry.ts';")).toEqual([breach]);
+  expect(problems('packages/engine/src/decide-end.ts', source)).toEqual([]);
+  expect(problems('packages/engine/src/decide-retry.test.ts', source)).toEqual([]);
+});
+
 describe('the purity of the engine', () => {
   const inEngine = (source) => problems('packages/engine/src/a.ts', source);
 

@@ -68,7 +68,7 @@ export class LeaseKeeper {
       void this.#tellDurations();
     }
     if (this.#renewal !== undefined) return;
-    const intervalMs = this.#options.executor.running > 0 ? BUSY_RENEWAL_MS : RENEWAL_MS;
+    const intervalMs = this.#options.executor.live.size > 0 ? BUSY_RENEWAL_MS : RENEWAL_MS;
     const isDue = now - this.#renewedAt >= intervalMs;
     if (!isDue && !(this.#hasNews && now - this.#signedAt >= TELL_NEWS_MS)) return;
     this.#renewal = (isDue ? this.renew() : this.#tellNews()).finally(() => {
@@ -90,8 +90,8 @@ export class LeaseKeeper {
       const replies = await Promise.all(
         state.tags.map((tag) => state.transitions.renew(tag, identity.workerId, since)),
       );
-      for (const { ending } of replies) for (const runId of ending) executor.abortRun(runId);
-      if (replies.some(({ ending }) => ending.length >= MOST_ENDING)) await executor.abortEnding();
+      for (const { ending } of replies) for (const runId of ending) executor.live.abortRun(runId);
+      if (replies.some(({ ending }) => ending.length >= MOST_ENDING)) await executor.live.abortEnding();
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
       await this.#giveSign();
@@ -99,7 +99,7 @@ export class LeaseKeeper {
       void breakers.refresh();
       const pausedMs = startedAt - this.#renewedAt;
       this.#renewedAt = startedAt;
-      if (Number.isFinite(pausedMs) && pausedMs > DEFAULT_LEASE_DURATION_MS) await executor.abortSuperseded();
+      if (Number.isFinite(pausedMs) && pausedMs > DEFAULT_LEASE_DURATION_MS) await executor.live.abortSuperseded();
     } catch (error) {
       logger.warn({ error }, 'the lease could not be renewed');
     }

@@ -23,7 +23,7 @@ const REASON = 'resources';
 const OWN_CODES: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOSPC', 'ENOMEM', 'ENOBUFS', 'EDQUOT']);
 
 export interface LoadGovernorOptions {
-  executor: Pick<Executor, 'slots' | 'held' | 'running'>;
+  executor: Pick<Executor, 'slots' | 'owned'> & { live: Pick<Executor['live'], 'size'> };
   logger: Logger;
   isRedisAway: () => boolean;
   /** Called when the limit has grown: the schedulers size their tasks by it. */
@@ -105,11 +105,11 @@ export class LoadGovernor {
   #look(): void {
     const { resources, isLate } = this.#measure();
     const { pressure, of, share } = judgePressure(resources);
-    const { held, running } = this.#executor;
+    const { owned, live } = this.#executor;
     const isAway = this.#isRedisAway();
-    if (isAway) this.#carried = new Set(held);
-    else for (const attemptId of this.#carried) if (!held.has(attemptId)) this.#carried.delete(attemptId);
-    const seen = { pressure, share, isLate, taken: this.#slots.taken, begun: running, carried: this.#carried.size };
+    if (isAway) this.#carried = new Set(owned);
+    else for (const attemptId of this.#carried) if (!owned.has(attemptId)) this.#carried.delete(attemptId);
+    const seen = { pressure, share, isLate, taken: this.#slots.taken, begun: live.size, carried: this.#carried.size };
     this.#limit.observe(seen, performance.now());
     if (isAway) this.#limit.outage(performance.now());
     this.#apply(isAway ? 'Redis does not answer' : of);

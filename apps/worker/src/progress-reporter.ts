@@ -8,7 +8,7 @@ const REPORT_EVERY_MS = 1000;
 const LIMITS = { maxBytes: 4096, maxDepth: 16, maxKeys: 500 };
 
 export interface ProgressReporterOptions {
-  executor: Pick<Executor, 'takeProgress' | 'attemptIds'>;
+  executor: { live: Pick<Executor['live'], 'takeProgress' | 'ids'> };
   state: Pick<State<never>, 'reportProgress'>;
   workerId: string;
   logger: Logger;
@@ -43,8 +43,8 @@ export class ProgressReporter {
   /** Never rejects: a report that is lost is followed by the next one. */
   async report(): Promise<void> {
     const { executor, state, workerId, logger } = this.#options;
-    const reported = executor.takeProgress().filter((each) => this.#canBeShown(each));
-    const ended = this.#forgetEnded(executor.attemptIds());
+    const reported = executor.live.takeProgress().filter((each) => this.#canBeShown(each));
+    const ended = this.#forgetEnded(executor.live.ids());
     if (reported.length === 0 && ended.length === 0) return;
     try {
       await state.reportProgress(workerId, { reported, ended });

@@ -90,8 +90,8 @@ export async function startWorker(
     await listenForHints(subscriber, namespace, 'aborts', (hint) => {
       // A run id, or one attempt of it: `run|step key|attemptId`.
       const [runId = '', key, attemptId = ''] = hint.split('|');
-      if (key === undefined) executor.abortRun(runId);
-      else executor.abortAttempt(runId, key, attemptId);
+      if (key === undefined) executor.live.abortRun(runId);
+      else executor.live.abortAttempt(runId, key, attemptId);
     });
     const consumers = queues.map(
       (queue) =>
@@ -105,7 +105,7 @@ export async function startWorker(
           free: () => Math.floor(executor.slots.unclaimed / queues.length),
           handle: (task) => executor.runTask(task),
           onTurn: () => keeper.turn(queue),
-          describe: (task) => executor.describeTask(task),
+          describe: (task) => executor.live.describe(task),
           onStuck: () => onStuck(queue),
           onError: (error) => {
             void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble');
@@ -124,7 +124,7 @@ export async function startWorker(
     const watchingStorage = setInterval(() => void holdBack(storage, executor.slots, logger), STORAGE_LOOK_MS).unref();
     const forgotten = new ForgottenAttempts({
       listAttempts: () => state.listAttempts(workerId),
-      holds: (attemptId) => executor.held.has(attemptId),
+      holds: (attemptId) => executor.owned.has(attemptId),
       giveBack: (attempt) => state.transitions.release(attempt, 'rolled-back'),
       logger,
       lineage: watch.lineage,

@@ -8,39 +8,27 @@ export interface RetryQuestion {
   /** Failed attempts of the step, this one included. Lost attempts are counted apart and are not in here. */
   failures: number;
   /** So many of them were ended by a rate limit. Default 0. */
-  rateLimited?: number;
+  rateLimited?: number | undefined;
   /** Milliseconds since the first attempt of the step started. */
   elapsedMs: number;
   /** Uniform in [0, 1): the decision itself has no randomness. */
   random: number;
-  /** How long the fleet's retry budget of the dependency has this retry wait for its place. Default 0: it is within. */
-  budgetDelayMs?: number;
-  /** True when the run is being cancelled or ended. */
-  cancelled: boolean;
 }
 
 export type RetryFailReason = 'cancelled' | 'not-retryable' | 'attempts-exhausted' | 'time-exhausted';
 
-export type RetryDecision = { action: 'retry'; delayMs: number } | { action: 'fail'; reason: RetryFailReason };
+export type RetryDecision =
+  /** `leftMs`: how long the wait may become when others come back too. */
+  { action: 'retry'; delayMs: number; leftMs: number } | { action: 'fail'; reason: RetryFailReason };
 
 /**
- * The only place that decides whether a failed attempt is followed by another. What the error asks for (Retry-After)
- * wins over the computed backoff, also over its cap, as long as the wait ends within `maxElapsedMs`. What exceeds the
- * retry budget of its dependency waits longer, but never so long that it would fail for that. Attempts that a rate limit has ended
- * are limited by time (`rateLimitedMs`) and not by number: they have failed by nobody's fault.
+ * The retry rule, for `decideEnd` alone. What the error asks for (Retry-After) wins over the computed backoff, also over its
+ * cap, as long as the wait ends within `maxElapsedMs`. Attempts that a rate limit has ended are limited by time
+ * (`rateLimitedMs`) and not by number: they have failed by nobody's fault.
  */
 export function decideRetry(question: RetryQuestion): RetryDecision {
-  const {
-    classification,
-    policy,
-    failures,
-    rateLimited = 0,
-    elapsedMs,
-    random,
-    budgetDelayMs = 0,
-    cancelled,
-  } = question;
-  if (cancelled || classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
+  const { classification, policy, failures, rateLimited = 0, elapsedMs, random } = question;
+  if (classification.type === 'cancelled') return { action: 'fail', reason: 'cancelled' };
   if (classification.type === 'non_retryable') return { action: 'fail', reason: 'not-retryable' };
   // One attempt means one attempt, whatever has ended it.
   const isRateLimited = classification.type === 'rate_limited' && policy.maxAttempts > 1;
@@ -51,5 +39,5 @@ export function decideRetry(question: RetryQuestion): RetryDecision {
   const leftMs =
     (isRateLimited ? Math.min(policy.maxElapsedMs, policy.rateLimitedMs) : policy.maxElapsedMs) - elapsedMs;
   if (delayMs > leftMs) return { action: 'fail', reason: 'time-exhausted' };
-  return { action: 'retry', delayMs: Math.max(delayMs, Math.min(budgetDelayMs, leftMs)) };
+  return { action: 'retry', delayMs, leftMs };
 }

@@ -9,11 +9,20 @@ export * from './cleanup-work.ts';
 export * from './compile-workflow.ts';
 export * from './concurrency-limit.ts';
 export * from './counted-edges.ts';
+export {
+  type AbortCause,
+  type AttemptEnd,
+  decideEnd,
+  type EndInputs,
+  type EndingAttempt,
+  type ReleaseReason,
+  type SpreadRetry,
+} from './decide-end.ts';
 export * from './decide-join.ts';
 export { decideLoop, type LoopEnd, neededSuccesses, toleratedFailures } from './decide-loop.ts';
-export * from './decide-retry.ts';
 export * from './decide-wait-end.ts';
 export { compileExpression, evaluateCondition, prepareInPieces } from './evaluate-expression.ts';
+export { type FailureOfStep, failureOfStep } from './failure-of-step.ts';
 export { isOnForRun } from './is-on-for-run.ts';
 export * from './join-counter.ts';
 export * from './judge-health.ts';

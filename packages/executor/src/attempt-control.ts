@@ -1,14 +1,7 @@
 import type { Json } from '@flotilla/contracts';
+import type { AbortCause } from '@flotilla/engine';
 
-/** Why an attempt's AbortSignal fired. */
-export type AbortCause =
-  | 'attempt-time'
-  | 'total-time'
-  | 'heartbeat'
-  | 'cancelled'
-  | 'drain'
-  | 'superseded'
-  | 'stray-error';
+export type { AbortCause };
 
 /** The reason an author finds in `signal.reason`. */
 export class AttemptAborted extends Error {

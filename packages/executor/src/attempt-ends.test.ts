@@ -88,7 +88,7 @@ describe('ORIGIN 4 S2: what is called off before it begins does not begin', () =
     const { state } = world;
     // The claim is answered when the drain time has ended.
     const claim: typeof state.transitions.claim = async (request) => {
-      await eventually(() => executor.handsBack);
+      await eventually(() => executor.live.handsBack);
       return state.transitions.claim(request);
     };
     const slow = overriding(state, { transitions: overriding(state.transitions, { claim }) });
@@ -130,7 +130,7 @@ describe('an abort that the own signal of an attempt knows nothing of', () => {
 });
 
 describe('a time limit and a cancellation that meet', () => {
-  const abort = (executor: Executor, runId: string) => executor.abortRun(runId);
+  const abort = (executor: Executor, runId: string) => executor.live.abortRun(runId);
 
   test.each([
     ['the limit first', 'attempt-time'],
@@ -140,7 +140,7 @@ describe('a time limit and a cancellation that meet', () => {
     const limited = first === 'attempt-time';
     const startedAt = performance.now();
     const { runId, executor, ended } = await oneStep(handler.run, { attemptMs: limited ? 30 : 400 });
-    await eventually(() => executor.running === 1 && handler.signal() !== undefined);
+    await eventually(() => executor.live.size === 1 && handler.signal() !== undefined);
     if (limited) await eventually(() => handler.signal().aborted);
     await world.state.cancelRun(runId);
     abort(executor, runId);

@@ -8,7 +8,8 @@ import { defineStep, type Handler, type StepContext } from '@flotilla/steps';
 import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { Executor, type ExecutorOptions } from './executor.ts';
+import { Executor } from './executor.ts';
+import type { ExecutorOptions } from './executor-options.ts';
 import { type RedisProxy, startRedisProxy } from './testing/redis-proxy.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
@@ -134,7 +135,7 @@ describe('when the connection to Redis breaks', () => {
     }, state);
     await within(executor.runTask({ v: 1, i: [step('a')] }), EVER_MS, 'the attempt to end');
     expect(await eventsOf(runId)).toEqual(['attempt-started a', 'attempt-succeeded a']);
-    expect({ inFlight: await inFlight(), running: executor.running, free: executor.slots.free }).toEqual({
+    expect({ inFlight: await inFlight(), running: executor.live.size, free: executor.slots.free }).toEqual({
       inFlight: 0,
       running: 0,
       free: 4,
@@ -281,9 +282,9 @@ describe('a message that ends attempts', () => {
     const hint = await eventually(() => hints[0]);
     expect(hint).toMatch(new RegExp(`^${runId}\\|${step('a')[2]}\\|[\\w-]{16,32}$`));
     const [run, key, attemptId] = hint.split('|');
-    executor.abortAttempt(run!, key!, attemptId!);
+    executor.live.abortAttempt(run!, key!, attemptId!);
     await eventually(() => aborted.length > 0);
-    expect(executor.running).toBeGreaterThanOrEqual(1);
+    expect(executor.live.size).toBeGreaterThanOrEqual(1);
     ends.get('b')!();
     await within(task, EVER_MS, 'the task to end');
     await stop();
@@ -324,7 +325,7 @@ describe('a message that ends attempts', () => {
     await eventually(() => hints.length === 1);
     expect(hints).toEqual([`${runId}|${key}.|`]);
     const [run, prefix, attemptId] = hints[0]!.split('|');
-    executor.abortAttempt(run!, prefix!, attemptId!);
+    executor.live.abortAttempt(run!, prefix!, attemptId!);
     await eventually(() => aborted.length === 2);
     ends.get('other')!();
     await within(task, EVER_MS, 'the task to end');

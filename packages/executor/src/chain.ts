@@ -71,7 +71,7 @@ export class Chain {
   #inputJson: string | undefined;
   createdAt = 0;
 
-  constructor(state: State<Plan>, tag: string, runId: string, plan: Plan, task: Task) {
+  constructor(state: State<Plan>, { tag, runId, plan, task }: Pick<Chain, 'tag' | 'runId' | 'plan' | 'task'>) {
     this.#state = state;
     this.tag = tag;
     this.runId = runId;

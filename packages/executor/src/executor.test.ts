@@ -8,7 +8,7 @@ import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Executor } from './executor.ts';
-import type { MakeAlone } from './make-alone.ts';
+import type { MakeAlone } from './isolation/make-alone.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
 
@@ -92,7 +92,7 @@ describe('an executor', () => {
     expect((await state.readRun(runId))?.status).toBe('succeeded');
     expect(await outboxLines()).toEqual(['E']);
     expect(await inFlight()).toBe(0);
-    expect({ running: executor.running, free: executor.slots.free }).toEqual({ running: 0, free: 4 });
+    expect({ running: executor.live.size, free: executor.slots.free }).toEqual({ running: 0, free: 4 });
     const { checkpoints } = await state.listCheckpoints(runId, { limit: 10 });
     expect(checkpoints.map(({ verified, previous }) => [verified, previous !== ''])).toEqual([
       [true, false],
@@ -251,8 +251,8 @@ describe('an executor', () => {
   });
 
   test.each([
-    ['is told of', (executor: Executor, runId: string) => executor.abortRun(runId)],
-    ['finds when it asks', (executor: Executor) => executor.abortEnding()],
+    ['is told of', (executor: Executor, runId: string) => executor.live.abortRun(runId)],
+    ['finds when it asks', (executor: Executor) => executor.live.abortEnding()],
   ])('aborts the attempts of a run that is ending, which it %s, and of no other', async (_, abort) => {
     const [one, other] = [await start({ a: work }), await start({ a: work })];
     const aborted: string[] = [];
@@ -291,7 +291,7 @@ describe('an executor', () => {
     const tasks = [listens, deaf].map(({ step }) => executor.runTask({ v: 1, i: [step('a')] }));
     await eventually(() => begun === 2);
     await Promise.all([listens, deaf].map(({ runId }) => state.cancelRun(runId)));
-    await executor.abortEnding();
+    await executor.live.abortEnding();
     await within(Promise.all(tasks), 4000, 'the attempts to end');
     const reasons = await Promise.all(
       [listens, deaf].map(async ({ runId }) => {
@@ -309,7 +309,7 @@ describe('an executor', () => {
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     );
     const task = executor.runTask({ v: 1, i: [step('a')] });
-    await eventually(() => executor.running === 1);
+    await eventually(() => executor.live.size === 1);
     await within(executor.drain(10), 3000, 'the drain to end');
     await task;
     const { steps } = await state.listSteps(runId, { limit: 2 });

@@ -3,7 +3,7 @@ import { createLogger } from '@flotilla/telemetry';
 import { testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { BreakerGate } from './behind-breaker.ts';
-import type { ExecutorOptions } from './executor.ts';
+import type { ExecutorOptions } from './executor-options.ts';
 import { createExecutorWorld, type ExecutorWorld } from './testing/executor-world.ts';
 
 let world: ExecutorWorld;

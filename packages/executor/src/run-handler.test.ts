@@ -14,7 +14,7 @@ function handlerOf(run: (input: unknown) => unknown, schemas: Pick<Handler, 'inp
 
 async function endOf(handler: Handler, input: Json = {}, attempt = control()): Promise<HandlerEnd> {
   try {
-    return await runHandler(handler, input, context, attempt, DEFAULT_JSON_LIMITS);
+    return await runHandler(handler, input, { context, control: attempt }, DEFAULT_JSON_LIMITS);
   } finally {
     attempt.stop();
   }

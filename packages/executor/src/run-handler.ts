@@ -29,8 +29,7 @@ export type HandlerEnd =
 export async function runHandler(
   handler: Handler,
   input: Json,
-  context: StepContext,
-  control: AttemptControl,
+  { context, control }: { context: StepContext; control: AttemptControl },
   limits: JsonLimits = DEFAULT_JSON_LIMITS,
 ): Promise<HandlerEnd> {
   const { runId, stepId, attempt } = context;

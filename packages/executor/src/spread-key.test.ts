@@ -1,6 +1,6 @@
 import type { Json } from '@flotilla/contracts';
 import { expect, test } from '@jest/globals';
-import { spreadKeyOf } from './attempt.ts';
+import { spreadKeyOf } from './attempt/step-input.ts';
 import type { Assignment } from './chain.ts';
 
 const assignmentOf = (work: object) => ({ work }) as Assignment;

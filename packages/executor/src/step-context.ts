@@ -8,11 +8,19 @@ import type { AttemptControl } from './attempt-control.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { runOutsideScope } from './attempt-scope.ts';
 import type { Assignment } from './chain.ts';
-import type { ExecutorOptions } from './executor.ts';
+import type { ExecutorOptions } from './executor-options.ts';
 import { StepCheckpoints } from './step-checkpoints.ts';
 
 /** A cleanup that outlives this is left alone. */
 const CLEANUP_LIMIT_MS = 5000;
+
+/** The attempt that a context belongs to. */
+export interface AttemptOfContext {
+  assignment: Assignment;
+  address: AttemptAddress;
+  claimed: ClaimedAttempt;
+  control: AttemptControl;
+}
 
 /** What a handler is given. Costs nothing until used: the logger and checkpoint are made when asked for. */
 export class AttemptContext implements StepContext {
@@ -30,13 +38,7 @@ export class AttemptContext implements StepContext {
   #log: AttemptLog | undefined;
   #checkpoints: StepCheckpoints | undefined;
 
-  constructor(
-    options: ExecutorOptions,
-    assignment: Assignment,
-    address: AttemptAddress,
-    claimed: ClaimedAttempt,
-    control: AttemptControl,
-  ) {
+  constructor(options: ExecutorOptions, { assignment, address, claimed, control }: AttemptOfContext) {
     this.#options = options;
     this.#assignment = assignment;
     this.#address = address;

@@ -1,7 +1,8 @@
 import type { StepError } from '@flotilla/contracts';
-import { type CleanupWork, canonicalJson, cleanupWorkOf, decideRetry, type Plan } from '@flotilla/engine';
+import { type CleanupWork, canonicalJson, cleanupWorkOf, decideEnd, type Plan } from '@flotilla/engine';
 import { parseStepKey, type State } from '@flotilla/state';
 import { LOG_EVENTS, type Logger } from '@flotilla/telemetry';
+import { endingOfOverdue, type OverdueAttempt } from './overdue-attempt.ts';
 import type { ReadyStep, StepToDispatch } from './start-step.ts';
 
 /** True of the key of a compensation or registered cleanup. */
@@ -83,30 +84,20 @@ export async function endOverdueCleanup(
   { state, logger }: CleanupDependencies,
   plan: Plan,
   attempt: { runId: string; key: string; fence: number; createdAt: number; attemptId: string },
-  error: StepError,
-  { failures, elapsedMs, random }: { failures: number; elapsedMs: number; random: number },
+  { error, overdue }: { error: StepError; overdue: OverdueAttempt },
 ): Promise<void> {
   const { runId, key, fence, createdAt, attemptId } = attempt;
   const work = await readCleanupWork(state, plan, attempt);
-  const decision =
-    work === undefined || error.type === 'crash'
-      ? ({ action: 'fail' } as const)
-      : decideRetry({
-          classification: { type: 'timeout' },
-          policy: work.retry,
-          failures,
-          elapsedMs,
-          random,
-          cancelled: false,
-        });
+  const decision = await decideEnd(endingOfOverdue(overdue, work?.retry));
+  const isRetried = decision.end === 'retry';
   await state.transitions.endCleanup(
     { tag: state.tagOf(runId), runId, key },
     {
       attempt: { fence, createdAt, attemptId },
-      becomes: decision.action === 'retry' ? 'retried' : 'failed',
+      becomes: isRetried ? 'retried' : 'failed',
       dataJson: canonicalJson(error),
-      ...(decision.action === 'retry' && { retryInMs: Math.round(decision.delayMs) }),
+      ...(isRetried && { retryInMs: decision.inMs }),
     },
   );
-  if (decision.action === 'fail') logFailure(logger, { runId, key }, error);
+  if (!isRetried) logFailure(logger, { runId, key }, error);
 }

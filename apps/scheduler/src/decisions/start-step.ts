@@ -6,6 +6,7 @@ import {
   decideJoin,
   decodeJoinCounter,
   evaluateCondition,
+  failureOfStep,
   neededSuccesses,
   outcomeOfSkip,
   type Plan,
@@ -306,14 +307,7 @@ export async function failStep(
     attempt: { from },
     opening,
     event: 'attempt-failed',
-    errorJson: canonicalJson(error),
-    handler: step.work?.use,
-    failFast: plan.failFast,
-    tolerated: step.tolerated,
-    endStep: step.endStep,
-    hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
-    runErrorJson: canonicalJson({ ...error, stepId: step.id }),
-    edges: countedEdges(plan, step.index, 'failed'),
+    ...failureOfStep(plan, { step, item: undefined }, error),
   });
 }
 

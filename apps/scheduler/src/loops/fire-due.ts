@@ -1,6 +1,5 @@
 import { isFlotillaError } from '@flotilla/contracts';
-import type { Plan, PlanStep } from '@flotilla/engine';
-import { canonicalJson, countedEdges, runErrorOf } from '@flotilla/engine';
+import { canonicalJson, failureOfStep, type Plan, type PlanStep } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import { DUE, NO_HEADER, parseStepKey, STATES, type State, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
@@ -196,16 +195,8 @@ class DueTimers {
       key,
       attempt: { from: queued ? STATES.unclaimed : NO_HEADER + STATES.unsettled },
       event: 'attempt-timed-out',
-      errorJson: canonicalJson(error),
-      handler: step.work?.use,
-      failFast: plan.failFast,
-      tolerated: step.tolerated,
-      endStep: step.endStep,
+      ...failureOfStep(plan, { step, item }, error),
       hasTotalTimer: true,
-      parentKey: item === undefined ? undefined : String(step.index),
-      runErrorJson: canonicalJson(runErrorOf(step, item, error)),
-      edges: countedEdges(plan, step.index, 'failed'),
-      ...(item === undefined ? {} : { successEdges: countedEdges(plan, step.index, 'succeeded') }),
     });
     await state.transitions.endTimer({ tag, runId, key }, letter);
   }

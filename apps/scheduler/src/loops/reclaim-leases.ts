@@ -1,9 +1,10 @@
 import { isFlotillaError } from '@flotilla/contracts';
-import { canonicalJson, countedEdges, decideRetry, type Plan, runErrorOf } from '@flotilla/engine';
+import { decideEnd, failureOfStep, type Plan } from '@flotilla/engine';
 import { parseStepKey, type State, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
+import { endingOfOverdue } from '../decisions/overdue-attempt.ts';
 import { workOffPartitions } from '../work-off-partitions.ts';
 import { Loop } from './loop.ts';
 
@@ -91,38 +92,18 @@ async function end(
       };
   const failures = (header?.failures ?? 0) + 1;
   const elapsedMs = endedAt - (header?.firstAt ?? createdAt);
+  const overdue = { isCrash, failures, elapsedMs, random: random() };
+  const attempt = { fence: createdAt + fenceOffset, createdAt, attemptId };
   if (isCleanup(key)) {
-    const attempt = { runId, key, fence: createdAt + fenceOffset, createdAt, attemptId };
-    await endOverdueCleanup({ state, logger }, plan, attempt, error, { failures, elapsedMs, random: random() });
+    await endOverdueCleanup({ state, logger }, plan, { ...attempt, runId, key }, { error, overdue });
     return;
   }
-  const decision = isCrash
-    ? ({ action: 'fail' } as const)
-    : decideRetry({
-        classification: { type: 'timeout' },
-        policy: step.work!.retry,
-        failures,
-        elapsedMs,
-        random: random(),
-        cancelled: false,
-      });
+  const decision = await decideEnd(endingOfOverdue(overdue, step.work?.retry));
   await state.transitions.fail({
-    tag,
-    runId,
-    key,
-    attempt: { fence: createdAt + fenceOffset, createdAt, attemptId },
+    ...{ tag, runId, key, attempt },
     event: isCrash ? 'attempt-lost' : 'attempt-timed-out',
-    errorJson: canonicalJson(error),
-    handler: step.work?.use,
-    retryInMs: decision.action === 'retry' ? Math.round(decision.delayMs) : undefined,
-    failFast: plan.failFast,
-    tolerated: step.tolerated,
-    endStep: step.endStep,
-    hasTotalTimer: step.work?.timeouts.totalMs !== undefined,
-    parentKey: item === undefined ? undefined : String(index),
-    runErrorJson: canonicalJson(runErrorOf(step, item, error)),
+    retryInMs: decision.end === 'retry' ? decision.inMs : undefined,
     quarantine: isCrash,
-    edges: countedEdges(plan, index, 'failed'),
-    ...(item === undefined ? {} : { successEdges: countedEdges(plan, index, 'succeeded') }),
+    ...failureOfStep(plan, { step, item }, error),
   });
 }

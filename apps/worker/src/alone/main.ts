@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     } else {
       const { cause } = message;
       // More than once: the attempt may not have begun.
-      aborting ??= setInterval(() => executor?.abortAll(cause), ABORT_MS);
+      aborting ??= setInterval(() => executor?.live.abortAll(cause), ABORT_MS);
     }
   });
   const make = async (by: Executor, attempt: AttemptToMake) => {

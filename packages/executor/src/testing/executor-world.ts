@@ -6,7 +6,8 @@ import { State } from '@flotilla/state';
 import { defineStep, type Handler, type StepContext } from '@flotilla/steps';
 import { createLogger } from '@flotilla/telemetry';
 import { sharedRedis } from '@flotilla/testing';
-import { Executor, type ExecutorOptions } from '../executor.ts';
+import { Executor } from '../executor.ts';
+import type { ExecutorOptions } from '../executor-options.ts';
 
 export type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
 

@@ -1,14 +1,14 @@
 import { FlotillaError, isSettledStepStatus, type Json, type StepStatus } from '@flotilla/contracts';
-import { chooseBranch } from './choose-branch.ts';
-import { classifyError } from './classify-error.ts';
-import { decideJoin, groupFires, type JoinSkipReason } from './decide-join.ts';
-import { decideRetry } from './decide-retry.ts';
-import { evaluateCondition } from './evaluate-expression.ts';
-import { decodeJoinCounter, encodeJoinCounter } from './join-counter.ts';
-import type { ItemFailure, Plan, PlanStep, PlanWork, Scope } from './plan.ts';
-import { resolveDelay } from './resolve-delay.ts';
-import { resolveMapItems } from './resolve-map-items.ts';
-import { outcomeOfSkip, type SettledOutcome, settleEdges } from './settle-edges.ts';
+import { chooseBranch } from '../choose-branch.ts';
+import { classifyError } from '../classify-error.ts';
+import { decideJoin, groupFires, type JoinSkipReason } from '../decide-join.ts';
+import { decideRetry } from '../decide-retry.ts';
+import { evaluateCondition } from '../evaluate-expression.ts';
+import { decodeJoinCounter, encodeJoinCounter } from '../join-counter.ts';
+import type { ItemFailure, Plan, PlanStep, PlanWork, Scope } from '../plan.ts';
+import { resolveDelay } from '../resolve-delay.ts';
+import { resolveMapItems } from '../resolve-map-items.ts';
+import { outcomeOfSkip, type SettledOutcome, settleEdges } from '../settle-edges.ts';
 
 /** What a simulated handler does with one attempt. */
 export type SimulatedHandler = (call: { stepId: string; attempt: number; input: Json }) => SimulatedResult;
@@ -206,7 +206,6 @@ class Simulation {
         failures: attempt,
         elapsedMs: 0,
         random: 0.5,
-        cancelled: false,
       };
       const decision = decideRetry(question);
       if (decision.action === 'fail') done(result);

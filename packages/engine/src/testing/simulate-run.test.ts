@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { isSettledStepStatus, type Json, type StepDefinition } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { compileWorkflow } from './compile-workflow.ts';
-import type { JoinRule, Plan } from './plan.ts';
-import { PlanCache } from './plan-cache.ts';
+import { compileWorkflow } from '../compile-workflow.ts';
+import type { JoinRule, Plan } from '../plan.ts';
+import { PlanCache } from '../plan-cache.ts';
 import { type SimulatedHandler, simulateRun } from './simulate-run.ts';
 
 interface Case {
@@ -26,7 +26,7 @@ interface Case {
 }
 
 const cases = JSON.parse(
-  readFileSync(new URL('../../../tests/conformance/cases.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../../tests/conformance/cases.json', import.meta.url), 'utf8'),
 ) as Case[];
 
 const fieldsOf = (input: Json) => input as { ms: number; times: number; code?: string; message?: string };

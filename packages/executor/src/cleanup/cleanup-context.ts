@@ -1,15 +1,21 @@
 import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { StepCheckpoint } from '@flotilla/steps';
-import { AttemptContext } from './step-context.ts';
+import type { ExecutorOptions } from '../executor-options.ts';
+import { AttemptContext, type AttemptOfContext } from '../step-context.ts';
 
 /** What the handler of a compensation or registered cleanup is given. It has nothing to save and nothing to undo. */
 export class CleanupContext extends AttemptContext {
-  /** Which cleanup of the run, from 0. Set before the handler runs. */
-  cleanup = 0;
+  readonly #number: number;
+
+  /** `number`: which cleanup of the run, from 0. */
+  constructor(options: ExecutorOptions, attempt: AttemptOfContext, number: number) {
+    super(options, attempt);
+    this.#number = number;
+  }
 
   /** The same for every attempt of this cleanup; another than its step's, and another once the step was made again. */
   override get idempotencyKey(): string {
-    return `${super.idempotencyKey}/cleanup/${this.cleanup}`;
+    return `${super.idempotencyKey}/cleanup/${this.#number}`;
   }
 
   override get checkpoint(): StepCheckpoint {

@@ -1,0 +1,31 @@
+import type { WorkMeter } from '@flotilla/agents';
+import type { Flags, JsonLimits } from '@flotilla/contracts';
+import type { ClassifyRule, Plan } from '@flotilla/engine';
+import type { State } from '@flotilla/state';
+import type { Logger } from '@flotilla/telemetry';
+import type { BreakerGate } from './behind-breaker.ts';
+import type { Abilities } from './chain.ts';
+import type { MakeAlone } from './isolation/make-alone.ts';
+
+export interface ExecutorOptions {
+  state: State<Plan>;
+  workerId: string;
+  abilities: Abilities;
+  /** Attempts at once. */
+  slots: number;
+  logger: Logger;
+  /** Users' rules for errors. */
+  classifyRules?: readonly ClassifyRule[];
+  /** What is switched on, for which runs. Default: everything for all. */
+  flags?: Flags;
+  /** Told of each attempt that failed as `resource_exhausted`, with its code. */
+  onExhausted?: (code: string) => void;
+  outputLimits?: JsonLimits;
+  /** Told how each attempt ends, as far as that speaks of the agent. */
+  meter?: WorkMeter;
+  /** For steps that may be what ends workers. Default: they are made here, beside the others. */
+  makeAlone?: MakeAlone;
+  /** Of the whole fleet. Without them a step's `breaker` is ignored. */
+  breakers?: BreakerGate;
+  random?: () => number;
+}
