@@ -1,10 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import type { ChannelList, MessageList, RunView } from '@flotilla/contracts';
 import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 let fleet: Fleet;
 beforeAll(async () => {
-  fleet = await startFleet({ namespace: testNamespace(import.meta.url), schedulers: 2, workers: 1 });
+  fleet = await startFleet({
+    ...{ namespace: testNamespace(import.meta.url), schedulers: 2, workers: 1 },
+    workerEnv: { FLOTILLA_HANDLERS: fileURLToPath(new URL('./fixtures/talking-handlers.ts', import.meta.url)) },
+  });
 }, 60_000);
 afterAll(async () => {
   await fleet.stop();
@@ -119,4 +123,48 @@ describe('channels (G7)', () => {
       Array.from({ length: 60 }, (_, n) => n),
     );
   }, 90_000);
+
+  const talk = (channel: string, n: number, more: object = {}) => ({
+    kind: 'task',
+    use: 'talk',
+    input: { channel, n, ...more },
+    retry: { maxAttempts: 5, initialMs: 10 },
+  });
+  const messagesOf = async (channel: string, count: number) => {
+    const read = async () => (await fleet.api.get<MessageList>(`/v1/channels/${channel}/messages?limit=500`)).messages;
+    await eventually(async () => (await read()).length >= count);
+    return (await read()).map(({ seq, key, body, by }) => ({ seq, key, by, ...(body as object) }));
+  };
+
+  test('carry what a handler sends once its attempt has committed, and nothing of those that failed', async () => {
+    const runId = await start({ a: talk('said', 1, { succeedsAt: 3 }) });
+    expect(await end(runId)).toMatchObject({ status: 'succeeded' });
+    expect(await messagesOf('said', 2)).toEqual([
+      { seq: 1, key: '1', by: `${runId}/a`, n: 1, part: 1, attempt: 3 },
+      { seq: 2, key: '1', by: `${runId}/a`, n: 1, part: 2, attempt: 3 },
+    ]);
+    const failed = await start({ a: talk('unsaid', 1, { succeedsAt: 9 }) });
+    expect(await end(failed)).toMatchObject({ status: 'failed' });
+    await end(await start({ a: talk('unsaid', 2) }));
+    expect((await messagesOf('unsaid', 2)).map(({ key }) => key)).toEqual(['2', '2']);
+  });
+
+  test('carry what handlers send once and in order although workers and a scheduler are killed meanwhile', async () => {
+    const numbers = Array.from({ length: 40 }, (_, n) => n);
+    const victims = [fleet.workers[0], fleet.schedulers[0]];
+    await fleet.addScheduler();
+    await fleet.addWorker();
+    const runIds = await Promise.all(numbers.map((n) => start({ a: talk('shouted', n, { succeedsAt: 2, ms: 100 }) })));
+    for (const victim of victims) await victim?.kill9();
+    for (const runId of runIds) expect(await end(runId)).toMatchObject({ status: 'succeeded' });
+    const messages = await messagesOf('shouted', 80);
+    expect(messages).toHaveLength(80);
+    for (const n of numbers) {
+      const parts = messages.filter(({ key }) => key === String(n));
+      expect(parts).toMatchObject([
+        { seq: 1, part: 1 },
+        { seq: 2, part: 2 },
+      ]);
+    }
+  }, 120_000);
 });

@@ -16,6 +16,7 @@ import { stepPointer } from './check-form.ts';
 import type { StepRead } from './check-upstream-reads.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
 import type { Expression, PlanChannel, PlanDelay, PlanWait, Template } from './plan.ts';
+import { planChannel } from './plan-channel.ts';
 import { type ProblemList, shorten } from './problem-list.ts';
 import { problemOfDelay } from './resolve-delay.ts';
 import type { StepGraph } from './step-graph.ts';
@@ -167,8 +168,7 @@ export class StepCompiler {
   }
 
   #channel(name: string): PlanChannel {
-    const { scope = 'deployment', maxMessages, maxBytes } = this.#channels[name] ?? {};
-    return { name, scope, maxMessages, maxBytes };
+    return planChannel(this.#channels, name);
   }
 
   *#wait(step: WaitStepDefinition, path: string, index: number): Generator<void, PlanWait | undefined> {

@@ -31,6 +31,7 @@ export * from './judge-pressure.ts';
 export { isLegacyDocument, type Migration, migrateLegacy } from './migrate-legacy.ts';
 export * from './plan.ts';
 export { PlanCache } from './plan-cache.ts';
+export { planChannel } from './plan-channel.ts';
 export { type EndedStep, hasFired, planRetry, type RetryPlan, type RetrySelection } from './plan-retry.ts';
 export { PROBLEM_CODES, type ProblemCode } from './problem-codes.ts';
 export { resolveDelay } from './resolve-delay.ts';

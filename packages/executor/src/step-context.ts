@@ -1,14 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, idZ, type Json } from '@flotilla/contracts';
-import { canonicalJson } from '@flotilla/engine';
-import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
-import type { StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
+import { canonicalJson, type Plan } from '@flotilla/engine';
+import type { AttemptAddress, ClaimedAttempt, SentMessages } from '@flotilla/state';
+import type { StepChannel, StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
 import type { AttemptControl } from './attempt-control.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { runOutsideScope } from './attempt-scope.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor-options.ts';
+import { OutboundMessages } from './outbound-messages.ts';
 import { StepCheckpoints } from './step-checkpoints.ts';
 
 /** A cleanup that outlives this is left alone. */
@@ -16,6 +17,7 @@ const CLEANUP_LIMIT_MS = 5000;
 
 /** The attempt that a context belongs to. */
 export interface AttemptOfContext {
+  definition: Plan['definition'];
   assignment: Assignment;
   address: AttemptAddress;
   claimed: ClaimedAttempt;
@@ -29,6 +31,7 @@ export class AttemptContext implements StepContext {
   readonly attempt: number;
   readonly fence: number;
   readonly #options: ExecutorOptions;
+  readonly #definition: Plan['definition'];
   readonly #assignment: Assignment;
   readonly #address: AttemptAddress;
   readonly #claimed: ClaimedAttempt;
@@ -37,8 +40,10 @@ export class AttemptContext implements StepContext {
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   #log: AttemptLog | undefined;
   #checkpoints: StepCheckpoints | undefined;
+  #outbound: OutboundMessages | undefined;
 
-  constructor(options: ExecutorOptions, { assignment, address, claimed, control }: AttemptOfContext) {
+  constructor(options: ExecutorOptions, { definition, assignment, address, claimed, control }: AttemptOfContext) {
+    this.#definition = definition;
     this.#options = options;
     this.#assignment = assignment;
     this.#address = address;
@@ -53,6 +58,11 @@ export class AttemptContext implements StepContext {
   /** Seq of the last progress saved or loaded; the committed result comes behind it. */
   get progressSeq(): number {
     return this.#checkpoints?.seq ?? 0;
+  }
+
+  /** What the attempt has sent, which goes with its commit. */
+  get sent(): SentMessages | undefined {
+    return this.#outbound?.toCommit();
   }
 
   get idempotencyKey(): string {
@@ -112,6 +122,14 @@ export class AttemptContext implements StepContext {
     throw this.signal.reason;
   }
 
+  protected openChannel(name: string): StepChannel {
+    const { runId } = this;
+    this.#outbound ??= new OutboundMessages({
+      ...{ runId, definition: this.#definition, limits: this.#options.outputLimits },
+    });
+    return this.#outbound.channel(name);
+  }
+
   get checkpoint(): StepCheckpoint {
     this.#checkpoints ??= new StepCheckpoints({
       state: this.#options.state,
@@ -138,6 +156,8 @@ export class AttemptContext implements StepContext {
 
   readonly registerCleanup = (handler: string, input: Json = null): Promise<void> =>
     runOutsideScope(() => this.register(handler, input));
+
+  readonly channel = (name: string): StepChannel => this.openChannel(name);
 
   readonly tool = (name: string): void => {
     const allowed = this.#assignment.work.toolAllowlist;

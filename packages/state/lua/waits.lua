@@ -119,3 +119,9 @@ local function announceToParent(run)
   if not hasEnding(run.id, '-child') or not stored(run, WAIT_FIELD.parent) then return end
   send(run.tag, OUTBOX.childEnded .. '|' .. run.id .. '|' .. definitionOf(run))
 end
+
+-- A channel of the run's own ends with it: pruning must know it.
+local function noteChannel(run, channel)
+  local list = stored(run, WAIT_FIELD.channels) or ''
+  if not find(',' .. list, ',' .. channel .. ',', 1, true) then put(run, WAIT_FIELD.channels, list .. channel .. ',') end
+end

@@ -91,6 +91,8 @@ export const OUTBOX = {
   childEnded: 'P',
   iterationEnded: 'L',
   joinChannel: 'J',
+  /** What a committed attempt has sent to channels. */
+  sendMessages: 'T',
   /** Of a channel, not of a run: `M|channel`. */
   deliver: 'M',
   /** The field of a stream message that holds the entries, one a line. */
@@ -176,6 +178,8 @@ export const WAIT_FIELD = {
   sentWith: 'Wk',
   /** Channels of the run's own that steps of it have waited at, by stored name: `name,…`. */
   channels: 'Wc',
+  /** What a committed attempt has sent to channels and is not there yet, by `step key|fence`: JSON. */
+  outgoing: 'Ws',
 } as const;
 
 /** What ended a wait, when no message did. */
@@ -197,7 +201,15 @@ export const RECORD = { reserved: 'r', confirmed: 'c', either: 'rc' } as const;
 export const CLAIM_TRAIT = { queuedLimit: 'w', ofItems: 'm' } as const;
 
 /** What a commit is told of its step. */
-export const COMMIT_TRAIT = { totalLimit: 't', endStep: 'e', wantsInput: 'i', compensated: 'c', ofItems: 'm' } as const;
+export const COMMIT_TRAIT = {
+  totalLimit: 't',
+  endStep: 'e',
+  wantsInput: 'i',
+  compensated: 'c',
+  ofItems: 'm',
+  /** Behind its output stand, each on a line, the run's own channels that it has sent to and its messages. */
+  sends: 's',
+} as const;
 
 /** The last part of a run's meta field when steps of it were undone and made again. */
 export const UNDONE_STEPS = 'u';
@@ -362,6 +374,7 @@ export const ARGUMENTS = {
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
   'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data', 'sentWith'],
   'close-waits': ['runId'],
+  'messages-sent': ['runId', 'key', 'fence'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],
   recheck: ['runId', 'key', 'againInMs', 'handsOutAgain'],

@@ -1,7 +1,7 @@
 import { FlotillaError } from '@flotilla/contracts';
 import type { RedisClient } from '@flotilla/redis';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
-import { DUE, type DueLetter, FIELD, HEADER, PREFIX, RUN, STEP } from './format.ts';
+import { DUE, type DueLetter, FIELD, HEADER, PREFIX, RUN, STEP, WAIT_FIELD } from './format.ts';
 import { stateKey } from './keys.ts';
 import type { PlanShape, StepKey } from './plan-shape.ts';
 import { decodeSources, readSources, type Source } from './read-sources.ts';
@@ -109,6 +109,11 @@ export class RunHandle {
   async goesOn(): Promise<boolean> {
     const meta = await this.readMeta();
     return meta !== undefined && GOES_ON.has(meta.letter);
+  }
+
+  /** What a committed attempt has sent to channels (JSON), until it is in them; `fence` as an outbox entry tells it. */
+  async readOutgoing(key: StepKey, fence: string): Promise<string | undefined> {
+    return (await this.#client.hget(this.#key, `${WAIT_FIELD.outgoing}${key}|${fence}`)) ?? undefined;
   }
 
   /** The run's creation and a step's header; undefined when there is no such run. */

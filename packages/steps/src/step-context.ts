@@ -19,6 +19,18 @@ export interface StepCheckpoint {
   load(): Promise<Json | undefined>;
 }
 
+/** A channel, as an attempt talks to it. */
+export interface StepChannel {
+  /**
+   * Sends a message when this attempt commits: in the same transition as its result, once. An attempt that fails, is lost or
+   * is superseded has sent nothing. Messages of one `key` (default '') arrive in the order in which they were sent. A channel
+   * that is full lets them in as room comes free.
+   * @throws FlotillaError `SEND_REFUSED` when the message is not JSON within the limits, is larger than the channel's
+   * `maxBytes`, the attempt has sent 100 messages or 1 MiB, or this is a cleanup.
+   */
+  send(message: Json, options?: { key?: string }): Promise<void>;
+}
+
 /** What a handler is given beside its input. One context belongs to one attempt. */
 export interface StepContext {
   readonly runId: string;
@@ -49,6 +61,11 @@ export interface StepContext {
    * the step has registered 100, or this is a cleanup itself.
    */
   registerCleanup(handler: string, input?: Json): Promise<void>;
+  /**
+   * A channel of this name: with the settings of the definition's `channels`, else one of the deployment.
+   * @throws FlotillaError `SEND_REFUSED` when that is not a name.
+   */
+  channel(name: string): StepChannel;
   /**
    * Says that a tool is about to be used.
    * @throws FlotillaError `TOOL_NOT_ALLOWED` when the step has a `toolAllowlist` without it.

@@ -3,6 +3,7 @@ import { type Plan, type PlanStep, stepGroupOf } from '@flotilla/engine';
 import { type OutboxEntry, parseStepKey, type State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { joinChannel } from './channels/channel-steps.ts';
+import { sendMessages } from './channels/send-messages.ts';
 import { cleanupToDispatch, isCleanup } from './cleanups.ts';
 import { finishRun, sweepRun } from './finish-run.ts';
 import { iterateLoop } from './iterate-loop.ts';
@@ -76,6 +77,8 @@ async function carryOutHere(
       return withStep(plan, entry.key, (step) => iterateLoop(state, plan, { runId, step }));
     case 'join-channel':
       return withStep(plan, entry.key, (step) => joinChannel(dependencies, plan, { runId, step }));
+    case 'send-messages':
+      return sendMessages(dependencies, plan, entry);
     case 'close-waits':
       return closeWaits(dependencies, plan, runId);
     case 'child-ended':

@@ -33,9 +33,10 @@ export class StepAttempt extends Attempt {
   /** `mayContinue`: whether the worker would go on with the next step when this one commits. */
   constructor(runtime: AttemptRuntime, step: ClaimedStep, mayContinue: () => boolean) {
     const { chain, assignment, claimed } = step;
+    const { definition } = chain.plan;
     const address = addressOf(step);
     const control = new AttemptControl(limitsOf(step));
-    const context = new AttemptContext(runtime.options, { assignment, address, claimed, control });
+    const context = new AttemptContext(runtime.options, { definition, assignment, address, claimed, control });
     super(runtime, { chain, assignment, address, claimed, control, context });
     this.#mayContinue = mayContinue;
   }
@@ -116,6 +117,7 @@ export class StepAttempt extends Attempt {
       hasTotalTimer: assignment.work.timeouts.totalMs !== undefined,
       endStep: assignment.step.endStep,
       compensated: this.#isCompensated(),
+      sent: this.context.sent,
       ...continuation,
     };
     // It may have claimed the next step: whether it has only its answer tells.

@@ -27,8 +27,9 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
   constructor(runtime: AttemptRuntime, toMake: CleanupToMake) {
     const { chain, assignment, address, cleanup, number, attemptMs } = toMake;
     const { claimed } = cleanup;
+    const { definition } = chain.plan;
     const control = new AttemptControl({ attemptMs, heartbeatMs: undefined, totalLeftMs: undefined });
-    const context = new CleanupContext(runtime.options, { assignment, address, claimed, control }, number);
+    const context = new CleanupContext(runtime.options, { definition, assignment, address, claimed, control }, number);
     super(runtime, { chain, assignment, address, claimed, control, context }, { isCleanup: true });
     this.#toMake = toMake;
   }

@@ -25,6 +25,10 @@ export class CleanupContext extends AttemptContext {
     };
   }
 
+  protected override openChannel(_name: string): never {
+    throw new FlotillaError('SEND_REFUSED', 'a cleanup sends no messages');
+  }
+
   protected override register(_handler: string, _input: Json): Promise<void> {
     return Promise.reject(new FlotillaError('CLEANUP_REFUSED', 'a cleanup registers no cleanups'));
   }

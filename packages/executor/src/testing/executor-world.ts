@@ -35,8 +35,11 @@ export async function createExecutorWorld(namespace: string) {
       return new Executor({ state, workerId: 'worker-1', abilities, slots: 4, logger, random: () => 0.5, ...options });
     },
     /** Starts a run of these steps; gives it and the tasks' names of its steps. */
-    async start(steps: WorkflowDefinition['steps']): Promise<{ runId: string; step: (id: string) => TaskStep }> {
-      const plan = compile({ flotilla: 1, name: 'executed', steps });
+    async start(
+      steps: WorkflowDefinition['steps'],
+      more: Partial<WorkflowDefinition> = {},
+    ): Promise<{ runId: string; step: (id: string) => TaskStep }> {
+      const plan = compile({ flotilla: 1, name: 'executed', steps, ...more });
       const submission = { plan, inputJson: '{}', bodyHash: 'body', tags: [], durability: 'fast' } as const;
       const { runId } = await state.createRun({ ...submission, tags: [] });
       return { runId, step: (id) => [runId, plan.hash, String(plan.stepIndex.get(id))] };

@@ -16,12 +16,6 @@ local function claimSignal(run, waits, name)
   return number
 end
 
--- A channel of the run's own ends with it: pruning must know it.
-local function noteChannel(run, channel)
-  local list = stored(run, WAIT_FIELD.channels) or ''
-  if not find(',' .. list, ',' .. channel .. ',', 1, true) then put(run, WAIT_FIELD.channels, list .. channel .. ',') end
-end
-
 -- Args: runId, step key, opening, kind, subject, time limit in ms or '', what it is about (JSON) or ''
 -- Reply: {'started', subject} | {'refused', reason}
 T['start-wait'] = function(tag, a)
@@ -126,4 +120,13 @@ T['close-waits'] = function(tag, a, count)
   end
   writeRun(run)
   return { 'closed' }
+end
+
+-- All that a committed attempt has sent is in its channels. Args: runId, step key, fence. Reply: {'forgotten'}
+T['messages-sent'] = function(tag, a)
+  local run = openRun(tag, A.runId)
+  if not run then return { 'forgotten' } end
+  remove(run, WAIT_FIELD.outgoing .. A.key .. '|' .. A.fence)
+  writeRun(run)
+  return { 'forgotten' }
 end

@@ -24,6 +24,16 @@ export interface CommitArguments extends AttemptAddress {
   /** Map items: the time limit of the next item, if the worker may go on with that. */
   nextItemAttemptMs?: number | undefined;
   edges: readonly EdgeArgument[];
+  /** Absent: the attempt has sent nothing. */
+  sent?: SentMessages | undefined;
+}
+
+/** What an attempt has sent to channels: it is sent if and only if the attempt commits. */
+export interface SentMessages {
+  /** Stored names of the run's own channels among them. */
+  ownChannels: readonly string[];
+  /** JSON, which a scheduler is given again: see `readOutgoing`. */
+  messagesJson: string;
 }
 
 export type CommitReply =
@@ -37,8 +47,14 @@ function traitsOf(a: CommitArguments): string {
     (a.endStep ? COMMIT_TRAIT.endStep : '') +
     (a.wantsInput ? COMMIT_TRAIT.wantsInput : '') +
     (a.compensated ? COMMIT_TRAIT.compensated : '') +
-    (isItem(a.key) ? COMMIT_TRAIT.ofItems : '')
+    (isItem(a.key) ? COMMIT_TRAIT.ofItems : '') +
+    (a.sent === undefined ? '' : COMMIT_TRAIT.sends)
   );
+}
+
+/** JSON has no line ends in it. */
+function withSent(outputJson: string, { ownChannels, messagesJson }: SentMessages): string {
+  return `${outputJson}\n${ownChannels.join(',')}\n${messagesJson}`;
 }
 
 export const commitTransitions = (batch: TransitionBatch) => ({
@@ -55,7 +71,7 @@ export const commitTransitions = (batch: TransitionBatch) => ({
       key: a.key,
       fence: a.fence - a.createdAt,
       attemptId: a.attemptId,
-      output: a.outputJson,
+      output: a.sent === undefined ? a.outputJson : withSent(a.outputJson, a.sent),
       checkpoint: checkpointParts(a.checkpoint, a.createdAt),
       nextAttemptId: a.nextAttemptId,
     });

@@ -42,6 +42,11 @@ export const waitTransitions = (batch: TransitionBatch) => ({
     return { outcome: 'sent', number: Number(detail), deliveredTo: key === '' ? undefined : key };
   },
 
+  /** All messages that the attempt with this fence had sent are in their channels: they need not be kept any more. */
+  async messagesSent({ tag, runId, key }: StepAddress, fence: string): Promise<void> {
+    await batch.apply(tag, 'messages-sent', pack('messages-sent', { runId, key, fence }));
+  },
+
   /** With an id the same answer may be given again. Without a body: the child run that the step waits for has ended. */
   async answerWait(
     a: StepAddress,

@@ -1,6 +1,6 @@
-import { type Channels, DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES } from '@flotilla/channels';
+import { type Channels, DEFAULT_MAX_BYTES, DEFAULT_MAX_MESSAGES, storedName } from '@flotilla/channels';
 import type { Json } from '@flotilla/contracts';
-import type { Plan, PlanChannel, PlanStep, PlanWait } from '@flotilla/engine';
+import type { Plan, PlanStep, PlanWait } from '@flotilla/engine';
 import { type State, WAIT_ANSWER } from '@flotilla/state';
 import { withScope } from '../run-scope.ts';
 import { answerStep } from './answer-step.ts';
@@ -11,14 +11,6 @@ type ReceiveWait = Extract<PlanWait, { kind: 'receive' }>;
 export interface ChannelDependencies {
   state: State<Plan>;
   channels: Channels;
-}
-
-/** Marks the channels that belong to one run. */
-const OF_RUN = '~';
-
-/** The name that a channel is stored under: those of a run have the run's id in it. */
-export function storedName({ name, scope }: PlanChannel, runId: string): string {
-  return scope === 'run' ? `${runId}${OF_RUN}${name}` : name;
 }
 
 /**

@@ -1,7 +1,7 @@
+import { storedName } from '@flotilla/channels';
 import { FlotillaError } from '@flotilla/contracts';
 import { approvalDigest, canonicalJson, type Plan, type PlanStep, type PlanWait } from '@flotilla/engine';
 import { randomToken, type StartWait, type State } from '@flotilla/state';
-import { storedName } from '../channels/channel-steps.ts';
 import { withScope } from '../run-scope.ts';
 import { childRunId } from './child-run-id.ts';
 
