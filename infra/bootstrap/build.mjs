@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { announce, announceDescriptor } from './announce.mjs';
+import { seconds } from './elapsed.mjs';
 import { exclusively } from './exclusive-work.mjs';
 import { ownDir, projectDir } from './project-paths.mjs';
 import { runVisibly } from './run-program.mjs';
 import { ExitCode, SetupProblem } from './setup-problem.mjs';
-import { seconds } from './toolchain.mjs';
 
 /** Its pages are bundled by Vite, for browsers. */
 const pagesApp = 'apps/dashboard';

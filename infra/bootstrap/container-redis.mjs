@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { announce } from './announce.mjs';
 import { mayInstall } from './ask.mjs';
-import { projectDir } from './project-paths.mjs';
+import { ownDir, projectDir } from './project-paths.mjs';
 import { capture, findOnPath } from './run-program.mjs';
 
 const image = 'redis:7.4-alpine';
@@ -56,10 +56,17 @@ temporary=$(cd "\${TMPDIR:-/tmp}" && pwd -P)
 # Inside, the server listens on all addresses; outside, the port is published on loopback only.
 exec ${quote(docker)} run --rm --init --user "$(id -u):$(id -g)" \\
   --publish "127.0.0.1:$port:$port" \\
-  --mount type=bind,source=${quote(projectDir)},target=${quote(projectDir)} \\
-  --mount type=bind,source="$temporary",target="$temporary" \\
+${mounts()}  --mount type=bind,source="$temporary",target="$temporary" \\
   ${image} redis-server "$@" --bind 0.0.0.0 --protected-mode no
 `;
+}
+
+/** The configuration and the data: in a checkout one folder has both. */
+function mounts() {
+  const folders = new Set([projectDir, dirname(ownDir)]);
+  return [...folders]
+    .map((folder) => `  --mount type=bind,source=${quote(folder)},target=${quote(folder)} \\\n`)
+    .join('');
 }
 
 function quote(text) {

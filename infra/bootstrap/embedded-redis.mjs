@@ -4,6 +4,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { announce } from './announce.mjs';
+import { seconds } from './elapsed.mjs';
 import { findOrFetchRedis } from './find-redis.mjs';
 import { freePort } from './free-port.mjs';
 import { isSameProcess, processIdentity } from './process-identity.mjs';
@@ -11,7 +12,6 @@ import { dataDir, logsDir, redisConfigFile } from './project-paths.mjs';
 import { claimRecord, readRecord, releaseRecord, updateRecord } from './redis-record.mjs';
 import { answersPing, askRedis, dataFolderOf } from './redis-wire.mjs';
 import { SetupProblem } from './setup-problem.mjs';
-import { seconds } from './toolchain.mjs';
 import { Watchdog } from './watchdog.mjs';
 
 const startDeadlineMs = 60_000; // a large append-only file takes its time to load

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { ownDir } from './project-paths.mjs';
 import { programEnvironment } from './run-command.mjs';
-import { startsProcesses } from './run-flotilla.mjs';
+import { startsProcesses } from './run-with-redis.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 

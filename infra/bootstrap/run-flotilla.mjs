@@ -1,78 +1,15 @@
 import { buildIfChanged } from './build.mjs';
-import { runningRedis, startEmbeddedRedis } from './embedded-redis.mjs';
-import { findOrFetchRedis, findRedis } from './find-redis.mjs';
-import { commandPath, runUnderNode } from './run-command.mjs';
+import { runCommand } from './run-with-redis.mjs';
 import { prepareToolchain } from './toolchain.mjs';
 
 /**
- * The `flotilla` command with everything it needs in place: packages, Node 24, compiled code and, for the commands
- * that need one, Redis. Returns the exit code.
+ * The `flotilla` command of a checkout with everything it needs in place: packages, Node 24, compiled code and Redis.
+ * Returns the exit code.
  * @param {readonly string[]} args
  * @param {NodeJS.ProcessEnv} [env]
  */
 export async function runFlotilla(args, env = process.env) {
   const { nodePath } = await prepareToolchain();
   await buildIfChanged({ nodePath });
-  const command = commandPath();
-  if (needsEmbeddedRedis(args, env)) return withEmbeddedRedis(nodePath, [command, ...args], env);
-  return runUnderNode(nodePath, [command, ...args], {
-    env: { ...env, ...(await redisSettings(args, env)) },
-    endsWithUs: startsProcesses(args),
-  });
-}
-
-async function withEmbeddedRedis(nodePath, args, env) {
-  const redis = await startEmbeddedRedis();
-  // While we still wait for the command after a signal, Redis must stay: the command drains into it.
-  try {
-    return await runUnderNode(nodePath, args, {
-      env: { ...env, REDIS_URL: redis.url },
-      onStart: (pid) => redis.endTogetherWith(pid),
-      endsWithUs: true,
-    });
-  } finally {
-    await redis.stop();
-  }
-}
-
-/** @param {readonly string[]} args */
-export function commandName(args) {
-  return args.find((argument) => !argument.startsWith('-'));
-}
-
-/**
- * `up` runs the processes that talk to Redis; all other commands talk HTTP.
- * @param {readonly string[]} args
- * @param {NodeJS.ProcessEnv} env
- */
-export function needsEmbeddedRedis(args, env) {
-  return commandName(args) === 'up' && !env.REDIS_URL && !args.includes('--help') && !args.includes('-h');
-}
-
-/**
- * These would leave a fleet behind when the launcher is killed; all others only ask.
- * @param {readonly string[]} args
- */
-export function startsProcesses(args) {
-  return ['up', 'bench', 'chaos'].includes(commandName(args) ?? '');
-}
-
-/** For the commands that start servers of their own, or look at what is there. */
-async function redisSettings(args, env) {
-  const name = commandName(args);
-  if (args.includes('--help') || args.includes('-h')) return {};
-  if (name === 'bench' || name === 'chaos') return serverSettings(await findOrFetchRedis({ env }));
-  if (name !== 'doctor') return {};
-  const running = env.REDIS_URL ? undefined : await runningRedis();
-  return { ...serverSettings(await findRedis({ env })), ...(running === undefined ? {} : { REDIS_URL: running.url }) };
-}
-
-/**
- * @param {import('./find-redis.mjs').RedisServer | undefined} server
- * @returns {Record<string, string>}
- */
-export function serverSettings(server) {
-  if (server === undefined) return {};
-  const { path, libraryPath } = server;
-  return { FLOTILLA_REDIS_SERVER: path, ...(libraryPath ? { FLOTILLA_REDIS_LIBRARY_PATH: libraryPath } : {}) };
+  return runCommand(nodePath, args, env);
 }

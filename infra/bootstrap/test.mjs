@@ -6,7 +6,7 @@ import { buildIfChanged } from './build.mjs';
 import { findOrFetchRedis } from './find-redis.mjs';
 import { projectDir, toolsDir } from './project-paths.mjs';
 import { runUnderNode } from './run-command.mjs';
-import { serverSettings } from './run-flotilla.mjs';
+import { serverSettings } from './run-with-redis.mjs';
 import { ExitCode, runAndExit, SetupProblem } from './setup-problem.mjs';
 import { prepareToolchain } from './toolchain.mjs';
 

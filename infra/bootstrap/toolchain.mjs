@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { announce, announceDescriptor } from './announce.mjs';
+import { seconds } from './elapsed.mjs';
 import { exclusively } from './exclusive-work.mjs';
 import { projectDir } from './project-paths.mjs';
 import { capture, findOnPath, isExecutable, runVisibly } from './run-program.mjs';
@@ -152,9 +153,4 @@ function readJson(file) {
   } catch {
     return undefined; // never written, or cut off in the middle: set up again
   }
-}
-
-/** @param {number} startedAt by performance.now() */
-export function seconds(startedAt) {
-  return ((performance.now() - startedAt) / 1000).toFixed(1);
 }

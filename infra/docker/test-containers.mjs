@@ -13,7 +13,7 @@ import { buildIfChanged } from '../bootstrap/build.mjs';
 import { findOrFetchRedis } from '../bootstrap/find-redis.mjs';
 import { projectDir, toolsDir } from '../bootstrap/project-paths.mjs';
 import { runUnderNode } from '../bootstrap/run-command.mjs';
-import { serverSettings } from '../bootstrap/run-flotilla.mjs';
+import { serverSettings } from '../bootstrap/run-with-redis.mjs';
 import { runAndExit } from '../bootstrap/setup-problem.mjs';
 import { prepareToolchain } from '../bootstrap/toolchain.mjs';
 import { buildImages, imageNames, makeBuiltTree } from './build-images.mjs';

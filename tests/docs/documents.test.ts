@@ -38,7 +38,11 @@ describe('blocks', () => {
       const programs = shown.filter(({ text, from }) => from !== undefined && text.includes('createClient('));
       return programs.filter(
         ({ from, line }) =>
-          !shown.some(({ language, text, line: at }) => language === 'sh' && at > line && text.includes(from!)),
+          !shown.some(
+            ({ language, text, line: at }) =>
+              // In a guide to the user's own project, without the folder that the example has here.
+              language === 'sh' && at > line && text.includes(from!.replace(/^examples\/own-project\//, '')),
+          ),
       );
     });
     expect(silent.map(({ from }) => from)).toEqual([]);

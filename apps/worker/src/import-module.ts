@@ -6,7 +6,10 @@ import { pathToFileURL } from 'node:url';
 /** Exit code of a process whose configuration is wrong. */
 const BAD_CONFIG_EXIT = 2;
 /** What handlers import even where nothing is installed beside them, as in an image that they were copied into. */
-const OWN_PACKAGES: ReadonlySet<string> = new Set(['@flotilla/steps', 'zod']);
+const OWN_PACKAGES: ReadonlyMap<string, () => string> = new Map([
+  ['@flotilla/steps', () => import.meta.resolve('@flotilla/steps')],
+  ['zod', () => import.meta.resolve('zod')],
+]);
 const NOT_FOUND: ReadonlySet<unknown> = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND']);
 
 /** Names of packages that were asked for, which are looked for in the folder of the user and not in ours. */
@@ -51,14 +54,15 @@ function resolveForUsers(): void {
   registerHooks({
     resolve: (specifier, context, next) => {
       const isAsked = asked.has(specifier) && context.parentURL === import.meta.url;
-      if (!isAsked && !OWN_PACKAGES.has(specifier)) return next(specifier, context);
+      const ownPackage = OWN_PACKAGES.get(specifier);
+      if (!isAsked && ownPackage === undefined) return next(specifier, context);
       const parentURL = isAsked ? pathToFileURL(join(process.cwd(), 'handlers.js')).href : context.parentURL;
       try {
         return next(specifier, { ...context, parentURL });
       } catch (error) {
-        if (!NOT_FOUND.has((error as NodeJS.ErrnoException).code)) throw error;
+        if (ownPackage === undefined || !NOT_FOUND.has((error as NodeJS.ErrnoException).code)) throw error;
         // Not by `next`: for a CommonJS module it looks beside that module again.
-        return { url: import.meta.resolve(specifier), shortCircuit: true };
+        return { url: ownPackage(), shortCircuit: true };
       }
     },
   });

@@ -1,4 +1,5 @@
 import type { RetryPlan, RunAgainReason, StepToRunAgain } from '@flotilla/contracts';
+import { COMMAND } from './command-name.ts';
 import { counted } from './counted.ts';
 import { plainText } from './plain-text.ts';
 import { printLine, printTable } from './print-table.ts';
@@ -35,7 +36,7 @@ export function printRetryPlan(terminal: Terminal, runId: string, plan: RetryPla
     );
   }
   if (failedCleanups.length > 0) {
-    printLine(terminal, `to undo it first: ./flotilla cleanups retry ${runId} NUMBER`);
+    printLine(terminal, `to undo it first: ${COMMAND} cleanups retry ${runId} NUMBER`);
   }
 }
 

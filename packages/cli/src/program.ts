@@ -1,5 +1,6 @@
 import { warnOfUnknownVariables } from '@flotilla/contracts';
 import { Command } from 'commander';
+import { COMMAND } from './command-name.ts';
 import { agentsCommand } from './commands/agents.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { benchCommand } from './commands/bench.ts';
@@ -21,6 +22,7 @@ import { registerCommand } from './commands/register.ts';
 import { reportCommand } from './commands/report.ts';
 import { retryCommand } from './commands/retry.ts';
 import { runCommand } from './commands/run.ts';
+import { dashboardCommand, schedulerCommand, workerCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { signalCommand } from './commands/signal.ts';
 import { upCommand } from './commands/up.ts';
@@ -83,11 +85,14 @@ function withSuggestion(text: string): string {
   if (word === undefined) return text;
   const meant = commandMeant(word);
   if (meant !== undefined) return `error: unknown command '${word}'\n(Did you mean ${meant}?)\n`;
-  return text.includes('(Did you mean') ? text : `${text.trimEnd()}\n./flotilla --help lists the commands\n`;
+  return text.includes('(Did you mean') ? text : `${text.trimEnd()}\n${COMMAND} --help lists the commands\n`;
 }
 
 const COMMANDS = [
   upCommand,
+  schedulerCommand,
+  workerCommand,
+  dashboardCommand,
   runCommand,
   validateCommand,
   registerCommand,

@@ -1,6 +1,7 @@
 import { ERROR_CODES, isFlotillaError, type Problem } from '@flotilla/contracts';
 import { CommanderError } from 'commander';
 import { CliProblem } from './cli-problem.ts';
+import { COMMAND } from './command-name.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { plainText } from './plain-text.ts';
 import { printJson } from './print-table.ts';
@@ -105,9 +106,9 @@ function exitCodeOf(code: keyof typeof ERROR_CODES): ExitCode {
 function hintFor(code: string, ambiguous: boolean): string | undefined {
   if (ambiguous) return 'it may or may not have taken effect; the same command with the same --idempotency-key is safe';
   if (code === 'SCHEDULER_UNREACHABLE')
-    return 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
+    return `start one with: ${COMMAND} up   (or name one with --url or FLOTILLA_URL)`;
   if (code === 'UNAUTHORIZED') return 'give a key with --api-key or FLOTILLA_API_KEY';
-  if (code === 'RUN_NOT_FOUND') return './flotilla ps lists the runs';
-  if (code === 'NOTHING_TO_RETRY') return 'a run of its own makes it again: ./flotilla run';
+  if (code === 'RUN_NOT_FOUND') return `${COMMAND} ps lists the runs`;
+  if (code === 'NOTHING_TO_RETRY') return `a run of its own makes it again: ${COMMAND} run`;
   return undefined;
 }

@@ -1,6 +1,7 @@
 import type { FlotillaClient } from '@flotilla/client';
 import { isFlotillaError, nearestName } from '@flotilla/contracts';
 import { CliProblem } from './cli-problem.ts';
+import { COMMAND } from './command-name.ts';
 
 /** What other tools call the commands; what is only mistyped is found without this. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
@@ -64,7 +65,7 @@ export async function explainUnknownWorkflow(error: unknown, name: string, clien
 
 function hintOf(names: readonly string[], nearest: string | undefined): string {
   if (nearest !== undefined) return `did you mean ${nearest}?`;
-  const how = 'register one with: ./flotilla register FILE   (or run a file: ./flotilla run FILE)';
+  const how = `register one with: ${COMMAND} register FILE   (or run a file: ${COMMAND} run FILE)`;
   if (names.length === 0) return how;
   const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : '';
   return `there are ${names.slice(0, MOST_LISTED).join(', ')}${more}; ${how}`;

@@ -22,3 +22,11 @@ test('a signal that comes twice at once, as to a process group, is one request t
   process.emit('SIGTERM');
   expect(further).toBe(1);
 });
+
+test('signals that are released do not abort it any more', () => {
+  const before = process.listenerCount('SIGTERM');
+  const terminal = processTerminal();
+  expect(process.listenerCount('SIGTERM')).toBe(before + 1);
+  terminal.releaseSignals();
+  expect(process.listenerCount('SIGTERM')).toBe(before);
+});

@@ -13,8 +13,11 @@ export interface Terminal {
   readonly signal: AbortSignal;
   /** Calls back for each further one, but for what comes with the first; returns what ends that. */
   onFurtherSignal(listener: () => void): () => void;
+  /** Leaves all signals to whoever listens for them next; `signal` does not abort any more. */
+  releaseSignals(): void;
 }
 
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const DEFAULT_COLUMNS = 80;
 /** A signal to a whole process group comes twice, from who sent it and from the launcher: that is one request to end. */
 const SAME_REQUEST_MS = 500;
@@ -24,14 +27,14 @@ export function processTerminal(): Terminal {
   const controller = new AbortController();
   const listeners = new Set<() => void>();
   let firstAt = 0;
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!controller.signal.aborted) {
-        firstAt = performance.now();
-        controller.abort(new Interrupted(name));
-      } else if (performance.now() - firstAt >= SAME_REQUEST_MS) for (const listener of listeners) listener();
-    });
-  }
+  const hear = (name: EndingSignal) => {
+    if (!controller.signal.aborted) {
+      firstAt = performance.now();
+      controller.abort(new Interrupted(name));
+    } else if (performance.now() - firstAt >= SAME_REQUEST_MS) for (const listener of listeners) listener();
+  };
+  const heard = ENDING_SIGNALS.map((name) => [name, () => hear(name)] as const);
+  for (const [name, listener] of heard) process.on(name, listener);
   // A reader that goes away (`flotilla ps | head -1`) is not an error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -49,10 +52,13 @@ export function processTerminal(): Terminal {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    releaseSignals: () => {
+      for (const [name, listener] of heard) process.off(name, listener);
+    },
   };
 }
 
-export type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+export type EndingSignal = (typeof ENDING_SIGNALS)[number];
 
 /** The reason of a terminal's AbortSignal. */
 export class Interrupted extends Error {

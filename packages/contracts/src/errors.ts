@@ -139,6 +139,11 @@ export class FlotillaError extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.ambiguous = options.ambiguous ?? false;
   }
+
+  /** What the HTTP API answers with for this code; 500 for one that only a newer scheduler knows. */
+  get status(): number {
+    return (ERROR_CODES as Readonly<Record<string, { status: number }>>)[this.code]?.status ?? 500;
+  }
 }
 
 export function isFlotillaError(value: unknown): value is FlotillaError {

@@ -1,5 +1,6 @@
 import type { AgentView } from '@flotilla/contracts';
 import { Command } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { formatDuration, formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
@@ -34,7 +35,7 @@ export function agentsCommand(terminal: Terminal, _exit: Action): Command {
         printJson(terminal, { agents: shown });
         return;
       }
-      if (shown.length === 0) printLine(terminal, 'no agents: start workers with `./flotilla up`');
+      if (shown.length === 0) printLine(terminal, `no agents: start workers with \`${COMMAND} up\``);
       else
         printTable(
           terminal,

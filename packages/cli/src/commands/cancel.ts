@@ -1,5 +1,6 @@
 import { type CancelReceipt, isTerminalRunStatus, type RECEIPT_LISTS } from '@flotilla/contracts';
 import { Command } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { EXIT } from '../exit-codes.ts';
 import { plainText } from '../plain-text.ts';
@@ -81,5 +82,5 @@ function tell(terminal: Terminal, runId: string, { receipt, status }: CancelRece
   list('still running', 'pending', receipt.pending);
   if (hasEnded) return;
   printLine(terminal, 'no further step starts, and the running ones have been told to stop;');
-  printLine(terminal, `wait for them with: ./flotilla cancel ${runId} --wait`);
+  printLine(terminal, `wait for them with: ${COMMAND} cancel ${runId} --wait`);
 }

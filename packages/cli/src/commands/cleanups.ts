@@ -1,5 +1,6 @@
 import type { FailedCleanups } from '@flotilla/contracts';
 import { Command, InvalidArgumentError } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { counted } from '../counted.ts';
 import { formatMoment } from '../format-time.ts';
@@ -58,12 +59,12 @@ function retryOne(terminal: Terminal): Command {
       if (options.json) printJson(terminal, done);
       else if (done.alreadyRetried) printLine(terminal, `cleanup ${number} of ${runId} was being made again already`);
       else printLine(terminal, `cleanup ${number} of ${runId} is made again; the run stays as it ended`);
-      if (!options.json) printLine(terminal, `follow it with: ./flotilla history ${runId}`);
+      if (!options.json) printLine(terminal, `follow it with: ${COMMAND} history ${runId}`);
     });
 }
 
 function cleanupNumber(text: string): number {
   if (!/^\d{1,7}$/.test(text))
-    throw new InvalidArgumentError('expected a number from 0: ./flotilla cleanups lists them');
+    throw new InvalidArgumentError(`expected a number from 0: ${COMMAND} cleanups lists them`);
   return Number(text);
 }

@@ -10,6 +10,7 @@ import {
 } from '@flotilla/contracts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { counted } from '../counted.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -164,7 +165,7 @@ function linesOf(letter: DeadLetterDetail): string[] {
         .join('  ');
     }),
   );
-  if (letter.eventsTruncated) lines.push(`… there is more: ./flotilla history ${runId}`);
+  if (letter.eventsTruncated) lines.push(`… there is more: ${COMMAND} history ${runId}`);
   return lines;
 }
 
@@ -229,7 +230,7 @@ function printRedriven(terminal: Terminal, { id, runId, outcome, status, opening
   if (outcome === 'redriven') printLine(terminal, `${id} is made again: the run is ${status}`);
   else printLine(terminal, `${id} had been redriven before: the run is ${status}`);
   if (plan !== undefined) printRetryPlan(terminal, runId, plan);
-  printLine(terminal, `follow it with: ./flotilla show ${runId}`);
+  printLine(terminal, `follow it with: ${COMMAND} show ${runId}`);
 }
 
 async function actInBulk(
@@ -245,7 +246,7 @@ async function actInBulk(
       'USAGE',
       `which ones? Name a run and a step, or give a filter such as --workflow or --error-code`,
       {
-        hint: `./flotilla dead-letters lists them; ./flotilla dead-letters ${what} --all means every one`,
+        hint: `${COMMAND} dead-letters lists them; ${COMMAND} dead-letters ${what} --all means every one`,
       },
     );
   }
@@ -302,7 +303,7 @@ function printUndone(terminal: Terminal, items: BulkDeadLettersDone['items']): v
     `${counted(runs.size, 'run')} had been compensated: ${counted(total('newKeys'), 'undone step')} of them run again, with new idempotency keys`,
   );
   if (total('failedCleanups') > 0) {
-    printLine(terminal, `${counted(total('failedCleanups'), 'cleanup')} had failed: ./flotilla cleanups lists them`);
+    printLine(terminal, `${counted(total('failedCleanups'), 'cleanup')} had failed: ${COMMAND} cleanups lists them`);
   }
 }
 
@@ -312,6 +313,6 @@ function letterOf(run: string, step: string | undefined): { runId: string; stepI
   if (step !== undefined) return { runId: run, stepId: step };
   if (slash > 0 && slash < run.length - 1) return { runId: run.slice(0, slash), stepId: run.slice(slash + 1) };
   throw new CliProblem('USAGE', `which step of run ${run}? Name it behind the run`, {
-    hint: './flotilla dead-letters lists them',
+    hint: `${COMMAND} dead-letters lists them`,
   });
 }

@@ -3,6 +3,7 @@ import { isFlotillaError, type Problem } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { loadWorkflow } from '../documents/load-workflow.ts';
 import { withLines } from '../documents/problem-lines-of-file.ts';
@@ -128,7 +129,7 @@ function tell(terminal: Terminal, candidates: readonly Candidate[], ok: boolean)
   }
   if (ok) {
     const [first] = candidates;
-    printLine(terminal, plainText(`start a run with: ./flotilla run ${first?.registered?.name}`));
+    printLine(terminal, plainText(`start a run with: ${COMMAND} run ${first?.registered?.name}`));
   } else if (candidates.every(({ registered }) => registered === undefined)) {
     terminal.writeError('flotilla: nothing was registered\n');
   }

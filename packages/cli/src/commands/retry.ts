@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { printRetryPlan } from '../print-retry-plan.ts';
 import { printJson, printLine } from '../print-table.ts';
@@ -34,7 +35,7 @@ export function retryCommand(terminal: Terminal, _exit: Action): Command {
         printLine(terminal, `${runId} is ${status}; it would be opened for the ${ordinal(opening)} time`);
       else printLine(terminal, `${runId} goes on: ${status}, opened for the ${ordinal(opening)} time`);
       if (plan !== undefined) printRetryPlan(terminal, runId, plan);
-      if (dryRun !== true) printLine(terminal, `follow it with: ./flotilla show ${runId}`);
+      if (dryRun !== true) printLine(terminal, `follow it with: ${COMMAND} show ${runId}`);
     });
 }
 

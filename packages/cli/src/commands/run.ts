@@ -2,6 +2,7 @@ import type { FlotillaClient, StartOptions, WorkflowReference } from '@flotilla/
 import { type Durability, type Json, parseWorkflowReference, type RunView } from '@flotilla/contracts';
 import { Command, Option } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { loadWorkflow, meansFile } from '../documents/load-workflow.ts';
 import { withLines } from '../documents/problem-lines-of-file.ts';
@@ -113,7 +114,7 @@ async function sayThatItGoesOn(wait: Promise<RunView>, runId: string, terminal: 
   try {
     return await wait;
   } catch (error) {
-    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: ./flotilla show ${runId}\n`);
+    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: ${COMMAND} show ${runId}\n`);
     terminal.signal.throwIfAborted();
     throw error;
   }

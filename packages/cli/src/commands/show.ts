@@ -1,6 +1,7 @@
 import type { FlotillaClient } from '@flotilla/client';
 import { isFlotillaError, type RunView, type StepView } from '@flotilla/contracts';
 import { Command } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { counted } from '../counted.ts';
 import { formatDuration, formatMoment } from '../format-time.ts';
@@ -94,7 +95,7 @@ function cleanupLines({ runId, cleanups }: RunView): string[] {
   const { registered, left, failed } = cleanups;
   const of = `of ${counted(registered, 'cleanup')}`;
   return [
-    ...(failed > 0 ? [`${failed} ${of} FAILED: ./flotilla history ${runId} says why`] : []),
+    ...(failed > 0 ? [`${failed} ${of} FAILED: ${COMMAND} history ${runId} says why`] : []),
     ...(left > 0 ? [`${left} ${of} still to be made`] : []),
   ];
 }

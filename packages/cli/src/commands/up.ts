@@ -4,6 +4,7 @@ import { createClient, type FlotillaClient } from '@flotilla/client';
 import { parseApiKey, SCOPES } from '@flotilla/contracts';
 import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
+import { COMMAND } from '../command-name.ts';
 import { DEFAULT_URL } from '../connect-scheduler.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printJson, printLine } from '../print-table.ts';
@@ -133,7 +134,7 @@ async function environmentOf(options: UpOptions, terminal: Terminal): Promise<Fl
   if (env['REDIS_URL'] === undefined || env['REDIS_URL'] === '') {
     throw new CliProblem('REDIS_URL_MISSING', 'REDIS_URL is not set', {
       exitCode: EXIT.unreachable,
-      hint: 'start with ./flotilla up or npm start, which bring a Redis along, or set REDIS_URL=redis://host:6379',
+      hint: `start with ${COMMAND} up or npm start, which bring a Redis along, or set REDIS_URL=redis://host:6379`,
     });
   }
   const host = env['FLOTILLA_HOST'] || '127.0.0.1';

@@ -1,5 +1,6 @@
 import { FlotillaError, parseWorkflowReference, type WorkflowView } from '@flotilla/contracts';
 import { Command } from 'commander';
+import { COMMAND } from '../command-name.ts';
 import { connectScheduler } from '../connect-scheduler.ts';
 import { counted } from '../counted.ts';
 import { formatMoment } from '../format-time.ts';
@@ -39,7 +40,7 @@ async function list(terminal: Terminal, { limit, cursor, ...options }: ListOptio
     printJson(terminal, page);
     return;
   }
-  if (page.workflows.length === 0) printLine(terminal, 'no workflows: register one with ./flotilla register FILE');
+  if (page.workflows.length === 0) printLine(terminal, `no workflows: register one with ${COMMAND} register FILE`);
   else printTable(terminal, ['WORKFLOW', 'VERSION', 'REGISTERED', 'DEFINITION'], page.workflows.map(row));
   if (page.cursor !== undefined) printLine(terminal, `there are more: --cursor ${page.cursor}`);
 }

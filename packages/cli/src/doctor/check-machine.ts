@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { COMMAND } from '../command-name.ts';
 import type { Finding } from './finding.ts';
 
 const NEEDED_MAJOR = 24;
@@ -12,7 +13,7 @@ export function checkNode(version = process.versions.node): Promise<Finding> {
     check: 'node',
     state: 'fail',
     message: `${message}; ${NEEDED_MAJOR} is needed`,
-    advice: 'use ./flotilla, which runs on the Node that the project brings along',
+    advice: `use ${COMMAND}, which runs on the Node that the project brings along`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { FlotillaError, type Problem } from '@flotilla/contracts';
 import { checkRedis, closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
+import { COMMAND } from '../command-name.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Finding } from './finding.ts';
 
@@ -24,7 +25,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 export async function checkRedisServer(env: Terminal['env']): Promise<Finding[]> {
   const url = env['REDIS_URL'];
   if (url === undefined || url === '') {
-    const advice = 'nothing to do with ./flotilla up, which brings its own; to check another, set REDIS_URL';
+    const advice = `nothing to do with ${COMMAND} up, which brings its own; to check another, set REDIS_URL`;
     return [{ check: 'redis', state: 'warn', message: 'REDIS_URL is not set', advice }];
   }
   const partitions = Number(env['FLOTILLA_PARTITIONS'] || DEFAULT_PARTITIONS);
@@ -48,7 +49,7 @@ export async function checkRedisServer(env: Terminal['env']): Promise<Finding[]>
   } catch (error) {
     if (!(error instanceof FlotillaError)) throw error;
     if (error.code === 'CONFIG_INVALID') return [findingOf({ code: error.code, path: '', message: error.message })];
-    const advice = 'is it running, and is REDIS_URL right? ./flotilla up brings its own';
+    const advice = `is it running, and is REDIS_URL right? ${COMMAND} up brings its own`;
     return [{ check: 'redis', state: 'fail', message: error.message, advice }];
   } finally {
     if (connection !== undefined) await closeConnection(connection);

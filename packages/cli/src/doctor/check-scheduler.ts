@@ -1,5 +1,6 @@
 import type { FlotillaClient } from '@flotilla/client';
 import { isFlotillaError } from '@flotilla/contracts';
+import { COMMAND } from '../command-name.ts';
 import type { Finding } from './finding.ts';
 
 const ASK_WITHIN_MS = 3000;
@@ -30,7 +31,7 @@ async function askReady(url: string): Promise<Finding[]> {
     const advice = 'it answers but cannot work: most often its Redis is away; its log says more';
     return [{ check: 'scheduler', state: 'fail', message: `${url} answers ${answer.status}`, advice }];
   } catch {
-    const advice = 'start one with: ./flotilla up   (or name one with --url or FLOTILLA_URL)';
+    const advice = `start one with: ${COMMAND} up   (or name one with --url or FLOTILLA_URL)`;
     return [{ check: 'scheduler', state: 'fail', message: `no scheduler answers at ${url}`, advice }];
   }
 }
@@ -58,5 +59,5 @@ function judgeWorkers(states: readonly string[]): Finding {
   const counts = others.map((state) => `${states.filter((each) => each === state).length} ${state}`);
   const message = [`${healthy} healthy`, ...counts].join(', ');
   if (healthy > 0) return { check: 'workers', state: 'ok', message };
-  return { check: 'workers', state: 'fail', message, advice: 'start workers with: ./flotilla up' };
+  return { check: 'workers', state: 'fail', message, advice: `start workers with: ${COMMAND} up` };
 }

@@ -27,6 +27,7 @@ export function fakeTerminal(
     cwd: options.cwd ?? process.cwd(),
     signal: controller.signal,
     onFurtherSignal: () => () => undefined,
+    releaseSignals: () => undefined,
     stdout: () => stdout,
     stderr: () => stderr,
     interrupt: (reason) => controller.abort(reason),

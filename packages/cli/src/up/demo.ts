@@ -1,5 +1,6 @@
 import type { FlotillaClient } from '@flotilla/client';
 import type { HistoryEvent, RunView } from '@flotilla/contracts';
+import { COMMAND } from '../command-name.ts';
 import { eventLine } from '../commands/history.ts';
 import { printOutcome } from '../commands/run.ts';
 import { formatDuration } from '../format-time.ts';
@@ -55,6 +56,6 @@ async function printExcerpt(client: FlotillaClient, runId: string, terminal: Ter
   printLine(terminal, `Its history has ${events.length} events:`);
   const hidden = Math.max(0, events.length - 2 * EXCERPT_EDGE);
   for (const event of events.slice(0, EXCERPT_EDGE)) printLine(terminal, eventLine(event, first));
-  if (hidden > 0) printLine(terminal, `      … ${hidden} more: ./flotilla history ${runId}`);
+  if (hidden > 0) printLine(terminal, `      … ${hidden} more: ${COMMAND} history ${runId}`);
   for (const event of events.slice(EXCERPT_EDGE).slice(-EXCERPT_EDGE)) printLine(terminal, eventLine(event, first));
 }

@@ -3,8 +3,8 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CliProblem } from '../cli-problem.ts';
 
-/** packages/cli/{src,dist}/up/program-files.* is four folders below the project. */
-const projectFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
+/** The checkout or the installed package: packages/cli/{src,dist}/up/program-files.* is four folders below it. */
+export const projectFolder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..');
 /** Where the logs of what `up` starts go, unless FLOTILLA_LOGS says otherwise. */
 export const defaultLogFolder = join(projectFolder, '.flotilla', 'logs');
 export const montageFile = join(projectFolder, 'examples', 'montage', 'montage-chameleon-2mass-005d-001.json.gz');
@@ -13,15 +13,26 @@ export const montageFile = join(projectFolder, 'examples', 'montage', 'montage-c
 const extension = extname(fileURLToPath(import.meta.url));
 const outputFolder = extension === '.ts' ? 'src' : 'dist';
 
+export type App = 'scheduler' | 'worker' | 'dashboard';
+
 /**
- * Arguments for Node that start one of the apps.
+ * The module that an app begins with.
  * @throws CliProblem `NOT_BUILT`
  */
-export function programArguments(app: 'scheduler' | 'worker' | 'dashboard'): string[] {
+export function programFile(app: App): string {
   const file = join(projectFolder, 'apps', app, outputFolder, `main${extension}`);
   if (!existsSync(file)) {
     throw new CliProblem('NOT_BUILT', `${file} is missing`, { hint: 'build it with: npx pnpm build', exitCode: 1 });
   }
+  return file;
+}
+
+/**
+ * Arguments for Node that start one of the apps.
+ * @throws CliProblem `NOT_BUILT`
+ */
+export function programArguments(app: App): string[] {
+  const file = programFile(app);
   const preload = join(projectFolder, 'packages', 'cli', outputFolder, 'up', `end-with-parent${extension}`);
   // Node takes a URL here: as a path, `#`, `%` or `?` in the name of a folder would mean something else.
   const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));

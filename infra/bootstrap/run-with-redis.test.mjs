@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { commandName, needsEmbeddedRedis, serverSettings } from './run-flotilla.mjs';
+import { commandName, needsEmbeddedRedis, serverSettings } from './run-with-redis.mjs';
 
 describe('what a command needs', () => {
   test('the name of the command is its first argument that is no option', () => {
