@@ -4,11 +4,15 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { projectDir } from '../bootstrap/project-paths.mjs';
+import { capture } from '../bootstrap/run-program.mjs';
 import { guideFile } from './guide.mjs';
 
 const COMMAND_MS = 60_000;
 const READY_MS = 60_000;
 const END_MS = 60_000;
+
+const { stdout } = await capture('npm', ['config', 'get', 'registry']);
+const registry = stdout.trim();
 
 /** A project as a user has it: an empty folder outside of the repository, the guide's files, and the tarballs. */
 export class UserProject {
@@ -32,6 +36,8 @@ export class UserProject {
       ...Object.fromEntries(own),
       PATH: [nodeFolder, process.env.PATH].join(delimiter),
       npm_config_prefer_offline: 'true',
+      // Where npm gets its packages, the others do, too.
+      npm_config_registry: registry,
       npm_config_audit: 'false',
       npm_config_fund: 'false',
       npm_config_update_notifier: 'false',
