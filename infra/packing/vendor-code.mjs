@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { projectDir } from '../bootstrap/project-paths.mjs';
 
@@ -17,6 +17,8 @@ export function vendorCode(from, { to, placeOf, transform = (code) => code }) {
   const source = join(projectDir, from.folder, 'dist');
   const place = placeOf(from.name);
   for (const file of compiledFiles(source)) {
+    // Compiled from a source that has since been removed or renamed.
+    if (!existsSync(join(projectDir, from.folder, 'src', file.replace(/(\.d\.ts|\.js)$/, '.ts')))) continue;
     const path = posix.join(place, file);
     const text = withOwnImports(readFileSync(join(source, file), 'utf8'), path, placeOf);
     const target = join(to, path);

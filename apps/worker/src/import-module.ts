@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { noteImport } from './imported-files.ts';
 
 /** Exit code of a process whose configuration is wrong. */
 const BAD_CONFIG_EXIT = 2;
@@ -55,7 +56,11 @@ function resolveForUsers(): void {
     resolve: (specifier, context, next) => {
       const isAsked = asked.has(specifier) && context.parentURL === import.meta.url;
       const ownPackage = OWN_PACKAGES.get(specifier);
-      if (!isAsked && ownPackage === undefined) return next(specifier, context);
+      if (!isAsked && ownPackage === undefined) {
+        const found = next(specifier, context);
+        noteImport(found.url);
+        return found;
+      }
       const parentURL = isAsked ? pathToFileURL(join(process.cwd(), 'handlers.js')).href : context.parentURL;
       try {
         return next(specifier, { ...context, parentURL });

@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
 import { createLogger, outliveReaders } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
+import { followParent } from './follow-parent.ts';
 import { containStrayErrors } from './stray-errors.ts';
 import { startWorker } from './worker.ts';
 
@@ -9,6 +10,8 @@ import { startWorker } from './worker.ts';
 const SAME_REQUEST_MS = 2000;
 /** As docs/reference/configuration.md says them to users. */
 const EXIT = { drained: 0, failed: 1, badConfig: 2, unreachable: 3, untrusted: 70, dataLoss: 74, stuck: 75 } as const;
+/** How long attempts may go on in a worker that another one, with changed handlers, has replaced. */
+const LEAVE_MS = 86_400_000;
 /** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
 const DRAIN_SLACK_MS = 8000;
 
@@ -33,13 +36,13 @@ async function main(): Promise<void> {
     process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
     process.exit(EXIT.dataLoss);
   });
-  const drain = (exitCode: number) => {
+  const drain = (exitCode: number, graceMs = config.drainMs) => {
     setTimeout(() => {
       logger.error('draining took too long; what is held is left to its lease');
       process.exit(EXIT.failed);
-    }, config.drainMs + DRAIN_SLACK_MS).unref();
+    }, graceMs + DRAIN_SLACK_MS).unref();
     starting
-      .then((worker) => worker.drain())
+      .then((worker) => worker.drain(graceMs))
       .then(
         () => process.exit(exitCode),
         (error: unknown) => {
@@ -60,7 +63,9 @@ async function main(): Promise<void> {
   // Before the worker is ready: who reads that it is may tell it to end in the same moment.
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  const parent = followParent(() => drain(EXIT.drained, LEAVE_MS));
   await starting;
+  parent.ready();
   // Where Node keeps compiled code it does so when a process exits; one that will be killed leaves nothing to the next.
   flushCompileCache();
 }

@@ -22,8 +22,11 @@ const WORKER_VERSION = '0.1.0';
 
 export interface RunningWorker {
   workerId: string;
-  /** Stops taking tasks, lets attempts end within the drain time, hands the rest back, leaves. Safe to call twice. */
-  drain: () => Promise<void>;
+  /**
+   * Stops taking tasks, lets attempts end within the time (default: the drain time), hands the rest back, leaves. Called
+   * again, it hands back what is left after that time.
+   */
+  drain: (graceMs?: number) => Promise<void>;
 }
 
 /** Starts a worker: loads the handlers, takes tasks from its queues, keeps its lease. */
@@ -140,14 +143,14 @@ export async function startWorker(
     for (const consumer of consumers) consumer.start();
     logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
     let draining: Promise<void> | undefined;
-    const drain = async () => {
+    const drain = async (graceMs: number) => {
       clearInterval(watching);
       clearInterval(watchingStorage);
       const stopped = Promise.all(consumers.map((consumer) => consumer.stopTaking()));
       // While attempts end, the lease is kept by hand: the take loops have come to rest.
       const keeping = setInterval(() => keeper.turn(), 500);
       try {
-        await executor.drain(config.drainMs);
+        await executor.drain(graceMs);
         await stopped;
       } finally {
         clearInterval(keeping);
@@ -163,8 +166,9 @@ export async function startWorker(
     };
     return {
       workerId,
-      drain: () => {
-        draining ??= drain();
+      drain: (graceMs = config.drainMs) => {
+        if (draining !== undefined) void executor.drain(graceMs);
+        draining ??= drain(graceMs);
         return draining;
       },
     };

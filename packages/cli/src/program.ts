@@ -11,6 +11,7 @@ import { chaosCommand } from './commands/chaos.ts';
 import { checkpointsCommand } from './commands/checkpoints.ts';
 import { cleanupsCommand } from './commands/cleanups.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
+import { devCommand } from './commands/dev.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { historyCommand } from './commands/history.ts';
 import { importCommand } from './commands/import.ts';
@@ -89,6 +90,7 @@ function withSuggestion(text: string): string {
 }
 
 const COMMANDS = [
+  devCommand,
   upCommand,
   schedulerCommand,
   workerCommand,

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { CliProblem } from '../cli-problem.ts';
 import { COMMAND } from '../command-name.ts';
 import { DEFAULT_URL } from '../connect-scheduler.ts';
+import { followLog } from '../dev/follow-log.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printJson, printLine } from '../print-table.ts';
 import type { Action } from '../program.ts';
@@ -18,8 +19,10 @@ import { defaultLogFolder } from '../up/program-files.ts';
 import { type CommonOptions, wholeNumber, withCommon } from './common-options.ts';
 import { outcomeOf } from './run.ts';
 
-interface UpOptions extends CommonOptions {
+export interface UpOptions extends CommonOptions {
   workers: number;
+  /** Reloads handlers, and shows logs. */
+  reload?: boolean;
   handlers?: string;
   port?: number;
   dashboard: boolean;
@@ -37,11 +40,23 @@ interface FleetUrls {
 const DEFAULT_PORT = 7070;
 const DEFAULT_DASHBOARD_PORT = 7071;
 const MOST_WORKERS = 64;
+/** As pino counts them. */
+const INFO_LEVEL = 30;
+const WARNING_LEVEL = 40;
 
 export function upCommand(terminal: Terminal, exit: Action): Command {
-  return withCommon(new Command('up'))
+  const command = new Command('up')
     .description('start a scheduler, workers and the dashboard, and serve until Ctrl-C')
-    .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3)
+    .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3);
+  return withFleetOptions(command)
+    .option('--demo', 'run a real workflow when everything is up')
+    .option('--once', 'end when everything is up, or with --demo when the run has ended')
+    .action((options: UpOptions) => runUp(options, terminal, exit));
+}
+
+/** The options that `up` and `dev` share. */
+export function withFleetOptions(command: Command): Command {
+  return withCommon(command)
     .option(
       '--handlers <file>',
       'module or package with your step handlers, or several with commas between (default: FLOTILLA_HANDLERS)',
@@ -56,16 +71,15 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
       '--dashboard-port <port>',
       `of the dashboard; 0 takes any free one (default: FLOTILLA_DASHBOARD_PORT, else ${DEFAULT_DASHBOARD_PORT} or, when that is in use, any)`,
       wholeNumber(0, 65_535),
-    )
-    .option('--demo', 'run a real workflow when everything is up')
-    .option('--once', 'end when everything is up, or with --demo when the run has ended')
-    .action(async (options: UpOptions) => {
-      // With --json stdout holds the outcome of the demo and nothing else.
-      const people: Terminal = options.json ? { ...terminal, write: () => undefined, interactive: false } : terminal;
-      const outcome = await up(options, people);
-      if (options.json) printJson(terminal, outcome === undefined ? { ok: true } : outcomeOf(outcome));
-      exit(outcome === undefined || outcome.status === 'succeeded' ? EXIT.ok : EXIT.failed);
-    });
+    );
+}
+
+export async function runUp(options: UpOptions, terminal: Terminal, exit: Action): Promise<void> {
+  // With --json stdout holds the outcome of the demo and nothing else.
+  const people: Terminal = options.json ? { ...terminal, write: () => undefined, interactive: false } : terminal;
+  const outcome = await up(options, people);
+  if (options.json) printJson(terminal, outcome === undefined ? { ok: true } : outcomeOf(outcome));
+  exit(outcome === undefined || outcome.status === 'succeeded' ? EXIT.ok : EXIT.failed);
 }
 
 async function up(options: UpOptions, terminal: Terminal) {
@@ -78,6 +92,19 @@ async function up(options: UpOptions, terminal: Terminal) {
   }
 }
 
+/** What handlers and the worker say, and what troubles the scheduler. Returns what ends that. */
+function showLogs(fleet: Fleet, terminal: Terminal): () => void {
+  const shown = { colour: terminal.interactive, write: (text: string) => terminal.write(text) };
+  const { scheduler, workers } = fleet.logFiles();
+  const ends = [
+    followLog(scheduler, { ...shown, minLevel: WARNING_LEVEL }),
+    ...workers.map((file) => followLog(file, { ...shown, minLevel: INFO_LEVEL })),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
 async function runFleet(
   options: UpOptions,
   terminal: Terminal,
@@ -87,7 +114,17 @@ async function runFleet(
   const client = clientFor(url, env);
   const say = (line: string) => printLine(terminal, line);
   const urls = { url, ...(dashboardUrl === undefined ? {} : { dashboardUrl }) };
-  const fleet = new Fleet({ workers: options.workers, ...urls, env, client, logFolder, say });
+  const reload = options.reload === true ? { cwd: terminal.cwd } : undefined;
+  const fleet = new Fleet({
+    workers: options.workers,
+    ...urls,
+    env,
+    client,
+    logFolder,
+    say,
+    ...(reload && { reload }),
+  });
+  const endLogs = options.reload === true ? showLogs(fleet, terminal) : () => undefined;
   const ignoreFurther = terminal.onFurtherSignal(() => fleet.kill());
   try {
     await fleet.untilReady(terminal.signal);
@@ -100,6 +137,7 @@ async function runFleet(
   } finally {
     if (terminal.signal.aborted) say('Draining; Ctrl-C again ends everything at once');
     await fleet.stop();
+    endLogs();
     ignoreFurther();
   }
 }

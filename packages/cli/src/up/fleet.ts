@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FlotillaClient } from '@flotilla/client';
 import { CliProblem } from '../cli-problem.ts';
+import { ReloadOnChange } from '../dev/reload-on-change.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { programArguments } from './program-files.ts';
 import { type Crash, type ProcessEnd, SupervisedProcess } from './supervised-process.ts';
@@ -16,6 +17,8 @@ export interface FleetOptions {
   logFolder: string;
   /** One line for people. */
   say(line: string): void;
+  /** Workers are replaced when a file of their handlers changes. */
+  reload?: { cwd: string };
 }
 
 const READY_WITHIN_MS = 30_000;
@@ -35,14 +38,18 @@ export class Fleet {
   /** Workers that have been listed as healthy. A step that waited for them may have ended them since. */
   readonly #seen = new Set<SupervisedProcess>();
   readonly #dashboard: SupervisedProcess | undefined;
+  readonly #reload: ReloadOnChange | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    if (options.reload !== undefined) {
+      this.#reload = new ReloadOnChange({ ...options.reload, say: options.say, lastWords: lastWordsOf });
+    }
     // Looked up before anything is started.
     const workerArguments = programArguments('worker');
     this.#scheduler = this.#supervise('scheduler', programArguments('scheduler'));
     this.#workers = Array.from({ length: options.workers }, (_, index) =>
-      this.#supervise(`worker-${index + 1}`, workerArguments),
+      this.#supervise(`worker-${index + 1}`, workerArguments, this.#reload),
     );
     if (options.dashboardUrl !== undefined) {
       this.#dashboard = this.#supervise('dashboard', programArguments('dashboard'));
@@ -75,6 +82,12 @@ export class Fleet {
       }
     }
     for (const each of this.#all()) each.keepUp();
+    this.#reload?.start(this.#workers);
+  }
+
+  /** Where each part logs. */
+  logFiles(): { scheduler: string; workers: string[] } {
+    return { scheduler: this.#scheduler.logFile, workers: this.#workers.map(({ logFile }) => logFile) };
   }
 
   /** Rejects when a process has ended that is not to be started again, such as a scheduler without its data; never resolves. */
@@ -86,6 +99,7 @@ export class Fleet {
 
   /** Drains the workers, then ends the scheduler. */
   async stop(): Promise<void> {
+    this.#reload?.close();
     this.#scheduler.letEnd();
     const dashboard = this.#dashboard?.stop(SCHEDULER_GRACE_MS);
     await Promise.all(this.#workers.map((worker) => worker.stop(WORKER_GRACE_MS)));
@@ -106,13 +120,14 @@ export class Fleet {
     return Promise.race(this.#all().map((each) => each.ended.then((end) => ({ ...end, each }))));
   }
 
-  #supervise(name: string, args: readonly string[]): SupervisedProcess {
+  #supervise(name: string, args: readonly string[], reload?: ReloadOnChange): SupervisedProcess {
     const onCrash = ({ how, pauseMs, recentCrashes }: Crash) => {
       const again = recentCrashes > 1 ? `, for the ${ordinal(recentCrashes)} time` : '';
       this.#options.say(`${name} ${how}${again}; starting it again in ${pauseMs / 1000} s`);
     };
     const logFile = join(this.#options.logFolder, `${name}.log`);
-    return new SupervisedProcess({ name, args, env: this.#options.env, logFile, onCrash });
+    const onMessage = reload === undefined ? {} : { onMessage: (message: unknown) => reload.hear(message) };
+    return new SupervisedProcess({ name, args, env: this.#options.env, logFile, onCrash, ...onMessage });
   }
 
   async #isReady(): Promise<boolean> {
@@ -158,12 +173,16 @@ function ordinal(count: number): string {
 }
 
 async function notReady(process: SupervisedProcess, message: string, exitCode: ExitCode): Promise<CliProblem> {
-  const problems = (await process.lastLines()).map((line) => ({ code: 'LOG', path: '', message: readableLine(line) }));
+  const problems = (await lastWordsOf(process)).map((message) => ({ code: 'LOG', path: '', message }));
   return new CliProblem('NOT_READY', message, {
     exitCode,
     hint: `the whole log is ${process.logFile}`,
     problems,
   });
+}
+
+async function lastWordsOf(process: SupervisedProcess): Promise<string[]> {
+  return (await process.lastLines()).map(readableLine);
 }
 
 /** Log lines are JSON; what a person looks for in them is the message. */

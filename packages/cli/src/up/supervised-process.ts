@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { LEAVE, readWorkerMessage } from '../dev/worker-messages.ts';
 import { rotateLog } from './rotate-log.ts';
 
 export interface ProcessEnd {
@@ -20,6 +21,8 @@ export interface SupervisedOptions {
   logFile: string;
   /** Beyond this it moves to `NAME.1.log`. Default 20 MiB. */
   maxLogBytes?: number;
+  /** Gives it a channel: what it says there. Needed for `replace`. */
+  onMessage?(message: unknown): void;
   /** Called when it ended although nobody asked it to, before it is started again. */
   onCrash(crash: Crash): void;
 }
@@ -59,6 +62,8 @@ export class SupervisedProcess {
   #end: (end: ProcessEnd) => void = () => undefined;
   readonly #options: SupervisedOptions;
   #child: ChildProcess | undefined;
+  /** Beside it: the next one until it is ready, and former ones until they have ended. */
+  readonly #others = new Map<ChildProcess, Promise<unknown>>();
   #stopping = false;
   #mayEnd = false;
   #isFleetReady = false;
@@ -101,15 +106,55 @@ export class SupervisedProcess {
       clearTimeout(this.#pause);
       this.#end({ how: 'was stopped', code: undefined });
     }
-    this.#child?.kill('SIGTERM');
+    for (const child of this.#all()) child.kill('SIGTERM');
     const force = setTimeout(() => this.kill(), graceMs);
-    await this.ended;
+    await Promise.all([this.ended, ...this.#others.values()]);
     clearTimeout(force);
   }
 
   kill(): void {
     this.#stopping = true;
-    this.#child?.kill('SIGKILL');
+    for (const child of this.#all()) child.kill('SIGKILL');
+  }
+
+  /**
+   * Starts another one, and when it says that it is ready has it take the place of this one, which is asked to leave. Resolves
+   * then, or with the end of the new one when it has ended instead: this one stays.
+   */
+  async replace(): Promise<ProcessEnd | undefined> {
+    const next = this.#spawn();
+    const end = new Promise<ProcessEnd>((resolve) => onEnd(next, resolve));
+    this.#beside(next, end);
+    const ready = new Promise<undefined>((resolve) => {
+      next.on('message', (message) => {
+        if (readWorkerMessage(message)?.what === 'ready') resolve(undefined);
+      });
+    });
+    const outcome = await Promise.race([ready, end]);
+    if (outcome !== undefined || this.#stopping) return outcome;
+    const former = this.#child;
+    this.#others.delete(next);
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#child = next;
+    this.#startedAt = performance.now();
+    void end.then((how) => this.#ended(next, how));
+    if (former !== undefined) {
+      this.#beside(former, new Promise((resolve) => onEnd(former, resolve)));
+      former.send(LEAVE, () => undefined); // it may have ended in this moment
+    }
+    return undefined;
+  }
+
+  #beside(child: ChildProcess, end: Promise<unknown>): void {
+    this.#others.set(
+      child,
+      end.finally(() => this.#others.delete(child)),
+    );
+  }
+
+  #all(): ChildProcess[] {
+    return [...(this.#child === undefined ? [] : [this.#child]), ...this.#others.keys()];
   }
 
   /** The end of its log, for an error. */
@@ -133,23 +178,27 @@ export class SupervisedProcess {
   #start(): void {
     this.#pause = undefined;
     this.#startedAt = performance.now();
+    const child = this.#spawn();
+    this.#child = child;
+    onEnd(child, (end) => this.#ended(child, end));
+  }
+
+  #spawn(): ChildProcess {
     // The log is written by the process itself: nothing is lost when we are busy or gone. It appends, so the file can be emptied.
     const log = openSync(this.#options.logFile, 'a');
+    const { onMessage } = this.#options;
     const child = spawn(process.execPath, [...this.#options.args], {
-      stdio: ['pipe', log, log],
+      stdio: ['pipe', log, log, ...(onMessage === undefined ? [] : ['ipc' as const])],
       env: this.#options.env,
     });
     closeSync(log);
-    this.#child = child;
     child.stdin?.on('error', () => undefined); // the process has ended; its exit is what counts
-    child.once('error', (error) => this.#ended({ how: `cannot be started: ${error.message}`, code: undefined }));
-    child.once('exit', (code, signal) => {
-      const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
-      this.#ended({ how, code: code ?? undefined });
-    });
+    if (onMessage !== undefined) child.on('message', onMessage);
+    return child;
   }
 
-  #ended(end: ProcessEnd): void {
+  #ended(child: ChildProcess, end: ProcessEnd): void {
+    if (child !== this.#child) return; // another one has taken its place
     this.#child = undefined;
     const now = performance.now();
     if (now - this.#startedAt >= STAYED_UP_MS) this.#recentCrashes = 0;
@@ -167,6 +216,14 @@ export class SupervisedProcess {
     if (this.#stopping || this.#mayEnd || code === DATA_LOSS_EXIT) return true;
     return !this.#isFleetReady && (SET_UP_EXITS.has(code) || this.#recentCrashes >= MAX_EARLY_ENDS);
   }
+}
+
+function onEnd(child: ChildProcess, listener: (end: ProcessEnd) => void): void {
+  child.once('error', (error) => listener({ how: `cannot be started: ${error.message}`, code: undefined }));
+  child.once('exit', (code, signal) => {
+    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    listener({ how, code: code ?? undefined });
+  });
 }
 
 /** What the process of that name said last is what people look for after a restart; a fleet that still runs goes on writing there. */
