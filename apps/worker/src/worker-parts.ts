@@ -1,4 +1,5 @@
 import { Breakers } from '@flotilla/breakers';
+import { Channels } from '@flotilla/channels';
 import { parseJsonInPieces } from '@flotilla/contracts';
 import { compileInPieces, type Plan } from '@flotilla/engine';
 import { Executor, type ExecutorOptions } from '@flotilla/executor';
@@ -74,6 +75,9 @@ export async function createWorkerParts(
       onError: (error, breaker) =>
         void limited.write('breakers', 'warn', { error, breaker }, 'the fleet could not be asked about its breakers'),
     });
+    const channels = new Channels(commands.client, {
+      ...{ namespace, tags: state.tags, tagOf: (channel: string) => state.tagOf(channel) },
+    });
     endTimers = () => breakers.close();
     await breakers.refresh();
     const createExecutor: WorkerParts['createExecutor'] = (own) =>
@@ -81,6 +85,7 @@ export async function createWorkerParts(
         ...own,
         state,
         breakers,
+        channels,
         abilities: { handlers, queues: new Set(queues) },
         logger,
         classifyRules,

@@ -8,7 +8,8 @@
 -- Meta: `n` messages so far; `depth` and `bytes` of those not acknowledged; `s:KEY` last number of a key; `o:KEY` the assignment
 -- that holds a key. Beside it: `:q:KEY` (LIST) the messages of a key that are not
 -- acknowledged, in order; `:consumed` (LIST) log ids of acknowledged messages that are still stored; `:ready` (ZSET) keys that have messages and that no assignment holds, by the place of their first;
--- `:receivers`, `:senders` (LIST) who waits, in order of arrival; `:assigned` (HASH) assignments (JSON) by name; `:admitted`
+-- `:receivers`, `:senders` (LIST) who waits, in order of arrival; `:assigned` (HASH) assignments (JSON) by name, `:held` (HASH) those
+-- of handlers that have taken messages; `:admitted`
 -- (HASH) numbers of the messages of senders that were let in; `:numbers` (HASH) numbers of messages by the id that they were
 -- sent with; `:ids` (ZSET) those ids by time.
 --
@@ -23,6 +24,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local meta, log, outbox, channels = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local READY, RECEIVERS, SENDERS = meta .. ':ready', meta .. ':receivers', meta .. ':senders'
 local CONSUMED = meta .. ':consumed'
+local HELD = meta .. ':held'
 local ASSIGNED, ADMITTED, NUMBERS, IDS = meta .. ':assigned', meta .. ':admitted', meta .. ':numbers', meta .. ':ids'
 local ID_TTL_MS, MAX_IDS = 86400000, 100000
 local RETAINED = 1000
@@ -121,11 +123,12 @@ COMMANDS['receive'] = function(receiver, key, count)
     if string.sub(assignment, 1, #receiver + 1) == receiver .. '|' then return { 'registered' } end
   end
   call('RPUSH', RECEIVERS, entry)
-  if isReady() then wake() end
+  if isReady() or call('HLEN', HELD) > 0 then wake() end
   return { 'registered' }
 end
 
-local function assign(receiver, key, count)
+-- `place`: ASSIGNED, or HELD of an attempt with this fence.
+local function assign(receiver, key, count, place, fence)
   local entries = call('LRANGE', queueOf(key), 0, count - 1)
   local messages, ids = {}, {}
   for index, entry in ipairs(entries) do
@@ -136,10 +139,11 @@ local function assign(receiver, key, count)
     ids[index] = id
   end
   local name = receiver .. '|' .. call('HINCRBY', meta, 'assigned', 1)
-  call('HSET', ASSIGNED, name, cjson.encode({ receiver = receiver, key = key, messages = messages }))
+  local content = cjson.encode({ receiver = receiver, key = key, fence = fence, messages = messages })
+  call('HSET', place, name, content)
   call('HSET', meta, 'o:' .. key, name)
   updateReady(key)
-  return { 'assign', name, call('HGET', ASSIGNED, name) }
+  return { 'assign', name, content }
 end
 
 -- The first receiver that a ready key can serve, taken off the list.
@@ -181,24 +185,61 @@ COMMANDS['deliver'] = function()
   while #served < MAX_DELIVERIES do
     local receiver, key, count = takeServed()
     if not receiver then break end
-    served[#served + 1] = assign(receiver, key, count)
+    served[#served + 1] = assign(receiver, key, count, ASSIGNED)
   end
   return served
 end
 
+-- Whether a step that waits would be given messages of this key: it came first.
+local function isAwaited(key)
+  for _, entry in ipairs(call('LRANGE', RECEIVERS, 0, 99)) do
+    local wanted = string.match(entry, '^[^|]*|[^|]*|%d+|(.*)$')
+    if wanted == '' or wanted == key then return true end
+  end
+  return false
+end
+
+-- `run|step key`, fence of its attempt, key or '' for any, count: a handler takes messages, which are its own until they are
+-- acknowledged or released. {'taken', assignment, its content (JSON)} | {'empty', attempts that hold messages}
+COMMANDS['take'] = function(receiver, fence, key, count)
+  call('ZADD', channels, now, ARGV[2])
+  local ready = key == '' and call('ZRANGE', READY, 0, 0)[1] or (call('ZSCORE', READY, key) and key)
+  if not ready or isAwaited(ready) then return { 'empty', call('HLEN', HELD) } end
+  local taken = assign(receiver, ready, tonumber(count), HELD, fence)
+  return { 'taken', taken[2], taken[3] }
+end
+
+-- {assignment, fence, …} of the attempts that hold messages
+COMMANDS['holders'] = function()
+  local holders = {}
+  local fields = call('HGETALL', HELD)
+  for index = 1, #fields, 2 do
+    holders[#holders + 1] = fields[index]
+    holders[#holders + 1] = cjson.decode(fields[index + 1]).fence
+  end
+  return holders
+end
+
+local function takeAssignment(name)
+  local stored = call('HGET', ASSIGNED, name) or call('HGET', HELD, name)
+  if not stored then return nil end
+  call('HDEL', ASSIGNED, name)
+  call('HDEL', HELD, name)
+  local assignment = cjson.decode(stored)
+  call('HDEL', meta, 'o:' .. assignment.key)
+  return assignment
+end
+
 -- The receiving step has settled with the messages: they are consumed. {'acknowledged'} | {'gone'}
 COMMANDS['acknowledge'] = function(name)
-  local stored = call('HGET', ASSIGNED, name)
-  if not stored then return { 'gone' } end
-  local assignment = cjson.decode(stored)
+  local assignment = takeAssignment(name)
+  if not assignment then return { 'gone' } end
   local key = assignment.key
   for _, message in ipairs(assignment.messages) do
     retain(string.match(call('LPOP', queueOf(key)), '|(.*)$'))
     call('HINCRBY', meta, 'depth', -1)
     call('HINCRBY', meta, 'bytes', -#message.body)
   end
-  call('HDEL', ASSIGNED, name)
-  call('HDEL', meta, 'o:' .. key)
   updateReady(key)
   if (isReady() and call('LLEN', RECEIVERS) > 0) or call('LLEN', SENDERS) > 0 then wake() end
   return { 'acknowledged' }
@@ -206,12 +247,9 @@ end
 
 -- The step will not take the messages: they go to the next. {'released'} | {'gone'}
 COMMANDS['release'] = function(name)
-  local stored = call('HGET', ASSIGNED, name)
-  if not stored then return { 'gone' } end
-  local key = cjson.decode(stored).key
-  call('HDEL', ASSIGNED, name)
-  call('HDEL', meta, 'o:' .. key)
-  updateReady(key)
+  local assignment = takeAssignment(name)
+  if not assignment then return { 'gone' } end
+  updateReady(assignment.key)
   if isReady() and call('LLEN', RECEIVERS) > 0 then wake() end
   return { 'released' }
 end
@@ -242,7 +280,7 @@ COMMANDS['remove'] = function()
   for _, field in ipairs(call('HKEYS', meta)) do
     if string.sub(field, 1, 2) == 's:' then call('UNLINK', queueOf(string.sub(field, 3))) end
   end
-  call('UNLINK', meta, log, READY, RECEIVERS, SENDERS, CONSUMED, ASSIGNED, ADMITTED, NUMBERS, IDS)
+  call('UNLINK', meta, log, READY, RECEIVERS, SENDERS, CONSUMED, ASSIGNED, HELD, ADMITTED, NUMBERS, IDS)
   call('ZREM', channels, ARGV[2])
   return { 'removed' }
 end

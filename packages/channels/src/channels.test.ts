@@ -118,6 +118,62 @@ describe('a channel (G7)', () => {
     expect(await channels.deliver(name)).toMatchObject([{ step: receiver(2) }]);
   });
 
+  describe('messages that an attempt takes', () => {
+    const attempt = (number: number) => ({ ...receiver(number), fence: String(number) });
+    const take = (number: number, wanted: { key?: string; count?: number } = {}) =>
+      channels.take(name, attempt(number), { count: 1, ...wanted });
+    const everyone = async () => true;
+    const nobody = async () => false;
+
+    test('are its own, with all later ones of their key, until they are acknowledged', async () => {
+      for (const [body, key] of [
+        [1, 'a'],
+        [2, 'a'],
+        [3, 'b'],
+      ] as const)
+        await send(body, key);
+      const first = await take(1);
+      expect(first?.messages).toEqual([{ seq: 1, key: 'a', body: 1 }]);
+      expect(await take(2, { key: 'a' })).toBeUndefined();
+      expect((await take(2))?.messages).toEqual([{ seq: 1, key: 'b', body: 3 }]);
+      expect(await channels.deliver(name)).toEqual([]);
+      await channels.acknowledge(name, first?.assignment ?? '');
+      expect((await take(3))?.messages).toEqual([{ seq: 2, key: 'a', body: 2 }]);
+      expect((await channels.look(name))?.depth).toBe(2);
+    });
+
+    test('are first of their key again when they are released', async () => {
+      for (const body of [1, 2, 3]) await send(body, 'a');
+      const first = await take(1, { count: 2 });
+      await channels.release(name, first?.assignment ?? '');
+      expect((await take(2, { count: 5 }))?.messages.map(({ body }) => body)).toEqual([1, 2, 3]);
+    });
+
+    test('are for others when their attempt has them no more, and only then', async () => {
+      await send(1);
+      await take(1);
+      expect(await channels.releaseLost(name, everyone)).toBe(0);
+      expect(await take(2)).toBeUndefined();
+      const asked: unknown[] = [];
+      const hearing = (holder: object) => {
+        asked.push(holder);
+        return nobody();
+      };
+      expect(await channels.releaseLost(name, hearing)).toBe(1);
+      expect(asked).toEqual([attempt(1)]);
+      expect((await take(2))?.messages).toMatchObject([{ body: 1 }]);
+    });
+
+    test('are none that a step waits for', async () => {
+      await channels.receive(name, receiver(1), { key: 'a', count: 1 });
+      await send(1, 'a');
+      await send(2, 'b');
+      expect(await take(2, { key: 'a' })).toBeUndefined();
+      expect((await take(2, { key: 'b' }))?.messages).toMatchObject([{ body: 2 }]);
+      expect(bodiesOf(await channels.deliver(name))).toEqual([1]);
+    });
+  });
+
   test('that is damaged is told of, by name, beside the others', async () => {
     const other = `${name}-other`;
     await channels.send({ channel: other, body: 1, by: 'test' });
@@ -139,6 +195,8 @@ describe('a channel (G7)', () => {
     const command = fc.oneof(
       fc.record({ what: fc.constant('send' as const), key: fc.constantFrom('a', 'b', 'c') }),
       fc.record({ what: fc.constant('receive' as const), key: fc.constantFrom(undefined, 'a', 'b') }),
+      fc.record({ what: fc.constant('take' as const), key: fc.constantFrom(undefined, 'a', 'b') }),
+      fc.record({ what: fc.constant('end' as const), commits: fc.boolean() }),
       fc.record({ what: fc.constantFrom('acknowledge' as const, 'release' as const, 'crash' as const) }),
     );
     const property = fc.asyncProperty(fc.array(command, { maxLength: 40 }), async (commands) => {
@@ -147,6 +205,14 @@ describe('a channel (G7)', () => {
       const sent: Record<string, number[]> = { a: [], b: [], c: [] };
       const consumed: Record<string, number[]> = { a: [], b: [], c: [] };
       let next = 0;
+      const held: { assignment: string; messages: { key: string; seq: number }[] }[] = [];
+      const endAttempt = async (commits: boolean) => {
+        const taken = held.shift();
+        if (taken === undefined) return;
+        if (!commits) return channels.release(channel, taken.assignment);
+        for (const { key, seq } of taken.messages) consumed[key]?.push(seq);
+        await channels.acknowledge(channel, taken.assignment);
+      };
       const finish = async (how: 'acknowledge' | 'release') => {
         for (const delivery of await channels.deliver(channel)) {
           if (delivery.kind !== 'assign') continue;
@@ -164,10 +230,16 @@ describe('a channel (G7)', () => {
           const reply = await channels.send(message).catch(() => undefined);
           if (reply !== undefined) sent[one.key]?.push(reply.seq);
         } else if (one.what === 'receive') await channels.receive(channel, receiver(next), { key: one.key, count: 2 });
+        else if (one.what === 'take') {
+          const taken = await channels.take(channel, { ...receiver(next), fence: '1' }, { key: one.key, count: 2 });
+          if (taken !== undefined) held.push(taken);
+        } else if (one.what === 'end') await endAttempt(one.commits);
         else if (one.what === 'crash') await channels.deliver(channel);
         else await finish(one.what);
         expect((await channels.look(channel))?.depth ?? 0).toBeLessThanOrEqual(6);
       }
+      // The workers of the attempts that are left die.
+      await channels.releaseLost(channel, async () => false);
       for (let drain = 0; drain < 40 && ((await channels.look(channel))?.depth ?? 0) > 0; drain += 1) {
         await channels.receive(channel, receiver(1000 + drain), { count: 2 });
         await finish('acknowledge');
@@ -214,6 +286,7 @@ describe('a channel (G7)', () => {
     const [first] = await channels.deliver(name);
     if (first?.kind !== 'assign') throw new Error('not assigned');
     await channels.acknowledge(name, first.assignment);
+    expect(await channels.take(name, { ...receiver(4), fence: '1' }, { count: 1 })).toBeDefined();
     const keys = () => connection.client.keys(`${tag.replace(/[{}]/g, '?')}c[hl]:${name}*`);
     expect((await keys()).length).toBeGreaterThan(5);
     await channels.remove(name);

@@ -58,6 +58,17 @@ export type Delivery =
   | { kind: 'assign'; assignment: string; step: WaitingStep; messages: { seq: number; key: string; body: Json }[] }
   | { kind: 'admit'; step: WaitingStep; seq: number };
 
+/** An attempt of a step; `fence` tells it from others of the same step. */
+export interface HoldingAttempt extends WaitingStep {
+  fence: string;
+}
+
+/** Messages of one key that an attempt has taken. */
+export interface TakenMessages {
+  assignment: string;
+  messages: { seq: number; key: string; body: Json }[];
+}
+
 export interface ChannelView {
   name: string;
   /** Messages that nobody has consumed. */
@@ -123,6 +134,38 @@ export class Channels {
     } catch (error) {
       throw damaged(channel, error);
     }
+  }
+
+  /**
+   * Takes up to `count` messages of one key for an attempt, which holds them until they are acknowledged or released: nobody
+   * is given later ones of that key meanwhile. Undefined when there is none that no waiting step comes first for.
+   */
+  async take(
+    channel: string,
+    { runId, key: stepKey, fence }: HoldingAttempt,
+    { key = '', count }: { key?: string | undefined; count: number },
+  ): Promise<TakenMessages | undefined> {
+    const args = [stepText({ runId, key: stepKey }), fence, key, count];
+    const [outcome, assignment, content] = await this.#call<string[]>(channel, 'take', args);
+    if (outcome !== 'taken' || assignment === undefined || content === undefined) return undefined;
+    try {
+      return { assignment, messages: parseAssignment(content).messages };
+    } catch (error) {
+      throw damaged(channel, error);
+    }
+  }
+
+  /** Releases what attempts hold of which `isHeld` says that they hold it no more. How many those were. */
+  async releaseLost(channel: string, isHeld: (attempt: HoldingAttempt) => Promise<boolean>): Promise<number> {
+    const reply = await this.#call<string[]>(channel, 'holders', []);
+    let released = 0;
+    for (let index = 0; index < reply.length; index += 2) {
+      const [assignment = '', fence = ''] = reply.slice(index, index + 2);
+      if (await isHeld({ ...parseStep(assignment), fence })) continue;
+      await this.release(channel, assignment);
+      released += 1;
+    }
+    return released;
   }
 
   async acknowledge(channel: string, assignment: string): Promise<void> {
@@ -240,9 +283,14 @@ interface Assignment {
 
 function parseDelivery([kind, name, content]: [kind: string, name: string, content: string]): Delivery {
   if (kind === 'admit') return { kind, step: parseStep(name), seq: Number(content) };
+  const { receiver, messages } = parseAssignment(content);
+  return { kind: 'assign', assignment: name, step: parseStep(receiver), messages };
+}
+
+function parseAssignment(content: string): { receiver: string; messages: TakenMessages['messages'] } {
   const { receiver, messages } = JSON.parse(content) as Assignment;
   const parsed = messages.map(({ body, ...message }) => ({ ...message, body: JSON.parse(body) as Json }));
-  return { kind: 'assign', assignment: name, step: parseStep(receiver), messages: parsed };
+  return { receiver, messages: parsed };
 }
 
 const PAGE = 500;

@@ -5,6 +5,7 @@ import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { BreakerGate } from './behind-breaker.ts';
 import type { Abilities } from './chain.ts';
+import type { ChannelGate } from './inbound-messages.ts';
 import type { MakeAlone } from './isolation/make-alone.ts';
 
 export interface ExecutorOptions {
@@ -27,5 +28,7 @@ export interface ExecutorOptions {
   makeAlone?: MakeAlone;
   /** Of the whole fleet. Without them a step's `breaker` is ignored. */
   breakers?: BreakerGate;
+  /** Of the whole fleet. Without them handlers can send messages and receive none. */
+  channels?: ChannelGate;
   random?: () => number;
 }

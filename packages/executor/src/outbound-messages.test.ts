@@ -1,5 +1,5 @@
 import type { Json, WorkflowDefinition } from '@flotilla/contracts';
-import type { OutgoingMessage } from '@flotilla/state';
+import type { ChannelWork, OutgoingMessage } from '@flotilla/state';
 import type { StepContext } from '@flotilla/steps';
 import { testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -24,8 +24,8 @@ async function run(handler: (context: StepContext) => Json | Promise<Json>, more
   await executor.runTask({ v: 1, i: [step('a')] });
   const createdAt = await world.state.run(runId).readCreatedAt();
   const kept = async (attempt: number): Promise<OutgoingMessage[] | undefined> => {
-    const text = await world.state.run(runId).readOutgoing('0', String((fences[attempt - 1] ?? 0) - createdAt));
-    return text === undefined ? undefined : (JSON.parse(text) as OutgoingMessage[]);
+    const text = await world.state.run(runId).readChannelWork('0', String((fences[attempt - 1] ?? 0) - createdAt));
+    return text === undefined ? undefined : (JSON.parse(text) as ChannelWork).sent;
   };
   const [view] = (await world.state.listSteps(runId, { limit: 1 })).steps;
   return { runId, kept, view };
@@ -106,7 +106,7 @@ describe('a message is refused', () => {
     ],
   ])('%s', async (_what, send) => {
     const { view } = await run((context) => codeOf(send(context)), { channels });
-    expect(view).toMatchObject({ status: 'succeeded', output: 'SEND_REFUSED' });
+    expect(view).toMatchObject({ status: 'succeeded', output: 'CHANNEL_REFUSED' });
   });
 
   test('by a cleanup, which commits nothing', async () => {
@@ -125,6 +125,6 @@ describe('a message is refused', () => {
     isUndoing = true;
     const [, hash, key] = step('a');
     await executor.runTask({ v: 1, i: [[runId, hash, `${key}!0`]] });
-    expect(codes).toEqual(['SEND_REFUSED']);
+    expect(codes).toEqual(['CHANNEL_REFUSED']);
   });
 });

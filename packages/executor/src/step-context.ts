@@ -2,14 +2,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, idZ, type Json } from '@flotilla/contracts';
 import { canonicalJson, type Plan } from '@flotilla/engine';
-import type { AttemptAddress, ClaimedAttempt, SentMessages } from '@flotilla/state';
+import type { AttemptAddress, ClaimedAttempt, CommittedChannelWork } from '@flotilla/state';
 import type { StepChannel, StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
+import { AttemptChannels } from './attempt-channels.ts';
 import type { AttemptControl } from './attempt-control.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { runOutsideScope } from './attempt-scope.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor-options.ts';
-import { OutboundMessages } from './outbound-messages.ts';
 import { StepCheckpoints } from './step-checkpoints.ts';
 
 /** A cleanup that outlives this is left alone. */
@@ -40,7 +40,7 @@ export class AttemptContext implements StepContext {
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   #log: AttemptLog | undefined;
   #checkpoints: StepCheckpoints | undefined;
-  #outbound: OutboundMessages | undefined;
+  #channels: AttemptChannels | undefined;
 
   constructor(options: ExecutorOptions, { definition, assignment, address, claimed, control }: AttemptOfContext) {
     this.#definition = definition;
@@ -60,9 +60,14 @@ export class AttemptContext implements StepContext {
     return this.#checkpoints?.seq ?? 0;
   }
 
-  /** What the attempt has sent, which goes with its commit. */
-  get sent(): SentMessages | undefined {
-    return this.#outbound?.toCommit();
+  /** What the attempt has done with channels, which goes with its commit. */
+  get channelWork(): CommittedChannelWork | undefined {
+    return this.#channels?.toCommit();
+  }
+
+  /** The attempt has committed: what it took from channels is consumed. */
+  committed(): void {
+    this.#channels = undefined;
   }
 
   get idempotencyKey(): string {
@@ -123,11 +128,11 @@ export class AttemptContext implements StepContext {
   }
 
   protected openChannel(name: string): StepChannel {
-    const { runId } = this;
-    this.#outbound ??= new OutboundMessages({
-      ...{ runId, definition: this.#definition, limits: this.#options.outputLimits },
+    const { state, channels: gate, outputLimits: limits } = this.#options;
+    this.#channels ??= new AttemptChannels({
+      ...{ state, gate, limits, address: this.#address, definition: this.#definition, signal: this.signal },
     });
-    return this.#outbound.channel(name);
+    return this.#channels.open(name);
   }
 
   get checkpoint(): StepCheckpoint {
@@ -183,6 +188,7 @@ export class AttemptContext implements StepContext {
         clearTimeout(timer);
       }
     }
+    await this.#channels?.release();
     await this.#log?.end();
   }
 }

@@ -91,8 +91,8 @@ export const OUTBOX = {
   childEnded: 'P',
   iterationEnded: 'L',
   joinChannel: 'J',
-  /** What a committed attempt has sent to channels. */
-  sendMessages: 'T',
+  /** What a committed attempt has done with channels is to be carried out. */
+  channelWork: 'T',
   /** Of a channel, not of a run: `M|channel`. */
   deliver: 'M',
   /** The field of a stream message that holds the entries, one a line. */
@@ -178,8 +178,8 @@ export const WAIT_FIELD = {
   sentWith: 'Wk',
   /** Channels of the run's own that steps of it have waited at, by stored name: `name,…`. */
   channels: 'Wc',
-  /** What a committed attempt has sent to channels and is not there yet, by `step key|fence`: JSON. */
-  outgoing: 'Ws',
+  /** What a committed attempt has done with channels and is not carried out yet, by `step key|fence`: `ChannelWork`, JSON. */
+  channelWork: 'Ws',
 } as const;
 
 /** What ended a wait, when no message did. */
@@ -207,8 +207,8 @@ export const COMMIT_TRAIT = {
   wantsInput: 'i',
   compensated: 'c',
   ofItems: 'm',
-  /** Behind its output stand, each on a line, the run's own channels that it has sent to and its messages. */
-  sends: 's',
+  /** Behind its output stand, each on a line, the run's own channels that it has used and what it did with channels. */
+  usesChannels: 's',
 } as const;
 
 /** The last part of a run's meta field when steps of it were undone and made again. */
@@ -374,7 +374,7 @@ export const ARGUMENTS = {
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
   'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data', 'sentWith'],
   'close-waits': ['runId'],
-  'messages-sent': ['runId', 'key', 'fence'],
+  'channel-work-done': ['runId', 'key', 'fence'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],
   recheck: ['runId', 'key', 'againInMs', 'handsOutAgain'],

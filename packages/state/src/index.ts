@@ -1,3 +1,4 @@
+export type { ChannelWork, OutgoingMessage } from './channel-work.ts';
 export * from './checkpoint.ts';
 export * from './checkpoint-seal.ts';
 export type { CreatedRun, CreateRun } from './create-runs.ts';
@@ -25,7 +26,6 @@ export { loopTurns } from './loop-turns.ts';
 export { OneAtATime } from './one-at-a-time.ts';
 export { Outbox, type OutboxMessage, type PartitionMessages } from './outbox.ts';
 export { type OutboxEntry, parseChannelLine, parseOutboxLine } from './outbox-entry.ts';
-export type { OutgoingMessage } from './outgoing-messages.ts';
 export type { ParkedBehind } from './parked-behind.ts';
 export * from './plan-shape.ts';
 export { parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
@@ -48,7 +48,7 @@ export type { AttemptAddress, FiredStep, StepAddress } from './transitions/addre
 export type { ClaimArguments, ClaimRefusal, ClaimReply } from './transitions/claim.ts';
 export type { ClaimedAttempt, StoredStep } from './transitions/claimed-attempt.ts';
 export type { ClaimedCleanup, CleanupEnd } from './transitions/clean-up.ts';
-export type { CommitArguments, CommitReply, SentMessages } from './transitions/commit.ts';
+export type { CommitArguments, CommitReply, CommittedChannelWork } from './transitions/commit.ts';
 export type { DueTimer } from './transitions/dispatch.ts';
 export type { CancelReply } from './transitions/end-run.ts';
 export type { FailArguments, FailReply } from './transitions/fail.ts';

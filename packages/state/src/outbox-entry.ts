@@ -14,7 +14,7 @@ export type OutboxEntry =
       definitionHash: string;
       key: string;
     }
-  | { what: 'send-messages'; runId: string; definitionHash: string; key: string; fence: string }
+  | { what: 'channel-work'; runId: string; definitionHash: string; key: string; fence: string }
   | { what: 'finish' | 'sweep' | 'held' | 'close-waits' | 'child-ended'; runId: string; definitionHash: string };
 
 /** The channel that a line is about; undefined of a line about a run. */
@@ -49,8 +49,8 @@ export function parseOutboxLine(line: string): OutboxEntry | undefined {
       return { what: 'iteration-ended', runId, definitionHash, key: fourth };
     case OUTBOX.joinChannel:
       return { what: 'join-channel', runId, definitionHash, key: fourth };
-    case OUTBOX.sendMessages:
-      return { what: 'send-messages', runId, definitionHash, key: fourth, fence: counter };
+    case OUTBOX.channelWork:
+      return { what: 'channel-work', runId, definitionHash, key: fourth, fence: counter };
     case OUTBOX.closeWaits:
       return { what: 'close-waits', runId, definitionHash };
     case OUTBOX.childEnded:

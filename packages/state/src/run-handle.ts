@@ -111,9 +111,19 @@ export class RunHandle {
     return meta !== undefined && GOES_ON.has(meta.letter);
   }
 
-  /** What a committed attempt has sent to channels (JSON), until it is in them; `fence` as an outbox entry tells it. */
-  async readOutgoing(key: StepKey, fence: string): Promise<string | undefined> {
-    return (await this.#client.hget(this.#key, `${WAIT_FIELD.outgoing}${key}|${fence}`)) ?? undefined;
+  /**
+   * Whether an attempt still has what it took from channels: it runs, or has committed and a scheduler has yet to acknowledge
+   * that. `fence` as an outbox entry tells it.
+   */
+  async holdsTaken(key: StepKey, fence: string): Promise<boolean> {
+    const parts = (await this.#client.hget(this.#key, headerField(key)))?.split('|') ?? [];
+    if (parts[HEADER.state] === STEP.running && parts[HEADER.fence] === fence) return true;
+    return (await this.readChannelWork(key, fence)) !== undefined;
+  }
+
+  /** What a committed attempt has done with channels (JSON, `ChannelWork`), until that is carried out; `fence` as an outbox entry tells it. */
+  async readChannelWork(key: StepKey, fence: string): Promise<string | undefined> {
+    return (await this.#client.hget(this.#key, `${WAIT_FIELD.channelWork}${key}|${fence}`)) ?? undefined;
   }
 
   /** The run's creation and a step's header; undefined when there is no such run. */

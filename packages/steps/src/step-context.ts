@@ -19,16 +19,30 @@ export interface StepCheckpoint {
   load(): Promise<Json | undefined>;
 }
 
+export interface ReceiveOptions {
+  key?: string;
+  count?: number;
+  timeoutMs?: number;
+}
+
 /** A channel, as an attempt talks to it. */
 export interface StepChannel {
   /**
    * Sends a message when this attempt commits: in the same transition as its result, once. An attempt that fails, is lost or
    * is superseded has sent nothing. Messages of one `key` (default '') arrive in the order in which they were sent. A channel
    * that is full lets them in as room comes free.
-   * @throws FlotillaError `SEND_REFUSED` when the message is not JSON within the limits, is larger than the channel's
+   * @throws FlotillaError `CHANNEL_REFUSED` when the message is not JSON within the limits, is larger than the channel's
    * `maxBytes`, the attempt has sent 100 messages or 1 MiB, or this is a cleanup.
    */
   send(message: Json, options?: { key?: string }): Promise<void>;
+  /**
+   * Takes messages, those of one key in their order: up to `count` (default 1, at most 100) of `key`, or of whichever key has
+   * waited longest. Waits up to `timeoutMs` for the first (default 0); gives an empty list when there is none by then.
+   * They are consumed when this attempt commits, in the same transition. Until then nobody gets them or later ones of their
+   * key; when the attempt fails or is lost they go to whoever asks next, first of their key as before.
+   * @throws FlotillaError `CHANNEL_REFUSED` when the options are none, or this is a cleanup; the signal's reason when it aborts.
+   */
+  receive(options?: ReceiveOptions): Promise<Json[]>;
 }
 
 /** What a handler is given beside its input. One context belongs to one attempt. */
@@ -63,7 +77,7 @@ export interface StepContext {
   registerCleanup(handler: string, input?: Json): Promise<void>;
   /**
    * A channel of this name: with the settings of the definition's `channels`, else one of the deployment.
-   * @throws FlotillaError `SEND_REFUSED` when that is not a name.
+   * @throws FlotillaError `CHANNEL_REFUSED` when that is not a name.
    */
   channel(name: string): StepChannel;
   /**

@@ -2,8 +2,8 @@ import type { Channels } from '@flotilla/channels';
 import { type Plan, type PlanStep, stepGroupOf } from '@flotilla/engine';
 import { type OutboxEntry, parseStepKey, type State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { carryOutChannelWork } from './channels/carry-out-channel-work.ts';
 import { joinChannel } from './channels/channel-steps.ts';
-import { sendMessages } from './channels/send-messages.ts';
 import { cleanupToDispatch, isCleanup } from './cleanups.ts';
 import { finishRun, sweepRun } from './finish-run.ts';
 import { iterateLoop } from './iterate-loop.ts';
@@ -77,8 +77,8 @@ async function carryOutHere(
       return withStep(plan, entry.key, (step) => iterateLoop(state, plan, { runId, step }));
     case 'join-channel':
       return withStep(plan, entry.key, (step) => joinChannel(dependencies, plan, { runId, step }));
-    case 'send-messages':
-      return sendMessages(dependencies, plan, entry);
+    case 'channel-work':
+      return carryOutChannelWork(dependencies, plan, entry);
     case 'close-waits':
       return closeWaits(dependencies, plan, runId);
     case 'child-ended':

@@ -117,7 +117,7 @@ export class StepAttempt extends Attempt {
       hasTotalTimer: assignment.work.timeouts.totalMs !== undefined,
       endStep: assignment.step.endStep,
       compensated: this.#isCompensated(),
-      sent: this.context.sent,
+      channels: this.context.channelWork,
       ...continuation,
     };
     // It may have claimed the next step: whether it has only its answer tells.
@@ -129,6 +129,7 @@ export class StepAttempt extends Attempt {
       logger.warn(about, 'commit refused');
       return undefined;
     }
+    this.context.committed();
     runtime.spreads.of(this.spreadKey).succeeded(this.redisNow());
     if (assignment.item === undefined) {
       chain.remember(assignment.step.index, { outputJson, checksum: checkpoint.checksum });

@@ -26,7 +26,7 @@ export class CleanupContext extends AttemptContext {
   }
 
   protected override openChannel(_name: string): never {
-    throw new FlotillaError('SEND_REFUSED', 'a cleanup sends no messages');
+    throw new FlotillaError('CHANNEL_REFUSED', 'a cleanup uses no channels');
   }
 
   protected override register(_handler: string, _input: Json): Promise<void> {

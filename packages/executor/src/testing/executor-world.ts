@@ -1,3 +1,4 @@
+import { Channels } from '@flotilla/channels';
 import type { Json, WorkflowDefinition } from '@flotilla/contracts';
 import { compileWorkflow, type Plan } from '@flotilla/engine';
 import type { TaskStep } from '@flotilla/queue';
@@ -25,8 +26,11 @@ export async function createExecutorWorld(namespace: string) {
     compile: (text) => compile(JSON.parse(text)),
   });
 
+  const placement = { namespace, tags: state.tags, tagOf: (channel: string) => state.tagOf(channel) };
+
   return {
     state,
+    channels: new Channels(connection.client, placement),
     close: () => closeConnection(connection),
     createExecutor(run: Run, options: Partial<ExecutorOptions> = {}): Executor {
       const handler = defineStep({ name: 'work', run }) as Handler;

@@ -4,7 +4,7 @@
 -- Shared: traits: letters of the step; nextItemAttemptMs: of a map item or ''; edges: text; sources: step keys to read, joined
 --         by ','
 -- Own: key: of a map item `map.item`; checkpoint: `ts|seq|checksum|previous`; nextAttemptId: to go on with, or '';
---      output: of a step that sends, with what it sends behind it
+--      output: of a step that uses channels, with what it did with them behind it
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what
 --        nobody asked for is left out
 --      | {'rejected', reason}
@@ -12,7 +12,7 @@ local lettersOf = takenApart(function(text)
   local function has(letter) return find(text, letter, 1, true) ~= nil end
   return { hasTotalTimer = has(COMMIT_TRAIT.totalLimit), isEndStep = has(COMMIT_TRAIT.endStep),
     wantsInput = has(COMMIT_TRAIT.wantsInput), isCompensated = has(COMMIT_TRAIT.compensated),
-    isOfItems = has(COMMIT_TRAIT.ofItems), sends = has(COMMIT_TRAIT.sends) }
+    isOfItems = has(COMMIT_TRAIT.ofItems), usesChannels = has(COMMIT_TRAIT.usesChannels) }
 end)
 
 LIST['commit'] = function(list, s)
@@ -31,7 +31,7 @@ WANT['commit'] = function(run, list, first, last)
   end
   wantEdges(run, list.edges)
   if list.wantsInput then want(run, FIELD.input) end
-  if list.letters.sends then want(run, WAIT_FIELD.channels) end
+  if list.letters.usesChannels then want(run, WAIT_FIELD.channels) end
   if list.letters.isCompensated then want(run, FIELD.cleanups) end
   wantSources(run, list.sources)
 end
@@ -94,12 +94,12 @@ local function cancelItem(run, o, begin, failures)
   return { 'rejected', 'map-settled' }
 end
 
--- Keeps what the attempt has sent until a scheduler has put it into the channels. Returns the output alone.
-local function putOutgoing(run, o)
-  local output, own, messages = match(O.output, '^([^\n]*)\n([^\n]*)\n([^\n]*)$')
+-- Keeps what the attempt has done with channels until a scheduler has carried it out. Returns the output alone.
+local function putChannelWork(run, o)
+  local output, own, work = match(O.output, '^([^\n]*)\n([^\n]*)\n([^\n]*)$')
   for channel in string.gmatch(own, '[^,]+') do noteChannel(run, channel) end
-  put(run, WAIT_FIELD.outgoing .. O.key .. '|' .. O.fence, messages)
-  send(run.tag, OUTBOX.sendMessages .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. O.key .. '|' .. O.fence)
+  put(run, WAIT_FIELD.channelWork .. O.key .. '|' .. O.fence, work)
+  send(run.tag, OUTBOX.channelWork .. '|' .. run.id .. '|' .. definitionOf(run) .. '|' .. O.key .. '|' .. O.fence)
   return output
 end
 
@@ -108,7 +108,7 @@ local function putCheckpoint(run, list, o, begin, failures)
   local at, key, letters = run.atText, O.key, list.letters
   local attempt = failures == '0' and '1' or integer(failures + 1)
   put(run, PREFIX.header .. key, STEP.succeeded .. begin .. '|' .. at .. '|' .. O.checkpoint)
-  put(run, PREFIX.output .. key, letters.sends and putOutgoing(run, o) or O.output)
+  put(run, PREFIX.output .. key, letters.usesChannels and putChannelWork(run, o) or O.output)
   event(run, K.eventAttemptSucceeded .. '|' .. at .. '|' .. key .. '|' .. attempt .. '|' .. O.fence .. '|' .. O.attemptId)
   event(run, K.eventStepSucceeded .. '|' .. at .. '|' .. key)
   if letters.hasTotalTimer then unschedule(list.due, DUE.totalLimit .. '|' .. key .. '|' .. list.id) end

@@ -122,11 +122,11 @@ T['close-waits'] = function(tag, a, count)
   return { 'closed' }
 end
 
--- All that a committed attempt has sent is in its channels. Args: runId, step key, fence. Reply: {'forgotten'}
-T['messages-sent'] = function(tag, a)
+-- What a committed attempt has done with channels has been carried out. Args: runId, step key, fence. Reply: {'forgotten'}
+T['channel-work-done'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run then return { 'forgotten' } end
-  remove(run, WAIT_FIELD.outgoing .. A.key .. '|' .. A.fence)
+  remove(run, WAIT_FIELD.channelWork .. A.key .. '|' .. A.fence)
   writeRun(run)
   return { 'forgotten' }
 end

@@ -24,16 +24,16 @@ export interface CommitArguments extends AttemptAddress {
   /** Map items: the time limit of the next item, if the worker may go on with that. */
   nextItemAttemptMs?: number | undefined;
   edges: readonly EdgeArgument[];
-  /** Absent: the attempt has sent nothing. */
-  sent?: SentMessages | undefined;
+  /** Absent: the attempt has sent nothing and taken nothing. */
+  channels?: CommittedChannelWork | undefined;
 }
 
-/** What an attempt has sent to channels: it is sent if and only if the attempt commits. */
-export interface SentMessages {
+/** What an attempt has done with channels: it is done if and only if the attempt commits. */
+export interface CommittedChannelWork {
   /** Stored names of the run's own channels among them. */
   ownChannels: readonly string[];
-  /** JSON, which a scheduler is given again: see `readOutgoing`. */
-  messagesJson: string;
+  /** `ChannelWork` as JSON, which a scheduler is given again: see `readChannelWork`. */
+  workJson: string;
 }
 
 export type CommitReply =
@@ -48,13 +48,13 @@ function traitsOf(a: CommitArguments): string {
     (a.wantsInput ? COMMIT_TRAIT.wantsInput : '') +
     (a.compensated ? COMMIT_TRAIT.compensated : '') +
     (isItem(a.key) ? COMMIT_TRAIT.ofItems : '') +
-    (a.sent === undefined ? '' : COMMIT_TRAIT.sends)
+    (a.channels === undefined ? '' : COMMIT_TRAIT.usesChannels)
   );
 }
 
 /** JSON has no line ends in it. */
-function withSent(outputJson: string, { ownChannels, messagesJson }: SentMessages): string {
-  return `${outputJson}\n${ownChannels.join(',')}\n${messagesJson}`;
+function withWork(outputJson: string, { ownChannels, workJson }: CommittedChannelWork): string {
+  return `${outputJson}\n${ownChannels.join(',')}\n${workJson}`;
 }
 
 export const commitTransitions = (batch: TransitionBatch) => ({
@@ -71,7 +71,7 @@ export const commitTransitions = (batch: TransitionBatch) => ({
       key: a.key,
       fence: a.fence - a.createdAt,
       attemptId: a.attemptId,
-      output: a.sent === undefined ? a.outputJson : withSent(a.outputJson, a.sent),
+      output: a.channels === undefined ? a.outputJson : withWork(a.outputJson, a.channels),
       checkpoint: checkpointParts(a.checkpoint, a.createdAt),
       nextAttemptId: a.nextAttemptId,
     });

@@ -42,9 +42,9 @@ export const waitTransitions = (batch: TransitionBatch) => ({
     return { outcome: 'sent', number: Number(detail), deliveredTo: key === '' ? undefined : key };
   },
 
-  /** All messages that the attempt with this fence had sent are in their channels: they need not be kept any more. */
-  async messagesSent({ tag, runId, key }: StepAddress, fence: string): Promise<void> {
-    await batch.apply(tag, 'messages-sent', pack('messages-sent', { runId, key, fence }));
+  /** What the attempt with this fence has done with channels is carried out: it need not be kept any more. */
+  async channelWorkDone({ tag, runId, key }: StepAddress, fence: string): Promise<void> {
+    await batch.apply(tag, 'channel-work-done', pack('channel-work-done', { runId, key, fence }));
   },
 
   /** With an id the same answer may be given again. Without a body: the child run that the step waits for has ended. */

@@ -14,7 +14,10 @@ export async function deliverMessages(dependencies: DeliverDependencies, channel
   const { channels } = dependencies;
   for (;;) {
     const deliveries = await channels.deliver(channel);
-    if (deliveries.length === 0) return;
+    if (deliveries.length === 0) {
+      if ((await releaseLost(dependencies, channel)) === 0) return;
+      continue;
+    }
     for (const delivery of deliveries) {
       const isTaken = await tellStep(dependencies, delivery);
       if (delivery.kind === 'admit') await channels.confirm(channel, delivery.step);
@@ -22,6 +25,11 @@ export async function deliverMessages(dependencies: DeliverDependencies, channel
       else await channels.release(channel, delivery.assignment);
     }
   }
+}
+
+/** What attempts hold that cannot commit any more, as their worker has died, is for others. */
+function releaseLost({ state, channels }: DeliverDependencies, channel: string): Promise<number> {
+  return channels.releaseLost(channel, ({ runId, key, fence }) => state.run(runId).holdsTaken(key, fence));
 }
 
 /** Whether the step has taken it. A run that cannot be told is damaged and fails; its messages go to the next. */

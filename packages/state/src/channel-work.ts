@@ -7,3 +7,11 @@ export interface OutgoingMessage {
   maxMessages?: number | undefined;
   maxBytes?: number | undefined;
 }
+
+/** What a committed attempt has done with channels, until a scheduler has carried it out. */
+export interface ChannelWork {
+  /** In the order in which they were sent. */
+  sent: OutgoingMessage[];
+  /** Messages that it has consumed. */
+  taken: { channel: string; assignment: string }[];
+}

@@ -1,6 +1,6 @@
 import type { Json } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import { type OutgoingMessage, parseStepKey } from '@flotilla/state';
+import { type ChannelWork, parseStepKey } from '@flotilla/state';
 import type { ChannelDependencies } from './channel-steps.ts';
 
 /** A committed attempt that has sent messages. */
@@ -11,25 +11,26 @@ export interface SendingAttempt {
 }
 
 /**
- * Puts what a committed attempt has sent into the channels, in its order. Where a channel is full, its messages stand in line
+ * Acknowledges what a committed attempt has taken from channels, and puts what it has sent into them, in its order. Where a channel is full, its messages stand in line
  * there. Repeating it is harmless: each message is sent with an id of its own, and none is left once all are there.
  */
-export async function sendMessages(
+export async function carryOutChannelWork(
   { state, channels }: ChannelDependencies,
   plan: Plan,
   { runId, key, fence }: SendingAttempt,
 ): Promise<void> {
   const run = state.run(runId);
-  const messagesJson = await run.readOutgoing(key, fence);
-  if (messagesJson === undefined) return;
-  const messages = JSON.parse(messagesJson) as OutgoingMessage[];
+  const workJson = await run.readChannelWork(key, fence);
+  if (workJson === undefined) return;
+  const { sent, taken } = JSON.parse(workJson) as ChannelWork;
+  for (const { channel, assignment } of taken) await channels.acknowledge(channel, assignment);
   const stepId = stepIdOf(plan, key);
-  for (const [index, { channel, bodyJson, ...message }] of messages.entries()) {
+  for (const [index, { channel, bodyJson, ...message }] of sent.entries()) {
     const body = JSON.parse(bodyJson) as Json;
     const id = `${runId}/${stepId}/${fence}/${index}`;
     await channels.sendOrWait({ channel, body, id, by: `${runId}/${stepId}`, ...message }, { runId, key });
   }
-  await state.transitions.messagesSent(run.address(key), fence);
+  await state.transitions.channelWorkDone(run.address(key), fence);
 }
 
 function stepIdOf(plan: Plan, key: string): string {

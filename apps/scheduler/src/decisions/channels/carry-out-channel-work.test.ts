@@ -2,6 +2,7 @@ import type { Channels } from '@flotilla/channels';
 import type { WorkflowDefinition } from '@flotilla/contracts';
 import { countedEdges, type Plan } from '@flotilla/engine';
 import {
+  type ChannelWork,
   type CommitArguments,
   type OutboxEntry,
   type OutgoingMessage,
@@ -11,7 +12,7 @@ import {
 import { testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LoopWorld } from '../../loops/testing/loop-world.ts';
-import { sendMessages } from './send-messages.ts';
+import { carryOutChannelWork } from './carry-out-channel-work.ts';
 
 let world: LoopWorld;
 let channels: Channels;
@@ -21,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-type Sending = Extract<OutboxEntry, { what: 'send-messages' }>;
+type Sending = Extract<OutboxEntry, { what: 'channel-work' }>;
 
 const steps: WorkflowDefinition['steps'] = {
   a: { kind: 'task', use: 'work' },
@@ -29,7 +30,12 @@ const steps: WorkflowDefinition['steps'] = {
 };
 
 /** What a worker hands over when its attempt, which has sent these, commits. */
-async function attemptThatSends(plan: Plan, runId: string, messages: OutgoingMessage[]): Promise<CommitArguments> {
+async function attemptThatSends(
+  plan: Plan,
+  runId: string,
+  sent: OutgoingMessage[],
+  taken: ChannelWork['taken'] = [],
+): Promise<CommitArguments> {
   const { fence, createdAt, claimedAt } = await world.claim(runId, plan, '0', 'attempt-1');
   return {
     ...{ tag: world.tag, runId, key: '0', fence, createdAt, attemptId: 'attempt-1', worker: 'worker-1' },
@@ -37,7 +43,7 @@ async function attemptThatSends(plan: Plan, runId: string, messages: OutgoingMes
     checkpoint: { ts: claimedAt, seq: 1, checksum: 'c', previous: '' },
     ...{ hasTotalTimer: false, endStep: false, wantsInput: false, sources: [] },
     edges: countedEdges(plan, 0, 'succeeded'),
-    sent: { ownChannels: [], messagesJson: JSON.stringify(messages) },
+    channels: { ownChannels: [], workJson: JSON.stringify({ sent, taken }) },
   };
 }
 
@@ -54,7 +60,7 @@ async function asked(): Promise<Sending[]> {
   return entries
     .flatMap(([, fields]) => (fields[1] ?? '').split('\n'))
     .map(parseOutboxLine)
-    .filter((entry): entry is Sending => entry?.what === 'send-messages');
+    .filter((entry): entry is Sending => entry?.what === 'channel-work');
 }
 
 const bodies = async (channel: string) => (await channels.read(channel, {})).map(({ seq, body }) => ({ seq, body }));
@@ -121,21 +127,25 @@ describe('messages of a committed attempt (G7)', () => {
     for (let command = 1; ; command += 1) {
       const channel = `${when}-${command}`;
       const { runId, plan } = await world.start(steps);
-      await world.state.transitions.commit(
-        await attemptThatSends(plan, runId, [to(channel, 1), to(channel, 2), to(channel, 3)]),
-      );
+      const source = `${channel}-source`;
+      for (const body of [1, 2]) await channels.send({ channel: source, body, by: 'test' });
+      const { assignment } = (await channels.take(source, { runId, key: '0', fence: '0' }, { count: 1 })) ?? {};
+      const messages = [to(channel, 1), to(channel, 2), to(channel, 3)];
+      const taken = [{ channel: source, assignment: assignment ?? '' }];
+      await world.state.transitions.commit(await attemptThatSends(plan, runId, messages, taken));
       const entry = (await asked()).find((each) => each.runId === runId);
       if (entry === undefined) throw new Error('nothing was asked for');
       const lifetime = new Lifetime(command, after);
       const dying = { state: world.state, channels: lifetime.over(channels) };
-      const [end] = await Promise.allSettled([sendMessages(dying, plan, entry)]);
+      const [end] = await Promise.allSettled([carryOutChannelWork(dying, plan, entry)]);
       if (end.status === 'rejected' && !(end.reason instanceof Died)) throw end.reason;
-      await sendMessages({ state: world.state, channels }, plan, entry);
-      await sendMessages({ state: world.state, channels }, plan, entry);
+      await carryOutChannelWork({ state: world.state, channels }, plan, entry);
+      await carryOutChannelWork({ state: world.state, channels }, plan, entry);
       expect(await bodies(channel)).toEqual(numbered(1, 2, 3));
-      expect(await world.state.run(runId).readOutgoing(entry.key, entry.fence)).toBeUndefined();
+      expect(await channels.look(source)).toMatchObject({ depth: 1, sent: 2 });
+      expect(await world.state.run(runId).readChannelWork(entry.key, entry.fence)).toBeUndefined();
       if (end.status === 'fulfilled') {
-        expect(command).toBe(4);
+        expect(command).toBe(5);
         break;
       }
     }
@@ -148,7 +158,7 @@ describe('messages of a committed attempt (G7)', () => {
     const [entry] = await asked();
     if (entry === undefined) throw new Error('nothing was asked for');
     const dependencies = { state: world.state, channels };
-    await Promise.all([sendMessages(dependencies, plan, entry), sendMessages(dependencies, plan, entry)]);
+    await Promise.all([carryOutChannelWork(dependencies, plan, entry), carryOutChannelWork(dependencies, plan, entry)]);
     expect(await bodies('both')).toEqual(numbered(...messages.keys()));
   });
 
@@ -158,7 +168,7 @@ describe('messages of a committed attempt (G7)', () => {
     await world.state.transitions.commit(await attemptThatSends(plan, runId, messages));
     const [entry] = await asked();
     if (entry === undefined) throw new Error('nothing was asked for');
-    await sendMessages({ state: world.state, channels }, plan, entry);
+    await carryOutChannelWork({ state: world.state, channels }, plan, entry);
     expect(await channels.look('small')).toMatchObject({ depth: 1, waitingSenders: 2 });
     const taken: unknown[] = [];
     for (let n = 0; n < 3; n += 1) {
