@@ -1,4 +1,4 @@
-import type { LogIndex, Report, RunComparison, RunLedger, StepLogs } from '@flotilla/contracts';
+import type { LogIndex, Report, RunComparison, RunLedger, RunUsage, StepLogs } from '@flotilla/contracts';
 import type { CallOptions } from './client-options.ts';
 import { type ErrorGroupCalls, errorGroupCalls } from './error-groups.ts';
 import { queryText, runPath } from './paths.ts';
@@ -16,6 +16,8 @@ export interface StepLogOptions extends CallOptions {
 export interface InsightCalls extends ErrorGroupCalls {
   /** What the run's time was spent on, and which steps decided when it ended. RUN_NOT_FOUND. */
   ledger(runId: string, options?: CallOptions): Promise<RunLedger>;
+  /** What the run's attempts have used, and its budget. RUN_NOT_FOUND. */
+  usage(runId: string, options?: CallOptions): Promise<RunUsage>;
   /** The first step in which two runs of a definition differ. RUN_NOT_FOUND. */
   compare(runId: string, otherRunId: string, options?: CallOptions): Promise<RunComparison>;
   /** Which steps of a run have logged something. RUN_NOT_FOUND. */
@@ -30,6 +32,7 @@ export function insightCalls(transport: Transport): InsightCalls {
   return {
     ...errorGroupCalls(transport),
     ledger: (runId, call) => transport.get(`${runPath(runId)}/ledger`, call),
+    usage: (runId, call) => transport.get(`${runPath(runId)}/usage`, call),
     compare: (runId, otherRunId, call) =>
       transport.get(`${runPath(runId)}/compare/${encodeURIComponent(otherRunId)}`, call),
     logIndex: (runId, call) => transport.get(`${runPath(runId)}/logs`, call),

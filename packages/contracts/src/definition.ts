@@ -341,6 +341,8 @@ export const definitionZ = z.strictObject({
       wallClockMs: durationMsZ.optional(),
       maxSteps: z.int().min(1).optional(),
       costUSD: z.number().min(0).optional(),
+      /** What attempts tell that they have used. */
+      tokens: z.int().min(1).optional(),
     })
     .optional(),
   /** Channels with settings of their own. */

@@ -81,6 +81,7 @@ export const ERROR_CODES = {
     title: "A timer, callback or emitter of the handler threw outside the handler's promise; catch it there",
   },
   CLEANUP_NOT_FOUND: { status: 404, title: 'The run has no such compensation or cleanup' },
+  USAGE_INVALID: { status: 500, title: 'What a step says that it has used is no amount' },
   CHANNEL_REFUSED: { status: 500, title: 'The step cannot use the channel in this way' },
   CLEANUP_REFUSED: { status: 500, title: 'The cleanup cannot be registered, or a cleanup does what only steps may do' },
   WORKER_LOST: { status: 500, title: 'The worker that made the attempt died or lost its lease' },

@@ -37,6 +37,7 @@ export * from './run-compare.ts';
 export * from './run-ledger.ts';
 export * from './run-list.ts';
 export { runToEnd } from './run-to-end.ts';
+export * from './run-usage.ts';
 export * from './signals.ts';
 export * from './states.ts';
 export * from './step-logs.ts';

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { DEFAULT_JSON_LIMITS, FlotillaError, findJsonProblem, idZ, type Json } from '@flotilla/contracts';
 import { canonicalJson, type Plan } from '@flotilla/engine';
 import type { AttemptAddress, ClaimedAttempt, CommittedChannelWork } from '@flotilla/state';
-import type { StepChannel, StepCheckpoint, StepContext, StepLogger } from '@flotilla/steps';
+import type { StepChannel, StepCheckpoint, StepContext, StepLogger, StepUsage } from '@flotilla/steps';
 import { AttemptChannels } from './attempt-channels.ts';
 import type { AttemptControl } from './attempt-control.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { runOutsideScope } from './attempt-scope.ts';
+import { AttemptUsage } from './attempt-usage.ts';
 import type { Assignment } from './chain.ts';
 import type { ExecutorOptions } from './executor-options.ts';
 import { StepCheckpoints } from './step-checkpoints.ts';
@@ -41,6 +42,7 @@ export class AttemptContext implements StepContext {
   #log: AttemptLog | undefined;
   #checkpoints: StepCheckpoints | undefined;
   #channels: AttemptChannels | undefined;
+  #usage: AttemptUsage | undefined;
 
   constructor(options: ExecutorOptions, { definition, assignment, address, claimed, control }: AttemptOfContext) {
     this.#definition = definition;
@@ -125,6 +127,12 @@ export class AttemptContext implements StepContext {
     if (number !== undefined) return;
     this.#control.abort('superseded');
     throw this.signal.reason;
+  }
+
+  get usage(): StepUsage {
+    const { state } = this.#options;
+    this.#usage ??= new AttemptUsage({ state, address: this.#address, budget: this.#definition.budget });
+    return this.#usage;
   }
 
   protected openChannel(name: string): StepChannel {

@@ -180,6 +180,8 @@ export const WAIT_FIELD = {
   channels: 'Wc',
   /** What a committed attempt has done with channels and is not carried out yet, by `step key|fence`: `ChannelWork`, JSON. */
   channelWork: 'Ws',
+  /** `cost|tokens` of the run, cost in millionths of a dollar; with `step key|fence` behind it of one attempt. */
+  usage: 'Wu',
 } as const;
 
 /** What ended a wait, when no message did. */
@@ -374,6 +376,7 @@ export const ARGUMENTS = {
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
   'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data', 'sentWith'],
   'close-waits': ['runId'],
+  'count-usage': ['runId', 'key', 'fence', 'costMicros', 'tokens'],
   'channel-work-done': ['runId', 'key', 'fence'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],

@@ -38,6 +38,7 @@ export type { RetriedRun, RetryRequest } from './retry-run.ts';
 export type { RunHandle, RunOpening, RunSources } from './run-handle.ts';
 export * from './run-id.ts';
 export { parseRunMeta, type RunMeta } from './run-record.ts';
+export { MICROS_PER_USD, parseUsage, type Usage } from './run-usage.ts';
 export { SourceReading } from './source-reading.ts';
 export * from './state.ts';
 export * from './step-header.ts';

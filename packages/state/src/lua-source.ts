@@ -31,6 +31,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/settle',
   'transitions/start-waiting',
   'transitions/waits',
+  'transitions/usage',
   'transitions/loops',
   'transitions/save-progress',
   'transitions/end-run',

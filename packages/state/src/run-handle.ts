@@ -9,6 +9,7 @@ import { readRedisTime } from './redis-time.ts';
 import { RunReset } from './reopening/run-reset.ts';
 import { cleanupField, headerField, outputField } from './run-fields.ts';
 import { parseRunMeta, type RunMeta } from './run-record.ts';
+import { parseUsage, type Usage } from './run-usage.ts';
 import type { SourceReading } from './source-reading.ts';
 import { parseStepHeader, type StepHeader } from './step-header.ts';
 import type { StepAddress } from './transitions/addresses.ts';
@@ -103,6 +104,13 @@ export class RunHandle {
     const [packed, inputJson] = await this.#client.hmget(this.#key, FIELD.meta, FIELD.input);
     if (packed == null) throw this.#notFound();
     return { createdAt: parseRunMeta(packed).createdAt, inputJson: inputJson ?? 'null' };
+  }
+
+  /** What its attempts have used, and its definition. RUN_NOT_FOUND. */
+  async readUsage(): Promise<Usage & { definitionHash: string }> {
+    const [hash, usage] = await this.#client.hmget(this.#key, FIELD.definition, WAIT_FIELD.usage);
+    if (hash == null) throw this.#notFound();
+    return { ...parseUsage(usage), definitionHash: hash };
   }
 
   /** Whether steps of it may start: it has not ended, and is neither ending nor being reopened. */

@@ -14,7 +14,15 @@ export {
 } from './define-step.ts';
 export { defineWorkflow, type WorkflowEach, type WorkflowOptions, type WorkflowStep } from './define-workflow.ts';
 export { handlersOf } from './handlers-of.ts';
-export type { ReceiveOptions, StepChannel, StepCheckpoint, StepContext, StepLogger } from './step-context.ts';
+export type {
+  ReceiveOptions,
+  StepChannel,
+  StepCheckpoint,
+  StepContext,
+  StepLogger,
+  StepUsage,
+  UsedByStep,
+} from './step-context.ts';
 export { StepFailure, type StepFailureOptions } from './step-failure.ts';
 export {
   CancelledError,

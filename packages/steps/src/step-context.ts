@@ -45,6 +45,23 @@ export interface StepChannel {
   receive(options?: ReceiveOptions): Promise<Json[]>;
 }
 
+/** What an attempt has used; what is left out is nothing. */
+export interface UsedByStep {
+  /** To a millionth, rounded up. */
+  costUSD?: number;
+  tokens?: number;
+}
+
+export interface StepUsage {
+  /**
+   * Counts for the run what this attempt has used, beside what it has told before. It stays counted when the attempt fails or is
+   * lost. Resolves when it is stored: tell of a call before it is made, as far as its cost is known.
+   * @throws FlotillaError `BUDGET_EXCEEDED` when the run has used more than its `budget` allows (this is counted all the same):
+   * no retry follows. `USAGE_INVALID` when it is no amount.
+   */
+  add(used: UsedByStep): Promise<void>;
+}
+
 /** What a handler is given beside its input. One context belongs to one attempt. */
 export interface StepContext {
   readonly runId: string;
@@ -80,6 +97,7 @@ export interface StepContext {
    * @throws FlotillaError `CHANNEL_REFUSED` when that is not a name.
    */
   channel(name: string): StepChannel;
+  readonly usage: StepUsage;
   /**
    * Says that a tool is about to be used.
    * @throws FlotillaError `TOOL_NOT_ALLOWED` when the step has a `toolAllowlist` without it.

@@ -9,6 +9,7 @@ import type {
   RunCounts,
   RunLedger,
   RunsFrame,
+  RunUsage,
   RunView,
   StepLogs,
 } from '@flotilla/contracts';
@@ -36,6 +37,8 @@ export interface InsightReads {
   /** RUN_NOT_FOUND. */
   readLedger(runId: string): Promise<RunLedger>;
   /** RUN_NOT_FOUND. */
+  readUsage(runId: string): Promise<RunUsage>;
+  /** RUN_NOT_FOUND. */
   compareRuns(runId: string, otherRunId: string): Promise<RunComparison>;
   readReport(): Promise<Report>;
   /** RUN_NOT_FOUND. */
@@ -61,6 +64,7 @@ export const INSIGHT_READS = [
   'findRuns',
   'listErrorGroups',
   'readLedger',
+  'readUsage',
   'compareRuns',
   'readReport',
   'readLogIndex',

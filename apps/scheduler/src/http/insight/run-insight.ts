@@ -1,4 +1,4 @@
-import { idZ, reportZ, runComparisonZ, runLedgerZ } from '@flotilla/contracts';
+import { idZ, reportZ, runComparisonZ, runLedgerZ, runUsageZ } from '@flotilla/contracts';
 import { problemAnswer } from '../answers.ts';
 import type { HttpApp, HttpContext } from '../http-context.ts';
 import { runParamsZ } from '../runs.ts';
@@ -19,6 +19,19 @@ export function registerRunInsightRoutes(app: HttpApp, { insight }: HttpContext)
       response: { 200: runLedgerZ, ...problemAnswer },
     },
     handler: (request) => insight.readLedger(request.params.runId),
+  });
+
+  app.route({
+    method: 'GET',
+    url: '/v1/runs/:runId/usage',
+    schema: {
+      summary: "Say what a run's attempts have used, and what its budget allows",
+      description: 'What handlers tell with `usage.add`; attempts that failed or were lost are included.',
+      tags: ['runs'],
+      params: runParamsZ,
+      response: { 200: runUsageZ, ...problemAnswer },
+    },
+    handler: (request) => insight.readUsage(request.params.runId),
   });
 
   app.route({

@@ -65,6 +65,7 @@ describe('/openapi.json', () => {
       '/v1/runs/{runId}/signals/{name}',
       '/v1/runs/{runId}/steps',
       '/v1/runs/{runId}/steps/{stepId}/logs',
+      '/v1/runs/{runId}/usage',
       '/v1/runs/{runId}/why',
       '/v1/validate',
       '/v1/webhooks/{runId}/{stepId}/{token}',

@@ -1,3 +1,4 @@
+import type { RunUsage } from '@flotilla/contracts';
 import {
   type ErrorGroup,
   FlotillaError,
@@ -32,6 +33,10 @@ export class FakeInsight implements InsightApi {
 
   async readLedger(runId: string): Promise<RunLedger> {
     return { runId, wallMs: 0, asOf: 0, parts: [], criticalPath: [], truncated: false };
+  }
+
+  async readUsage(runId: string): Promise<RunUsage> {
+    return { runId, costUSD: 0, tokens: 0 };
   }
 
   async compareRuns(runId: string, otherRunId: string): Promise<RunComparison> {

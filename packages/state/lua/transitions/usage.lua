@@ -1,0 +1,25 @@
+-- needs: call, run
+-- What attempts have used: money in millionths of a dollar, and tokens. Kept whatever becomes of the attempt, as it is spent.
+
+local function usageOf(run, field)
+  local cost, tokens = match(stored(run, field) or '', '^(%d+)|(%d+)$')
+  return tonumber(cost) or 0, tonumber(tokens) or 0
+end
+
+local function putUsage(run, field, cost, tokens) put(run, field, integer(cost) .. '|' .. integer(tokens)) end
+
+-- Args: costMicros, tokens: all that the attempt with this fence has used so far, so that a repeated call counts once
+-- Reply: {'counted', cost of the run, tokens of the run} | {'gone'}
+T['count-usage'] = function(tag, a)
+  local own = WAIT_FIELD.usage .. A.key .. '|' .. A.fence
+  local run = openRun(tag, A.runId, WAIT_FIELD.usage, own)
+  if not run then return { 'gone' } end
+  local cost, tokens = usageOf(run, WAIT_FIELD.usage)
+  local ownCost, ownTokens = usageOf(run, own)
+  local newCost, newTokens = math.max(ownCost, tonumber(A.costMicros)), math.max(ownTokens, tonumber(A.tokens))
+  cost, tokens = cost + newCost - ownCost, tokens + newTokens - ownTokens
+  putUsage(run, own, newCost, newTokens)
+  putUsage(run, WAIT_FIELD.usage, cost, tokens)
+  writeRun(run)
+  return { 'counted', integer(cost), integer(tokens) }
+end
