@@ -343,6 +343,8 @@ export const definitionZ = z.strictObject({
       costUSD: z.number().min(0).optional(),
       /** What attempts tell that they have used. */
       tokens: z.int().min(1).optional(),
+      /** When attempts have used more. Default `fail`. */
+      onExceeded: z.enum(['fail', 'pause']).optional(),
     })
     .optional(),
   /** Channels with settings of their own. */

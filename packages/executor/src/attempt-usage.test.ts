@@ -64,6 +64,26 @@ describe('what an attempt has used', () => {
     expect(used).toEqual({ costMicros: (each.costUSD ?? 0) * 2_000_000, tokens: (each.tokens ?? 0) * 2 });
   });
 
+  test('pauses the run each time that it is more than another budget, where the definition says so', async () => {
+    const statuses: (string | undefined)[] = [];
+    const { used, step } = await run(
+      async ({ usage, runId }) => {
+        const { state } = world;
+        for (let call = 0; call < 5; call += 1) {
+          await usage.add({ costUSD: 0.6 });
+          const status = (await state.readRun(runId))?.status;
+          statuses.push(status);
+          if (status === 'paused') await state.resumeRun(runId);
+        }
+      },
+      { costUSD: 1, onExceeded: 'pause' },
+    );
+    // 0.6, 1.2, 1.8, 2.4, 3.0
+    expect(statuses).toEqual(['running', 'paused', 'running', 'paused', 'running']);
+    expect(step).toMatchObject({ status: 'succeeded' });
+    expect(used).toEqual({ costMicros: 3_000_000, tokens: 0 });
+  });
+
   test.each([
     ['a negative amount', { costUSD: -1 }],
     ['no number', { costUSD: Number.NaN }],

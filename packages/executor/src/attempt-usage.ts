@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
-import { type AttemptAddress, MICROS_PER_USD, type State } from '@flotilla/state';
+import { type AttemptAddress, MICROS_PER_USD, type State, type Usage } from '@flotilla/state';
 import type { StepUsage, UsedByStep } from '@flotilla/steps';
 import { z } from 'zod';
 import { runOutsideScope } from './attempt-scope.ts';
@@ -36,12 +36,26 @@ export class AttemptUsage implements StepUsage {
     this.#tokens += used.data.tokens;
     const { state, address } = this.#options;
     const own = { costMicros: this.#costMicros, tokens: this.#tokens };
-    const total = await runOutsideScope(() => untilAnswered(() => state.transitions.countUsage(address, own)));
+    const total = await runOutsideScope(() =>
+      untilAnswered(() => state.transitions.countUsage(address, own, this.#pauseEach())),
+    );
     if (total !== undefined) this.#check(total.costMicros / MICROS_PER_USD, total.tokens);
   };
 
+  /** Millionths are rounded down: a run never uses more unnoticed. */
+  #pauseEach(): Partial<Usage> {
+    const { budget } = this.#options;
+    if (budget?.onExceeded !== 'pause') return {};
+    const { costUSD, tokens } = budget;
+    return {
+      ...(costUSD !== undefined && { costMicros: Math.floor(costUSD * MICROS_PER_USD) }),
+      ...(tokens !== undefined && { tokens }),
+    };
+  }
+
   #check(costUSD: number, tokens: number): void {
     const { budget } = this.#options;
+    if (budget?.onExceeded === 'pause') return;
     if (budget?.costUSD !== undefined && costUSD > budget.costUSD) {
       throw new FlotillaError('BUDGET_EXCEEDED', `the run has used ${costUSD} USD; its budget is ${budget.costUSD}`);
     }

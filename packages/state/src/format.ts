@@ -376,7 +376,7 @@ export const ARGUMENTS = {
   'send-signal': ['runId', 'signal', 'body', 'sentWith'],
   'answer-wait': ['runId', 'key', 'waitKind', 'subject', 'body', 'data', 'sentWith'],
   'close-waits': ['runId'],
-  'count-usage': ['runId', 'key', 'fence', 'costMicros', 'tokens'],
+  'count-usage': ['runId', 'key', 'fence', 'costMicros', 'tokens', 'pauseEachMicros', 'pauseEachTokens'],
   'channel-work-done': ['runId', 'key', 'fence'],
   park: ['runId', 'key', 'reason', 'againInMs', 'group'],
   'take-due': ['limit'],

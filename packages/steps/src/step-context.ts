@@ -57,7 +57,7 @@ export interface StepUsage {
    * Counts for the run what this attempt has used, beside what it has told before. It stays counted when the attempt fails or is
    * lost. Resolves when it is stored: tell of a call before it is made, as far as its cost is known.
    * @throws FlotillaError `BUDGET_EXCEEDED` when the run has used more than its `budget` allows (this is counted all the same):
-   * no retry follows. `USAGE_INVALID` when it is no amount.
+   * no retry follows; with `onExceeded: pause` the run is paused instead. `USAGE_INVALID` when it is no amount.
    */
   add(used: UsedByStep): Promise<void>;
 }

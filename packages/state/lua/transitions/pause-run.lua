@@ -2,13 +2,19 @@
 -- A paused run starts no step; what it holds back is sent when it is resumed.
 
 -- Reply: {'paused'} | {'refused', status} | {'gone'}
+-- `why`: JSON, or nil when somebody asked for it. False when the run is not one that can be paused.
+local function pause(run, why)
+  if run.status ~= RUN.pending and run.status ~= RUN.running then return false end
+  run.status = RUN.paused
+  event(run, K.eventRunPaused .. '|' .. run.atText .. (why and '||||||' .. why or ''))
+  return true
+end
+
 T['pause-run'] = function(tag, a)
   local run = openRun(tag, A.runId)
   if not run then return { 'gone' } end
   if run.status == RUN.paused then return { 'paused' } end
-  if run.status ~= RUN.pending and run.status ~= RUN.running then return { 'refused', run.status } end
-  run.status = RUN.paused
-  event(run, K.eventRunPaused .. '|' .. run.atText)
+  if not pause(run) then return { 'refused', run.status } end
   writeRun(run)
   return { 'paused' }
 end
