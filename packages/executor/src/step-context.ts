@@ -196,7 +196,7 @@ export class AttemptContext implements StepContext {
         clearTimeout(timer);
       }
     }
-    await this.#channels?.release();
-    await this.#log?.end();
+    if (this.#channels !== undefined) await this.#channels.release();
+    if (this.#log !== undefined) await this.#log.end();
   }
 }

@@ -144,15 +144,16 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
       if (isRedisTrouble(error)) throw error;
       return { kind: 'threw', error };
     }
-    const forMs = await this.#enterBreaker();
+    // What has none pays no turn of the loop for it.
+    const forMs = this.breaker && (await this.#enterBreaker(this.breaker));
     if (forMs !== undefined) return { kind: 'kept-out', forMs };
     const { outputLimits } = this.runtime.options;
     return runHandler(this.assignment.handler, input, { context: this.context, control: this.control }, outputLimits);
   }
 
   /** Right before the call: a breaker may open at any moment. Undefined when the call may be made. */
-  async #enterBreaker(): Promise<number | undefined> {
-    return this.breaker?.enter(this.address, this.claimed.failures + this.claimed.crashes === 0);
+  #enterBreaker(breaker: BehindBreaker): Promise<number | undefined> {
+    return breaker.enter(this.address, this.claimed.failures + this.claimed.crashes === 0);
   }
 
   async #end(result: CallResult): Promise<NextAttempt | undefined> {
