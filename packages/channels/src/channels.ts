@@ -13,6 +13,8 @@ const SCRIPT = defineScript({
 /** Default bounds of what is not acknowledged. */
 export const DEFAULT_MAX_MESSAGES = 1000;
 export const DEFAULT_MAX_BYTES = 8_388_608;
+/** What is read of a channel at once. */
+export const MAX_READ_BYTES = 8_388_608;
 const DEADLINE_MS = 30_000;
 /** When it is worth sending again to a channel that is full. */
 const FULL_RETRY_AFTER_MS = 500;
@@ -229,18 +231,24 @@ export class Channels {
     }
   }
 
-  /** Messages with a greater number, of one key or of all, as far as they are still stored. */
+  /**
+   * Messages with a greater number, of one key or of all, as far as they are still stored: at most `limit`, and no more than
+   * `MAX_READ_BYTES` and a page together.
+   */
   async read(
     channel: string,
     { key, after = 0, limit = 100 }: { key?: string | undefined; after?: number; limit?: number },
   ): Promise<ChannelMessage[]> {
     const found: ChannelMessage[] = [];
     let start = '-';
-    while (found.length < limit) {
+    let bytes = 0;
+    while (found.length < limit && bytes < MAX_READ_BYTES) {
       const page = await this.#client.xrange(this.#keys(channel).log, start, '+', 'COUNT', PAGE);
       for (const [id, fields] of page) {
         const message = messageOf(id, fields);
-        if (message.seq > after && (key === undefined || message.key === key)) found.push(message);
+        if (message.seq <= after || (key !== undefined && message.key !== key)) continue;
+        found.push(message);
+        bytes += bytesOf(fields);
       }
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) break;
@@ -293,7 +301,11 @@ function parseAssignment(content: string): { receiver: string; messages: TakenMe
   return { receiver, messages: parsed };
 }
 
-const PAGE = 500;
+const PAGE = 25;
+
+function bytesOf(fields: readonly string[]): number {
+  return fields.reduce((sum, field) => sum + field.length, 0);
+}
 
 function messageOf(id: string, fields: readonly string[]): ChannelMessage {
   const values = new Map<string, string>();

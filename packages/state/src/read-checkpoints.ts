@@ -16,6 +16,9 @@ import {
 } from './step-pages.ts';
 import { type ProgressRecord, parsePlace, parseProgress, type StoredProgress } from './stored-progress.ts';
 
+/** So many are read at once: what they have stored may be large, and only a little of it is told. */
+const STEPS_A_READ = 25;
+
 /** What is stored of one step or item. */
 interface StoredStep {
   key: StepKey;
@@ -40,7 +43,7 @@ export async function listCheckpoints(
   let position = parsePosition(page.cursor);
   let left = page.limit;
   while (position.step < plan.steps.length && left > 0) {
-    const { stored, next } = await readPart(dependencies, run, position, left);
+    const { stored, next } = await readPart(dependencies, run, position, Math.min(left, STEPS_A_READ));
     for (const step of stored) {
       checkpoints.push(...viewsOf(run, stepIdOf(plan, step.key), step));
     }

@@ -2,6 +2,7 @@ import { closeConnection, connectRedis, type RedisConnection, untilReady } from 
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { PlanShape } from './plan-shape.ts';
+import { MAX_PAGE_BYTES } from './read-steps.ts';
 import type { State } from './state.ts';
 import { hashOf, shapeOf } from './testing/plan-shapes.ts';
 import { createTestState, requestOf, TestWorker } from './testing/state-for-tests.ts';
@@ -51,6 +52,27 @@ describe('the list of steps', () => {
     await worker.startMap('3', 3, { concurrency: 3 });
     expect(await allPages(limit)).toEqual(['a', 'b', ...items('b', 4), 'c', 'd', ...items('d', 3), 'e']);
   });
+
+  test('ends a page early when what is in it is large, and goes on behind it', async () => {
+    await worker.startMap('1', 60, { concurrency: 60 });
+    // Half a megabyte each, in place of what an attempt would commit.
+    const large = JSON.stringify({ code: 'LARGE', message: 'x'.repeat(500_000), type: 'non_retryable' });
+    for (let item = 0; item < 60; item += 1) {
+      const key = `1.${item}`;
+      const claimed = await worker.take(key, `attempt-${item}`);
+      await worker.fail(key, { ...claimed, attemptId: `attempt-${item}` }, { errorJson: large, retryInMs: 60_000 });
+    }
+    const pages: number[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await state.listSteps(runId, { limit: 500, cursor });
+      expect(JSON.stringify(page).length).toBeLessThan(MAX_PAGE_BYTES + 25 * 600_000);
+      pages.push(page.steps.length);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    expect(pages.length).toBeGreaterThan(2);
+    expect(pages.reduce((sum, count) => sum + count, 0)).toBe(65);
+  }, 60_000);
 
   test('has no items of a map that has not begun, and ends with a map', async () => {
     expect(await allPages(2)).toEqual(['a', 'b', 'c', 'd', 'e']);

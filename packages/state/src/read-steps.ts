@@ -26,7 +26,15 @@ import {
   stepKeys,
 } from './step-pages.ts';
 
-/** Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins. */
+/** A page ends when the outputs and errors in it are this long together, however many more were asked for. */
+export const MAX_PAGE_BYTES = 8_388_608;
+/** So many are read at once, and may exceed that. */
+const STEPS_A_READ = 25;
+
+/**
+ * Steps in the order of the definition, a map's items behind it. `cursor` is where the next page begins: a page may have
+ * fewer than `limit` although there are more.
+ */
 export async function listSteps(
   dependencies: StepPageDependencies,
   runId: string,
@@ -36,17 +44,30 @@ export async function listSteps(
   const run = await readBasics(dependencies, runId);
   const steps: StepView[] = [];
   let position = parsePosition(page.cursor);
-  while (position.step < plan.steps.length && steps.length < page.limit) {
-    const limit = page.limit - steps.length;
+  let bytes = 0;
+  while (position.step < plan.steps.length && steps.length < page.limit && bytes < MAX_PAGE_BYTES) {
+    const limit = Math.min(STEPS_A_READ, page.limit - steps.length);
     const part =
       position.item === undefined
         ? await readSteps(dependencies, run, position.step, limit)
         : await readItems(dependencies, run, plan, position, limit);
     steps.push(...part.steps);
+    bytes += part.bytes;
     position = part.next;
   }
   await addProgress(dependencies.client, dependencies.namespace, run.running);
   return position.step < plan.steps.length ? { steps, cursor: cursorOf(position) } : { steps };
+}
+
+interface StepPart {
+  steps: StepView[];
+  next: Position;
+  /** What was read of outputs and errors. */
+  bytes: number;
+}
+
+function bytesOf(values: readonly (string | null)[]): number {
+  return values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
 }
 
 /** Steps from `first` on, up to a map whose items come next: they have keys of their own. */
@@ -55,7 +76,7 @@ async function readSteps(
   run: RunBasics,
   first: number,
   limit: number,
-): Promise<{ steps: StepView[]; next: Position }> {
+): Promise<StepPart> {
   const keys = stepKeys(plan, first, limit);
   const values = await client.hmget(run.key, ...keys.flatMap((key) => headerAndOutput(key)));
   const steps: StepView[] = [];
@@ -67,7 +88,7 @@ async function readSteps(
     next = following(next, header);
     if (next.item !== undefined) break;
   }
-  return { steps, next };
+  return { steps, next, bytes: bytesOf(values) };
 }
 
 async function readItems(
@@ -76,7 +97,7 @@ async function readItems(
   plan: PlanShape,
   position: Position,
   limit: number,
-): Promise<{ steps: StepView[]; next: Position }> {
+): Promise<StepPart> {
   const step = plan.steps[position.step]!;
   const parent = await client.hget(run.key, headerField(step.index));
   const header = parent == null ? undefined : parseStepHeader(parent, run.createdAt);
@@ -84,9 +105,11 @@ async function readItems(
   const first = position.item ?? 0;
   const last = Math.min(count, first + limit);
   const steps: StepView[] = [];
+  let bytes = 0;
   if (last > first) {
     const keys = itemKeys(step.index, first, last);
     const values = await client.hmget(run.key, ...keys.flatMap((key) => headerAndOutput(key)));
+    bytes = bytesOf(values);
     keys.forEach((key, index) => {
       const own = values[index * 2] == null ? undefined : parseStepHeader(values[index * 2]!, run.createdAt);
       const view = stepView(plan, step, first + index, own, values[index * 2 + 1] ?? null, run, key);
@@ -96,7 +119,7 @@ async function readItems(
     });
   }
   const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };
-  return { steps, next };
+  return { steps, next, bytes };
 }
 
 /** What had not begun when its map failed, or would be tried again, will not be. */

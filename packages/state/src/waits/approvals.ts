@@ -4,6 +4,7 @@ import { FIELD, PREFIX, WAIT_FIELD } from '../format.ts';
 import { type KeySuffix, stateKey } from '../keys.ts';
 import type { PlanShape, StepKey } from '../plan-shape.ts';
 import { allTags, invalidCursor, type ReadDependencies, tagOfRun } from '../read-runs.ts';
+import { MAX_PAGE_BYTES } from '../read-steps.ts';
 import { parseRun, RUN_FIELDS } from '../run-record.ts';
 import { parseStepHeader } from '../step-header.ts';
 
@@ -87,7 +88,13 @@ function decisionOf({ decision, who, by, reason, at }: Decided): Partial<Approva
   };
 }
 
-/** Oldest first: those that have waited longest; of decided ones the latest first. */
+/** Approvals that are read side by side: what each is about may be large. */
+const READ_AT_ONCE = 25;
+
+/**
+ * Oldest first: those that have waited longest; of decided ones the latest first. A page ends early when what its approvals
+ * are about is large.
+ */
 export async function listApprovals(
   reads: ApprovalReads,
   query: { status: 'pending' | 'decided'; cursor?: string | undefined; limit: number },
@@ -96,10 +103,19 @@ export async function listApprovals(
   const from = parseCursor(query.cursor);
   const entries = await entriesBehind(reads, suffix, from, query.limit + 1);
   const page = entries.slice(0, query.limit);
-  const views = await Promise.all(page.map(({ runId, key }) => readApproval(reads, { runId, key })));
-  const approvals = views.filter((view) => view !== undefined);
-  const last = page.at(-1);
-  return entries.length > query.limit && last !== undefined ? { approvals, cursor: formatCursor(last) } : { approvals };
+  const approvals: ApprovalView[] = [];
+  let looked = 0;
+  let bytes = 0;
+  while (looked < page.length && bytes < MAX_PAGE_BYTES) {
+    const slice = page.slice(looked, looked + READ_AT_ONCE);
+    const views = await Promise.all(slice.map(({ runId, key }) => readApproval(reads, { runId, key })));
+    const found = views.filter((view) => view !== undefined);
+    approvals.push(...found);
+    bytes += found.reduce((sum, { action }) => sum + JSON.stringify(action).length, 0);
+    looked += slice.length;
+  }
+  const last = page[looked - 1];
+  return entries.length > looked && last !== undefined ? { approvals, cursor: formatCursor(last) } : { approvals };
 }
 
 interface Entry extends ApprovalAddress {
