@@ -90,6 +90,17 @@ describe.each<Theme>(['light', 'dark'])('%s', (theme) => {
   );
 });
 
+test('a chart that was not drawn anew yet does not make its page wider', async () => {
+  const visitor = await Visitor.arrive(browser, fleet.url);
+  const { page } = visitor;
+  await page.addInitScript('ResizeObserver.prototype.observe = () => {}');
+  await visitor.go('');
+  await page.locator('.chart canvas').waitFor();
+  await page.setViewportSize({ width: 320, height: 800 });
+  expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+  await visitor.context.close();
+});
+
 test.each(['', 'runs', 'errors', 'dead-letters', 'breakers', 'workflows', 'bulk'])(
   'without any run, /%s says what fills it',
   async (path) => {
