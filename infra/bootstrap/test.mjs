@@ -17,7 +17,11 @@ await runAndExit(async () => {
   const redis = await findOrFetchRedis();
   const compiled = await compile(nodePath);
   const jest = join(projectDir, 'node_modules', 'jest', 'bin', 'jest.js');
-  const nodeOptions = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+  const nodeOptions = [
+    '--conditions=@flotilla/source',
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+  ];
   const code = await runUnderNode(nodePath, [...nodeOptions, jest, ...process.argv.slice(2)], {
     cwd: projectDir,
     env: { ...process.env, ...serverSettings(redis) },

@@ -9,10 +9,15 @@ import { importsOf, lineAt, readSource } from './source-text.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Libraries that one package hides from all others; load tests compare with the plain library. */
+/** Libraries that one package hides from all others; the benchmark compares with the plain library. */
 const keptInside = [
-  { module: 'bullmq', home: 'packages/queue/', alsoIn: ['tests/load/'] },
-  { module: 'ioredis', home: 'packages/redis/', alsoIn: ['tests/load/'] },
+  {
+    module: '@flotilla/local-fleet',
+    home: 'packages/local-fleet/',
+    alsoIn: ['packages/checker/', 'packages/chaos/', 'packages/bench/', 'packages/testing/'],
+  },
+  { module: 'bullmq', home: 'packages/queue/', alsoIn: ['packages/bench/'] },
+  { module: 'ioredis', home: 'packages/redis/', alsoIn: ['packages/bench/'] },
 ];
 
 /** Files that one other file asks alone: what it decides would else be decided in several places. */

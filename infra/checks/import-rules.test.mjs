@@ -14,13 +14,19 @@ describe('libraries that one package hides', () => {
   ])('%j is a breach outside packages/queue and none inside', (source) => {
     expect(problems('packages/executor/src/a.ts', source)).toEqual([expect.stringContaining('imports bullmq')]);
     expect(problems('packages/queue/src/a.ts', source)).toEqual([]);
-    expect(problems('tests/load/a.ts', source)).toEqual([]);
+    expect(problems('packages/bench/src/a.ts', source)).toEqual([]);
     expect(problems('tests/integration/a.test.ts', source)).toHaveLength(1);
   });
 
   test('ioredis stays in packages/redis', () => {
     expect(problems('packages/state/src/a.ts', "import { Redis } from 'ioredis';")).toHaveLength(1);
     expect(problems('packages/redis/src/a.ts', "import { Redis } from 'ioredis';")).toEqual([]);
+  });
+
+  test('fleets of real processes are started by what disturbs or measures them, and by tests', () => {
+    const source = "import { startFleet } from '@flotilla/local-fleet';";
+    expect(problems('apps/worker/src/a.ts', source)).toHaveLength(1);
+    expect(problems('packages/chaos/src/a.ts', source)).toEqual([]);
   });
 
   test('a name in a comment or in other text is no import', () => {

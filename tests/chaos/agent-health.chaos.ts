@@ -3,21 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AgentEvent, AgentStatus, AgentView } from '@flotilla/contracts';
 import {
   type AgentSighting,
   checkRecording,
   EMPTY_RECORDING,
-  eventually,
-  type Fleet,
-  type FleetMember,
-  type LocalRedis,
   processesOf,
   Recorder,
-  startFleet,
-  startRedis,
   watchAgents,
-} from '@flotilla/testing';
+} from '@flotilla/checker';
+import type { AgentEvent, AgentStatus, AgentView } from '@flotilla/contracts';
+import { eventually, type Fleet, type FleetMember, type LocalRedis, startFleet, startRedis } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/health-handlers.ts', import.meta.url));

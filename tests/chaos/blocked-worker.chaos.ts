@@ -1,4 +1,4 @@
-import { testPromise } from './driver/promise.ts';
+import { testPromise } from './promise.ts';
 
 testPromise('F4 a step that blocks its worker keeps no other step waiting for more than 12 s', {
   fault: 'F4',

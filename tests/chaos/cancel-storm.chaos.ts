@@ -1,6 +1,5 @@
-import { faultOf } from './driver/fault-table.ts';
-import { testPromise } from './driver/promise.ts';
-import type { ChaosResult } from './driver/run-chaos.ts';
+import { type ChaosResult, faultOf } from '@flotilla/chaos';
+import { testPromise } from './promise.ts';
 
 testPromise('F25 runs that are cancelled by several at once, at any moment, end once and within 3 s', {
   fault: 'F25',

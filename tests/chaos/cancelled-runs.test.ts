@@ -1,27 +1,28 @@
 import { fileURLToPath } from 'node:url';
-import { type CancelReceipt, type HistoryEvent, isTerminalRunStatus } from '@flotilla/contracts';
-import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
+import { type Chance, chanceOf, mixedGraph } from '@flotilla/chaos';
 import {
   type ClientCall,
   checkRecording,
   collectRuns,
   EMPTY_RECORDING,
-  eventually,
   explain,
+  findLeftovers,
+  type RecordedRun,
+  recordCalls,
+} from '@flotilla/checker';
+import { type CancelReceipt, type HistoryEvent, isTerminalRunStatus } from '@flotilla/contracts';
+import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
+import {
+  eventually,
   type Fleet,
   type FleetMember,
   type LocalRedis,
   mapInTurn,
-  type RecordedRun,
-  recordCalls,
   startFleet,
   startRedis,
   testNamespace,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from '../integration/find-leftovers.ts';
-import { mixedGraph } from './mixed-graphs.ts';
-import { type Chance, chanceOf } from './random.ts';
 
 /**
  * Runs of all shapes, with compensations and registered cleanups, are cancelled at moments that chance chooses, by one or two

@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { chanceOf, findWrongRuns, mixedGraph, type StartedGraph, startGraphs } from '@flotilla/chaos';
+import { findLeftovers } from '@flotilla/checker';
 import { closeConnection, connectRedis } from '@flotilla/redis';
 import {
   eventually,
@@ -11,10 +13,6 @@ import {
   testNamespace,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from '../integration/find-leftovers.ts';
-import { findWrongRuns, type StartedGraph, startGraphs } from './judge-runs.ts';
-import { mixedGraph } from './mixed-graphs.ts';
-import { chanceOf } from './random.ts';
 
 /**
  * On a Cluster one master can be away while the others serve: transitions of some partitions wait then, and those of others

@@ -1,6 +1,5 @@
-import { testPromise } from './driver/promise.ts';
-import type { ChaosResult, MadeFault } from './driver/run-chaos.ts';
-import { PROBE_INTERVAL_MS } from './driver/scene.ts';
+import { type ChaosResult, type MadeFault, PROBE_INTERVAL_MS } from '@flotilla/chaos';
+import { testPromise } from './promise.ts';
 
 /** Of the whole fleet; that there are no more than one an interval is V19. */
 const LEAST_CALLS_SHARE = 0.4;

@@ -1,4 +1,4 @@
-import { findOthersWaiting, testPromise } from './driver/promise.ts';
+import { findOthersWaiting, testPromise } from './promise.ts';
 
 testPromise('F17 the steps of a worker that runs out of memory start elsewhere within 12 s', {
   fault: 'F17',

@@ -1,5 +1,5 @@
-import { mountSmallDisk } from './driver/inject/disk-full.ts';
-import { findLogFloods, findUnrefusedSubmissions, testPromise } from './driver/promise.ts';
+import { mountSmallDisk } from '@flotilla/chaos';
+import { findLogFloods, findUnrefusedSubmissions, testPromise } from './promise.ts';
 
 const disk = await mountSmallDisk(1);
 if (!('problem' in disk)) await disk.unmount();

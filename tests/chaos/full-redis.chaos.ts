@@ -1,4 +1,4 @@
-import { findLogFloods, findUnrefusedSubmissions, testPromise } from './driver/promise.ts';
+import { findLogFloods, findUnrefusedSubmissions, testPromise } from './promise.ts';
 
 testPromise(
   'F15 a Redis that is full refuses new runs, lets the others go on, and all is well 5 s after there is room',

@@ -1,4 +1,5 @@
-import { findRecoveries, findViolations, type RunRecord, rejectedAttempts } from '@flotilla/testing';
+import { findRecoveries, findViolations, rejectedAttempts } from '@flotilla/checker';
+import type { RunRecord } from '@flotilla/testing';
 
 /** A lease of 9 s, one look at the leases, one dispatch. */
 export const MOST_WAIT_MS = 12_000;

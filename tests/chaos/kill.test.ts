@@ -1,11 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import {
+  chanceOf,
+  findWrongRuns,
+  mixedGraph,
+  type StartedGraph,
+  startGraphs,
+  summarizeRecoveries,
+} from '@flotilla/chaos';
+import { findLeftovers } from '@flotilla/checker';
 import { eventually, type Fleet, type FleetMember, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from '../integration/find-leftovers.ts';
 import { findUnjustLosses, MOST_WAIT_MS } from './judge-faults.ts';
-import { findWrongRuns, recoveriesOf, type StartedGraph, startGraphs } from './judge-runs.ts';
-import { mixedGraph } from './mixed-graphs.ts';
-import { chanceOf } from './random.ts';
 
 const full = process.env['FLOTILLA_CHAOS'] === 'full';
 const KILLS = full ? 100 : 12;
@@ -75,7 +80,7 @@ describe('when schedulers and workers are killed at random moments', () => {
   });
 
   test('G10 no step waits more than 12 s after its worker died', () => {
-    const { waits, text } = recoveriesOf(records, diedAt);
+    const { waits, text } = summarizeRecoveries(records, diedAt);
     process.stdout.write(`kill -9: ${diedAt.size} workers killed; ${text}\n`);
     expect(waits.length).toBeGreaterThan(0);
     expect(waits.filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)).toEqual([]);

@@ -1,3 +1,3 @@
-import { testPromise } from './driver/promise.ts';
+import { testPromise } from './promise.ts';
 
 testPromise('F1 the steps of a worker that is killed start elsewhere within 12 s', { fault: 'F1', times: 3 });

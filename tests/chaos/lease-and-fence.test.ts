@@ -1,11 +1,11 @@
-import { fileURLToPath } from 'node:url';
+import { withMutation } from '@flotilla/chaos';
 import {
   eventually,
   type Fleet,
   type FleetMember,
-  type FleetOptions,
   type RunRecord,
   startFleet,
+  type TestFleetOptions,
   testNamespace,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -25,7 +25,6 @@ const PLAYS: Record<string, readonly Fault[]> = {
   'lease-ignored': ['kept'],
   'no-reconciler': ['orphan'],
 };
-const hook = fileURLToPath(new URL('mutate.mjs', import.meta.url));
 const RUN_MS = 40_000;
 
 interface Played {
@@ -46,7 +45,7 @@ async function play(mutation: string): Promise<Played> {
       workers: faults.length,
       // Each worker holds exactly one of the steps.
       workerEnv: { FLOTILLA_CONCURRENCY: '1' },
-      ...(mutation === 'none' ? {} : { env: { FLOTILLA_MUTATION: mutation }, nodeArgs: ['--import', hook] }),
+      ...(mutation === 'none' ? {} : withMutation(mutation)),
     }),
   );
   starting = started.catch(() => undefined);
@@ -62,7 +61,7 @@ async function play(mutation: string): Promise<Played> {
  * A fleet, and the worker that takes over: it has started before anything happens, since how long a process takes to start
  * says nothing of how soon lost steps are made again. It stands still until each of the others has its step.
  */
-async function startWithSpare(options: FleetOptions): Promise<{ fleet: Fleet; spare: FleetMember }> {
+async function startWithSpare(options: TestFleetOptions): Promise<{ fleet: Fleet; spare: FleetMember }> {
   const fleet = await startFleet(options);
   try {
     const spare = await fleet.addWorker({ FLOTILLA_CONCURRENCY: '4' });

@@ -1,4 +1,4 @@
-import { findOthersWaiting, testPromise } from './driver/promise.ts';
+import { findOthersWaiting, testPromise } from './promise.ts';
 
 testPromise(
   'F20 a step that ends its worker, never ends or throws what is no error holds nobody else up for more than 12 s',

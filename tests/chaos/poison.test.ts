@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findViolations } from '@flotilla/checker';
 import type { StepView } from '@flotilla/contracts';
-import { type Fleet, findViolations, mapInTurn, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, mapInTurn, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 /** Each takes a lease's time. */

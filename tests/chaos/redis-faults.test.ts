@@ -1,3 +1,5 @@
+import { chanceOf, findWrongRuns, mixedGraph, type StartedGraph, startGraphs } from '@flotilla/chaos';
+import { findLeftovers } from '@flotilla/checker';
 import { queuePrefix } from '@flotilla/queue';
 import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
 import {
@@ -10,10 +12,6 @@ import {
   testNamespace,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from '../integration/find-leftovers.ts';
-import { findWrongRuns, type StartedGraph, startGraphs } from './judge-runs.ts';
-import { mixedGraph } from './mixed-graphs.ts';
-import { chanceOf } from './random.ts';
 
 const RUNS = 100;
 const RUNS_MS = 60_000;

@@ -1,25 +1,25 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { chanceOf, findWrongRuns, SteadyLoad } from '@flotilla/chaos';
 import {
   checkRecording,
   collectRuns,
-  eventually,
-  type Fleet,
-  FleetApi,
   processesOf,
   Recorder,
   type Recording,
   recordCalls,
+  type Violation,
+} from '@flotilla/checker';
+import {
+  eventually,
+  type Fleet,
+  FleetApi,
   type SentinelSet,
   startFleet,
   startSentinel,
   testNamespace,
-  type Violation,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { SteadyLoad } from './driver/steady-load.ts';
-import { type Loss, SubmissionProbe } from './driver/submission-probe.ts';
-import { findWrongRuns } from './judge-runs.ts';
-import { chanceOf } from './random.ts';
+import { type Loss, SubmissionProbe } from './submission-probe.ts';
 
 /** F10: the primary dies while its replicas live. */
 const BOUND_MS = 15_000;

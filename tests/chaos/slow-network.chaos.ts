@@ -1,4 +1,4 @@
-import { testPromise } from './driver/promise.ts';
+import { testPromise } from './promise.ts';
 
 testPromise('F14 latency and connections that break cost no attempt', {
   fault: 'F14',

@@ -1,9 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { chanceOf, keepSoak, reportOfSoak, runSoak, type SoakReport, textOfSoak } from '@flotilla/chaos';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chanceOf } from './random.ts';
-import { keep, reportOf, type SoakReport, textOf } from './soak/report.ts';
-import { runSoak } from './soak/run-soak.ts';
 
 const DURATION_MS = 90_000;
 const MOST_MS = 600_000;
@@ -23,15 +21,15 @@ describe('a soak of a minute and a half', () => {
       leakBytesARun: 0,
       tell: (line) => process.stdout.write(`soak: ${line}\n`),
     });
-    report = reportOf(result, availableParallelism());
+    report = reportOfSoak(result, availableParallelism());
   }, MOST_MS);
 
   afterAll(() => {
     if (report === undefined) return;
-    process.stdout.write(`${textOf(report)}\n`);
+    process.stdout.write(`${textOfSoak(report)}\n`);
     if (report.wrong.length === 0) return;
     const { seed } = report.result.options;
-    keep(fileURLToPath(new URL(`../../.flotilla/chaos/soak-${seed}`, import.meta.url)), report);
+    keepSoak(fileURLToPath(new URL(`../../.flotilla/chaos/soak-${seed}`, import.meta.url)), report);
   });
 
   test('makes its faults, and each hits', () => {

@@ -1,8 +1,8 @@
-import { checkRecording, rejectedAttempts, testNamespace } from '@flotilla/testing';
+import { chanceOf, findWrongRuns } from '@flotilla/chaos';
+import { checkRecording, rejectedAttempts } from '@flotilla/checker';
+import { testNamespace } from '@flotilla/testing';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { makeSplitBrain, SPLIT_MS, type SplitBrain } from './driver/split-brain.ts';
-import { findWrongRuns } from './judge-runs.ts';
-import { chanceOf } from './random.ts';
+import { makeSplitBrain, SPLIT_MS, type SplitBrain } from './split-brain.ts';
 
 /** From the end of the split until runs go on. */
 const RECOVERY_MS = 30_000;

@@ -1,5 +1,5 @@
-import { findFaketime } from './driver/inject/clock-faults.ts';
-import { testPromise } from './driver/promise.ts';
+import { findFaketime } from '@flotilla/chaos';
+import { testPromise } from './promise.ts';
 
 testPromise('F19 the clock of a worker decides nothing: it may jump by a day, and back', {
   fault: 'F19',

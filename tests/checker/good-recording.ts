@@ -1,4 +1,4 @@
-import type { CancelReceipt, StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
+import type { Chance } from '@flotilla/chaos';
 import {
   type AgentSighting,
   type BreakerSighting,
@@ -12,8 +12,8 @@ import {
   type ScannedIndexes,
   type ScannedKey,
   type StepReport,
-} from '@flotilla/testing';
-import type { Chance } from '../chaos/random.ts';
+} from '@flotilla/checker';
+import type { CancelReceipt, StepDefinition, WorkflowDefinition } from '@flotilla/contracts';
 import { HistoryBuilder } from './history-builder.ts';
 
 const NAMESPACE = 'good';

@@ -1,3 +1,5 @@
+import type { Chance } from '@flotilla/chaos';
+import { hashOf, type RecordedRun, type StepReport } from '@flotilla/checker';
 import type {
   CheckpointView,
   EventType,
@@ -7,8 +9,6 @@ import type {
   StepView,
   WorkflowDefinition,
 } from '@flotilla/contracts';
-import { hashOf, type RecordedRun, type StepReport } from '@flotilla/testing';
-import type { Chance } from '../chaos/random.ts';
 
 interface Held {
   attempt: number;

@@ -1,5 +1,5 @@
-import { type Bounds, checkRecording, explain, type Recording } from '@flotilla/testing';
-import type { Chance } from '../chaos/random.ts';
+import type { Chance } from '@flotilla/chaos';
+import { type Bounds, checkRecording, explain, type Recording } from '@flotilla/checker';
 import type { DraftRecording } from './mutants/index.ts';
 import type { Mutant } from './mutants/mutant.ts';
 

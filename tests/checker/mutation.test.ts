@@ -1,3 +1,4 @@
+import { type Chance, chanceOf } from '@flotilla/chaos';
 import {
   checkRecording,
   explain,
@@ -6,9 +7,8 @@ import {
   type Recording,
   type StartCall,
   type Violation,
-} from '@flotilla/testing';
+} from '@flotilla/checker';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { type Chance, chanceOf } from '../chaos/random.ts';
 import { goodRecording } from './good-recording.ts';
 import { judge, named } from './kill-mutants.ts';
 import { type DraftRecording, MUTANTS } from './mutants/index.ts';

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Recording, readRecording, testNamespace, writeRecording } from '@flotilla/testing';
+import { chanceOf } from '@flotilla/chaos';
+import { type Recording, readRecording, writeRecording } from '@flotilla/checker';
+import { testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chanceOf } from '../chaos/random.ts';
 import { judge, named } from './kill-mutants.ts';
 import { MUTANTS } from './mutants/index.ts';
 import { REAL_BOUNDS, recordFleet } from './recorded-fleet.ts';

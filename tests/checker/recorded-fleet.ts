@@ -1,25 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { closeConnection, connectRedis, mastersOf, untilReady } from '@flotilla/redis';
 import {
   type Bounds,
   checkRecording,
   collectListing,
   collectRuns,
   type EffectRecorder,
-  eventually,
-  type Fleet,
   processesOf,
   Recorder,
   type Recording,
   recordCalls,
   scanRedis,
   startEffectRecorder,
-  startFleet,
   watchAgents,
   watchBreakers,
-} from '@flotilla/testing';
-import { type Dependency, startDependency } from '../integration/fixtures/dependency.ts';
+} from '@flotilla/checker';
+import { closeConnection, connectRedis, mastersOf, untilReady } from '@flotilla/redis';
+import { type Dependency, eventually, type Fleet, startDependency, startFleet } from '@flotilla/testing';
 
 const HANDLERS = fileURLToPath(new URL('fixtures/recorded-steps.ts', import.meta.url));
 const LEASE_AND_MORE_MS = 40_000;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { findViolations } from '@flotilla/checker';
 import type { Json } from '@flotilla/contracts';
-import { findViolations, type RunRecord } from '@flotilla/testing';
+import type { RunRecord } from '@flotilla/testing';
 
 /** One case of cases.json; README.md beside it says what the fields mean. */
 export interface ConformanceCase {

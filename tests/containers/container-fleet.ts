@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { eventually, FleetApi, Recorder, recordCalls } from '@flotilla/testing';
+import { Recorder, recordCalls } from '@flotilla/checker';
+import { eventually, FleetApi } from '@flotilla/testing';
 import { Network, type StartedNetwork } from 'testcontainers';
 import { Contained } from './contained.ts';
 

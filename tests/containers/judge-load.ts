@@ -1,19 +1,8 @@
+import { chanceOf, findWrongRuns, type MixedGraph, SteadyLoad, startGraphs } from '@flotilla/chaos';
+import { type Bounds, checkRecording, collectListing, collectRuns, explain, scanRedis } from '@flotilla/checker';
 import { closeConnection, connectRedis, untilReady } from '@flotilla/redis';
-import {
-  type Bounds,
-  checkRecording,
-  collectListing,
-  collectRuns,
-  eventually,
-  explain,
-  type RunRecord,
-  scanRedis,
-} from '@flotilla/testing';
-import { SteadyLoad } from '../chaos/driver/steady-load.ts';
+import { eventually, type RunRecord } from '@flotilla/testing';
 import { findUnjustLosses } from '../chaos/judge-faults.ts';
-import { findWrongRuns, startGraphs } from '../chaos/judge-runs.ts';
-import type { MixedGraph } from '../chaos/mixed-graphs.ts';
-import { chanceOf } from '../chaos/random.ts';
 import type { ContainerFleet } from './container-fleet.ts';
 
 export interface Judgement {

@@ -1,6 +1,6 @@
+import { summarizeRecoveries } from '@flotilla/chaos';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MOST_WAIT_MS } from '../chaos/judge-faults.ts';
-import { recoveriesOf } from '../chaos/judge-runs.ts';
 import { ContainerFleet } from './container-fleet.ts';
 import { giveLongSteps, judgeUnderLoad } from './judge-load.ts';
 
@@ -23,7 +23,7 @@ test('G10 steps of a killed worker are started again within 12 s, and every run 
     },
   });
   expect(problems).toEqual([]);
-  const { waits, text } = recoveriesOf(records, fleet.diedAt);
+  const { waits, text } = summarizeRecoveries(records, fleet.diedAt);
   process.stdout.write(`killed container: ${text}\n`);
   expect(waits.length).toBeGreaterThan(0);
   expect(waits.filter(({ waitedMs }) => waitedMs > MOST_WAIT_MS)).toEqual([]);

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { rejectedAttempts } from '@flotilla/testing';
+import { rejectedAttempts } from '@flotilla/checker';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ContainerFleet } from './container-fleet.ts';
 import { giveLongSteps, type Judgement, judgeUnderLoad } from './judge-load.ts';

@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs';
+import { FAULT_IDS, faultOf, MIXES, SAFEGUARDS } from '@flotilla/chaos';
 import { describe, expect, test } from '@jest/globals';
-import { FAULT_IDS, faultOf, MIXES } from '../chaos/driver/fault-table.ts';
-import { SAFEGUARDS } from '../chaos/driver/safeguards.ts';
 import { read, tablesOf } from './markdown.ts';
 
 describe('docs/reference/chaos.md', () => {

@@ -1,4 +1,4 @@
-import { INVARIANTS } from '@flotilla/testing';
+import { INVARIANTS } from '@flotilla/checker';
 import { expect, test } from '@jest/globals';
 import { MUTANTS } from '../checker/mutants/index.ts';
 import { read, tablesOf } from './markdown.ts';

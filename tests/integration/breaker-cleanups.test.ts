@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
+import { findViolations } from '@flotilla/checker';
 import type { BreakerView, CleanupList, Why } from '@flotilla/contracts';
-import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Dependency, eventually, type Fleet, startDependency, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type Dependency, startDependency } from './fixtures/dependency.ts';
 
 /** A dependency is dead while runs that have called it are undone. */
 

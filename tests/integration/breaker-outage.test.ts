@@ -1,7 +1,7 @@
+import { findViolations } from '@flotilla/checker';
 import type { BreakerView } from '@flotilla/contracts';
-import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Dependency, eventually, type Fleet, startDependency, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Dependency, startDependency } from './fixtures/dependency.ts';
 
 /** A dependency of a thousand steps is dead, four workers find that out, and it comes back. */
 

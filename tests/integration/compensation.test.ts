@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findLeftovers } from '@flotilla/checker';
 import type { CancelReceipt, CleanupList, HistoryEvent } from '@flotilla/contracts';
 import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from './find-leftovers.ts';
 
 const namespace = testNamespace(import.meta.url);
 const handlers = fileURLToPath(new URL('./fixtures/cleanup-handlers.ts', import.meta.url));

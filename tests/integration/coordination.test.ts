@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import { findViolations } from '@flotilla/checker';
 import type { CancelReceipt } from '@flotilla/contracts';
-import { type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 /** What coordinators that only look like one get wrong: docs/reference/regressions.md. */

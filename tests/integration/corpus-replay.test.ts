@@ -1,7 +1,7 @@
-import { checkReplay, eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { findLeftovers, findViolations } from '@flotilla/checker';
+import { checkReplay, eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { corpusFolder, montageFile, readReplay, taskGraphFiles } from './corpus.ts';
-import { findLeftovers } from './find-leftovers.ts';
 
 const WORKERS = 4;
 const files = taskGraphFiles();

@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findLeftovers, findViolations } from '@flotilla/checker';
 import { createClient, type FlotillaClient } from '@flotilla/client';
 import type { DeadLetterView } from '@flotilla/contracts';
-import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from './find-leftovers.ts';
 
 /** Two own processes, after two losses of a lease's time each; starts of processes are what a busy machine makes slow. */
 const QUARANTINED_WITHIN_MS = 180_000;

@@ -1,4 +1,5 @@
-import { type Fleet, findViolations, startFleet, startRedis, testNamespace } from '@flotilla/testing';
+import { findViolations } from '@flotilla/checker';
+import { type Fleet, startFleet, startRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const STEPS = 50;

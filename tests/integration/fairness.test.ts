@@ -1,5 +1,6 @@
+import { findViolations } from '@flotilla/checker';
 import type { HistoryEvent } from '@flotilla/contracts';
-import { type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const WORKERS = 4;

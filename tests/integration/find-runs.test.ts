@@ -1,7 +1,7 @@
+import { findLeftovers } from '@flotilla/checker';
 import type { ErrorGroup, RunCounts, RunView, WorkflowDefinition } from '@flotilla/contracts';
 import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { findLeftovers } from './find-leftovers.ts';
 
 const namespace = testNamespace(import.meta.url);
 let fleet: Fleet;

@@ -1,6 +1,7 @@
+import { findViolations } from '@flotilla/checker';
 import { createClient, type FlotillaClient } from '@flotilla/client';
 import type { RunStarted } from '@flotilla/contracts';
-import { type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const STARTS = 50;

@@ -1,5 +1,6 @@
+import { findViolations } from '@flotilla/checker';
 import type { CancelReceipt, HistoryEvent } from '@flotilla/contracts';
-import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const LENGTH = 200;

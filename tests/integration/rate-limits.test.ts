@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { findViolations } from '@flotilla/checker';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 const handlers = fileURLToPath(new URL('fixtures/rate-limits.ts', import.meta.url));

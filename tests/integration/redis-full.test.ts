@@ -1,5 +1,6 @@
+import { findViolations } from '@flotilla/checker';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { type Fleet, findViolations, type LocalRedis, startFleet, startRedis, testNamespace } from '@flotilla/testing';
+import { type Fleet, type LocalRedis, startFleet, startRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const FAN = 40;

@@ -1,8 +1,8 @@
+import { findViolations } from '@flotilla/checker';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import {
   eventually,
   type Fleet,
-  findViolations,
   type LocalRedis,
   mapInTurn,
   startFleet,

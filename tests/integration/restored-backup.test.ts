@@ -1,7 +1,8 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Fleet, findViolations, type LocalRedis, startFleet, startRedis, testNamespace } from '@flotilla/testing';
+import { findViolations } from '@flotilla/checker';
+import { type Fleet, type LocalRedis, startFleet, startRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 /** Of its own: it is killed, and its data are replaced. */

@@ -2,8 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findViolations } from '@flotilla/checker';
 import type { RunRetried, RunView } from '@flotilla/contracts';
-import { type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 let fleet: Fleet;

@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { findViolations } from '@flotilla/checker';
 import type { FailedCleanupList, RunRetried, RunView } from '@flotilla/contracts';
-import { eventually, type Fleet, findViolations, startFleet, testNamespace } from '@flotilla/testing';
+import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 interface Order {

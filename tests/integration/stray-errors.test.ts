@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Fleet, findViolations, type RunRecord, startFleet, testNamespace, within } from '@flotilla/testing';
+import { findViolations } from '@flotilla/checker';
+import { type Fleet, type RunRecord, startFleet, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const handlers = fileURLToPath(new URL('fixtures/stray-errors.ts', import.meta.url));

@@ -1,5 +1,6 @@
+import { findViolations } from '@flotilla/checker';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { findViolations, sharedRedis, testNamespace } from '@flotilla/testing';
+import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { removeKeys, scanKeys } from '../scan-keys.ts';

@@ -1,30 +1,30 @@
 import { describe, expect, test } from '@jest/globals';
 import { Command } from 'commander';
-import { benchArguments, readBenchOptions, withBenchOptions } from './bench-options.ts';
+import { benchRequest, withBenchOptions } from './bench-options.ts';
 import { runCli } from './program.ts';
 import { fakeTerminal } from './testing/fake-terminal.ts';
 
-const never = (code: number): never => {
-  throw new Error(`ended with ${code}`);
-};
-const read = (line: string) => readBenchOptions(line.split(' ').filter(Boolean), never);
+function read(line: string) {
+  const command = withBenchOptions(new Command('bench')).action(() => undefined);
+  return benchRequest(command.parse(line.split(' ').filter(Boolean), { from: 'user' }));
+}
 
 describe('options of bench', () => {
   test('have defaults that measure everything', () => {
-    const options = read('');
+    const { options } = read('');
     expect(options).toMatchObject({ rounds: 3, scale: 1, workers: 1 });
     expect(options.workload).toEqual(expect.arrayContaining(['chain', 'fan', 'scaling']));
     expect(options.only).toEqual(['plain', 'limit', 'flotilla']);
   });
 
   test('of the short form give way to those that are given', () => {
-    expect(read('--short')).toMatchObject({
+    expect(read('--short').options).toMatchObject({
       scale: 0.5,
       rounds: 3,
       workload: ['chain', 'fan'],
       only: ['plain', 'flotilla'],
     });
-    expect(read('--rounds 1 --short --workload latency')).toMatchObject({
+    expect(read('--rounds 1 --short --workload latency').options).toMatchObject({
       rounds: 1,
       scale: 0.5,
       workload: ['latency'],
@@ -32,17 +32,17 @@ describe('options of bench', () => {
   });
 
   test('take lists in any order', () => {
-    expect(read('--workload submit,chain --only flotilla')).toMatchObject({
+    expect(read('--workload submit,chain --only flotilla').options).toMatchObject({
       workload: ['chain', 'submit'],
       only: ['flotilla'],
     });
   });
 
-  test('reach the suite as they were given', () => {
-    const line = '--json --rounds 2 --workload fan,chain --baseline kept.json --update-baseline'.split(' ');
-    const command = withBenchOptions(new Command('bench')).action(() => undefined);
-    command.parse(line, { from: 'user' });
-    expect(read(benchArguments(command).join(' '))).toEqual(read(line.join(' ')));
+  test('reach the program with the command line that was given, without its defaults', () => {
+    const line = '--json --rounds 2 --workload chain,fan --baseline kept.json --update-baseline';
+    const { options, command } = read(line);
+    expect(options).toMatchObject({ json: true, rounds: 2, scale: 1, baseline: 'kept.json', updateBaseline: true });
+    expect(command.split(' ').toSorted()).toEqual(`./flotilla bench ${line}`.split(' ').toSorted());
   });
 
   test.each([

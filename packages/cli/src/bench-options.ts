@@ -1,43 +1,11 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { BENCH_TARGETS, BENCH_WORKLOADS, type BenchOptions, type BenchRequest } from '@flotilla/bench';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { positiveNumber, wholeNumber, withCommon } from './commands/common-options.ts';
-import { EXIT } from './exit-codes.ts';
 
-/** What can be measured, in the order in which it is. */
-const BENCH_WORKLOADS = [
-  'chain',
-  'fan',
-  'latency',
-  'active-1000',
-  'active-5000',
-  'run-bytes',
-  'big-layers',
-  'big-fan',
-  'submit',
-  'scaling',
-] as const;
-export type BenchWorkload = (typeof BENCH_WORKLOADS)[number];
-
-/** `plain`: BullMQ whose processor adds the next job. `limit`: a loop of one Lua script. */
-const BENCH_TARGETS = ['plain', 'limit', 'flotilla'] as const;
-export type BenchTarget = (typeof BENCH_TARGETS)[number];
-
-/** Options of `flotilla bench`, which hands them to the load suite as they were given. */
-export interface BenchOptions {
-  rounds: number;
-  scale: number;
-  workers: number;
-  slots: number;
-  workload: readonly BenchWorkload[];
-  only: readonly BenchTarget[];
+/** Options of `flotilla bench` as they are given. */
+interface GivenOptions extends BenchOptions {
   short?: boolean;
-  json?: boolean;
   debug?: boolean;
-  chart?: string;
-  baseline?: string;
-  updateBaseline?: boolean;
-  profile?: string;
-  commandStats?: boolean;
-  compiled?: boolean;
 }
 
 const LARGEST_SCALE = 100;
@@ -67,9 +35,8 @@ export function withBenchOptions(command: Command): Command {
     .option('--update-baseline', 'keep the ratios of this measurement in the file of --baseline')
     .addOption(new Option('--profile <folder>', 'write a CPU profile of each Flotilla process').env('BENCH_PROFILE'))
     .addOption(new Option('--command-stats', 'tell what Redis did in each measurement').env('BENCH_COMMANDSTATS'))
-    .addOption(new Option('--compiled', 'run the compiled apps instead of their sources').env('BENCH_DIST'))
     .hook('preAction', (_command, acting) => {
-      const { baseline, updateBaseline, only } = acting.opts<BenchOptions>();
+      const { baseline, updateBaseline, only } = acting.opts<GivenOptions>();
       if (updateBaseline && baseline === undefined) acting.error('error: --update-baseline needs --baseline <file>');
       if (baseline !== undefined && !(only.includes('plain') && only.includes('flotilla'))) {
         acting.error('error: --baseline compares ratios of Flotilla to plain: --only must keep both');
@@ -77,23 +44,19 @@ export function withBenchOptions(command: Command): Command {
     });
 }
 
-/** The command line that makes the load suite measure what this command was told. */
-export function benchArguments(command: Command): string[] {
+/** What the benchmark's program is told of a command that was parsed. */
+export function benchRequest(command: Command): BenchRequest {
+  const { short, debug, ...options } = command.opts<GivenOptions>();
+  return { options, command: ['./flotilla bench', ...givenArguments(command)].join(' ') };
+}
+
+function givenArguments(command: Command): string[] {
   return command.options.flatMap((option) => {
     const name = option.attributeName();
-    // What stands in the environment or is a default is found there again.
     if (command.getOptionValueSource(name) !== 'cli') return [];
     const value: unknown = command.getOptionValue(name);
     return value === true ? [option.long!] : [option.long!, String(value)];
   });
-}
-
-/** For the load suite when it is started by itself. Ends the process, with 2 after saying why, when they are wrong. */
-export function readBenchOptions(args: readonly string[], exit: (code: number) => never): BenchOptions {
-  const command = withBenchOptions(new Command('bench'))
-    .exitOverride(({ exitCode }) => exit(exitCode === 0 ? EXIT.ok : EXIT.usage))
-    .action(() => undefined);
-  return command.parse([...args], { from: 'user' }).opts<BenchOptions>();
 }
 
 function scale(text: string): number {

@@ -1,8 +1,2 @@
-export {
-  type BenchOptions,
-  type BenchTarget,
-  type BenchWorkload,
-  readBenchOptions,
-} from './bench-options.ts';
 export { plainName, readImportFile } from './import/read-import-file.ts';
 export { importWfformat, type WfformatImport, type WfformatOptions } from './import/wfformat.ts';

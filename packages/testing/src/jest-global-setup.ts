@@ -1,5 +1,4 @@
-import { findRedisServer, startRedis } from './local-redis.ts';
-import { startCluster } from './start-cluster.ts';
+import { findRedisServer, startCluster, startRedis } from '@flotilla/local-fleet';
 
 /** Where the set-up leaves the server for the teardown; both run in Jest's main process. */
 export const sharedServer: { redis?: { stop(): Promise<void> } } = {};

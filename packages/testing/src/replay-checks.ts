@@ -1,5 +1,5 @@
 import type { HistoryEvent } from '@flotilla/contracts';
-import type { RunRecord } from './fleet-api.ts';
+import type { RunRecord } from '@flotilla/local-fleet';
 
 /** A task graph whose replay is judged: what the file says, not what the engine says of it. */
 export interface ReplayedGraph {

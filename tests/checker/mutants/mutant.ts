@@ -1,6 +1,6 @@
+import type { Chance } from '@flotilla/chaos';
+import type { Recording } from '@flotilla/checker';
 import type { EventType, HistoryEvent, RunStatus } from '@flotilla/contracts';
-import type { Recording } from '@flotilla/testing';
-import type { Chance } from '../../chaos/random.ts';
 
 /** What may be changed, all the way down. */
 type Draft<Value> = Value extends readonly (infer Item)[]

@@ -1,5 +1,5 @@
+import type { Chance } from '@flotilla/chaos';
 import type { EventType } from '@flotilla/contracts';
-import type { Chance } from '../../chaos/random.ts';
 import {
   countOf,
   type DraftRecording,

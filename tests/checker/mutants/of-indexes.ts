@@ -1,4 +1,4 @@
-import type { Chance } from '../../chaos/random.ts';
+import type { Chance } from '@flotilla/chaos';
 import { type DraftRecording, type Mutant, pickFrom } from './mutant.ts';
 
 const indexesOf = ({ scans }: DraftRecording) => {

@@ -1,4 +1,4 @@
-import type { Chance } from '../../chaos/random.ts';
+import type { Chance } from '@flotilla/chaos';
 import {
   countOf,
   type DraftRecording,

@@ -1,4 +1,4 @@
-import type { Chance } from '../../chaos/random.ts';
+import type { Chance } from '@flotilla/chaos';
 import { type DraftRecording, killRedis, type Mutant, pickFrom, TOO_OLD_MS } from './mutant.ts';
 
 const answered = ({ calls }: DraftRecording) =>

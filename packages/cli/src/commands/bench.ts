@@ -1,14 +1,15 @@
+import { benchProgram } from '@flotilla/bench';
 import { Command } from 'commander';
-import { benchArguments, withBenchOptions } from '../bench-options.ts';
+import { benchRequest, withBenchOptions } from '../bench-options.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { runSuite } from '../up/run-suite.ts';
+import { runProgram } from '../up/run-program.ts';
 
 export function benchCommand(terminal: Terminal, setExit: Action): Command {
   return withBenchOptions(new Command('bench'))
     .description('measure this machine: Flotilla beside BullMQ plain and the limit, on a Redis of its own')
     .action(async (_options: unknown, command: Command) => {
-      setExit((await runSuite(terminal, 'load/bench.ts', benchArguments(command))) ?? EXIT.failed);
+      setExit((await runProgram(terminal, benchProgram, [JSON.stringify(benchRequest(command))])) ?? EXIT.failed);
     });
 }

@@ -4,7 +4,7 @@ import { CliProblem } from '../cli-problem.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { runSuite } from '../up/run-suite.ts';
+import { runProgram } from '../up/run-program.ts';
 import { type CommonOptions, positiveNumber, wholeNumber, withCommon } from './common-options.ts';
 
 interface ChaosOptions extends CommonOptions {
@@ -58,8 +58,10 @@ export function chaosCommand(terminal: Terminal, setExit: Action): Command {
       if (options.soak && (options.runs !== undefined || options.without !== undefined)) {
         throw new CliProblem('USAGE', '--runs and --without do not go with --soak');
       }
-      const program = options.soak ? 'chaos/soak/soak.ts' : 'chaos/chaos.ts';
-      setExit((await runSuite(terminal, program, argumentsOf(options, terminal.cwd))) ?? EXIT.failed);
+      // Its load and its checks are of no use to any other command.
+      const { chaosProgram, soakProgram } = await import('@flotilla/chaos');
+      const program = options.soak ? soakProgram : chaosProgram;
+      setExit((await runProgram(terminal, program, argumentsOf(options, terminal.cwd))) ?? EXIT.failed);
     });
 }
 

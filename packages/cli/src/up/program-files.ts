@@ -35,11 +35,10 @@ export function programArguments(app: App): string[] {
   const file = programFile(app);
   const preload = join(projectFolder, 'packages', 'cli', outputFolder, 'up', `end-with-parent${extension}`);
   // Node takes a URL here: as a path, `#`, `%` or `?` in the name of a folder would mean something else.
-  const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));
-  return [...conditions, `--import=${pathToFileURL(preload).href}`, file];
+  return [...ownConditions(), `--import=${pathToFileURL(preload).href}`, file];
 }
 
-/** A program of the tests of a checkout. They run from their sources: nothing of them is built. */
-export function suiteProgram(path: string): string {
-  return join(projectFolder, 'tests', path);
+/** The conditions of this process, so that what it starts finds packages where it does: in their sources, or compiled. */
+export function ownConditions(): string[] {
+  return process.execArgv.filter((argument) => argument.startsWith('--conditions'));
 }

@@ -1,0 +1,18 @@
+export { type CheckOptions, checkRecording, type Judgement, judgeRecording } from './check-recording.ts';
+export { collectListing, collectRuns } from './collect-runs.ts';
+export { findLeftovers } from './find-leftovers.ts';
+export { type Expectations, findViolations } from './find-violations.ts';
+export { INVARIANTS } from './invariants/index.ts';
+export { placeOf } from './key-places.ts';
+export { hashOf } from './output-hash.ts';
+export { recordCalls } from './record-calls.ts';
+export { type EffectRecorder, startEffectRecorder } from './record-effects.ts';
+export { processesOf } from './record-processes.ts';
+export { watchAgents, watchBreakers } from './record-sightings.ts';
+export { Recorder, runOfCall } from './recorder.ts';
+export * from './recording.ts';
+export { readRecording, writeRecording } from './recording-folder.ts';
+export { findRecoveries, type Recovery, rejectedAttempts } from './recoveries.ts';
+export { loadProgress, reportEffect, saveProgress } from './report-step.ts';
+export { scanRedis } from './scan-redis.ts';
+export { type Bounds, explain, type Violation } from './violation.ts';

@@ -1,0 +1,3 @@
+export * from './markdown-table.ts';
+export * from './statistics.ts';
+export * from './svg.ts';
