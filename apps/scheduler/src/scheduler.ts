@@ -19,6 +19,7 @@ import {
 } from '@flotilla/redis';
 import { breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import { Calm } from './calm.ts';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
 import { FleetView } from './decisions/fleet-view.ts';
@@ -144,10 +145,13 @@ export async function startScheduler(
       ...{ namespace, tags: state.tags, tagOf: (channel: string) => state.tagOf(channel) },
     });
     const children = new ChildRuns({ state, plans, inputs, maxInputBytes: config.maxInputBytes });
+    const calm = new Calm();
+    const fireDueLoop = createFireDueLoop({ state, queues, schedulerId, calm, logger });
+    calm.onEnd = () => fireDueLoop.wake();
     const loops = [
-      createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, logger }),
-      createFireDueLoop({ state, queues, schedulerId, logger }),
-      createReclaimLoop({ state, logger }),
+      createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, calm, logger }),
+      fireDueLoop,
+      createReclaimLoop({ state, calm, logger }),
       createPruneLoop({ state, channels, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
       createCountFailedCleanupsLoop({ state, metrics, logger }),
       createWatchStorageLoop({ storage, fleet, state, logger }),

@@ -166,8 +166,9 @@ export function park(state: Reference, a: StepRef, reason: string, againInMs: nu
 }
 
 export interface TakeDueReply {
-  nextDueAt: number | undefined;
+  nextInMs: number | undefined;
   lookedAt: number;
+  hasAttempts: boolean;
   taken: TakenTimer[];
 }
 
@@ -175,7 +176,9 @@ export interface TakeDueReply {
 export function takeDue(state: Reference, tag: string, reply: TakeDueReply, clock: Clock): void {
   const taken: [string, string, string][] = [];
   let lookedAt = 0;
-  for (const member of state.due.due(tag)) {
+  const due = state.due.due(tag);
+  const hasLater = state.due.of(tag).size > due.length;
+  for (const member of due) {
     lookedAt += 1;
     const [letter, key, runId] = member.split('|') as [string, string, string];
     if (letter !== DUE.backoff && letter !== DUE.parked) {
@@ -195,8 +198,11 @@ export function takeDue(state: Reference, tag: string, reply: TakeDueReply, cloc
     }
   }
   expectReply(
-    [reply.lookedAt, reply.taken.map(({ letter, key, runId }) => [letter, key, runId])],
-    [lookedAt, taken],
+    [
+      ...[reply.lookedAt, reply.taken.map(({ letter, key, runId }) => [letter, key, runId])],
+      ...[reply.nextInMs !== undefined, reply.hasAttempts],
+    ],
+    [lookedAt, taken, hasLater, state.lease.of(tag).size > 0],
     'take due',
   );
 }

@@ -1,6 +1,7 @@
 import { DUE, stateKey, TrialMarks } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Calm } from '../calm.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
 import { LoopWorld } from './testing/loop-world.ts';
@@ -18,7 +19,7 @@ afterEach(async () => {
 });
 
 function startLoop(state = world.createState()): void {
-  loop = createFireDueLoop({ state, queues: world.queues, schedulerId: 's-1', logger: world.logger });
+  loop = createFireDueLoop({ state, queues: world.queues, schedulerId: 's-1', calm: new Calm(), logger: world.logger });
   loop.start();
 }
 

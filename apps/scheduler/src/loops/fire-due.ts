@@ -4,6 +4,7 @@ import type { TaskQueues } from '@flotilla/queue';
 import { DUE, NO_HEADER, parseStepKey, STATES, type State, type TakenTimer } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import { LRUCache } from 'lru-cache';
+import type { Calm, CalmLook } from '../calm.ts';
 import { isCleanup, readCleanupWork, timeOutCleanup } from '../decisions/cleanups.ts';
 import { RECHECK_MS } from '../decisions/dispatch-steps.ts';
 import { EntryTrials, READERS_BEFORE_TRIAL } from '../decisions/entry-trials.ts';
@@ -17,11 +18,14 @@ export interface FireDueDependencies {
   state: State<Plan>;
   queues: TaskQueues;
   schedulerId: string;
+  calm: Calm;
   logger: Logger;
 }
 
 /** Longest time between two looks; also how late a timer set meanwhile can be noticed. */
 const INTERVAL_MS = 50;
+/** The same while nothing happens. Timers that are known by then are further away. */
+const CALM_INTERVAL_MS = 500;
 /** While older tasks wait in its queue, a step's hint is taken to be behind them; no longer than this. */
 const TRUST_BACKLOG_MS = 60_000;
 const BACKLOG_CACHE_MS = 500;
@@ -59,16 +63,21 @@ class DueTimers {
   }
 
   async turn(): Promise<number> {
-    const { state } = this.#dependencies;
+    const { state, calm } = this.#dependencies;
+    const looks: CalmLook[] = [];
     const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
-      const { lookedAt, taken } = await state.transitions.takeDue(tag, limit);
+      const look = await state.transitions.takeDue(tag, limit);
+      const { lookedAt, taken } = look;
+      looks.push(look);
       const isSuspect = ({ takenBefore }: TakenTimer) => takenBefore >= READERS_BEFORE_TRIAL;
       await Promise.all(taken.filter((timer) => !isSuspect(timer)).map((timer) => this.#fire(tag, timer)));
       for (const timer of taken.filter(isSuspect)) await this.#fireAlone(tag, timer);
       // What Redis does by itself counts, too: any number of parked steps may stand before a timer that is to be fired.
       return lookedAt;
     });
-    return hasMore ? 0 : INTERVAL_MS;
+    calm.judge(looks);
+    if (hasMore) return 0;
+    return calm.isCalm ? CALM_INTERVAL_MS : INTERVAL_MS;
   }
 
   /** Those who took it before may have died of it. */

@@ -1,6 +1,7 @@
 import type { StepDefinition } from '@flotilla/contracts';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Calm } from '../calm.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
@@ -22,6 +23,7 @@ beforeEach(async () => {
   const state = world.createState();
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
   loop = createRelayLoop({
+    calm: new Calm(),
     state,
     queues,
     ...views,

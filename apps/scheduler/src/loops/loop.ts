@@ -20,6 +20,8 @@ export class Loop {
   onTurn: (() => void) | undefined;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
+  #pause: AbortController | undefined;
+  #isWoken = false;
   #lastTurnAt = 0;
 
   constructor(options: LoopOptions) {
@@ -38,9 +40,16 @@ export class Loop {
     this.#running ??= this.#run();
   }
 
+  /** The next turn begins at once: now, or after the one that is under way. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#pause?.abort();
+  }
+
   /** Stops after the turn that is under way. Safe to call twice. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.wake();
     await this.#running;
   }
 
@@ -58,7 +67,15 @@ export class Loop {
         this.#log.write(`loop-${name}`, 'warn', { loop: name, error }, 'a turn failed; it is repeated');
         waitMs = AFTER_ERROR_MS;
       }
-      if (waitMs > 0) await pause(waitMs, undefined, { signal }).catch(() => undefined);
+      await this.#wait(waitMs);
     }
+  }
+
+  async #wait(waitMs: number): Promise<void> {
+    if (waitMs > 0 && !this.#isWoken) {
+      this.#pause = new AbortController();
+      await pause(waitMs, undefined, { signal: this.#pause.signal }).catch(() => undefined);
+    }
+    this.#isWoken = false;
   }
 }

@@ -2,6 +2,7 @@ import type { AgentView } from '@flotilla/contracts';
 import { stateKey } from '@flotilla/state';
 import { agentViewWith, eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Calm } from '../calm.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import { createFireDueLoop } from './fire-due.ts';
 import type { Loop } from './loop.ts';
@@ -37,6 +38,7 @@ function startLoops(): void {
   const breakers = world.createBreakerView();
   loops = [
     createRelayLoop({
+      calm: new Calm(),
       state,
       queues,
       fleet,
@@ -47,7 +49,7 @@ function startLoops(): void {
       schedulerId: 's-1',
       logger,
     }),
-    createFireDueLoop({ state, queues, schedulerId: 's-1', logger }),
+    createFireDueLoop({ state, queues, schedulerId: 's-1', calm: new Calm(), logger }),
     createWatchFleetLoop({ fleet, breakers, state, logger }),
   ];
   for (const loop of loops) loop.start();

@@ -1,6 +1,7 @@
 import { stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Calm } from '../calm.ts';
 import type { Loop } from './loop.ts';
 import { createReclaimLoop } from './reclaim-leases.ts';
 import { LoopWorld } from './testing/loop-world.ts';
@@ -38,7 +39,7 @@ describe('an attempt whose worker is gone', () => {
     // Somebody has just looked: nothing is put off for living workers.
     await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
 
-    loop = createReclaimLoop({ state: world.createState(), logger: world.logger });
+    loop = createReclaimLoop({ state: world.createState(), calm: new Calm(), logger: world.logger });
     loop.start();
     const headerOf = (run: typeof good) =>
       client.hget(stateKey(tag, 'run', run!.runId), `s${run!.key('a')}`).then((text) => text?.[0]);
@@ -68,7 +69,7 @@ describe('an attempt whose worker is gone', () => {
     await client.hset(run, `s${item}`, header.with(2, '99').join('|'));
     await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
 
-    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop = createReclaimLoop({ state: world.state, calm: new Calm(), logger: world.logger });
     loop.start();
     await eventually(async () => (await world.state.readRun(runId))?.status === 'failed');
     const { error } = (await world.state.readRun(runId))!;
@@ -86,7 +87,7 @@ describe('an attempt whose worker is gone', () => {
     await client.zadd(stateKey(tag, 'lease'), 0, `${runId}|${key('a')}`);
     await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
 
-    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop = createReclaimLoop({ state: world.state, calm: new Calm(), logger: world.logger });
     loop.start();
     await eventually(async () => (await client.hget(run, field))?.startsWith('Y|0|51|'));
   });
@@ -108,7 +109,7 @@ describe('an attempt whose worker is gone', () => {
     await client.zadd(lease, 'XX', ...inFlight.flatMap((member) => [member === lost ? 2 : 1, member]));
     await client.hset(stateKey(tag, 'reclaim'), 'last', Number.MAX_SAFE_INTEGER);
 
-    loop = createReclaimLoop({ state: world.state, logger: world.logger });
+    loop = createReclaimLoop({ state: world.state, calm: new Calm(), logger: world.logger });
     loop.start();
     await eventually(async () => (await client.zscore(lease, lost)) === null, { timeoutMs: 1000 });
     const header = await client.hget(stateKey(tag, 'run', runId), `s${key('a')}`);

@@ -2,6 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import { decideEnd, failureOfStep, type Plan } from '@flotilla/engine';
 import { parseStepKey, type State, type UndecidedAttempt } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import type { Calm } from '../calm.ts';
 import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
 import { endingOfOverdue } from '../decisions/overdue-attempt.ts';
@@ -10,6 +11,7 @@ import { Loop } from './loop.ts';
 
 export interface ReclaimDependencies {
   state: State<Plan>;
+  calm: Calm;
   logger: Logger;
   /** Lost attempts after which a step is quarantined, whatever it was lost with. Default 99. */
   crashLimit?: number;
@@ -17,6 +19,8 @@ export interface ReclaimDependencies {
 }
 
 const INTERVAL_MS = 500;
+/** While no attempt is under way. Well below `PAUSE_MS`, or the first attempts after a calm would be looked after late. */
+const CALM_INTERVAL_MS = 1000;
 /**
  * Nobody looked for this long: Redis or all schedulers paused, and living workers may not have been able to renew. Less
  * than that cannot end the lease of a living worker: leases last 9 s and are renewed every 2.5 s.
@@ -38,7 +42,7 @@ export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
 }
 
 async function turn(dependencies: ReclaimDependencies): Promise<number> {
-  const { state, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
+  const { state, calm, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
   let attempts = 0;
   const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
     const settings = { limit, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
@@ -49,7 +53,8 @@ async function turn(dependencies: ReclaimDependencies): Promise<number> {
     return lookedAt;
   });
   if (attempts > 0) logger.warn({ attempts }, 'attempts were lost with their worker and are made again');
-  return hasMore ? 0 : INTERVAL_MS;
+  if (hasMore) return 0;
+  return calm.isCalm ? CALM_INTERVAL_MS : INTERVAL_MS;
 }
 
 /** A run that is damaged keeps none of the others waiting. */

@@ -3,6 +3,7 @@ import { compileWorkflow, type Plan } from '@flotilla/engine';
 import { DUE, State, stateKey } from '@flotilla/state';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { Calm } from '../calm.ts';
 import { FleetView } from '../decisions/fleet-view.ts';
 import type { Loop } from './loop.ts';
 import { createRelayLoop } from './relay-outbox.ts';
@@ -31,6 +32,7 @@ function createRelay(schedulerId: string, state: State<Plan>): Loop {
   const views = { fleet: new FleetView(state, { list: async () => [] }), breakers: world.createBreakerView() };
   const blocking = schedulerId === 's-1' ? world.blocking : world.client;
   return createRelayLoop({
+    calm: new Calm(),
     state,
     queues,
     ...views,
@@ -297,6 +299,7 @@ describe('the relay', () => {
       jest.spyOn(fleet, 'stepsPerTask').mockReturnValue(64);
       const breakers = many.createBreakerView();
       loop = createRelayLoop({
+        calm: new Calm(),
         state,
         queues,
         fleet,

@@ -8,6 +8,7 @@ import {
   parseChannelLine,
   parseOutboxLine,
 } from '@flotilla/state';
+import type { Calm } from '../calm.ts';
 import type { BreakerView } from '../decisions/breaker-view.ts';
 import { carryOutEntry, type EntryDependencies } from '../decisions/carry-out-entry.ts';
 import { deliverMessages } from '../decisions/channels/deliver-messages.ts';
@@ -26,6 +27,7 @@ export interface RelayDependencies extends EntryDependencies {
   /** A connection of its own: reading blocks. */
   blocking: RedisClient;
   schedulerId: string;
+  calm: Calm;
 }
 
 const ENTRIES_A_TURN = 128;
@@ -35,6 +37,7 @@ const CLUSTER_POLL_MS = 10;
 /** Entries whose reader has neither acknowledged nor held them for this long are taken over: it died, or repeats itself. */
 const TAKE_OVER_AFTER_MS = 1000;
 const LOOK_FOR_ORPHANS_EVERY_MS = 250;
+const LOOK_FOR_ORPHANS_IN_CALM_EVERY_MS = 1000;
 /** Who works on entries says so this often: large ones take longer than a dead reader may be waited for. */
 const HOLD_EVERY_MS = 250;
 /** Deferred decisions of one entry that run side by side. */
@@ -78,7 +81,9 @@ class Relay {
   }
 
   async turn(): Promise<number> {
-    if (performance.now() - this.#orphansLookedForAt > LOOK_FOR_ORPHANS_EVERY_MS) {
+    const { calm } = this.#dependencies;
+    const orphansEveryMs = calm.isCalm ? LOOK_FOR_ORPHANS_IN_CALM_EVERY_MS : LOOK_FOR_ORPHANS_EVERY_MS;
+    if (performance.now() - this.#orphansLookedForAt > orphansEveryMs) {
       this.#orphansLookedForAt = performance.now();
       await this.#handle(await this.#outbox.takeOver(TAKE_OVER_AFTER_MS));
     }
@@ -88,10 +93,12 @@ class Relay {
   }
 
   async #handle(partitions: readonly PartitionMessages[]): Promise<void> {
+    if (partitions.length === 0) return;
+    this.#dependencies.calm.end();
     // On a Cluster a node that does not answer must not keep the partitions of the others waiting.
     if (isCluster(this.#dependencies.blocking)) {
       await allOrFirstError(partitions.map((partition) => this.#handleTogether([partition])));
-    } else if (partitions.length > 0) await this.#handleTogether(partitions);
+    } else await this.#handleTogether(partitions);
   }
 
   async #handleTogether(partitions: readonly PartitionMessages[]): Promise<void> {
@@ -102,6 +109,8 @@ class Relay {
       await this.#dispatch(partitions);
     } finally {
       clearInterval(holding);
+      // Dispatching may have taken longer than what is read counts as news.
+      this.#dependencies.calm.end();
     }
   }
 

@@ -33,14 +33,19 @@ end
 -- Takes due entries. What needs no plan is done here: backing-off and parked steps become ready again. A run whose fields
 -- are damaged keeps none of the others waiting: its entries are handed to the scheduler. How often an entry was taken
 -- before stands behind the point of its score, in eighths of a millisecond: those who took it may have died of it.
--- Reply: {next due or '', entries looked at, taken member, its score, …}: members are
--- `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
+-- Reply: {ms until the next is due or '', entries looked at, attempts in flight (1|0), taken member, its score, …}: members
+-- are `letter|step key|runId`. With as many looked at as were asked for, more may be due now.
 T['take-due'] = function(tag, a)
   local due = tag .. K.due
-  local entries = call('ZRANGEBYSCORE', due, '-inf', integer(now), 'WITHSCORES', 'LIMIT', 0, A.limit)
-  local reply = { '', #entries / 2 }
+  local entries = call('ZRANGE', due, 0, A.limit - 1, 'WITHSCORES')
+  local nextInMs, lookedAt, reply = '', 0, {}
   for index = 1, #entries, 2 do
-    local member = entries[index]
+    local member, score = entries[index], tonumber(entries[index + 1])
+    if score > now then
+      nextInMs = integer(score - now)
+      break
+    end
+    lookedAt = lookedAt + 1
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
     local done = (letter == DUE.backoff or letter == DUE.parked) and gatherApart(makeReadyAgain, tag, member, letter, key, id)
       or letter == DUE.waitLimit and gatherApart(endWaitTime, tag, member, key, id)
@@ -48,15 +53,13 @@ T['take-due'] = function(tag, a)
       -- Nobody could tell what it was for.
       unschedule(due, member)
     elseif not done then
-      local takings = math.min(7, tonumber(entries[index + 1]) % 1 * 8 + 1)
+      local takings = math.min(7, score % 1 * 8 + 1)
       schedule(due, member, format('%.3f', now + TAKEN_MS + takings / 8))
       reply[#reply + 1] = member
       reply[#reply + 1] = entries[index + 1]
     end
   end
-  local following = call('ZRANGEBYSCORE', due, '(' .. integer(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  reply[1] = following[2] or ''
-  return reply
+  return { nextInMs, lookedAt, call('EXISTS', tag .. K.lease), unpack(reply) }
 end
 
 -- A dispatched step whose claim has not come; it may have been parked before.

@@ -15,6 +15,16 @@ export interface TakenTimer {
   takenBefore: number;
 }
 
+export interface DueLook {
+  /** Until the next entry is due; undefined when there is none, or when as many as `limit` were looked at. */
+  nextInMs: number | undefined;
+  /** Counts also what needs no scheduler; when it equals `limit`, more may be due now. */
+  lookedAt: number;
+  /** Whether attempts are under way in the partition: each may put timers into the index at any moment. */
+  hasAttempts: boolean;
+  taken: TakenTimer[];
+}
+
 export interface UndecidedAttempt {
   /** `damaged`: the run's fields cannot be read; only `key` (of the chain's head) and `runId` are known. */
   why: 'overdue' | 'crashes' | 'damaged';
@@ -30,21 +40,18 @@ const TAKINGS_A_MS = 8;
 
 /** What schedulers look at because its time has come. */
 export const timerTransitions = (batch: TransitionBatch) => ({
-  /** `lookedAt` counts also what needs no scheduler; when it equals `limit`, more may be due now. */
-  async takeDue(
-    tag: string,
-    limit: number,
-  ): Promise<{ nextDueAt: number | undefined; lookedAt: number; taken: TakenTimer[] }> {
+  async takeDue(tag: string, limit: number): Promise<DueLook> {
     const reply = await batch.apply(tag, 'take-due', pack('take-due', { limit }));
     const taken: TakenTimer[] = [];
-    for (let index = 2; index < reply.length; index += 2) {
+    for (let index = 3; index < reply.length; index += 2) {
       const [letter, key, ...run] = reply[index]!.split('|');
       const score = Number(reply[index + 1]);
       const dueAt = Math.floor(score);
       const takenBefore = Math.round((score - dueAt) * TAKINGS_A_MS);
       taken.push({ letter: letter!, key: key!, runId: run.join('|'), dueAt, takenBefore });
     }
-    return { nextDueAt: reply[0] === '' ? undefined : Number(reply[0]), lookedAt: Number(reply[1]), taken };
+    const nextInMs = reply[0] === '' ? undefined : Number(reply[0]);
+    return { nextInMs, lookedAt: Number(reply[1]), hasAttempts: Number(reply[2]) === 1, taken };
   },
 
   async endTimer({ tag, runId, key }: StepAddress, letter: string): Promise<void> {
