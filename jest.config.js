@@ -1,5 +1,5 @@
 const shared = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/infra/jest/patient-environment.mjs',
   // The source condition first: tests run the .ts files of every package, so no build is needed to test.
   testEnvironmentOptions: { customExportConditions: ['@flotilla/source', 'node', 'import', 'default'] },
   extensionsToTreatAsEsm: ['.ts'],
@@ -8,7 +8,8 @@ const shared = {
 };
 
 export default {
-  // A deadline for what hangs, not a measure: the machine may be busy. (In a project it would have no effect.)
+  // A deadline for what hangs, not a measure: the environment makes it and the limits that tests name longer, because the
+  // machine may be busy. (In a project it would have no effect.)
   testTimeout: 30_000,
   // Most tests wait for processes, Redis or a lease most of the time, so two cores carry four files.
   maxWorkers: 4,

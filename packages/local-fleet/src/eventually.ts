@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { startStopwatch } from './machine-time.ts';
 
 export interface EventuallyOptions {
-  /** Default 5000. */
+  /** Machine time, so longer on a machine that others use. Default 5000. */
   timeoutMs?: number;
   /** Pause between two checks. Default: 10 at first, and longer for who has waited long (see `pauseMs`). */
   intervalMs?: number;
@@ -18,6 +19,7 @@ export async function eventually<T>(
   { timeoutMs = 5000, intervalMs, message = 'the condition' }: EventuallyOptions = {},
 ): Promise<Exclude<T, false | null | undefined>> {
   const startedMs = performance.now();
+  const machineMs = startStopwatch();
   let lastError: unknown;
   for (;;) {
     try {
@@ -29,12 +31,11 @@ export async function eventually<T>(
     } catch (error) {
       lastError = error;
     }
-    const waitedMs = performance.now() - startedMs;
-    if (waitedMs >= timeoutMs) {
+    if (machineMs() >= timeoutMs) {
       const why = lastError instanceof Error ? `: ${lastError.message}` : '';
       throw new Error(`waited ${timeoutMs} ms for ${message}${why}`, { cause: lastError });
     }
-    await delay(intervalMs ?? pauseMs(waitedMs));
+    await delay(intervalMs ?? pauseMs(performance.now() - startedMs));
   }
 }
 
@@ -49,11 +50,17 @@ function pauseMs(waitedMs: number): number {
   return Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, waitedMs / 20));
 }
 
-/** Rejects when `promise` has not settled after `timeoutMs`. The promise itself goes on. */
+/** Rejects when `promise` has not settled after `timeoutMs` of machine time. The promise itself goes on. */
 export async function within<T>(promise: Promise<T>, timeoutMs: number, message: string): Promise<T> {
+  const machineMs = startStopwatch();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms for ${message}`)), timeoutMs);
+    const look = (): void => {
+      const leftMs = timeoutMs - machineMs();
+      if (leftMs <= 0) reject(new Error(`waited ${timeoutMs} ms for ${message}`));
+      else timer = setTimeout(look, Math.ceil(leftMs));
+    };
+    timer = setTimeout(look, timeoutMs);
   });
   try {
     return await Promise.race([promise, late]);

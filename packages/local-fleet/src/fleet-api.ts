@@ -1,5 +1,6 @@
 import type { AgentView, HistoryEvent, ProblemDocument, RunStarted, RunView, StepView } from '@flotilla/contracts';
 import { eventually } from './eventually.ts';
+import { startStopwatch } from './machine-time.ts';
 
 /** What the HTTP API tells of a run. */
 export interface RunRecord {
@@ -16,7 +17,7 @@ export interface ApiAnswer<Body> {
 }
 
 export interface RequestOptions {
-  /** Default 15000. */
+  /** Machine time. Default 15000. */
   timeoutMs?: number;
   /** False: one try at one scheduler. Default: repeated until `timeoutMs` while no scheduler answers, or one answers 503 or 504. */
   repeat?: boolean;
@@ -47,15 +48,15 @@ export class FleetApi {
     body?: unknown,
     { timeoutMs = 15_000, repeat = true, headers = {} }: RequestOptions = {},
   ): Promise<ApiAnswer<Body>> {
-    const endsAt = performance.now() + timeoutMs;
+    const machineMs = startStopwatch();
     for (;;) {
-      const leftMs = endsAt - performance.now();
+      const leftMs = timeoutMs - machineMs();
       const answer = await this.#tryOnce<Body>(
         { method, path, body, headers },
         repeat ? Math.min(REQUEST_MS, leftMs) : leftMs,
       );
       const failed = answer instanceof Error || answer.status === 503 || answer.status === 504;
-      const mayRepeat = repeat && performance.now() + AFTER_FAILURE_MS < endsAt;
+      const mayRepeat = repeat && machineMs() + AFTER_FAILURE_MS < timeoutMs;
       if (!failed || !mayRepeat) {
         if (answer instanceof Error) throw answer;
         return answer;
@@ -137,11 +138,11 @@ export class FleetApi {
 
   /** Waits until all of them have ended, however. The error names those that have not, and what their steps wait for. */
   async waitForEnd(runIds: readonly string[], { timeoutMs = 30_000, intervalMs = 40 } = {}): Promise<void> {
-    const endsAt = performance.now() + timeoutMs;
+    const machineMs = startStopwatch();
     for (const [index, runId] of runIds.entries()) {
       try {
         await eventually(async () => ENDED.has((await this.run(runId)).status), {
-          timeoutMs: Math.max(1, endsAt - performance.now()),
+          timeoutMs: Math.max(1, timeoutMs - machineMs()),
           intervalMs,
         });
       } catch (error) {

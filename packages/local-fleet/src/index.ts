@@ -12,6 +12,7 @@ export { type Fleet, type FleetMember, type FleetOptions, startFleet, startProgr
 export { type ApiAnswer, FleetApi, mapInTurn, type RequestOptions, type RunRecord } from './fleet-api.ts';
 export { freePort } from './free-port.ts';
 export { findRedisServer, type LocalRedis, type StartRedisOptions, startRedis } from './local-redis.ts';
+export { MAX_SLOWDOWN, type MachineTimeline, recordMachineTime, startStopwatch } from './machine-time.ts';
 export { ownModule, PROJECT_FOLDER, type ProgramName, programFile } from './own-module.ts';
 export { launchSentinel, type SentinelProcess, sentinelUrl } from './sentinel-process.ts';
 export { type SpawnNodeOptions, spawnNode } from './spawn-node.ts';
