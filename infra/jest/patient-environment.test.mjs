@@ -8,7 +8,11 @@ beforeEach(async () => {
   await overdue();
 }, LIMIT_MS);
 
-test.each([1, 2])('a test and its hooks may take longer than their limits (time %d)', async (time) => {
-  await overdue();
-  expect(begun).toBe(time);
-}, LIMIT_MS);
+test.each([1, 2])(
+  'a test and its hooks may take longer than their limits (time %d)',
+  async (time) => {
+    await overdue();
+    expect(begun).toBe(time);
+  },
+  LIMIT_MS,
+);

@@ -1,4 +1,4 @@
-import { type Fleet, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, type RunRecord, recordMachineTime, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ConformanceCase, conformanceCases, differences } from './check-case.ts';
 
@@ -8,12 +8,14 @@ const CASE_MS = 30_000;
 
 describe.each([1, 4])('with %d worker(s)', (workers) => {
   let fleet: Fleet;
+  const machine = recordMachineTime();
   beforeAll(async () => {
     fleet = await startFleet({ namespace: testNamespace(import.meta.url), workers });
   }, 60_000);
   afterAll(async () => {
     const ends = fleet.unexpectedEnds();
     await fleet.stop();
+    machine.stop();
     expect(ends).toEqual([]);
   });
 
@@ -32,7 +34,7 @@ describe.each([1, 4])('with %d worker(s)', (workers) => {
     test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', (name, each) => {
       const record = records.get(name);
       if (record === undefined || record instanceof Error) throw record ?? new Error(`${name} was not run`);
-      expect(differences(each, record)).toEqual([]);
+      expect(differences(each, record, machine)).toEqual([]);
     });
   });
 });

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProblemDocument, RunStarted } from '@flotilla/contracts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { eventually, type Fleet, spawnNode, startFleet, testNamespace, within } from '@flotilla/testing';
+import {
+  eventually,
+  type Fleet,
+  spawnNode,
+  startFleet,
+  startStopwatch,
+  testNamespace,
+  within,
+} from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { scanKeys } from '../scan-keys.ts';
 
@@ -155,9 +163,10 @@ describe('a definition that cannot run', () => {
   });
 
   test('does not slow the next request down', async () => {
-    const { tookMs, status } = await fleet.api.request('GET', '/v1/runs');
+    const machineMs = startStopwatch();
+    const { status } = await fleet.api.request('GET', '/v1/runs');
     expect(status).toBe(200);
-    expect(tookMs).toBeLessThan(1000);
+    expect(machineMs()).toBeLessThan(1000);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   startFleet,
   startProgram,
   startRedis,
+  startStopwatch,
   testNamespace,
   within,
 } from '@flotilla/testing';
@@ -195,18 +196,19 @@ describe('when it runs', () => {
     await fleet.api.waitForEvent(runId, ({ type }) => type === 'attempt-started');
     redis.pause();
     try {
-      const once = { repeat: false, timeoutMs: DEADLINE_MS + 5000 };
+      const once = { repeat: false, timeoutMs: 60_000 };
+      const machineMs = startStopwatch();
       const answers = await Promise.all([
         fleet.api.request<ProblemDocument>('POST', '/v1/runs', { ...workflow({ a: echo(1) }), runId: 'frozen' }, once),
         fleet.api.request<ProblemDocument>('GET', `/v1/runs/${runId}`, undefined, once),
         fleet.api.request<ProblemDocument>('GET', '/v1/runs', undefined, once),
         fleet.api.request<ProblemDocument>('POST', `/v1/runs/${runId}/cancel`, {}, once),
       ]);
-      for (const { status, body, headers, tookMs } of answers) {
+      expect(machineMs()).toBeLessThan(DEADLINE_MS + 1000);
+      for (const { status, body, headers } of answers) {
         expect([503, 504]).toContain(status);
         expect(['DEADLINE_EXCEEDED', 'REDIS_UNAVAILABLE']).toContain(body.code);
         expect(headers.get('content-type')).toContain('application/problem+json');
-        expect(tookMs).toBeLessThan(DEADLINE_MS + 1000);
       }
       // Whether these happened is not known; for the reads there is nothing to know.
       expect(answers.map(({ body }) => body.ambiguous === true)).toEqual([true, false, false, true]);
@@ -245,7 +247,7 @@ describe('when it runs', () => {
     await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'step-succeeded' && stepId === 'first');
     await fleet.api.waitForEvent(runId, ({ type, stepId }) => type === 'step-parked' && stepId === 'last');
     await withRedis(redis.url, (client) => client.config('SET', 'maxmemory', '0'));
-    const startedAt = performance.now();
+    const machineMs = startStopwatch();
     await fleet.api.waitForEnd([runId], { timeoutMs: 15_000 });
     const { run, steps } = await fleet.api.record(runId);
     expect(run.status).toBe('succeeded');
@@ -256,6 +258,6 @@ describe('when it runs', () => {
 
     const accepted = await fleet.api.runToEnd({ ...more, runId: 'after-the-room' });
     expect(accepted.run.status).toBe('succeeded');
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(machineMs()).toBeLessThan(5000);
   }, 45_000);
 });

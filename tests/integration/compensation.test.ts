@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findLeftovers } from '@flotilla/checker';
 import type { CancelReceipt, CleanupList, HistoryEvent } from '@flotilla/contracts';
-import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
+import { eventually, type Fleet, startFleet, startStopwatch, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const namespace = testNamespace(import.meta.url);
@@ -232,9 +232,9 @@ describe('coordination-cancel', () => {
   test('a handler that ignores its AbortSignal loses its slot and its result', async () => {
     const steps = { a: { kind: 'task', use: 'stubborn', input: { ms: 6000 }, compensate: 'undo' } };
     const runId = await startUntil(workflow(steps), 'a');
-    const startedAt = performance.now();
+    const machineMs = startStopwatch();
     const { status, receipt } = await cancel(runId);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(machineMs()).toBeLessThan(5000);
     expect(status).toBe('cancelled');
     // It did not succeed, so there is nothing to compensate, whatever it returns later.
     expect(receipt).toMatchObject({ stoppedSteps: ['a'], compensated: [] });

@@ -4,8 +4,6 @@ import { partitionOfRun, partitionTag, stateKey } from '@flotilla/state';
 import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-/** Long enough for the stored checkpoint to be changed before it is read. */
-const PAUSE_MS = 600;
 const SECRET = 'first-output';
 
 let fleet: Fleet;
@@ -24,7 +22,7 @@ afterAll(async () => {
 
 const echo = (input: unknown, more: object = {}) => ({ kind: 'task', use: 'flotilla.echo', input, ...more });
 
-/** What reads the checkpoint of `first` after the pause. */
+/** What reads the checkpoint of `first` once `pause` has been told to let it. */
 const READERS: Record<string, Record<string, object>> = {
   'a handler': { last: echo({ from: '${{ steps.first.output }}' }, { needs: ['first', 'pause'] }) },
   'a condition': {
@@ -58,7 +56,7 @@ async function changeHeader(key: string, index: string, change: (parts: string[]
   await redis.client.hset(key, `s${index}`, change((header ?? '').split('|')).join('|'));
 }
 
-/** Starts a run, changes the checkpoint of `first` while `pause` waits, and gives the run's end. */
+/** Starts a run, changes the checkpoint of `first`, lets `pause` end by its signal, and gives the run's end. */
 async function runForged(
   readers: Record<string, object>,
   forge: (key: string, index: string) => Promise<unknown>,
@@ -66,7 +64,7 @@ async function runForged(
 ) {
   const steps = {
     first: echo({ value: SECRET }),
-    pause: { kind: 'delay', forMs: PAUSE_MS, needs: ['first'] },
+    pause: { kind: 'signal', name: 'changed', needs: ['first'] },
     ...readers,
   };
   const definition = { flotilla: 1, name: 'corrupt', steps, ...(output === undefined ? {} : { output }) };
@@ -75,6 +73,7 @@ async function runForged(
   const key = stateKey(partitionTag(fleet.namespace, partitionOfRun(runId, 8)), 'run', runId);
   const index = await eventually(async () => indexOf(await redis.client.hgetall(key)));
   await forge(key, index);
+  expect(await fleet.api.request('POST', `/v1/runs/${runId}/signals/changed`, null)).toMatchObject({ status: 202 });
   await fleet.api.waitForEnd([runId]);
   return fleet.api.record(runId);
 }

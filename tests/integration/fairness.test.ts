@@ -1,6 +1,6 @@
 import { findViolations } from '@flotilla/checker';
 import type { HistoryEvent } from '@flotilla/contracts';
-import { type Fleet, startFleet, testNamespace } from '@flotilla/testing';
+import { type Fleet, recordMachineTime, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const WORKERS = 4;
@@ -8,7 +8,7 @@ const SLOTS = 10;
 const STEPS = 200;
 const STEP_MS = 1000;
 const BEST_MS = (STEPS / (WORKERS * SLOTS)) * STEP_MS;
-/** For the engine and a loaded machine; half a wave of steps would be 500 ms a wave. */
+/** Machine time, for the engine; half a wave of steps would be 500 ms a wave. */
 const MOST_MAKESPAN_MS = 1.5 * BEST_MS;
 const MOST_IDLE_MS = 1000;
 
@@ -42,7 +42,11 @@ interface Idleness {
 }
 
 /** Reads from the history of a fan when each worker had a free slot although steps were left to start. */
-function idlenessOf(events: readonly HistoryEvent[], workers: readonly string[]): Idleness {
+function idlenessOf(
+  events: readonly HistoryEvent[],
+  workers: readonly string[],
+  msBetween: (from: number, to: number) => number,
+): Idleness {
   const starts = events.filter(({ type }) => type === 'attempt-started');
   const beginsAt = events[0]!.at;
   const lastStartAt = starts.at(-1)!.at;
@@ -58,7 +62,7 @@ function idlenessOf(events: readonly HistoryEvent[], workers: readonly string[])
         running.add(stepId);
         busy += 1;
         if (busy === SLOTS && idleSince !== undefined) {
-          longest = Math.max(longest, at - idleSince);
+          longest = Math.max(longest, msBetween(idleSince, at));
           idleSince = undefined;
         }
       } else if (type === 'attempt-succeeded' && running.delete(stepId)) {
@@ -66,16 +70,18 @@ function idlenessOf(events: readonly HistoryEvent[], workers: readonly string[])
         idleSince ??= at;
       }
     }
-    longestIdleMs[worker] = Math.max(longest, lastStartAt - (idleSince ?? lastStartAt));
+    longestIdleMs[worker] = Math.max(longest, msBetween(idleSince ?? lastStartAt, lastStartAt));
   }
-  return { makespanMs: events.at(-1)!.at - beginsAt, longestIdleMs };
+  return { makespanMs: msBetween(beginsAt, events.at(-1)!.at), longestIdleMs };
 }
 
 async function expectFairFan(title: string): Promise<void> {
+  const machine = recordMachineTime();
   const record = await fleet.api.runToEnd({ definition: fan(STEPS, STEP_MS) }, 30_000);
   expect(findViolations(record, { maxAttempts: 1 })).toEqual([]);
   const workers = fleet.workers.map(({ id }) => id);
-  const { makespanMs, longestIdleMs } = idlenessOf(record.events, workers);
+  const { makespanMs, longestIdleMs } = idlenessOf(record.events, workers, machine.between);
+  machine.stop();
   const idle = Object.values(longestIdleMs);
   process.stdout.write(
     `fairness: ${title}: makespan ${makespanMs} ms (best ${BEST_MS}), longest free slot ${idle.join(', ')} ms\n`,

@@ -1,6 +1,13 @@
 import { findViolations } from '@flotilla/checker';
 import type { CancelReceipt, HistoryEvent } from '@flotilla/contracts';
-import { eventually, type Fleet, startFleet, testNamespace } from '@flotilla/testing';
+import {
+  eventually,
+  type Fleet,
+  recordMachineTime,
+  startFleet,
+  startStopwatch,
+  testNamespace,
+} from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 const LENGTH = 200;
@@ -121,18 +128,18 @@ describe('a cancel', () => {
   test('G9 aborts running attempts within 3 s and frees their slots', async () => {
     const { runId } = await fleet.api.start({ definition: fan(4, 60_000) });
     await eventually(async () => startsIn(await fleet.api.history(runId)) === 4, { timeoutMs: 10_000 });
-    const startedAt = performance.now();
+    const machine = recordMachineTime();
+    const machineMs = startStopwatch();
     const receipt = await fleet.api.post<CancelReceipt>(`/v1/runs/${runId}/cancel`);
-    const tookMs = performance.now() - startedAt;
-    expect(tookMs).toBeLessThan(3000);
-    process.stdout.write(`cancel: 4 running attempts aborted, answer after ${Math.round(tookMs)} ms\n`);
+    expect(machineMs()).toBeLessThan(3000);
     expect(receipt).toMatchObject({ status: 'cancelled', receipt: { pending: [] } });
     expect([...receipt.receipt.stoppedSteps].sort()).toEqual(['s0', 's1', 's2', 's3']);
     const { events } = await fleet.api.record(runId);
     const requested = events.find(({ type }) => type === 'cancel-requested')!;
     const ended = events.filter(({ type }) => type === 'attempt-cancelled');
     expect(ended).toHaveLength(4);
-    expect(ended.filter(({ at }) => at - requested.at > 3000)).toEqual([]);
+    expect(ended.filter(({ at }) => machine.between(requested.at, at) > 3000)).toEqual([]);
+    machine.stop();
     await eventually(async () => (await fleet.api.agents()).every(({ load }) => load.running === 0), {
       timeoutMs: 5000,
       intervalMs: 100,

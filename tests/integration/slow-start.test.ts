@@ -1,5 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually, type Fleet, type LocalRedis, startFleet, startRedis, testNamespace } from '@flotilla/testing';
+import {
+  eventually,
+  type Fleet,
+  type LocalRedis,
+  recordMachineTime,
+  startFleet,
+  startRedis,
+  testNamespace,
+} from '@flotilla/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 const SLOTS = 60;
@@ -49,6 +57,7 @@ test('G10 after an outage of Redis a worker goes on within 5 s, with a tenth of 
   await pause(OUTAGE_MS);
   await redis.restart();
   const backAt = Date.now();
+  const machine = recordMachineTime();
   await fleet.api.waitForEnd([runId], { timeoutMs: 90_000 });
   const { run, steps, events } = await fleet.api.record(runId);
   const begun = events.filter(({ type, at }) => type === 'attempt-started' && at >= backAt).map(({ at }) => at);
@@ -59,7 +68,8 @@ test('G10 after an outage of Redis a worker goes on within 5 s, with a tenth of 
   );
   expect(run.status).toBe('succeeded');
   expect(steps.filter(({ attempts, lost = 0 }) => attempts > 1 || lost > 0)).toEqual([]);
-  expect(firstAt - backAt).toBeLessThan(GOES_ON_MS);
+  expect(machine.between(backAt, firstAt)).toBeLessThan(GOES_ON_MS);
+  machine.stop();
   // A tenth at a time, each half a second long, and not all sixty at once.
   expect(beganWithin(STEP_MS)).toBeLessThanOrEqual(SLOTS / 5);
   expect(beganWithin(4000)).toBeLessThanOrEqual((SLOTS / 10) * (4000 / STEP_MS + 1));

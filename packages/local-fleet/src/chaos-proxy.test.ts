@@ -108,7 +108,10 @@ describe('slow', () => {
     await proxy.setMode({ kind: 'slow', latencyMs: 150 });
     await client.ask('slow');
     await proxy.setMode({ kind: 'pass' });
-    expect(await client.ask('quick')).toBeLessThan(120);
+    // The quickest of some: the machine may hold up any of them, and nothing but the proxy all of them.
+    const tookMs: number[] = [];
+    for (let asked = 0; asked < 10; asked += 1) tookMs.push(await client.ask('quick'));
+    expect(Math.min(...tookMs)).toBeLessThan(120);
   });
 });
 

@@ -20,6 +20,9 @@ import { retryTransient } from './retry-transient.ts';
 import { defineScript, loadScripts, runScript } from './run-script.ts';
 import { checkRedis } from './start-up-guard.ts';
 
+/** Not measured: it ends what hangs. */
+const READY_MS = 60_000;
+
 const open: RedisConnection[] = [];
 const connect = (...args: Parameters<typeof connectRedis>): RedisConnection => {
   const connection = connectRedis(...args);
@@ -43,7 +46,7 @@ describe('one server', () => {
 
   test('a connection takes the password, the database and its name', async () => {
     const connection = connect(`${url()}/3`, 'commands', { name: 'scheduler' });
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     expect(await connection.client.client('INFO')).toMatch(/ name=flotilla-commands-scheduler .* db=3 .* resp=3/);
     expect(connection.target).toBe(`${server.url}/3`);
     expect(isCluster(connection.client)).toBe(false);
@@ -62,9 +65,8 @@ describe('one server', () => {
     const connection = connect(server.url.replace('redis://', 'redis://:Xv7wrong@'), 'commands', {
       onError: (report) => reports.push(report),
     });
-    const startedMs = performance.now();
-    const error = await untilReady(connection, 5000).catch((found: unknown) => found);
-    expect(performance.now() - startedMs).toBeLessThan(3000);
+    const waiting = untilReady(connection, 100_000).catch((found: unknown) => found);
+    const error = await within(waiting, 5000, 'the refusal');
     expect(error).toMatchObject({ code: 'REDIS_UNAVAILABLE', message: expect.stringContaining('WRONGPASS') });
     expect(reports).toHaveLength(1);
     expect(inspect([error, reports, connection.lastError()], { depth: 8 })).not.toContain('Xv7wrong');
@@ -72,20 +74,18 @@ describe('one server', () => {
 
   test('an orderly close delivers the replies that are due', async () => {
     const connection = connect(url(), 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     const reply = connection.client.incr('due');
-    expect(await closeConnection(connection, 1000)).toBe('quit');
+    expect(await closeConnection(connection, 30_000)).toBe('quit');
     expect(await reply).toBe(1);
-    expect(await closeConnection(connection, 1000)).toBe('quit');
+    expect(await closeConnection(connection, 30_000)).toBe('quit');
   });
 
   test('closing does not wait for a blocking call', async () => {
     const connection = connect(url(), 'blocking');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     const taken = connection.client.blpop('nothing', 30).catch((error: Error) => error.message);
-    const startedMs = performance.now();
-    await closeConnection(connection, 2000);
-    expect(performance.now() - startedMs).toBeLessThan(1000);
+    await within(closeConnection(connection, 60_000), 10_000, 'the close');
     expect(await taken).toBe('Connection is closed.');
   });
 
@@ -93,13 +93,11 @@ describe('one server', () => {
     'closing a %s connection to a frozen Redis ends in its time',
     async (role) => {
       const connection = connect(url(), role);
-      await untilReady(connection, 5000);
+      await untilReady(connection, READY_MS);
       server.pause();
       try {
         const waiting = connection.client.get('a').catch((error: Error) => error.message);
-        const startedMs = performance.now();
-        expect(await closeConnection(connection, 500)).toBe('forced');
-        expect(performance.now() - startedMs).toBeLessThan(900);
+        expect(await within(closeConnection(connection, 500), 3000, 'the close')).toBe('forced');
         expect(await within(waiting, 1000, 'the call to be rejected')).toBe('Connection is closed.');
       } finally {
         server.resume();
@@ -109,7 +107,7 @@ describe('one server', () => {
 
   test('calls for a request end within its time when Redis freezes', async () => {
     const connection = connect(url(), 'request');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     server.pause();
     try {
       await expect(within(connection.client.get('a'), 3000, 'the time-out')).rejects.toThrow('Command timed out');
@@ -124,7 +122,7 @@ describe('one server', () => {
     const heard: string[] = [];
     subscriber.client.on('message', (_channel: string, message: string) => heard.push(message));
     await keepSubscribed(subscriber.client, 'news');
-    await untilReady(queue, 5000);
+    await untilReady(queue, READY_MS);
     await server.kill9();
     const pending = queue.client.incr('later');
     await server.restart();
@@ -142,14 +140,12 @@ describe('no server', () => {
     const connection = connect(`redis://127.0.0.1:${await freePort()}`, 'request', {
       onError: (report) => reports.push(report),
     });
-    const startedMs = performance.now();
-    await expect(connection.client.get('a')).rejects.toThrow(/isn't writeable/);
-    await expect(untilReady(connection, 600)).rejects.toMatchObject({
+    await expect(within(connection.client.get('a'), 3000, 'a refusal')).rejects.toThrow(/isn't writeable/);
+    await expect(within(untilReady(connection, 600), 3000, 'the deadline')).rejects.toMatchObject({
       code: 'REDIS_UNAVAILABLE',
       condition: 'unreachable',
       message: expect.stringContaining('ECONNREFUSED'),
     });
-    expect(performance.now() - startedMs).toBeLessThan(1500);
     expect(reports).toHaveLength(1);
     await closeConnection(connection, 500);
     expect(connection.client.status).toBe('end');
@@ -158,9 +154,7 @@ describe('no server', () => {
   test('a Cluster that is not there behaves alike', async () => {
     const connection = connect(`redis+cluster://127.0.0.1:${await freePort()}`, 'commands');
     await expect(untilReady(connection, 300)).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE' });
-    const startedMs = performance.now();
-    await closeConnection(connection, 500);
-    expect(performance.now() - startedMs).toBeLessThan(900);
+    await within(closeConnection(connection, 500), 3000, 'the close');
   });
 
   test('Sentinels that are not there behave alike', async () => {
@@ -205,7 +199,7 @@ describe('Redis Cluster', () => {
 
   test('scripts, the start-up guard, a restart and closing work', async () => {
     const connection = connect(clusterUrl(), 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     const { client } = connection;
     expect(isCluster(client)).toBe(true);
     const script = defineScript({ name: 'count', lua: "return redis.call('INCR', KEYS[1])" });
@@ -219,18 +213,14 @@ describe('Redis Cluster', () => {
     expect(
       Number(await retryTransient(() => runScript(client, script, ['{a}:n']), { deadlineMs: 10_000 })),
     ).toBeGreaterThan(1);
-    const startedMs = performance.now();
-    await closeConnection(connection, 1000);
-    expect(performance.now() - startedMs).toBeLessThan(1400);
+    await within(closeConnection(connection, 1000), 4000, 'the close');
   });
 
   test('closing a connection to a frozen Cluster ends in its time', async () => {
     const connection = connect(clusterUrl(), 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     server.pause();
-    const startedMs = performance.now();
-    await closeConnection(connection, 500);
-    expect(performance.now() - startedMs).toBeLessThan(900);
+    await within(closeConnection(connection, 500), 3000, 'the close');
     server.resume();
   });
 });
@@ -243,9 +233,9 @@ describe('Sentinel', () => {
     const sentinel = await launchSentinel({ file, port, masterPort: server.port, downAfterMs: 3000 });
     await sentinel.process.waitForLine(/\+monitor master flotilla/);
     const connection = connect(sentinelUrl([port]), 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, READY_MS);
     expect(await connection.client.set('a', '1')).toBe('OK');
-    expect(await closeConnection(connection, 1000)).toBe('quit');
+    expect(await closeConnection(connection, 30_000)).toBe('quit');
     await sentinel.process.stop();
     await server.stop();
   });

@@ -1,4 +1,4 @@
-import { type LocalRedis, startRedis } from '@flotilla/testing';
+import { type LocalRedis, startRedis, within } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { RedisUnavailableError } from './classify-redis-error.ts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from './connect.ts';
@@ -132,10 +132,8 @@ describe('a real Redis', () => {
 
   test('with Redis gone a call ends at its deadline as unreachable', async () => {
     await server.kill9();
-    const startedMs = performance.now();
-    const error = await rejection(retryTransient(() => connection.client.get('a'), { deadlineMs: 400 }));
-    expect(error).toBeInstanceOf(RedisUnavailableError);
-    expect(performance.now() - startedMs).toBeLessThan(1500);
+    const calling = retryTransient(() => connection.client.get('a'), { deadlineMs: 400 });
+    expect(await within(rejection(calling), 3000, 'the deadline')).toBeInstanceOf(RedisUnavailableError);
   });
 
   test('with Redis frozen a call ends at its deadline', async () => {

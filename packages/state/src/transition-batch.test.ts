@@ -167,6 +167,8 @@ describe('a batch of transitions', () => {
 });
 
 describe('a batch on a real Redis', () => {
+  /** None of these is about its deadline. */
+  const patient = { ...options, deadlineMs: 120_000 };
   let server: LocalRedis;
   let connection: RedisConnection;
   beforeAll(async () => {
@@ -180,7 +182,7 @@ describe('a batch on a real Redis', () => {
   });
 
   test('does what the others of a group ask for when one of them is refused or wrong', async () => {
-    const batch = new TransitionBatch({ ...options, client: connection.client });
+    const batch = new TransitionBatch({ ...patient, client: connection.client });
     const key = stateKey(tag, 'paused', 'broken');
     await connection.client.set(stateKey(tag, 'run', 'broken'), 'not a hash');
     const [before, unknown, wrong, refused, after] = await Promise.allSettled([
@@ -212,7 +214,7 @@ describe('a batch on a real Redis', () => {
   });
 
   test('keeps no more of what it has taken apart than it may, however many texts come', async () => {
-    const batch = new TransitionBatch({ ...options, client: connection.client });
+    const batch = new TransitionBatch({ ...patient, client: connection.client });
     const sources = (index: number) => Array.from({ length: 250 }, (_, need) => 100_000 + index * 250 + need).join(',');
     const claim = (index: number) =>
       batch.applyHot(tag, 'claim', [`00-none-${index}`, 'w', '0', '0|a|0|1000|', sources(index)], ['1', `a${index}`]);
@@ -228,7 +230,7 @@ describe('a batch on a real Redis', () => {
   });
 
   test('shares script calls among a thousand askers', async () => {
-    const batch = new TransitionBatch({ ...options, client: connection.client });
+    const batch = new TransitionBatch({ ...patient, client: connection.client });
     await batch.apply(tag, 'renew', ['w', 0]);
     await connection.client.config('RESETSTAT');
     await Promise.all(Array.from({ length: 1000 }, (_, index) => batch.apply(tag, 'renew', [`many-${index}`, 0])));
@@ -238,7 +240,7 @@ describe('a batch on a real Redis', () => {
   });
 
   test('waits through a restart of Redis and loses nothing', async () => {
-    const batch = new TransitionBatch({ ...options, client: connection.client, deadlineMs: 30_000 });
+    const batch = new TransitionBatch({ ...patient, client: connection.client });
     await batch.apply(tag, 'renew', ['before', 0]);
     await server.kill9();
     const replies = Array.from({ length: 100 }, (_, index) => batch.apply(tag, 'renew', [`during-${index}`, 0]));

@@ -1,5 +1,6 @@
 import { createClient, type FlotillaClient, FlotillaError } from '@flotilla/client';
 import type { HistoryEvent } from '@flotilla/contracts';
+import { startStopwatch, within } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CuttingProxy, startCuttingProxy } from './testing/cutting-proxy.ts';
 import { ECHO, redisIsAway, startTestServer, type TestServer } from './testing/start-test-server.ts';
@@ -75,10 +76,11 @@ describe('start', () => {
 
   test('rejects at its deadline, and says that the outcome is unknown', async () => {
     server.api.before = () => new Promise(() => undefined);
-    const startedAt = performance.now();
+    const machineMs = startStopwatch();
     const error = await errorOf(client.start(ECHO, {}, { deadlineMs: 200 }));
     expect([error.code, error.ambiguous]).toEqual(['DEADLINE_EXCEEDED', true]);
-    expect(performance.now() - startedAt).toBeLessThan(400);
+    // Far from its time limit without a deadline.
+    expect(machineMs()).toBeLessThan(3000);
   });
 
   test('tries again when the server says that it may help, and not before', async () => {
@@ -96,12 +98,10 @@ describe('start', () => {
 
   test('does not wait for a retry that would come after the deadline', async () => {
     server.api.before = (method) => {
-      if (method === 'createRun') throw redisIsAway;
+      if (method === 'createRun') throw new FlotillaError('OVERLOADED', 'later', { retryAfterMs: 60_000 });
     };
-    const startedAt = performance.now();
-    const error = await errorOf(client.start(ECHO, {}, { deadlineMs: 800 }));
-    expect([error.code, error.ambiguous]).toEqual(['REDIS_UNAVAILABLE', true]);
-    expect(performance.now() - startedAt).toBeLessThan(700);
+    const calling = errorOf(client.start(ECHO, {}, { deadlineMs: 50_000 }));
+    expect((await within(calling, 5000, 'the refusal')).code).toBe('OVERLOADED');
   });
 
   test('passes on what the server refuses, with all problems, and does not repeat it', async () => {
@@ -235,22 +235,21 @@ describe('wait', () => {
     await client.start(ECHO, {}, { runId: 'r1' });
     const waiting = client.wait('r1', { pollIntervalMs: 100 });
     await untilCalled(3);
-    const endedAt = performance.now();
     server.api.finish('r1', 'succeeded');
-    expect((await waiting).status).toBe('succeeded');
-    expect(performance.now() - endedAt).toBeLessThan(1000);
+    expect((await within(waiting, 5000, 'a look at the run')).status).toBe('succeeded');
   });
 
   test('outlives a server that is away for a while', async () => {
     const waiting = client.wait('r1', { pollIntervalMs: 20 });
     await untilCalled(2);
-    const backAt = performance.now() + 500;
+    let refusals = 0;
     server.api.before = () => {
-      if (performance.now() < backAt) throw redisIsAway;
+      refusals += 1;
+      if (refusals <= 3) throw redisIsAway;
     };
     server.api.finish('r1', 'succeeded');
-    expect((await waiting).status).toBe('succeeded');
-    expect(performance.now() - backAt).toBeLessThan(3000);
+    expect((await within(waiting, 10_000, 'the answer of the server that is back')).status).toBe('succeeded');
+    expect(refusals).toBeGreaterThan(0);
   });
 
   test.each([
@@ -260,10 +259,8 @@ describe('wait', () => {
   ])('rejects at its time limit when the server %s', async (_what, how) => {
     if (how === 'hang') server.api.before = () => new Promise(() => undefined);
     if (how === 'gone') await proxy.close();
-    const startedAt = performance.now();
-    const error = await errorOf(client.wait('r1', { timeoutMs: 300 }));
+    const error = await within(errorOf(client.wait('r1', { timeoutMs: 300 })), 3000, 'the time limit');
     expect(error.code).toBe('DEADLINE_EXCEEDED');
-    expect(performance.now() - startedAt).toBeLessThan(400);
   });
 
   test('rejects with RUN_NOT_FOUND for a run that does not exist, and for one that was pruned', async () => {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { within } from '@flotilla/testing';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ECHO, startTestServer, type TestServer } from './testing/start-test-server.ts';
 
@@ -200,11 +201,9 @@ describe('bytes that are no request', () => {
     ],
   ])('a request whose %s arrives too slowly is ended with a problem document', async (_what, bytes) => {
     server = await startTestServer({}, { arrival: { headMs: 200, requestMs: 400 } });
-    const startedAt = performance.now();
-    const answer = await answerTo(bytes);
+    const answer = await within(answerTo(bytes), 3000, 'the refusal');
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
     expect(answer).toContain('"code":"REQUEST_TOO_SLOW"');
-    expect(performance.now() - startedAt).toBeLessThan(3000);
   });
 
   test('a body that is longer than the limit is answered although it is still being sent', async () => {
@@ -229,10 +228,8 @@ describe('closing', () => {
     await new Promise((resolve) => socket.write('GET / HTTP/1.1\r\nhost: lo', resolve));
     const hungUp = new Promise((resolve) => socket.once('close', resolve));
     socket.once('error', () => undefined);
-    const startedAt = performance.now();
-    await server.app.close();
+    await within(server.app.close(), 8000, 'the server to close');
     await hungUp;
-    expect(performance.now() - startedAt).toBeLessThan(8000);
     await expect(fetch(`${url.origin}/healthz`)).rejects.toThrow();
   }, 15_000);
 

@@ -1,3 +1,4 @@
+import { within } from '@flotilla/testing';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ECHO, redisIsAway, startTestServer, type TestServer } from './testing/start-test-server.ts';
 
@@ -26,9 +27,7 @@ describe('/readyz', () => {
   test('answers within 2 s when Redis hangs', async () => {
     server = await startTestServer();
     server.api.before = () => new Promise(() => undefined);
-    const startedAt = performance.now();
-    expect((await server.send('GET', '/readyz')).status).toBe(503);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect((await within(server.send('GET', '/readyz'), 2000, 'an answer')).status).toBe(503);
   });
 
   test('answers 503 when a loop does not move', async () => {
