@@ -72,7 +72,8 @@ function idlenessOf(
     }
     longestIdleMs[worker] = Math.max(longest, msBetween(idleSince ?? lastStartAt, lastStartAt));
   }
-  return { makespanMs: msBetween(beginsAt, events.at(-1)!.at), longestIdleMs };
+  // The steps' own time is the same on any machine; what is beyond it is the machine's as well as the engine's.
+  return { makespanMs: BEST_MS + msBetween(beginsAt + BEST_MS, events.at(-1)!.at), longestIdleMs };
 }
 
 async function expectFairFan(title: string): Promise<void> {
@@ -84,7 +85,7 @@ async function expectFairFan(title: string): Promise<void> {
   machine.stop();
   const idle = Object.values(longestIdleMs);
   process.stdout.write(
-    `fairness: ${title}: makespan ${makespanMs} ms (best ${BEST_MS}), longest free slot ${idle.join(', ')} ms\n`,
+    `fairness: ${title}: makespan ${Math.round(makespanMs)} ms (best ${BEST_MS}), longest free slot ${idle.map(Math.round).join(', ')} ms\n`,
   );
   expect(makespanMs).toBeLessThan(MOST_MAKESPAN_MS);
   expect(idle.filter((ms) => ms > MOST_IDLE_MS)).toEqual([]);
