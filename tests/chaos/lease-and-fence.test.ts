@@ -4,12 +4,13 @@ import {
   type Fleet,
   type FleetMember,
   type RunRecord,
+  recordMachineTime,
   startFleet,
   type TestFleetOptions,
   testNamespace,
 } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type Faults, findBrokenPromises, MOST_WAIT_MS } from './judge-faults.ts';
+import { findBrokenPromises, MOST_WAIT_MS, type RecordedFaults, waitOf } from './judge-faults.ts';
 
 /**
  * What is done to the worker of each step. Zombie: SIGSTOP beyond its lease, SIGCONT when the next attempt runs.
@@ -81,7 +82,8 @@ async function playOn(
   const { api } = fleet;
   const diedAt = new Map<string, number>();
   const pausedAt = new Map<string, number>();
-  const happened: Faults = { diedAt, pausedAt };
+  const machine = recordMachineTime();
+  const happened: RecordedFaults = { diedAt, pausedAt, machine };
   const steps = Object.fromEntries(
     faults.map((fault) => [fault, { kind: 'task', use: 'flotilla.sleep', input: { ms: SLEEP_MS[fault] } }]),
   );
@@ -117,7 +119,8 @@ async function playOn(
   };
   const haveBegun = Promise.all(faults.map((fault) => startOf(fault, 1))).then(() => spare.resume());
   await Promise.all([...faults.map((fault) => deeds[fault]()), haveBegun]);
-  const deadline = Math.min(...diedAt.values()) + MOST_WAIT_MS;
+  const firstDiedAt = Math.min(...diedAt.values());
+  const isLate = () => waitOf(machine, firstDiedAt, Date.now() - firstDiedAt) > MOST_WAIT_MS;
   const judge = async (): Promise<Omit<Played, 'endedByThemselves'>> => {
     const record = await api.record(runId);
     return { record, broken: findBrokenPromises(record, happened) };
@@ -126,11 +129,12 @@ async function playOn(
   const isOver = async (): Promise<boolean> => {
     const { record, broken } = await judge();
     const isBroken = (promise: string) => broken.some((found) => found.startsWith(promise));
-    return record.run.endedAt !== undefined || isBroken('G11') || (isBroken('G10') && Date.now() > deadline);
+    return record.run.endedAt !== undefined || isBroken('G11') || (isBroken('G10') && isLate());
   };
   await eventually(isOver, { timeoutMs: RUN_MS, intervalMs: 200, message: 'the run to end' });
   // A refusal is recorded by the zombie itself, after the run may have ended.
   await eventually(async () => (await judge()).broken.length === 0, { timeoutMs: 1500 }).catch(() => undefined);
+  machine.stop();
   return judge();
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findViolations } from '@flotilla/checker';
 import type { StepView } from '@flotilla/contracts';
-import { type Fleet, mapInTurn, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
+import { eventually, type Fleet, mapInTurn, type RunRecord, startFleet, testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 /** Each takes a lease's time. */
@@ -114,14 +114,16 @@ test('a step whose worker is killed 5 times from outside succeeds, and is charge
   // A kill that meets no attempt, because it waits for a process of its own, takes nothing away.
   const step0 = async () => (await fleet.api.get<{ steps: StepView[] }>(`/v1/runs/${runId}/steps`)).steps[0]!;
   let worker: string | undefined;
-  for (let view = await step0(); (view.lost ?? 0) < OUTSIDE_KILLS; view = await step0()) {
+  const killHolder = async () => {
+    const view = await step0();
     const holder = fleet.workers.find(({ id }) => id === view.worker);
     if (view.status === 'running' && view.worker !== worker && holder !== undefined) {
       worker = view.worker;
       await holder.kill9();
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return (view.lost ?? 0) >= OUTSIDE_KILLS;
+  };
+  await eventually(killHolder, { timeoutMs: 200_000, intervalMs: 100, message: `${OUTSIDE_KILLS} losses` });
   writeFileSync(file, '');
   await fleet.api.waitForEnd([runId], { timeoutMs: 30_000 });
   const record = await fleet.api.record(runId);

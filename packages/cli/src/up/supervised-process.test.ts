@@ -31,6 +31,12 @@ async function supervise(source: string, crashes: string[] = [], maxLogBytes = 1
   return process;
 }
 
+/** A program that ends with a code once there is a file: not before the test is ready for it, however slow that is. */
+function untilThere(file: string, code: number): string {
+  return `import { existsSync } from 'node:fs';
+    setInterval(() => { if (existsSync(${JSON.stringify(file)})) process.exit(${code}); }, 20);`;
+}
+
 test('what a process says is in its log, and its end is told with its code', async () => {
   const process = await supervise('console.log("out"); console.error("err"); process.exitCode = 2;');
   expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 2', code: 2 });
@@ -77,17 +83,21 @@ test('a process that crashes is started again, with a new id', async () => {
 
 test('a process that may end is not started again, and nobody is told of a crash', async () => {
   const crashes: string[] = [];
-  const process = await supervise('setTimeout(() => {}, 200)', crashes);
+  const gate = join(folder, 'may-end');
+  const process = await supervise(untilThere(gate, 0), crashes);
   process.keepUp();
   process.letEnd();
+  await writeFile(gate, '');
   expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 0', code: 0 });
   expect(crashes).toEqual([]);
 });
 
 test('a scheduler that has lost its data is not started again', async () => {
   const crashes: string[] = [];
-  const process = await supervise('setTimeout(() => process.exit(74), 100)', crashes);
+  const gate = join(folder, 'data-lost');
+  const process = await supervise(untilThere(gate, 74), crashes);
   process.keepUp();
+  await writeFile(gate, '');
   expect(await within(process.ended, 5000, 'the end')).toEqual({ how: 'ended with code 74', code: 74 });
   expect(crashes).toEqual([]);
 });
