@@ -92,7 +92,7 @@ describe('a time limit', () => {
   });
 
   test('of heartbeats ends a handler that sends none, and not one that does', async () => {
-    const timeouts = { heartbeatMs: 400, attemptMs: 30_000 };
+    const timeouts = { heartbeatMs: 2000, attemptMs: 60_000 };
     const silent = await runOne('sends-no-heartbeat', { timeouts, retry: { maxAttempts: 1 } });
     expect(silent.run).toMatchObject({ status: 'failed', error: { code: 'TIMEOUT' } });
     expect(silent.step.error?.message).toContain('heartbeat');

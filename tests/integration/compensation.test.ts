@@ -129,7 +129,7 @@ describe('a run that fails', () => {
 
 test('a run whose time is over compensates, and ends as timed out', async () => {
   const steps = { a: echo(1, { compensate: 'undo' }), b: long({ needs: ['a'] }) };
-  const { run, events } = await fleet.api.runToEnd(workflow(steps, { timeoutMs: 1000 }));
+  const { run, events } = await fleet.api.runToEnd(workflow(steps, { timeoutMs: 4000 }));
   expect(run).toMatchObject({ status: 'timed-out', cleanups: { outcome: 'timed-out', left: 0 } });
   expect(told(events)).toEqual(['started a', 'succeeded a']);
 }, 40_000);

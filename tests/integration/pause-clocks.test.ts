@@ -9,8 +9,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => fleet.stop());
 
-const LIMIT_MS = 1000;
-const wait = { kind: 'delay', forMs: 300 };
+/** In these a busy machine, too, pauses a run that has begun, and gives one that goes on a worker. */
+const LIMIT_MS = 2500;
+const WAIT_MS = 1200;
+const wait = { kind: 'delay', forMs: WAIT_MS };
 
 async function startPaused(steps: object, more: object = {}): Promise<string> {
   const { runId } = await fleet.api.start({ definition: { flotilla: 1, name: 'paused', steps, ...more } });
@@ -36,7 +38,7 @@ describe('while a run is paused', () => {
     const work = { kind: 'task', use: 'flotilla.echo', needs: ['wait'], timeouts: { queuedMs: LIMIT_MS } };
     const runId = await startPaused({ wait, work });
     await hasEvent(runId, 'step-succeeded', 'wait');
-    await pass(3 * LIMIT_MS);
+    await pass(LIMIT_MS + 500);
     expect(await fleet.api.run(runId)).toMatchObject({ status: 'paused' });
     await fleet.api.post(`/v1/runs/${runId}/resume`);
     await fleet.api.waitForEnd([runId]);
@@ -47,7 +49,7 @@ describe('while a run is paused', () => {
     const work = { kind: 'task', use: 'nobody.has-this', needs: ['wait'], timeouts: { queuedMs: LIMIT_MS } };
     const runId = await startPaused({ wait, work });
     await hasEvent(runId, 'step-succeeded', 'wait');
-    await pass(2 * LIMIT_MS);
+    await pass(LIMIT_MS + 500);
     await fleet.api.post(`/v1/runs/${runId}/resume`);
     await fleet.api.waitForEnd([runId], { timeoutMs: 60_000 });
     const { run, events } = await fleet.api.record(runId);
@@ -78,10 +80,12 @@ describe('while a run is paused', () => {
   test('an attempt that is under way goes on, with its attemptMs', async () => {
     const slow = { kind: 'task', use: 'flotilla.sleep', retry: { maxAttempts: 1 } };
     const steps = {
-      ends: { ...slow, input: { ms: 500 } },
-      overdue: { ...slow, input: { ms: 60_000 }, timeouts: { attemptMs: 500 } },
+      ends: { ...slow, input: { ms: WAIT_MS } },
+      overdue: { ...slow, input: { ms: 60_000 }, timeouts: { attemptMs: WAIT_MS } },
     };
-    const { runId } = await fleet.api.start({ definition: { flotilla: 1, name: 'paused', steps } });
+    // Both to their own end, whichever comes first.
+    const definition = { flotilla: 1, name: 'paused', failFast: false, steps };
+    const { runId } = await fleet.api.start({ definition });
     for (const id of ['ends', 'overdue']) await hasEvent(runId, 'attempt-started', id);
     await fleet.api.post(`/v1/runs/${runId}/pause`);
     await hasEvent(runId, 'attempt-timed-out', 'overdue');
@@ -93,7 +97,7 @@ describe('while a run is paused', () => {
   test('a backoff goes on; the next attempt starts when the run is resumed', async () => {
     const work = {
       ...{ kind: 'task', use: 'flotilla.fail', input: { times: 1 } },
-      retry: { maxAttempts: 2, initialMs: 500, jitter: 'none' },
+      retry: { maxAttempts: 2, initialMs: WAIT_MS, jitter: 'none' },
     };
     const { runId } = await fleet.api.start({ definition: { flotilla: 1, name: 'paused', steps: { work } } });
     await hasEvent(runId, 'retry-scheduled', 'work');

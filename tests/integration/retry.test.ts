@@ -148,8 +148,8 @@ test('a cancelled run goes on with what had not been made', async () => {
 });
 
 test('a run that exceeded its time goes on, and has its time again', async () => {
-  const steps = { a: work('a'), b: { kind: 'delay', forMs: 1500, needs: ['a'] }, c: work('c', ['b']) };
-  const runId = await startAndEnd(steps, { timeoutMs: 1000 });
+  const steps = { a: work('a'), b: { kind: 'delay', forMs: 60_000, needs: ['a'] }, c: work('c', ['b']) };
+  const runId = await startAndEnd(steps, { timeoutMs: 3000 });
   expect(await fleet.api.run(runId)).toMatchObject({ status: 'timed-out' });
   expect(await retryToEnd(runId)).toMatchObject({ status: 'timed-out', opening: 2 });
   expect(made()).toEqual(['a']);

@@ -1,6 +1,6 @@
 import { createClient, type FlotillaClient, FlotillaError } from '@flotilla/client';
 import type { HistoryEvent } from '@flotilla/contracts';
-import { startStopwatch, within } from '@flotilla/testing';
+import { eventually, startStopwatch, within } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CuttingProxy, startCuttingProxy } from './testing/cutting-proxy.ts';
 import { ECHO, redisIsAway, startTestServer, type TestServer } from './testing/start-test-server.ts';
@@ -197,8 +197,7 @@ describe('wait', () => {
   /** Resolves when the server has been asked for something this many times more. */
   async function untilCalled(times: number): Promise<void> {
     const wanted = server.api.calls + times;
-    const deadline = Date.now() + 10_000;
-    while (server.api.calls < wanted && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(() => server.api.calls >= wanted, { timeoutMs: 10_000, intervalMs: 5, message: 'calls' });
   }
 
   test.each(['succeeded', 'failed', 'cancelled', 'timed-out'] as const)(

@@ -1,4 +1,5 @@
 import type { CancelReceipt } from '@flotilla/contracts';
+import { eventually } from '@flotilla/testing';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ECHO, startTestServer, type TestServer } from './testing/start-test-server.ts';
 
@@ -12,9 +13,7 @@ afterEach(async () => {
 });
 
 async function untilCancelling(): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (server.api.cancelled.length === 0 && Date.now() < deadline)
-    await new Promise((resolve) => setImmediate(resolve));
+  await eventually(() => server.api.cancelled.length > 0, { intervalMs: 1, message: 'the cancellation' });
 }
 
 describe('POST /v1/runs/{id}/cancel', () => {
