@@ -1,6 +1,7 @@
 import { type Flags, FlotillaError, flagsZ, isLoopbackHost, type Problem, parseApiKey } from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
+import { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from '@flotilla/telemetry';
 import { z } from 'zod';
 
 /** Every environment variable that the scheduler reads. docs/reference/configuration.md says the same to users. */
@@ -75,6 +76,7 @@ export const environmentZ = z.object({
   FLOTILLA_HEALTH_COOL_DOWN_MS: wholeNumber(100, 60_000, DEFAULT_HEALTH_THRESHOLDS.coolDownMs),
   FLOTILLA_HEALTH_PROBATION_SUCCESSES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.probationSuccesses),
   FLOTILLA_HEALTH_MOST_OUT_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.largestShareOut * 100),
+  FLOTILLA_TELEMETRY: z.enum(TELEMETRY_LEVELS).prefault(DEFAULT_TELEMETRY_LEVEL),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
 

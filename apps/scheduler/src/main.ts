@@ -1,64 +1,10 @@
-import { flushCompileCache } from 'node:module';
-import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, outliveReaders } from '@flotilla/telemetry';
-import { readSchedulerConfig } from './config.ts';
-import { startScheduler } from './scheduler.ts';
+import { createLogger, startTracing } from '@flotilla/telemetry';
 
-/** 2: the configuration is wrong. 3: Redis cannot be reached or used. 74: data loss. 1: anything else. */
-/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
-const SAME_REQUEST_MS = 2000;
-const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74 } as const;
-
-/** Longest stop; whatever hangs then is left alone: every duty survives it. */
-const STOP_LIMIT_MS = 15_000;
-
-function exitCodeOf(error: unknown): number {
-  if (!isFlotillaError(error)) return EXIT.failed;
-  if (error.code === 'CONFIG_INVALID' || error.code === 'PORT_IN_USE' || error.code === 'REDIS_URL_INVALID')
-    return EXIT.badConfig;
-  if (error.code.startsWith('REDIS_') || error.code === 'PARTITION_MISMATCH') return EXIT.unreachable;
-  return error.code === 'DATA_LOSS' ? EXIT.dataLoss : EXIT.failed;
-}
-
-async function main(): Promise<void> {
-  outliveReaders();
-  const config = readSchedulerConfig(process.env);
-  const logger = createLogger({ name: 'scheduler', level: config.logLevel });
-  for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
-  const starting = startScheduler(config, logger, (message) => {
-    process.stderr.write(`${message}\n`);
-    process.exit(EXIT.dataLoss);
-  });
-  const stop = (signal: NodeJS.Signals) => {
-    logger.info({ signal }, 'stopping');
-    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
-    setTimeout(() => {
-      logger.error('stopping took too long');
-      process.exit(EXIT.failed);
-    }, STOP_LIMIT_MS).unref();
-    starting
-      .then((scheduler) => scheduler.stop())
-      .then(
-        () => process.exit(0),
-        (error: unknown) => {
-          logger.error({ error }, 'stopping failed');
-          process.exit(EXIT.failed);
-        },
-      );
-  };
-  // Before the scheduler is ready: who reads that it is may tell it to end in the same moment.
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  await starting;
-  // Where Node keeps compiled code it does so when a process exits; one that will be killed leaves nothing to the next.
-  flushCompileCache();
-}
-
-main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`scheduler: ${message}\n`);
-  process.exit(exitCodeOf(error));
+// OpenTelemetry's SDK must be there before ioredis is imported.
+const tracing = await startTracing({
+  service: 'flotilla-scheduler',
+  environment: process.env,
+  logger: createLogger({ name: 'scheduler', level: 'info' }),
 });
+const { runScheduler } = await import('./run-scheduler.ts');
+runScheduler(tracing);

@@ -18,7 +18,7 @@ import {
   watchEpoch,
 } from '@flotilla/redis';
 import { breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
-import type { Logger } from '@flotilla/telemetry';
+import type { Logger, Tracing } from '@flotilla/telemetry';
 import { Calm } from './calm.ts';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
@@ -31,6 +31,7 @@ import { createMetrics } from './http/metrics.ts';
 import { PlanSource } from './http/plan-source.ts';
 import { createInsight } from './insight/create-insight.ts';
 import { createCountFailedCleanupsLoop } from './loops/count-failed-cleanups.ts';
+import { createExportTracesLoop } from './loops/export-traces.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
 import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
@@ -57,11 +58,17 @@ const LOOP_STALL_MS = 10_000;
 /** Stopping waits no longer than this for connections that hang. */
 const CLOSE_MS = 2000;
 
-/** Starts a scheduler: the HTTP API and the loops. `onDataLoss` is called when the deployment's data have vanished. */
+export interface StartSchedulerOptions {
+  /** The deployment's data have vanished. */
+  onDataLoss: (message: string) => void;
+  tracing?: Tracing | undefined;
+}
+
+/** Starts a scheduler: the HTTP API and the loops. */
 export async function startScheduler(
   config: SchedulerConfig,
   logger: Logger,
-  onDataLoss: (message: string) => void,
+  { onDataLoss, tracing }: StartSchedulerOptions,
 ): Promise<RunningScheduler> {
   const schedulerId = `s-${randomToken(8)}`;
   const connections: RedisConnection[] = [];
@@ -157,6 +164,7 @@ export async function startScheduler(
       createWatchStorageLoop({ storage, fleet, state, logger }),
       createWatchFleetLoop({ fleet, breakers, state, logger }),
       watchEpochLoop,
+      ...(tracing === undefined ? [] : [createExportTracesLoop({ state, tracing, logger })]),
     ];
     // Its turns may be configured to be further apart than those of a loop that counts as stalled.
     const monitorLoop = createMonitorAgentsLoop({

@@ -1,6 +1,7 @@
 import type { BreakerSettings } from '@flotilla/breakers';
 import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem } from '@flotilla/contracts';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
+import { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from '@flotilla/telemetry';
 import { z } from 'zod';
 
 /** Every environment variable that the worker reads. docs/reference/configuration.md says the same to users. */
@@ -67,6 +68,7 @@ export const environmentZ = z.object({
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
   FLOTILLA_BREAKER_PROBE_INTERVAL_MS: wholeNumber(100, 3_600_000, 10_000),
   FLOTILLA_BREAKER_PROBE_TIMEOUT_MS: wholeNumber(100, 3_600_000, 30_000),
+  FLOTILLA_TELEMETRY: z.enum(TELEMETRY_LEVELS).prefault(DEFAULT_TELEMETRY_LEVEL),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
 

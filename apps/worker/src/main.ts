@@ -1,77 +1,10 @@
-import { flushCompileCache } from 'node:module';
-import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, outliveReaders } from '@flotilla/telemetry';
-import { readWorkerConfig } from './config.ts';
-import { followParent } from './follow-parent.ts';
-import { containStrayErrors } from './stray-errors.ts';
-import { startWorker } from './worker.ts';
+import { createLogger, startTracing } from '@flotilla/telemetry';
 
-/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
-const SAME_REQUEST_MS = 2000;
-/** As docs/reference/configuration.md says them to users. */
-const EXIT = { drained: 0, failed: 1, badConfig: 2, unreachable: 3, untrusted: 70, dataLoss: 74, stuck: 75 } as const;
-/** How long attempts may go on in a worker that another one, with changed handlers, has replaced. */
-const LEAVE_MS = 86_400_000;
-/** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
-const DRAIN_SLACK_MS = 8000;
-
-function exitCodeOf(error: unknown): number {
-  if (!isFlotillaError(error)) return EXIT.failed;
-  if (error.code === 'CONFIG_INVALID' || error.code === 'REDIS_URL_INVALID') return EXIT.badConfig;
-  return error.code.startsWith('REDIS_') || error.code === 'PARTITION_MISMATCH' ? EXIT.unreachable : EXIT.failed;
-}
-
-async function main(): Promise<void> {
-  outliveReaders();
-  const config = readWorkerConfig(process.env);
-  const logger = createLogger({ name: 'worker', level: config.logLevel });
-  for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
-  const onStuck = (queue: string) => {
-    process.stderr.write(
-      `worker: tasks wait in ${queue} but none can be fetched; this process ends to be started afresh\n`,
-    );
-    process.exit(EXIT.stuck);
-  };
-  const starting = startWorker(config, logger, onStuck, (message) => {
-    process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
-    process.exit(EXIT.dataLoss);
-  });
-  const drain = (exitCode: number, graceMs = config.drainMs) => {
-    setTimeout(() => {
-      logger.error('draining took too long; what is held is left to its lease');
-      process.exit(EXIT.failed);
-    }, graceMs + DRAIN_SLACK_MS).unref();
-    starting
-      .then((worker) => worker.drain(graceMs))
-      .then(
-        () => process.exit(exitCode),
-        (error: unknown) => {
-          logger.error({ error }, 'draining failed');
-          process.exit(EXIT.failed);
-        },
-      );
-  };
-  containStrayErrors({ logger, onUntrusted: () => drain(EXIT.untrusted) });
-  const stop = (signal: NodeJS.Signals) => {
-    logger.info({ signal }, 'draining');
-    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
-    drain(EXIT.drained);
-  };
-  // Before the worker is ready: who reads that it is may tell it to end in the same moment.
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  const parent = followParent(() => drain(EXIT.drained, LEAVE_MS));
-  await starting;
-  parent.ready();
-  // Where Node keeps compiled code it does so when a process exits; one that will be killed leaves nothing to the next.
-  flushCompileCache();
-}
-
-main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`worker: ${message}\n`);
-  process.exit(exitCodeOf(error));
+// OpenTelemetry's SDK must be there before ioredis is imported.
+const tracing = await startTracing({
+  service: 'flotilla-worker',
+  environment: process.env,
+  logger: createLogger({ name: 'worker', level: 'info' }),
 });
+const { runWorker } = await import('./run-worker.ts');
+runWorker(tracing);

@@ -6,9 +6,10 @@ import { Executor, type ExecutorOptions } from '@flotilla/executor';
 import { capabilityQueue } from '@flotilla/queue';
 import { type ConnectionRole, closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
 import { breakerKeys, loopTurns, State } from '@flotilla/state';
-import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
+import { createRateLimitedLog, type Logger, type Tracing } from '@flotilla/telemetry';
 import type { WorkerConfig } from './config.ts';
 import { loadHandlers } from './load-handlers.ts';
+import { traceAttempts } from './trace-attempts.ts';
 import { Watchdog } from './watchdog.ts';
 
 const CONNECT_DEADLINE_MS = 10_000;
@@ -30,12 +31,18 @@ export interface WorkerParts {
   close: () => Promise<void>;
 }
 
-/** Loads the handlers and connects to Redis. `name` is what Redis lists the connections as; `onTrouble` is told of errors of these. */
+export interface WorkerPartsOptions {
+  /** Told of errors of the connections. */
+  onTrouble?: (error: unknown) => void;
+  tracing?: Tracing | undefined;
+}
+
+/** Loads the handlers and connects to Redis. `name` is what Redis lists the connections as. */
 export async function createWorkerParts(
   config: WorkerConfig,
   logger: Logger,
   name: string,
-  onTrouble: (error: unknown) => void = () => undefined,
+  { onTrouble = () => undefined, tracing }: WorkerPartsOptions = {},
 ): Promise<WorkerParts> {
   const { handlers, classifyRules } = await loadHandlers(config.handlerModules, config.handlersLoadMs);
   const connections: RedisConnection[] = [];
@@ -83,6 +90,7 @@ export async function createWorkerParts(
     const createExecutor: WorkerParts['createExecutor'] = (own) =>
       new Executor({
         ...own,
+        observer: tracing && traceAttempts({ tracing, state, workerId: own.workerId }),
         state,
         breakers,
         channels,

@@ -5,7 +5,7 @@ import type { Slots } from '@flotilla/executor';
 import { TaskConsumer } from '@flotilla/queue';
 import { REDIS_RECHECK_MS, RedisWatch, requireRedis, StorageWatch } from '@flotilla/redis';
 import { listenForHints, randomToken } from '@flotilla/state';
-import { createRateLimitedLog, type Logger } from '@flotilla/telemetry';
+import { createRateLimitedLog, type Logger, type Tracing } from '@flotilla/telemetry';
 import { OwnProcesses } from './alone/own-processes.ts';
 import type { WorkerConfig } from './config.ts';
 import { ForgottenAttempts } from './forgotten-attempts.ts';
@@ -29,18 +29,24 @@ export interface RunningWorker {
   drain: (graceMs?: number) => Promise<void>;
 }
 
+export interface StartWorkerOptions {
+  /** Tasks wait in a queue, and none can be fetched. */
+  onStuck: (queue: string) => void;
+  onDataLoss: (message: string) => void;
+  tracing?: Tracing | undefined;
+}
+
 /** Starts a worker: loads the handlers, takes tasks from its queues, keeps its lease. */
 export async function startWorker(
   config: WorkerConfig,
   logger: Logger,
-  onStuck: (queue: string) => void,
-  onDataLoss: (message: string) => void,
+  { onStuck, onDataLoss, tracing }: StartWorkerOptions,
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
   let governor: LoadGovernor | undefined;
   const onTrouble = (error: unknown) => governor?.noteTrouble(error);
-  const parts = await createWorkerParts(config, logger, workerId, onTrouble);
+  const parts = await createWorkerParts(config, logger, workerId, { onTrouble, tracing });
   const { connect, commands, state, capabilities, queues, watchdog, breakers } = parts;
   try {
     const { namespace, partitions, allowVolatile } = config;

@@ -20,6 +20,7 @@ const PARTITION_KEYS: Readonly<Record<string, string>> = {
   approvals: 'approvals',
   decided: 'decided-approvals',
   channels: 'channels',
+  untraced: 'untraced',
 };
 const PARTITION_KEYS_WITH_ID: Readonly<Record<string, string>> = {
   r: 'run',

@@ -1,4 +1,5 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/contracts';
+import { activeTrace } from './active-trace.ts';
 import { errorOfAnswer, errorOfConnection, isWorthRetrying } from './answer-errors.ts';
 import type { CallOptions, ClientSettings } from './client-options.ts';
 import { limitBy, nowMs, pause } from './deadline.ts';
@@ -75,7 +76,7 @@ export class Transport {
       if (call.signal?.aborted === true)
         throw new FlotillaError('CALL_ABORTED', 'the call was given up before it was made');
       const headers = { ...this.headers('application/json'), ...call.headers };
-      if (call.body !== undefined) headers['content-type'] = 'application/json';
+      if (call.body !== undefined) Object.assign(headers, { 'content-type': 'application/json' }, activeTrace());
       const response = await fetch(this.settings.url + call.path, {
         method: call.method,
         headers,

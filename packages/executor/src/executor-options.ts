@@ -3,6 +3,7 @@ import type { Flags, JsonLimits } from '@flotilla/contracts';
 import type { ClassifyRule, Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
+import type { AttemptObserver } from './attempt/attempt-observer.ts';
 import type { BreakerGate } from './behind-breaker.ts';
 import type { Abilities } from './chain.ts';
 import type { ChannelGate } from './inbound-messages.ts';
@@ -30,5 +31,7 @@ export interface ExecutorOptions {
   breakers?: BreakerGate;
   /** Of the whole fleet. Without them handlers can send messages and receive none. */
   channels?: ChannelGate;
+  /** Watches attempts, for traces. Those in a process of their own are watched here, too. */
+  observer?: AttemptObserver | undefined;
   random?: () => number;
 }

@@ -1,3 +1,4 @@
+export type { AttemptObservation, AttemptObserver, ObservedAttempt } from './attempt/attempt-observer.ts';
 export { type AbortCause, AttemptControl } from './attempt-control.ts';
 export { currentScope, type ScopeOwner } from './attempt-scope.ts';
 export type { BreakerGate } from './behind-breaker.ts';

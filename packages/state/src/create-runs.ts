@@ -23,6 +23,8 @@ export interface CreateRun {
   tags: readonly string[];
   /** The step of another run that waits for this one. */
   parent?: { runId: string; key: StepKey } | undefined;
+  /** Of the caller's trace. No part of what makes two submissions the same. */
+  traceparent?: string | undefined;
   durability: Durability;
   /** Default: the deployment's. */
   idempotencyTtlMs?: number | undefined;
@@ -176,6 +178,7 @@ async function create(
       keyTtlMs: request.idempotencyTtlMs ?? dependencies.idempotencyTtlMs,
       definitionText,
       parent: request.parent && `${request.parent.runId}|${request.parent.key}`,
+      traceparent: request.traceparent,
       runNumber: numberOfRun(runId),
     }),
     request.tags.length,

@@ -131,6 +131,8 @@ export const FIELD = {
   waits: 'Y',
   /** Fingerprints of the errors that it has met, each with a `,` behind it. */
   errors: 'E',
+  /** The `traceparent` that its caller brought. */
+  traceparent: 'T',
 } as const;
 
 /** What fields of a run's hash begin with of which there are many; a step key, a group's number or a cleanup's number follows. */
@@ -313,11 +315,14 @@ export const ARGUMENTS = {
     'keyTtlMs',
     'definitionText',
     'parent',
+    'traceparent',
     'runNumber',
   ],
   'reserve-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
   'confirm-key': ['keyHash', 'runId', 'bodyHash', 'keyTtlMs'],
   'find-run': ['runId'],
+  'take-untraced': ['limit', 'lagMs', 'againInMs', 'maxAgeMs'],
+  'end-traces': [],
   dispatched: ['entryCount'],
   'refuse-definition': ['runId', 'definitionHash', 'key'],
   'hand-back': [],

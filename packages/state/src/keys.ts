@@ -36,6 +36,7 @@
  * | `e:<fingerprint>` | HASH | as long as in `errors`  | an error group: handler, code, type, message, count, first, last |
  * | `g:<run>`   | HASH   | until pruned                | what handlers have logged, by step key: `lines so far|dropped|last chunk` |
  * | `g:<run>|<step>` | LIST | until pruned              | the last thousand lines of a step (JSON) |
+ * | `untraced`  | ZSET   | entries until exported      | ended runs whose span is to be exported, by when they are offered again; and, as `|`, up to which end they were taken from `ended` |
  * | `f:<fingerprint>` | ZSET | entries until pruned    | runs in which the group occurred, by creation |
  *
  * Keys of the whole deployment have the tag `{<namespace>}` and are listed in `deploymentKeys`; those of agents in
@@ -73,6 +74,7 @@ export const KEY_SUFFIXES = {
   errorGroup: 'e:',
   errorRuns: 'f:',
   logs: 'g:',
+  untraced: 'untraced',
 } as const;
 
 export type KeySuffix = keyof typeof KEY_SUFFIXES;

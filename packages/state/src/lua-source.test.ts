@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { LUA_FILES } from './lua-source.ts';
 import { LUA_FILE_NAMES, parseLuaFile } from './testing/lua-files.ts';
@@ -20,6 +21,12 @@ describe('the Lua files', () => {
       const { needs } = parseLuaFile(name);
       expect({ name, missing: needs.filter((need) => !before.includes(need)) }).toEqual({ name, missing: [] });
     }
+  });
+
+  test('are all among those that Redis is given', () => {
+    const folder = new URL('../lua/', import.meta.url);
+    const written = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lua'));
+    expect(written.map((name) => name.slice(0, -'.lua'.length)).sort()).toEqual([...LUA_FILE_NAMES].sort());
   });
 
   test('define each name once', () => {

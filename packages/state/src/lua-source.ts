@@ -43,6 +43,7 @@ const TRANSITION_FILES: readonly string[] = [
   'transitions/dead-letters',
   'transitions/dispatch',
   'transitions/timers',
+  'transitions/traces',
   'transitions/renew',
   'apply-transitions',
 ];

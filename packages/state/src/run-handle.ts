@@ -1,4 +1,4 @@
-import { FlotillaError } from '@flotilla/contracts';
+import { FlotillaError, type RunStatus } from '@flotilla/contracts';
 import type { RedisClient } from '@flotilla/redis';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
 import { DUE, type DueLetter, FIELD, HEADER, PREFIX, RUN, STEP, WAIT_FIELD } from './format.ts';
@@ -8,7 +8,7 @@ import { decodeSources, readSources, type Source } from './read-sources.ts';
 import { readRedisTime } from './redis-time.ts';
 import { RunReset } from './reopening/run-reset.ts';
 import { cleanupField, headerField, outputField } from './run-fields.ts';
-import { parseRunMeta, type RunMeta } from './run-record.ts';
+import { hasEnded, parseRunMeta, type RunMeta, runStatusOf } from './run-record.ts';
 import { parseUsage, type Usage } from './run-usage.ts';
 import type { SourceReading } from './source-reading.ts';
 import { parseStepHeader, type StepHeader } from './step-header.ts';
@@ -43,6 +43,18 @@ export interface RunOpening {
   cleanups: number;
   /** What the last retry asked for. */
   selectionJson: string;
+}
+
+/** How a run ended, without what it worked on. */
+export interface RunEnd {
+  status: RunStatus;
+  workflow: string;
+  version: string | undefined;
+  createdAt: number;
+  endedAt: number;
+  /** From 1. */
+  opening: number;
+  traceparent: string | undefined;
 }
 
 export interface RunHandleDependencies {
@@ -104,6 +116,36 @@ export class RunHandle {
     const [packed, inputJson] = await this.#client.hmget(this.#key, FIELD.meta, FIELD.input);
     if (packed == null) throw this.#notFound();
     return { createdAt: parseRunMeta(packed).createdAt, inputJson: inputJson ?? 'null' };
+  }
+
+  /** What its caller's `traceparent` said. */
+  async readTraceparent(): Promise<string | undefined> {
+    return (await this.#client.hget(this.#key, FIELD.traceparent)) ?? undefined;
+  }
+
+  /** How it ended; undefined of a run that has not, or is not there. */
+  async readEnd(): Promise<RunEnd | undefined> {
+    const fields = [
+      FIELD.meta,
+      FIELD.workflow,
+      FIELD.version,
+      FIELD.endedAt,
+      FIELD.opening,
+      FIELD.traceparent,
+    ] as const;
+    const [packed, workflow, version, ended, opening, traceparent] = await this.#client.hmget(this.#key, ...fields);
+    if (packed == null || ended == null) return undefined;
+    const { letter, createdAt } = parseRunMeta(packed);
+    if (!hasEnded(letter)) return undefined;
+    return {
+      status: runStatusOf(letter),
+      workflow: workflow ?? '',
+      version: version ?? undefined,
+      createdAt,
+      endedAt: createdAt + Number(ended),
+      opening: opening == null ? 1 : Number.parseInt(opening, 10),
+      traceparent: traceparent ?? undefined,
+    };
   }
 
   /** What its attempts have used, and its definition. RUN_NOT_FOUND. */

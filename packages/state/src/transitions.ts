@@ -17,6 +17,7 @@ import { settleTransitions } from './transitions/settle.ts';
 import { waitingTransitions } from './transitions/start-waiting.ts';
 import { indexTransitions } from './transitions/tidy-indexes.ts';
 import { timerTransitions } from './transitions/timers.ts';
+import { traceTransitions } from './transitions/traces.ts';
 import { usageTransitions } from './transitions/usage.ts';
 import { waitTransitions } from './transitions/waits.ts';
 
@@ -43,6 +44,7 @@ export const createTransitions = (batch: TransitionBatch) => ({
   ...settleTransitions(batch),
   ...waitingTransitions(batch),
   ...timerTransitions(batch),
+  ...traceTransitions(batch),
   ...usageTransitions(batch),
   ...waitTransitions(batch),
 });

@@ -28,3 +28,34 @@ export const LOG_EVENTS = {
 } as const;
 
 export type LogEvent = (typeof LOG_EVENTS)[keyof typeof LOG_EVENTS];
+
+/** Names of spans. */
+export const SPANS = {
+  /** From the creation of a run to its end, once per opening. */
+  run: 'flotilla.run',
+  /** One attempt of a step. */
+  attempt: 'flotilla.attempt',
+  /** One attempt of a compensation or registered cleanup. */
+  cleanup: 'flotilla.cleanup',
+} as const;
+
+/** Attributes of spans. */
+export const SPAN_ATTRIBUTES = {
+  runId: 'workflow.id',
+  workflow: 'workflow.name',
+  workflowVersion: 'workflow.version',
+  stepId: 'workflow.step.id',
+  handler: 'workflow.step.handler',
+  agentId: 'agent.id',
+  attempt: 'execution.attempt',
+  attemptId: 'execution.attempt.id',
+  /** As its worker tells it `commit`, `retry`, `fail`, `park` or `release`; of a worker that died as the history does, `lost` among others. */
+  outcome: 'execution.outcome',
+  runStatus: 'workflow.status',
+  opening: 'workflow.opening',
+  errorType: 'error.type',
+  errorCode: 'error.code',
+  backoffMs: 'retry.backoff_ms',
+  memoryBytes: 'resource.memory.bytes',
+  cpuUtilization: 'resource.cpu.utilization',
+} as const;

@@ -103,6 +103,8 @@ export interface CreateRun {
   tags: string[];
   durability: Durability;
   idempotencyTtlMs?: number;
+  /** Of the caller's trace; no part of what makes two submissions the same. */
+  traceparent?: string | undefined;
 }
 
 export interface CreatedRun {

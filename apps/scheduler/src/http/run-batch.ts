@@ -6,6 +6,7 @@ import type { HttpApp, HttpContext } from './http-context.ts';
 import { toFlotillaError, toProblemDocument } from './problem-document.ts';
 import { startedRun, startRunContext } from './runs.ts';
 import { type PreparedRun, prepareRun, startRunBodyZ } from './start-run.ts';
+import { traceparentOf } from './traceparent-of.ts';
 import { parseWith } from './zod-problems.ts';
 
 /** Entries are checked one by one, so that one bad entry is answered for itself and takes nothing from the others. */
@@ -33,15 +34,20 @@ export function registerRunBatchRoute(app: HttpApp, context: HttpContext): void 
     },
     handler: (request) => {
       context.admit();
-      return startRuns(request.body.runs, context);
+      return startRuns(request.body.runs, context, traceparentOf(request));
     },
   });
 }
 
-async function startRuns(entries: readonly unknown[], context: HttpContext): Promise<RunsStarted> {
+async function startRuns(
+  entries: readonly unknown[],
+  context: HttpContext,
+  traceparent: string | undefined,
+): Promise<RunsStarted> {
   const prepared = await prepareRuns(entries, context);
   const accepted = prepared.filter((entry): entry is PreparedRun => !isFlotillaError(entry));
-  const created = accepted.length === 0 ? [] : await context.api.createRuns(accepted.map((entry) => entry.request));
+  const requests = accepted.map((entry) => ({ ...entry.request, traceparent }));
+  const created = requests.length === 0 ? [] : await context.api.createRuns(requests);
   const answers = created.values();
   let problemsLeft = MAX_PROBLEMS;
   const runs = prepared.map((entry) => {

@@ -15,6 +15,7 @@ import { pageOf, pageQueryZ, problemAnswer } from './answers.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
 import type { CreatedRun } from './run-api.ts';
 import { prepareRun, type StartRunContext, startRunBodyZ } from './start-run.ts';
+import { traceparentOf } from './traceparent-of.ts';
 
 /** Handlers that are named in the warnings of one start; a workflow may use thousands. */
 const MAX_WARNINGS = 20;
@@ -67,7 +68,7 @@ function registerStart(app: HttpApp, context: HttpContext): void {
     handler: async (request, reply) => {
       context.admit();
       const { request: create, warnings } = await prepareRun(request.body, starting);
-      const created = await api.createRun(create);
+      const created = await api.createRun({ ...create, traceparent: traceparentOf(request) });
       metrics.count('flotilla_runs_started_total', 'Runs that were accepted, repetitions apart', {
         deduplicated: String(created.deduplicated),
       });

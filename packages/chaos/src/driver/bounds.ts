@@ -35,7 +35,7 @@ function outageMs(faults: readonly MadeFault[], fromAt: number, toAt: number): n
   return total;
 }
 
-/** Drain time and what comes on top of it, in `apps/worker/src/main.ts`. */
+/** Drain time and what comes on top of it, in `apps/worker/src/run-worker.ts`. */
 const LONGEST_DRAIN_MS = 20_000;
 const GAVE_UP_DRAINING = 1;
 

@@ -16,6 +16,7 @@ import type { LiveAttempt } from '../live-attempts.ts';
 import { type HandlerEnd, runHandler } from '../run-handler.ts';
 import type { AttemptContext } from '../step-context.ts';
 import { isRedisTrouble } from '../until-answered.ts';
+import type { AttemptObservation, ObservedEnd } from './attempt-observer.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
 import { spreadKeyOf } from './step-input.ts';
 
@@ -70,6 +71,8 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   /** What it shares with others that may fail with it: see `spreadKeyOf`. */
   protected spreadKey: string;
   readonly #entry: LiveAttempt;
+  #observation: AttemptObservation | undefined;
+  #observedEnd: Omit<ObservedEnd, 'endedAt'> = { outcome: 'release' };
 
   constructor(runtime: AttemptRuntime, parts: AttemptParts<Context>, kind: Pick<LiveAttempt, 'isCleanup'> = {}) {
     this.runtime = runtime;
@@ -90,6 +93,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   async make(): Promise<NextAttempt | undefined> {
     this.open();
     try {
+      if (this.runtime.options.observer !== undefined) this.#observation = await this.#observe();
       const result = await this.#call();
       this.control.stop();
       return await this.#end(result);
@@ -128,6 +132,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     // Where nothing has told what became of the call.
     this.#settleBreaker('ignored');
     this.runtime.live.close(this.#entry);
+    this.#observation?.end({ ...this.#observedEnd, endedAt: this.redisNow() });
     await this.context.cleanUp();
   }
 
@@ -148,7 +153,26 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     const forMs = this.breaker && (await this.#enterBreaker(this.breaker));
     if (forMs !== undefined) return { kind: 'kept-out', forMs };
     const { outputLimits } = this.runtime.options;
-    return runHandler(this.assignment.handler, input, { context: this.context, control: this.control }, outputLimits);
+    const call = () =>
+      runHandler(this.assignment.handler, input, { context: this.context, control: this.control }, outputLimits);
+    return this.#observation === undefined ? call() : this.#observation.within(call);
+  }
+
+  #observe(): Promise<AttemptObservation | undefined> | undefined {
+    const { address, assignment, claimed, chain } = this;
+    return this.runtime.options.observer?.begin({
+      ...{ address, stepId: assignment.stepId, use: assignment.work.use, attempt: claimed.failures + 1 },
+      ...{
+        workflow: chain.plan.definition.name,
+        isCleanup: this.#entry.isCleanup === true,
+        startedAt: claimed.claimedAt,
+      },
+    });
+  }
+
+  /** State has refused what this attempt came to: somebody else has ended it. */
+  protected noteRefusal(): void {
+    this.#observedEnd = { outcome: 'refused' };
   }
 
   /** Right before the call: a breaker may open at any moment. Undefined when the call may be made. */
@@ -162,6 +186,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     if (end.end === 'commit') this.#settleBreaker('success');
     if (end.end === 'release') this.#settleBreaker('ignored');
     else if (failure !== undefined) this.noteFailure(failure);
+    this.#observedEnd = observedEndOf(end, failure);
     return this.write({ end, result, failure: failure && { ...failure, error: errorOf(failure) } });
   }
 
@@ -235,6 +260,12 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
       }
     }
   }
+}
+
+function observedEndOf(end: AttemptEnd, failure: Failure | undefined): Omit<ObservedEnd, 'endedAt'> {
+  const { type, code } = failure?.classification ?? {};
+  const error = type === undefined || code === undefined ? undefined : { type, code };
+  return { outcome: end.end, error, retryInMs: end.end === 'retry' ? end.inMs : undefined };
 }
 
 /** The breaker that the calls of a step, and of what undoes it, stand behind; undefined when there is none. */

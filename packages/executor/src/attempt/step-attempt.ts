@@ -127,6 +127,7 @@ export class StepAttempt extends Attempt {
     if (reply.outcome === 'rejected') {
       const about = { runId: address.runId, stepId: assignment.stepId, reason: reply.reason };
       logger.warn(about, 'commit refused');
+      this.noteRefusal();
       return undefined;
     }
     this.context.committed();
@@ -168,13 +169,14 @@ export class StepAttempt extends Attempt {
     const { classification, error, timedOut } = failure;
     this.#logFailure(error, retryInMs);
     runtime.outcomes.noteFailure(chain.task, classification.code);
-    await runtime.options.state.transitions.fail({
+    const reply = await runtime.options.state.transitions.fail({
       ...{ tag: address.tag, runId: address.runId, key: address.key, attempt: address },
       event: timedOut ? 'attempt-timed-out' : 'attempt-failed',
       retryInMs,
       isRateLimited: classification.type === 'rate_limited',
       ...failureOfStep(chain.plan, assignment, error),
     });
+    if (reply.outcome === 'rejected') this.noteRefusal();
   }
 
   /** Not its message: what a handler says may hold what it was given. A storm of failures is counted. */

@@ -50,7 +50,7 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
     const error = failure?.error;
     const change = changeOf(end, error, this.breaker?.reason);
     const isEnded = await this.#apply(change);
-    if (!isEnded) this.#logRefusal();
+    if (!isEnded) this.#noteRefusal();
     else if (error !== undefined) this.#logFailure(change, error);
   }
 
@@ -64,7 +64,8 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
     return { runId: this.address.runId, stepId: this.assignment.stepId, cleanup: this.#toMake.number };
   }
 
-  #logRefusal(): void {
+  #noteRefusal(): void {
+    this.noteRefusal();
     const about = { ...this.#about(), cause: this.control.cause };
     this.runtime.options.logger.warn(about, 'the end of a cleanup was refused');
   }

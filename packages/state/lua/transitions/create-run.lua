@@ -49,7 +49,7 @@ end
 
 -- Creates a run, or finds the one that the same idempotency key or run id made before.
 -- Args: input, tagsJson: JSON; endSteps: how many; hasOutput: it is an expression (1|0); timeoutMs, keyHash, definitionText: or
---       ''; parent: the step that waits for it (run|step key) or ''; then the tags' count, and the tags
+--       ''; parent: the step that waits for it (run|step key) or ''; traceparent: or ''; then the tags' count, and the tags
 -- Reply: {'created', createdAt} | {'exists', runId, status, letter} | {'conflict', runId} | {'need-definition'}
 T['create-run'] = function(tag, a)
   local id, definition, workflow, bodyHash = A.runId, A.definitionHash, A.workflow, A.bodyHash
@@ -67,7 +67,7 @@ T['create-run'] = function(tag, a)
   local meta = format(RUN.pending .. '|%d|0|%s|%s|0', now, A.endSteps, A.hasOutput)
   setFields(tag .. K.run .. id, { FIELD.meta, meta, FIELD.definition, definition, FIELD.workflow, workflow, FIELD.input, A.input,
     FIELD.bodyHash, bodyHash, FIELD.version, A.version, FIELD.tags, A.tagsJson == '[]' and '' or A.tagsJson,
-    WAIT_FIELD.parent, A.parent })
+    WAIT_FIELD.parent, A.parent, FIELD.traceparent, A.traceparent })
   if idempotencyKey then call('SET', idempotencyKey, id .. '|' .. bodyHash, 'PX', A.keyTtlMs) end
   schedule(tag .. K.runs, id, now)
   schedule(tag .. K.byWorkflow .. workflow, id, now)

@@ -1,6 +1,7 @@
 import { FlotillaError, isFlotillaError, type Json, type StepError } from '@flotilla/contracts';
 import { canonicalJson, type Plan, type PlanStep, sha256Hex } from '@flotilla/engine';
 import { STEP, type State } from '@flotilla/state';
+import { traceparentUnder } from '@flotilla/telemetry';
 import type { InputSchemas } from '../../http/input/input-schemas.ts';
 import type { PlanSource } from '../../http/plan-source.ts';
 import { withScope } from '../run-scope.ts';
@@ -78,6 +79,7 @@ export class ChildRuns {
       ...{ plan: child, inputJson, runId: childId, tags: [], durability: 'fast' },
       bodyHash: sha256Hex(`${child.hash}\n${inputJson}`),
       parent: { runId, key: String(step.index) },
+      traceparent: traceparentUnder(runId, await state.run(runId).readTraceparent()),
     });
   }
 
