@@ -145,7 +145,7 @@ function disturb(): () => Promise<void> {
   const deafening = async () => {
     const connection = connectRedis(redis.url, 'commands');
     try {
-      await untilReady(connection, 5000);
+      await untilReady(connection, 60_000);
       for (let turn = 0; !over.signal.aborted; turn += 1) {
         // Half of the time: three seconds each.
         if (Math.floor(turn / 60) % 2 === 0) await connection.client.call('CLIENT', 'KILL', 'TYPE', 'PUBSUB');

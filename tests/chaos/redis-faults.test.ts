@@ -146,7 +146,7 @@ describe('when Redis is killed in the middle of 100 runs and started again', () 
 async function deleteTasks(): Promise<number> {
   const connection = connectRedis(redis.url, 'commands');
   try {
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
     // This Redis is the test's own and small: what no product code may do is fine here.
     const keys = await connection.client.keys(`${queuePrefix(fleet.namespace, 'default')}*`);
     return keys.length === 0 ? 0 : await connection.client.del(...keys);

@@ -14,7 +14,7 @@ let partition: Partition;
 let count = 0;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   partition = new Partition(connection.client, testNamespace(import.meta.url));
 });
 afterAll(() => closeConnection(connection));

@@ -66,7 +66,7 @@ const workflow = (steps: object) => ({ definition: { flotilla: 1, name: 'trouble
 async function withRedis<T>(url: string, use: (client: ReturnType<typeof connectRedis>['client']) => Promise<T>) {
   const connection = connectRedis(url, 'commands');
   try {
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
     return await use(connection.client);
   } finally {
     await closeConnection(connection);

@@ -1,19 +1,31 @@
 import { findViolations } from '@flotilla/checker';
 import type { BreakerView } from '@flotilla/contracts';
-import { type Dependency, eventually, type Fleet, startDependency, startFleet, testNamespace } from '@flotilla/testing';
+import {
+  type Dependency,
+  eventually,
+  type Fleet,
+  recordMachineTime,
+  startDependency,
+  startFleet,
+  testNamespace,
+} from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 /** A dependency of a thousand steps is dead, four workers find that out, and it comes back. */
 
-const INTERVAL_MS = 2000;
+const INTERVAL_MS = 1000;
 const OUTAGE_INTERVALS = 6;
 const RUNS = 9;
 const STEPS_OF_A_RUN = 100;
 const ITEMS = 100;
 const STEPS = RUNS * STEPS_OF_A_RUN + ITEMS;
-/** Workers that have not heard yet may begin a call in this moment after the opening. */
+/** Machine time. Workers that have not heard yet may begin a call in this moment after the opening. */
 const HEARING_MS = 250;
 
+/** One in twenty may come back in a second; counted in spans in which a busy machine's pauses even out. */
+const SPAN_MS = 5000;
+
+const machine = recordMachineTime();
 let fleet: Fleet;
 let dependency: Dependency;
 beforeAll(async () => {
@@ -29,6 +41,7 @@ beforeAll(async () => {
   });
 }, 90_000);
 afterAll(async () => {
+  machine.stop();
   const ends = fleet.unexpectedEnds();
   await fleet.stop();
   await dependency.close();
@@ -81,11 +94,15 @@ describe('a dependency that is dead', () => {
     );
     await pass(OUTAGE_INTERVALS * INTERVAL_MS);
     const waiting = (await payments())!;
-    const calls = dependency.calls.filter((at) => at > opened.since + HEARING_MS);
+    const isHeard = (at: number) => machine.between(opened.since, at) > HEARING_MS;
+    const calls = dependency.calls.filter(isHeard);
     const gaps = calls.slice(1).map((at, index) => at - calls[index]!);
+    const passedMs = Date.now() - opened.since;
     expect(waiting.since).toBe(opened.since);
     expect(calls.length).toBeGreaterThanOrEqual(OUTAGE_INTERVALS / 2);
-    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(INTERVAL_MS - 20);
+    // A call may arrive late on a busy machine and the next at once; but never more of them than there were intervals.
+    expect(calls.length).toBeLessThanOrEqual(passedMs / INTERVAL_MS);
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(INTERVAL_MS / 2);
     expect(waiting.parked).toBeGreaterThan(STEPS * 0.5);
 
     dependency.mood = 'works';
@@ -93,19 +110,19 @@ describe('a dependency that is dead', () => {
     await fleet.api.waitForEnd(runIds, { timeoutMs: 150_000, intervalMs: 500 });
     const records = await fleet.api.records(runIds);
     expect(records.filter(({ run }) => run.status !== 'succeeded')).toEqual([]);
-    const charged = records
-      .flatMap(({ events }) => events)
-      .filter(
-        ({ type, at }) => ['attempt-failed', 'attempt-timed-out'].includes(type) && at > opened.since + HEARING_MS,
-      );
+    const charged = records.flatMap(({ events }) => {
+      const ends = events.filter(({ type }) => ['attempt-failed', 'attempt-timed-out'].includes(type));
+      const begins = new Map(events.filter(({ type }) => type === 'attempt-started').map((e) => [e.attemptId, e.at]));
+      return ends.filter(({ attemptId }) => isHeard(begins.get(attemptId) ?? Number.POSITIVE_INFINITY));
+    });
     const back = dependency.calls.filter((at) => at >= backAt);
-    const seconds = new Map<number, number>();
+    const spans = new Map<number, number>();
     for (const at of back) {
-      const second = Math.floor((at - back[0]!) / 1000);
-      seconds.set(second, (seconds.get(second) ?? 0) + 1);
+      const span = Math.floor((at - back[0]!) / SPAN_MS);
+      spans.set(span, (spans.get(span) ?? 0) + 1);
     }
-    expect(charged.length).toBe(0);
-    expect(Math.max(...seconds.values())).toBeLessThanOrEqual(STEPS * 0.05);
+    expect(charged).toEqual([]);
+    expect(Math.max(...spans.values())).toBeLessThanOrEqual((STEPS * 0.05 * SPAN_MS) / 1000);
     expect(records.flatMap((record) => findViolations(record))).toEqual([]);
   }, 240_000);
 });

@@ -74,14 +74,14 @@ test('C3 work that no agent can do is told when it is submitted, and its run nev
 });
 
 test('S1 a step that waits for its retry is not tried again when its run is cancelled', async () => {
-  const retry = { maxAttempts: 5, initialMs: 1000, maxMs: 1000, jitter: 'none' };
+  const retry = { maxAttempts: 5, initialMs: 3000, maxMs: 3000, jitter: 'none' };
   const step = { kind: 'task', use: 'flotilla.fail', input: { times: 4, status: 503 }, retry };
   const { runId } = await fleet.api.start(define({ step }));
   const scheduled = await fleet.api.waitForEvent(runId, ({ type }) => type === 'retry-scheduled');
   const receipt = await fleet.api.post<CancelReceipt>(`/v1/runs/${runId}/cancel`, { reason: 'enough' });
   expect(receipt.status).toBe('cancelled');
   // A run that is made after it and waits longer: by its end the retry would have begun.
-  await fleet.api.runToEnd(define({ wait: { kind: 'delay', forMs: 2000 } }));
+  await fleet.api.runToEnd(define({ wait: { kind: 'delay', forMs: 4000 } }));
   const { events } = await fleet.api.record(runId);
   expect(events.filter(({ type, seq }) => type === 'attempt-started' && seq > scheduled.seq)).toEqual([]);
 });

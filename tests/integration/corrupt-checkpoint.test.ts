@@ -11,7 +11,7 @@ let redis: RedisConnection;
 beforeAll(async () => {
   fleet = await startFleet({ namespace: testNamespace(import.meta.url) });
   redis = connectRedis(fleet.redisUrl, 'commands');
-  await untilReady(redis, 5000);
+  await untilReady(redis, 60_000);
 }, 60_000);
 afterAll(async () => {
   const ends = fleet.unexpectedEnds();

@@ -13,7 +13,7 @@ let connection: RedisConnection;
 let fleet: Fleet;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   fleet = await startFleet({
     namespace,
     workers: 2,

@@ -29,7 +29,7 @@ const RIGHTS = [`~{${namespace}}*`, `~{${namespace}:*`, `&${namespace}:*`, '+@al
 beforeAll(async () => {
   redis = await startRedis();
   connection = connectRedis(redis.url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   await operator.call('ACL', 'SETUSER', FLEET_USER, 'reset', 'on', '>first-password', ...RIGHTS);
   const url = redis.url.replace('redis://', `redis://${FLEET_USER}:first-password@`);
   fleet = await startFleet({ redis: { url }, namespace });

@@ -16,7 +16,7 @@ beforeAll(async () => {
   redis = await startRedis();
   fleet = await startFleet({ redis, namespace: testNamespace(import.meta.url) });
   connection = connectRedis(redis.url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 }, 60_000);
 afterAll(async () => {
   const ends = fleet.unexpectedEnds();

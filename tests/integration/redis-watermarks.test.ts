@@ -21,7 +21,7 @@ let connection: RedisConnection;
 beforeAll(async () => {
   redis = await startRedis();
   connection = connectRedis(redis.url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   // So much that what the tests add is little beside it.
   for (let index = 0; index < 48; index += 1) await connection.client.set(`filler${index}`, 'x'.repeat(MIB));
   fleet = await startFleet({ redis, namespace: testNamespace(import.meta.url), workers: 2 });
@@ -80,7 +80,7 @@ describe('the memory of Redis', () => {
   }, 60_000);
 
   test('F15 above 90 % running work ends, what would follow is held, and goes on within 5 s of there being room', async () => {
-    const { runId } = await fleet.api.start({ definition: chain(2500, 3) });
+    const { runId } = await fleet.api.start({ definition: chain(6000, 3) });
     await fleet.api.waitForEvent(runId, ({ type }) => type === 'attempt-started');
     await fillTo(0.93);
     await untilTold(['STORAGE_HOLDING']);

@@ -32,9 +32,9 @@ const sleep = (ms: number, needs: readonly string[] = []) => ({
 describe('a backup is restored while the workers live', () => {
   test('G2 attempts that had ended after it was made are made again, uncharged, and those under way go on', async () => {
     const steps = {
-      a: sleep(400),
-      b: sleep(400),
-      long: sleep(8000),
+      a: sleep(2000),
+      b: sleep(2000),
+      long: sleep(12_000),
       chain: sleep(10, ['a']),
       end: sleep(10, ['b', 'long']),
     };

@@ -66,7 +66,7 @@ describe('a signal', () => {
 
   test('that comes before its step is kept, each is taken by one step in order of arrival', async () => {
     const steps = {
-      later: { kind: 'delay', forMs: 300 },
+      later: { kind: 'delay', forMs: 1500 },
       first: { kind: 'signal', name: 'n', needs: ['later'] },
       second: { kind: 'signal', name: 'n', needs: ['first'] },
     };

@@ -25,7 +25,7 @@ import { type Call, World } from './world.ts';
 let connection: RedisConnection;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 afterAll(async () => {
   await closeConnection(connection);

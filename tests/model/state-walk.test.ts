@@ -47,7 +47,7 @@ let state: State<typeof plan>;
 let createdAt = 0;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   const compile = () => plan;
   state = new State({ client: connection.client, namespace, partitions: 1, compile });
   state.rememberPlan(plan);

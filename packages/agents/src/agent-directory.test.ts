@@ -12,7 +12,7 @@ let namespace: string;
 let directory: AgentDirectory;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   namespace = testNamespace(import.meta.url);
@@ -157,7 +157,7 @@ describe('the directory of agents', () => {
     const redis = await startRedis({});
     const own = connectRedis(redis.url, 'commands');
     try {
-      await untilReady(own, 5000);
+      await untilReady(own, 60_000);
       const { client } = own;
       const ids = Array.from({ length: 200 }, (_, index) => `w${index}`);
       await Promise.all(ids.map((id) => signOfLife(client, namespace, id, identityOf(id), SIGN)));

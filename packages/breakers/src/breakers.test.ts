@@ -20,7 +20,7 @@ const made: Breakers[] = [];
 let count = 0;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   fleet = new FleetBreakers(connection.client, keys);
 });
 afterEach(() => {

@@ -15,7 +15,7 @@ let count = 0;
 let name = '';
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   const namespace = testNamespace(import.meta.url);
   fleet = new FleetBreakers(connection.client, {
     breakers: `{${namespace}}:breakers`,

@@ -11,7 +11,7 @@ let connection: RedisConnection;
 let channels: Channels;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   channels = new Channels(connection.client, { namespace, tags: [tag], tagOf: () => tag });
 });
 afterAll(() => closeConnection(connection));

@@ -30,7 +30,7 @@ beforeAll(async () => {
   proxy = await startRedisProxy(sharedRedis().url);
   direct = connectRedis(sharedRedis().url, 'commands');
   worker = connectRedis(proxy.url, 'commands', { onError: () => undefined });
-  await Promise.all([untilReady(direct, 5000), untilReady(worker, 5000)]);
+  await Promise.all([untilReady(direct, 60_000), untilReady(worker, 5000)]);
 });
 beforeEach(() => {
   namespace = testNamespace(import.meta.url);

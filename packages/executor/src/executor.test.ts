@@ -16,7 +16,7 @@ let connection: RedisConnection;
 let state: State<Plan>;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   state = new State<Plan>({

@@ -29,7 +29,7 @@ let origin: string;
 beforeAll(async () => {
   process.env[`${PREFIX}TEST_KEY`] = SECRET;
   world = await createExecutorWorld(namespace);
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -14,7 +14,7 @@ let address: AttemptAddress;
 let run: string;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 afterAll(() => closeConnection(connection));
 beforeEach(() => begin([]));

@@ -17,7 +17,7 @@ const consumers: TaskConsumer[] = [];
 const errors: Error[] = [];
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'queue');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   namespace = testNamespace(import.meta.url);

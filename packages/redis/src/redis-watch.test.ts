@@ -12,7 +12,7 @@ let watch: RedisWatch;
 beforeAll(async () => {
   redis = await startRedis();
   connection = connectRedis(redis.url, 'commands', { onError: () => undefined });
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   const { deployment, servers } = await requireRedis(connection.client, options);
   watch = new RedisWatch(connection.client, { ...options, knownEpoch: deployment.epoch, servers });
 });

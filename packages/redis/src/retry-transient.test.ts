@@ -108,7 +108,7 @@ describe('a real Redis', () => {
   beforeEach(async () => {
     server = await startRedis();
     connection = connectRedis(server.url, 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
   });
   afterEach(async () => {
     await closeConnection(connection, 500);

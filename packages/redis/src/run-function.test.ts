@@ -26,7 +26,7 @@ beforeEach(async () => {
   // A new client: what one remembers of the server's rights is its own.
   if (connection !== undefined) await closeConnection(connection, 1000);
   connection = connectRedis(server.url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   await connection.client.flushall();
   await connection.client.call('FUNCTION', 'FLUSH');
   await connection.client.config('RESETSTAT');
@@ -51,7 +51,7 @@ async function withRights(rights: readonly string[], work: (limited: RedisConnec
   url.username = 'limited';
   url.password = 'secret';
   const limited = connectRedis(url.href, 'commands');
-  await untilReady(limited, 5000);
+  await untilReady(limited, 60_000);
   try {
     await work(limited);
   } finally {

@@ -12,7 +12,7 @@ let connection: RedisConnection;
 beforeAll(async () => {
   server = await startRedis({ appendOnly: false });
   connection = connectRedis(server.url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => connection.client.flushall());
 afterAll(async () => {

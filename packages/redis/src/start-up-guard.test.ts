@@ -14,7 +14,7 @@ describe('a sound Redis', () => {
   beforeAll(async () => {
     server = await startRedis();
     connection = connectRedis(server.url, 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
   });
   beforeEach(() => connection.client.flushall());
   afterAll(async () => {
@@ -122,7 +122,7 @@ describe('an unsound Redis', () => {
     servers.push(server);
     const connection = connectRedis(server.url, 'commands');
     connections.push(connection);
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
     return connection;
   };
 

@@ -43,7 +43,7 @@ describe('the memory of a Redis', () => {
   beforeAll(async () => {
     redis = await startRedis();
     connection = connectRedis(redis.url, 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
     for (let index = 0; index < 16; index += 1) await connection.client.set(`filler${index}`, 'x'.repeat(1 << 20));
   });
   afterAll(async () => {

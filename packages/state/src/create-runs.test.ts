@@ -21,7 +21,7 @@ let state: State<PlanShape>;
 let namespace: string;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   namespace = testNamespace(import.meta.url);
@@ -287,7 +287,7 @@ describe('the durability of a start', () => {
     primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
     own = connectRedis(primary.url, 'commands');
     durable = connectRedis(primary.url, 'commands');
-    await Promise.all([untilReady(own, 5000), untilReady(durable, 5000)]);
+    await Promise.all([untilReady(own, 60_000), untilReady(durable, 5000)]);
     durableState = createTestState(own.client, 'durable', [plan], { durableClient: durable.client });
   });
   afterAll(async () => {

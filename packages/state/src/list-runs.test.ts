@@ -16,7 +16,7 @@ let connection: RedisConnection;
 let state: State<PlanShape>;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   state = createTestState(connection.client, testNamespace(import.meta.url), [plan, other], { partitions: PARTITIONS });

@@ -14,7 +14,7 @@ let state: State<PlanShape>;
 let tag: string;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   state = createTestState(connection.client, testNamespace(import.meta.url), [plan], { partitions: 1 });

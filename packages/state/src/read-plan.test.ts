@@ -13,7 +13,7 @@ let namespace: string;
 let tag: string;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 afterAll(() => closeConnection(connection));
 beforeEach(async () => {

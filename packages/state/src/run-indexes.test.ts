@@ -18,7 +18,7 @@ let connection: RedisConnection;
 let state: State<PlanShape>;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(() => {
   state = createTestState(connection.client, testNamespace(import.meta.url), [orders, letters]);

@@ -14,7 +14,7 @@ let state: State<PlanShape>;
 let runId: string;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(async () => {
   state = createTestState(connection.client, testNamespace(import.meta.url), [plan]);

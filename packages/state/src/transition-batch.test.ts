@@ -174,7 +174,7 @@ describe('a batch on a real Redis', () => {
   beforeAll(async () => {
     server = await startRedis();
     connection = connectRedis(server.url, 'commands');
-    await untilReady(connection, 5000);
+    await untilReady(connection, 60_000);
   });
   afterAll(async () => {
     await closeConnection(connection);

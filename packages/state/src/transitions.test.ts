@@ -19,7 +19,7 @@ let runId: string;
 let worker: TestWorker;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 beforeEach(async () => {
   state = createTestState(connection.client, testNamespace(import.meta.url), [plan]);

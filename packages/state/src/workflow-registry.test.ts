@@ -8,7 +8,7 @@ const namespace = testNamespace(import.meta.url);
 let connection: RedisConnection;
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
 });
 afterAll(() => closeConnection(connection));
 

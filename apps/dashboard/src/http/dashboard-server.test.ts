@@ -28,7 +28,7 @@ const servers: { app: FastifyInstance; board: QueueBoard }[] = [];
 
 beforeAll(async () => {
   connection = connectRedis(sharedRedis().url, 'commands');
-  await untilReady(connection, 5000);
+  await untilReady(connection, 60_000);
   scheduler = createServer((request, response) => {
     received.push(request);
     const key = request.headers.authorization?.replace('Bearer ', '');
