@@ -77,7 +77,9 @@ describe('commands', () => {
   );
   const commandLines = lines.filter(({ line }) => line.startsWith('./flotilla '));
   const commandOf = (line: string) =>
-    /^\.\/flotilla (import \w+|dead-letters (?:show|redrive|discard)|\w[\w-]*)/.exec(line)?.[1] ?? '';
+    /^\.\/flotilla (import \w+|dead-letters (?:show|redrive|discard)|bulk (?:cancel|retry|redrive|pause|resume|status|abort)|\w[\w-]*)/.exec(
+      line,
+    )?.[1] ?? '';
   const named = tablesOf(read('README.md'))
     .find(({ header }) => header[0] === 'Command')!
     .rows.map(([first]) => codeIn(first!));

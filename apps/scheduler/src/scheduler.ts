@@ -17,8 +17,9 @@ import {
   untilReady,
   watchEpoch,
 } from '@flotilla/redis';
-import { breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
+import { BulkJobs, breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
 import type { Logger, Tracing } from '@flotilla/telemetry';
+import { createBulkApi } from './bulk/bulk-api.ts';
 import { Calm } from './calm.ts';
 import type { SchedulerConfig } from './config.ts';
 import { BreakerView } from './decisions/breaker-view.ts';
@@ -38,6 +39,7 @@ import { createMonitorAgentsLoop } from './loops/monitor-agents.ts';
 import { createPruneLoop } from './loops/prune-runs.ts';
 import { createReclaimLoop } from './loops/reclaim-leases.ts';
 import { createRelayLoop } from './loops/relay-outbox.ts';
+import { createBulkLoop } from './loops/run-bulk-jobs.ts';
 import { createWatchFleetLoop } from './loops/watch-fleet.ts';
 import { createWatchStorageLoop, retentionAt } from './loops/watch-storage.ts';
 import { explainRun } from './why/explain-run.ts';
@@ -155,7 +157,11 @@ export async function startScheduler(
     const calm = new Calm();
     const fireDueLoop = createFireDueLoop({ state, queues, schedulerId, calm, logger });
     calm.onEnd = () => fireDueLoop.wake();
+    const jobs = new BulkJobs(client, namespace);
+    const bulkLoop = createBulkLoop({ state, jobs, schedulerId, logger });
+    const { retentionMs } = config;
     const loops = [
+      bulkLoop,
       createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, calm, logger }),
       fireDueLoop,
       createReclaimLoop({ state, calm, logger }),
@@ -210,6 +216,7 @@ export async function startScheduler(
       breakers,
       waitApi: state,
       channelApi: channels,
+      bulkApi: createBulkApi({ state, jobs, retentionMs, onStart: () => bulkLoop.wake() }),
       insight,
       compile: compileInPieces,
       config,

@@ -53,6 +53,8 @@ const DEPLOYMENT_KEYS: ReadonlySet<string> = new Set([
   'breakers',
   'breakers:seen',
   'errors:states',
+  'bulks',
+  'bulks:open',
   'queues',
   'deployment',
 ]);
@@ -72,6 +74,7 @@ export function placeOf(key: string, namespace: string): KeyPlace | undefined {
   const [, tag = '', rest = ''] = match;
   if (tag === namespace) {
     if (rest.startsWith('retries:')) return { area: 'deployment', name: 'retries', id: rest.slice('retries:'.length) };
+    if (rest.startsWith('bulk:')) return { area: 'deployment', name: 'bulk', id: rest.slice('bulk:'.length) };
     return DEPLOYMENT_KEYS.has(rest) ? { area: 'deployment', name: rest, id: '' } : undefined;
   }
   if (!tag.startsWith(`${namespace}:`)) return undefined;

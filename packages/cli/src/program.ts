@@ -5,6 +5,7 @@ import { agentsCommand } from './commands/agents.ts';
 import { approvalsCommand } from './commands/approvals.ts';
 import { benchCommand } from './commands/bench.ts';
 import { breakersCommand } from './commands/breakers.ts';
+import { bulkCommand } from './commands/bulk.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { channelsCommand, sendCommand } from './commands/channels.ts';
 import { chaosCommand } from './commands/chaos.ts';
@@ -112,6 +113,7 @@ const COMMANDS = [
   cleanupsCommand,
   pauseCommand,
   resumeCommand,
+  bulkCommand,
   signalCommand,
   channelsCommand,
   sendCommand,

@@ -24,6 +24,7 @@ import type {
   WorkflowDeleted,
   WorkflowView,
 } from '@flotilla/contracts';
+import { type BulkCalls, bulkCalls } from './bulk-calls.ts';
 import { type ChannelCalls, channelCalls } from './channel-calls.ts';
 import { checkDefinition } from './check-json.ts';
 import { type CallOptions, type ClientOptions, callOf, readSettings } from './client-options.ts';
@@ -100,7 +101,13 @@ export interface RegisteredWorkflow extends WorkflowView {
  * Every method rejects with a FlotillaError: the server's `code`, or SCHEDULER_UNREACHABLE, DEADLINE_EXCEEDED,
  * CALL_ABORTED. `ambiguous` is true when the call may have taken effect although it failed.
  */
-export interface FlotillaClient extends ChannelCalls, DeadLetterCalls, FailedCleanupCalls, WaitCalls, InsightCalls {
+export interface FlotillaClient
+  extends BulkCalls,
+    ChannelCalls,
+    DeadLetterCalls,
+    FailedCleanupCalls,
+    WaitCalls,
+    InsightCalls {
   /** Starts a run once, however often the call has to be repeated. */
   start(workflow: WorkflowReference, input?: Json, options?: StartOptions & CallOptions): Promise<RunStarted>;
   /** One answer an entry, in their order. Rejects only for what is wrong with the call as a whole. */
@@ -210,6 +217,7 @@ export function createClient(options: ClientOptions = {}): FlotillaClient {
       };
       return transport.post(`${runPath(runId)}/retry`, body, call);
     },
+    ...bulkCalls(transport),
     ...deadLetterCalls(transport),
     ...failedCleanupCalls(transport),
     ...waitCalls(transport),

@@ -10,6 +10,9 @@ export {
   type BreakerView,
   type BulkDeadLetters,
   type BulkDeadLettersDone,
+  type BulkItemList,
+  type BulkStarted,
+  type BulkView,
   type CancelReceipt,
   type ChannelList,
   type ChannelView,
@@ -49,6 +52,7 @@ export {
   type RunsStarted,
   type RunView,
   type SignalSent,
+  type StartBulk,
   type StepList,
   type StepLogs,
   type StepView,
@@ -57,6 +61,7 @@ export {
   type WorkflowDeleted,
   type WorkflowView,
 } from '@flotilla/contracts';
+export type { BulkCalls, BulkItemsOptions } from './bulk-calls.ts';
 export type { ChannelCalls, ReadMessagesOptions, SendOptions } from './channel-calls.ts';
 export type { CallOptions, ClientOptions, RetryOptions } from './client-options.ts';
 export {

@@ -45,9 +45,9 @@ export const startBulkZ = z
 export type StartBulk = z.input<typeof startBulkZ>;
 
 export const bulkStartedZ = z.object({
-  /** Absent with `dryRun`. */
+  /** Absent with `dryRun`, and when there is nothing to do. */
   bulkId: z.string().optional(),
-  /** Runs that the action applies to: those that match and are in a state that the action is for. */
+  /** Runs that it applies to: those that match and are in a state that the action is for; of `ids` each, whatever it is. */
   count: z.number(),
   /** With `dryRun`: some of them. */
   sample: z.array(z.string()).optional(),
@@ -73,7 +73,7 @@ export const bulkViewZ = z.object({
 });
 export type BulkView = z.infer<typeof bulkViewZ>;
 
-/** Newest first; ended jobs are kept for a week, a hundred at most. */
+/** Newest first, a hundred at most; ended jobs are kept as long as ended runs. */
 export const bulkListZ = z.object({ bulks: z.array(bulkViewZ) });
 export type BulkList = z.infer<typeof bulkListZ>;
 

@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   TOO_MANY_BREAKERS: { status: 409, title: 'As many breakers are kept as may be; a new one cannot be opened by hand' },
   STEP_NOT_FOUND: { status: 404, title: 'The run has no such step' },
   CHANNEL_FULL: { status: 429, title: 'The channel holds as many messages as it may' },
+  BULK_NOT_FOUND: { status: 404, title: 'There is no such bulk job' },
+  BULK_TOO_LARGE: { status: 422, title: 'More runs fit than one bulk job takes' },
   CHANNEL_NOT_FOUND: { status: 404, title: 'There is no such channel' },
   SIGNALS_FULL: { status: 429, title: 'The run holds as many unanswered signals as it may' },
   APPROVAL_NOT_FOUND: { status: 404, title: 'There is no such approval' },

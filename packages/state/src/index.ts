@@ -1,3 +1,4 @@
+export { type BulkItemRecord, BulkJobs, type BulkSlice, type BulkSpec, type BulkTarget } from './bulk/bulk-jobs.ts';
 export type { ChannelWork, OutgoingMessage } from './channel-work.ts';
 export * from './checkpoint.ts';
 export * from './checkpoint-seal.ts';

@@ -110,6 +110,23 @@ export function deploymentKeys(namespace: string) {
     breakersSeen: `${tag}breakers:seen`,
     /** HASH error group (fingerprint) -> what somebody decided of it: `resolved|<ms>` or `ignored|<ms>`. */
     errorStates: `${tag}errors:states`,
+    /** ZSET bulk job by creation. */
+    bulks: `${tag}bulks`,
+    /** ZSET the same, of those that have not ended. */
+    openBulks: `${tag}bulks:open`,
+  } as const;
+}
+
+/** Of one bulk job; a run retention after its end they are gone. */
+export function bulkKeys(namespace: string, bulkId: string) {
+  const prefix = `{${namespace}}:bulk:${bulkId}`;
+  return {
+    /** HASH its specification, state, counts, and who works on it. */
+    job: prefix,
+    /** LIST `run|opening` that it takes, in order. */
+    runs: `${prefix}:runs`,
+    /** LIST what became of each (JSON), as far as it has come. */
+    outcomes: `${prefix}:outcomes`,
   } as const;
 }
 

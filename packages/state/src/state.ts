@@ -683,6 +683,15 @@ export class State<P extends PlanShape> {
     }
   }
 
+  /** Ids of the steps of a run that are dead letters. RUN_NOT_FOUND. */
+  async listDeadSteps(runId: string): Promise<string[]> {
+    const [plan, numbers] = await Promise.all([
+      this.#planOfRun(runId),
+      this.#client.zrange(stateKey(this.tagOf(runId), 'deadLetters', runId), '0', '-1'),
+    ]);
+    return numbers.map((number) => stepIdOf(plan, number));
+  }
+
   async #planOfRun(runId: string): Promise<P> {
     return this.readPlan(this.tagOf(runId), (await this.#runBasics(runId)).definitionHash);
   }

@@ -3,11 +3,13 @@ import { prepareValidators } from '@flotilla/input-schema';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
+import type { BulkApi } from '../bulk/bulk-api.ts';
 import { registerAccessRoute } from './access.ts';
 import { registerAgentRoutes } from './agents.ts';
 import { readJsonBodies } from './body/read-json-body.ts';
 import { boundApi, boundBreakers, boundInsight } from './bounded-api.ts';
 import { type BreakerApi, registerBreakerRoutes } from './breakers.ts';
+import { boundBulk, registerBulkRoutes } from './bulk/routes.ts';
 import { boundChannels, type ChannelApi, registerChannelRoutes } from './channels/routes.ts';
 import { registerCleanupRoutes } from './cleanups.ts';
 import { answerClientError } from './client-error.ts';
@@ -60,6 +62,7 @@ export interface HttpServerOptions {
   waitApi: WaitApi;
   insight: InsightApi;
   channelApi: ChannelApi;
+  bulkApi: BulkApi;
   compile: CompileWorkflow;
   config: HttpConfig;
   logger: HttpLogger;
@@ -166,6 +169,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal, maxConn
     waits: boundWaits(options.waitApi, config.requestDeadlineMs),
     insight: boundInsight(options.insight, config.requestDeadlineMs),
     channels: boundChannels(options.channelApi, config.requestDeadlineMs),
+    bulk: boundBulk(options.bulkApi, config.requestDeadlineMs),
     config,
     logger,
     metrics,
@@ -196,6 +200,7 @@ function registerRoutes(
   registerRunBatchRoute(app, context);
   registerRunControlRoutes(app, context);
   registerDeadLetterRoutes(app, context);
+  registerBulkRoutes(app, context);
   registerCleanupRoutes(app, context);
   registerSignalRoutes(app, context);
   registerChannelRoutes(app, context);

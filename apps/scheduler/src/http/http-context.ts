@@ -6,6 +6,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { BulkApi } from '../bulk/bulk-api.ts';
 import type { SchedulerConfig } from '../config.ts';
 import type { BreakerApi } from './breakers.ts';
 import type { ChannelApi } from './channels/routes.ts';
@@ -58,6 +59,7 @@ export interface HttpContext {
   waits: WaitApi;
   insight: InsightApi;
   channels: ChannelApi;
+  bulk: BulkApi;
   config: HttpConfig;
   logger: HttpLogger;
   metrics: Metrics;

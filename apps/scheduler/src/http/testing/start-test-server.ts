@@ -2,6 +2,7 @@ import { type AgentView, type BreakerView, FlotillaError, type ProblemDocument }
 import { compileInPieces } from '@flotilla/engine';
 import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
+import type { BulkApi } from '../../bulk/bulk-api.ts';
 import { readSchedulerConfig } from '../../config.ts';
 import type { ChannelApi } from '../channels/routes.ts';
 import { createHttpServer, type HttpServerOptions } from '../create-http-server.ts';
@@ -31,6 +32,15 @@ const NO_WAITS: WaitApi = {
 };
 
 const NO_CHANNELS: ChannelApi = { send: async () => refuse(), read: async () => [], list: async () => [] };
+
+/** Bulk jobs as well. */
+const NO_BULK: BulkApi = {
+  start: async () => ({ count: 0 }),
+  list: async () => [],
+  read: async () => refuse(),
+  listItems: async () => refuse(),
+  abort: async () => refuse(),
+};
 
 function refuse(): never {
   throw new FlotillaError('RUN_NOT_FOUND', 'there are no runs that wait');
@@ -63,6 +73,7 @@ export async function startTestServer(
     waitApi: NO_WAITS,
     insight: new FakeInsight(api),
     channelApi: NO_CHANNELS,
+    bulkApi: NO_BULK,
     breakers,
     compile: compileInPieces,
     config: { ...readSchedulerConfig({}), ...config },
