@@ -324,6 +324,20 @@ describe('a run that has ended', () => {
   });
 });
 
+describe('renewing a lease', () => {
+  const renew = async (name: string) => (await state.transitions.renew(worker.tag, name, 0)).hadEnded;
+
+  test('tells whether it had run out before, however late the renewal came', async () => {
+    expect(await renew('late')).toBe(true);
+    expect(await renew('late')).toBe(false);
+    await connection.client.zadd(stateKey(worker.tag, 'workers'), 1, 'late');
+    expect(await renew('late')).toBe(true);
+    expect(await renew('late')).toBe(false);
+    await state.transitions.leave(worker.tag, 'late');
+    expect(await renew('late')).toBe(true);
+  });
+});
+
 describe('taking back the attempts of dead workers', () => {
   const settings = { limit: 100, pauseMs: 60_000, suspensionMs: 0, crashLimit: 3 };
 
