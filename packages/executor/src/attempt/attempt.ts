@@ -72,7 +72,8 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   protected spreadKey: string;
   readonly #entry: LiveAttempt;
   #observation: AttemptObservation | undefined;
-  #observedEnd: Omit<ObservedEnd, 'endedAt'> = { outcome: 'release' };
+  /** What is written ends the attempt: the time on the way there is not its own, and its run may have ended by then. */
+  #observedEnd: ObservedEnd | undefined;
 
   constructor(runtime: AttemptRuntime, parts: AttemptParts<Context>, kind: Pick<LiveAttempt, 'isCleanup'> = {}) {
     this.runtime = runtime;
@@ -132,7 +133,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     // Where nothing has told what became of the call.
     this.#settleBreaker('ignored');
     this.runtime.live.close(this.#entry);
-    this.#observation?.end({ ...this.#observedEnd, endedAt: this.redisNow() });
+    this.#observation?.end(this.#observedEnd ?? { outcome: 'release', endedAt: this.redisNow() });
     await this.context.cleanUp();
   }
 
@@ -172,7 +173,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
 
   /** State has refused what this attempt came to: somebody else has ended it. */
   protected noteRefusal(): void {
-    this.#observedEnd = { outcome: 'refused' };
+    this.#observedEnd = { outcome: 'refused', endedAt: this.redisNow() };
   }
 
   /** Right before the call: a breaker may open at any moment. Undefined when the call may be made. */
@@ -186,7 +187,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     if (end.end === 'commit') this.#settleBreaker('success');
     if (end.end === 'release') this.#settleBreaker('ignored');
     else if (failure !== undefined) this.noteFailure(failure);
-    this.#observedEnd = observedEndOf(end, failure);
+    if (this.#observation !== undefined) this.#observedEnd = observedEndOf(end, failure, this.redisNow());
     return this.write({ end, result, failure: failure && { ...failure, error: errorOf(failure) } });
   }
 
@@ -262,10 +263,10 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   }
 }
 
-function observedEndOf(end: AttemptEnd, failure: Failure | undefined): Omit<ObservedEnd, 'endedAt'> {
+function observedEndOf(end: AttemptEnd, failure: Failure | undefined, endedAt: number): ObservedEnd {
   const { type, code } = failure?.classification ?? {};
   const error = type === undefined || code === undefined ? undefined : { type, code };
-  return { outcome: end.end, error, retryInMs: end.end === 'retry' ? end.inMs : undefined };
+  return { outcome: end.end, endedAt, error, retryInMs: end.end === 'retry' ? end.inMs : undefined };
 }
 
 /** The breaker that the calls of a step, and of what undoes it, stand behind; undefined when there is none. */
