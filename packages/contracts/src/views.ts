@@ -32,6 +32,8 @@ export const runViewZ = z.object({
   output: z.json().optional(),
   error: stepErrorZ.extend({ stepId: z.string().optional() }).optional(),
   tags: z.array(z.string()),
+  /** The OpenTelemetry trace that it stands in, 32 hexadecimal digits. In lists only of runs whose caller brought a trace. */
+  traceId: z.string().optional(),
   /** Why it waits, of a run that has not ended: each reason that holds a step of it, or the run. Absent when there is none. */
   waiting: z.array(waitViewZ).optional(),
   /** Steps of the definition, items of maps apart. `settled` is absent while a run of more than 2,000 steps goes on. */

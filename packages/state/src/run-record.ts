@@ -71,6 +71,7 @@ export const RUN_FIELDS = [
   FIELD.cleanups,
   FIELD.opening,
   FIELD.waits,
+  FIELD.traceparent,
 ] as const;
 
 /** A run's view from its fields; undefined when there is no such run. */
@@ -89,6 +90,7 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     cleanups,
     reopened,
     waits,
+    traceparent,
   ] = values;
   if (packed == null) return undefined;
   const { letter: status, createdAt, live } = parseRunMeta(packed);
@@ -114,6 +116,8 @@ export function parseRun(runId: string, values: readonly (string | null)[]): Run
     if (outcome !== undefined) view.cleanups = { ...parseCleanupCounts(cleanups), outcome };
   }
   if (reopened != null) view.opening = Number.parseInt(reopened, 10);
+  // `version-trace-span-flags`.
+  if (traceparent != null) view.traceId = traceparent.split('-')[1];
   const waiting = waitsOf(status, live, waits);
   if (waiting.length > 0) view.waiting = waiting;
   if (live > 0) view.counts = { steps: 0, running: live };

@@ -127,6 +127,12 @@ function RunHead({ run, isActive }: { run: RunView; isActive: boolean }) {
                 {run.counts.settled} of {run.counts.steps} steps settled
               </span>
             )}
+            {run.traceId === undefined ? null : (
+              <span className="id always">
+                trace <code className="truncate">{run.traceId.slice(0, 8)}</code>
+                <CopyButton text={run.traceId} what="trace id" />
+              </span>
+            )}
             {(run.opening ?? 1) > 1 ? <span>opened {run.opening} times</span> : null}
             {run.tags.map((tag) => (
               <span key={tag} className="chip">

@@ -29,7 +29,7 @@ export async function registerPages(app: FastifyInstance, { config }: DashboardC
     immutable: true,
   });
   const sendPage = async (request: FastifyRequest, reply: FastifyReply) => {
-    const template = await readFile(join(PAGES_FOLDER, 'index.html'), 'utf8').catch(() => undefined);
+    const template = await readIfThere(join(PAGES_FOLDER, 'index.html'));
     if (template === undefined) return reply.code(503).type('text/plain; charset=utf-8').send(NOT_BUILT);
     return reply
       .type('text/html; charset=utf-8')
@@ -42,4 +42,13 @@ export async function registerPages(app: FastifyInstance, { config }: DashboardC
     if (isPage) return sendPage(request, reply);
     return reply.code(404).type('text/plain; charset=utf-8').send('There is nothing here.\n');
   });
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

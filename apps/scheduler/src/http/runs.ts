@@ -10,6 +10,7 @@ import {
   runViewZ,
   stepListZ,
 } from '@flotilla/contracts';
+import { traceIdOf } from '@flotilla/telemetry';
 import { z } from 'zod';
 import { pageOf, pageQueryZ, problemAnswer } from './answers.ts';
 import type { HttpApp, HttpContext } from './http-context.ts';
@@ -92,7 +93,7 @@ function registerReads(app: HttpApp, context: HttpContext): void {
     handler: async (request) => {
       const run = await api.readRun(request.params.runId);
       if (run === undefined) throw runNotFound(request.params.runId);
-      return run;
+      return { ...run, traceId: run.traceId ?? traceIdOf(run.runId) };
     },
   });
 
