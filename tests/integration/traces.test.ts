@@ -8,17 +8,20 @@ import { OtlpReceiver } from './otlp-receiver.ts';
 const CANARY = 'canary-8f1c2d';
 const FLOTILLA_HANDLERS = fileURLToPath(new URL('fixtures/traced-handlers.ts', import.meta.url));
 const STEPS = 10;
+const KILLED_IN = 5;
+/** For as long as it takes to hear of its beginning and to kill its worker. */
+const LONG_MS = 5000;
 /** Of a lost attempt: its lease, and who looks for it. */
 const LOSS_MS = 60_000;
 
-function chain(length: number, ms: number): object {
+function chain(length: number, msOf: (index: number) => number): object {
   const steps = Object.fromEntries(
     Array.from({ length }, (_, index) => [
       `s${index}`,
       {
         kind: 'task',
         use: 'traced.work',
-        input: { ms, secret: CANARY },
+        input: { ms: msOf(index), secret: CANARY },
         ...(index > 0 && { needs: [`s${index - 1}`] }),
       },
     ]),
@@ -52,12 +55,12 @@ describe('spans, as an OTLP backend gets them', () => {
     const started = await fleet.api.request<{ runId: string }>(
       'POST',
       '/v1/runs',
-      { definition: chain(STEPS, 100) },
+      { definition: chain(STEPS, (index) => (index === KILLED_IN ? LONG_MS : 20)) },
       { headers: { traceparent: `00-${traceId}-${callerSpan}-01` } },
     );
     const { runId } = started.body;
     const { worker } = await fleet.api.waitForEvent(runId, (event) => {
-      return event.type === 'attempt-started' && event.stepId === 's5';
+      return event.type === 'attempt-started' && event.stepId === `s${KILLED_IN}`;
     });
     await fleet.workers.find(({ id }) => id === worker)!.kill9();
     await fleet.api.waitForEnd([runId], { timeoutMs: LOSS_MS });
@@ -89,7 +92,7 @@ describe('spans, as an OTLP backend gets them', () => {
   }, 120_000);
 
   test('what a library makes in a handler stands under the attempt, without its secrets', async () => {
-    const { runId } = await fleet.api.start({ definition: chain(1, 1) });
+    const { runId } = await fleet.api.start({ definition: chain(1, () => 1) });
     await fleet.api.waitForEnd([runId]);
     const traceId = traceIdOf(runId);
     await eventually(async () => receiver.ofTrace(traceId).length >= 3, { timeoutMs: 20_000 });
@@ -99,6 +102,11 @@ describe('spans, as an OTLP backend gets them', () => {
     expect(library!.attributes['password']).toBe('[redacted]');
     expect(library!.attributes['http.url']).not.toContain(CANARY);
     expect(attempt!.attributes['resource.memory.bytes']).toBeGreaterThan(1_000_000);
+    const lines = fleet.workers.flatMap(({ process }) => process.lines).filter((line) => line.includes(runId));
+    expect(lines.map((line) => JSON.parse(line) as object)).toContainEqual(
+      expect.objectContaining({ msg: 'the work begins', runId, trace_id: traceId, span_id: attempt!.spanId }),
+    );
+    expect(await fleet.api.get<object>(`/v1/runs/${runId}`)).toMatchObject({ traceId });
   });
 
   test('a failed attempt says its code and not its message', async () => {
@@ -122,7 +130,7 @@ describe('spans, as an OTLP backend gets them', () => {
 
   test('every run and every attempt of 200 runs has one span', async () => {
     const runIds = await Promise.all(
-      Array.from({ length: 200 }, async () => (await fleet.api.start({ definition: chain(3, 1) })).runId),
+      Array.from({ length: 200 }, async () => (await fleet.api.start({ definition: chain(3, () => 1) })).runId),
     );
     await fleet.api.waitForEnd(runIds, { timeoutMs: 60_000 });
     const traces = runIds.map(traceIdOf);
@@ -153,7 +161,7 @@ test('at the level full, commands of Redis that an attempt sends are spans of it
     },
   });
   try {
-    const { runId } = await full.api.start({ definition: chain(2, 1) });
+    const { runId } = await full.api.start({ definition: chain(2, () => 1) });
     await full.api.waitForEnd([runId]);
     const traceId = Buffer.from(traceIdOf(runId), 'hex');
     const hasCommands = (body: Buffer) => body.includes('instrumentation-ioredis') && body.includes(traceId);
@@ -173,7 +181,7 @@ test('with telemetry off nothing is sent, although an endpoint is named', async 
     namespace: testNamespace(`${import.meta.url}#off`),
     env: { FLOTILLA_HANDLERS, FLOTILLA_TELEMETRY: 'off', OTEL_EXPORTER_OTLP_ENDPOINT: backend.url },
   });
-  const { runId } = await off.api.start({ definition: chain(2, 1) });
+  const { runId } = await off.api.start({ definition: chain(2, () => 1) });
   await off.api.waitForEnd([runId]);
   // Ending, processes send whatever they have.
   await off.stop();

@@ -35,6 +35,7 @@ export function traceAttempts({ tracing, state, workerId }: TraceAttemptsOptions
         ...{ attemptId: address.attemptId, attempt: attempt.attempt },
       });
       return {
+        logFields: span.logFields,
         within: (call) => span.within(call),
         end: (end) => {
           if (end.outcome !== 'refused') span.end(end);

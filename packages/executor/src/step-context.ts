@@ -57,6 +57,9 @@ export class AttemptContext implements StepContext {
     this.fence = claimed.fence;
   }
 
+  /** What lines that the handler logs have besides. */
+  logFields: Readonly<Record<string, string>> = {};
+
   /** Seq of the last progress saved or loaded; the committed result comes behind it. */
   get progressSeq(): number {
     return this.#checkpoints?.seq ?? 0;
@@ -85,7 +88,10 @@ export class AttemptContext implements StepContext {
 
   get logger(): StepLogger {
     this.#log ??= new AttemptLog({
-      logger: this.#options.logger.child({ runId: this.runId, stepId: this.stepId, attempt: this.attempt }),
+      logger: this.#options.logger.child({
+        ...{ runId: this.runId, stepId: this.stepId, attempt: this.attempt },
+        ...this.logFields,
+      }),
       attempt: this.attempt,
       now: () => this.#redisNow(),
       store: (lines, { chunk, dropped }) => {

@@ -25,6 +25,8 @@ export interface ObservedEnd {
 }
 
 export interface AttemptObservation {
+  /** What lines that are logged about the attempt have besides, so that they are found with it. */
+  logFields: Readonly<Record<string, string>>;
   /** Makes the call of the handler, in what its libraries are to find around it. */
   within: <T>(call: () => T) => T;
   /** Told once. Never throws. */

@@ -16,7 +16,7 @@ import type { LiveAttempt } from '../live-attempts.ts';
 import { type HandlerEnd, runHandler } from '../run-handler.ts';
 import type { AttemptContext } from '../step-context.ts';
 import { isRedisTrouble } from '../until-answered.ts';
-import type { AttemptObservation, ObservedEnd } from './attempt-observer.ts';
+import type { AttemptObservation, AttemptObserver, ObservedEnd } from './attempt-observer.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
 import { spreadKeyOf } from './step-input.ts';
 
@@ -94,7 +94,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   async make(): Promise<NextAttempt | undefined> {
     this.open();
     try {
-      if (this.runtime.options.observer !== undefined) this.#observation = await this.#observe();
+      if (this.runtime.options.observer !== undefined) await this.#observe(this.runtime.options.observer);
       const result = await this.#call();
       this.control.stop();
       return await this.#end(result);
@@ -159,9 +159,9 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     return this.#observation === undefined ? call() : this.#observation.within(call);
   }
 
-  #observe(): Promise<AttemptObservation | undefined> | undefined {
+  async #observe(observer: AttemptObserver): Promise<void> {
     const { address, assignment, claimed, chain } = this;
-    return this.runtime.options.observer?.begin({
+    this.#observation = await observer.begin({
       ...{ address, stepId: assignment.stepId, use: assignment.work.use, attempt: claimed.failures + 1 },
       ...{
         workflow: chain.plan.definition.name,
@@ -169,6 +169,12 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
         startedAt: claimed.claimedAt,
       },
     });
+    this.context.logFields = this.logFields;
+  }
+
+  /** What log lines about it have besides. */
+  protected get logFields(): Readonly<Record<string, string>> {
+    return this.#observation?.logFields ?? {};
   }
 
   /** State has refused what this attempt came to: somebody else has ended it. */

@@ -183,7 +183,10 @@ export class StepAttempt extends Attempt {
   #logFailure({ type, code }: StepError, retryInMs: number | undefined): void {
     const { runtime, address, assignment, claimed } = this;
     const { use } = assignment.work;
-    const about = { runId: address.runId, stepId: assignment.stepId, attempt: claimed.failures + 1, use };
+    const about = {
+      ...{ runId: address.runId, stepId: assignment.stepId, attempt: claimed.failures + 1, use },
+      ...this.logFields,
+    };
     const next = retryInMs === undefined ? {} : { retryInMs };
     const event = LOG_EVENTS.attemptFailed;
     runtime.failures.write(`${use} ${code}`, 'warn', { event, ...about, type, code, ...next }, 'an attempt failed');

@@ -148,6 +148,12 @@ export class AttemptSpan {
     this.#load = load;
   }
 
+  /** As OpenTelemetry names them in log lines. */
+  get logFields(): { trace_id: string; span_id: string } {
+    const { traceId, spanId } = this.#span.spanContext();
+    return { trace_id: traceId, span_id: spanId };
+  }
+
   /** Spans that are made in the call stand under the attempt's. */
   within<T>(call: () => T): T {
     return context.with(trace.setSpan(context.active(), this.#span), call);
