@@ -1,13 +1,11 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger } from '@flotilla/telemetry';
+import { createLogger, onStopSignal } from '@flotilla/telemetry';
 import { readDashboardConfig } from './config.ts';
 import { startDashboard } from './dashboard.ts';
 
 /** 2: the configuration is wrong or the port is in use. 1: anything else. */
 const EXIT = { failed: 1, badConfig: 2 } as const;
-/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
-const SAME_REQUEST_MS = 2000;
 const STOP_LIMIT_MS = 10_000;
 const BAD_CONFIG: ReadonlySet<string> = new Set(['CONFIG_INVALID', 'PORT_IN_USE', 'REDIS_URL_INVALID']);
 
@@ -18,10 +16,6 @@ async function main(): Promise<void> {
   const starting = startDashboard(config, logger);
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
-    // A signal to the whole process group arrives twice: from its sender, and from the parent that passes it on.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
     setTimeout(() => process.exit(EXIT.failed), STOP_LIMIT_MS).unref();
     starting
       .then((dashboard) => dashboard.stop())
@@ -33,8 +27,7 @@ async function main(): Promise<void> {
         },
       );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  onStopSignal(stop);
   await starting;
   // Node keeps compiled code when a process exits; one that will be killed leaves nothing to the next.
   flushCompileCache();

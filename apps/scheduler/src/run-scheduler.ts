@@ -1,12 +1,10 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, outliveReaders, type Tracing } from '@flotilla/telemetry';
+import { createLogger, onStopSignal, outliveReaders, type Tracing } from '@flotilla/telemetry';
 import { readSchedulerConfig } from './config.ts';
 import { startScheduler } from './scheduler.ts';
 
 /** 2: the configuration is wrong. 3: Redis cannot be reached or used. 74: data loss. 1: anything else. */
-/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
-const SAME_REQUEST_MS = 2000;
 const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74 } as const;
 
 /** For spans of runs that have just ended. */
@@ -34,10 +32,6 @@ async function main(tracing: Tracing | undefined): Promise<void> {
   const starting = startScheduler(config, logger, { onDataLoss, tracing });
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
-    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
     setTimeout(() => {
       logger.error('stopping took too long');
       process.exit(EXIT.failed);
@@ -54,8 +48,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
       );
   };
   // Before the scheduler is ready: who reads that it is may tell it to end in the same moment.
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  onStopSignal(stop);
   await starting;
   // Where Node keeps compiled code it does so when a process exits; one that will be killed leaves nothing to the next.
   flushCompileCache();

@@ -1,13 +1,11 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, outliveReaders, type Tracing } from '@flotilla/telemetry';
+import { createLogger, onStopSignal, outliveReaders, type Tracing } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
 import { followParent } from './follow-parent.ts';
 import { containStrayErrors } from './stray-errors.ts';
 import { startWorker } from './worker.ts';
 
-/** The same signal again within this time asks for nothing more; after it, it ends the process at once. */
-const SAME_REQUEST_MS = 2000;
 /** As docs/reference/configuration.md says them to users. */
 const EXIT = { drained: 0, failed: 1, badConfig: 2, unreachable: 3, untrusted: 70, dataLoss: 74, stuck: 75 } as const;
 /** How long attempts may go on in a worker that another one, with changed handlers, has replaced. */
@@ -58,15 +56,10 @@ async function main(tracing: Tracing | undefined): Promise<void> {
   containStrayErrors({ logger, onUntrusted: () => drain(EXIT.untrusted) });
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'draining');
-    // Whoever signals a whole process group reaches this process, and its parent that passes it on: that is one request.
-    const ignore = () => undefined;
-    process.on(signal, ignore);
-    setTimeout(() => process.off(signal, ignore), SAME_REQUEST_MS).unref();
     drain(EXIT.drained);
   };
   // Before the worker is ready: who reads that it is may tell it to end in the same moment.
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  onStopSignal(stop);
   const parent = followParent(() => drain(EXIT.drained, LEAVE_MS));
   await starting;
   parent.ready();

@@ -48,7 +48,8 @@ describe('the memory of a Redis', () => {
     connection = connectRedis(redis.url, 'commands');
     await untilReady(connection, 60_000);
     // Made by Redis itself: what it would keep a while of large commands would count as used, and then no more.
-    for (let index = 0; index < 8; index += 1) await connection.client.setrange(`filler${index}`, FILLER_BYTES - 1, 'x');
+    for (let index = 0; index < 8; index += 1)
+      await connection.client.setrange(`filler${index}`, FILLER_BYTES - 1, 'x');
   });
   afterAll(async () => {
     await closeConnection(connection);

@@ -1,5 +1,6 @@
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './create-logger.ts';
 export { LOG_EVENTS, type LogEvent, SPAN_ATTRIBUTES, SPANS } from './names.ts';
+export { onStopSignal } from './on-stop-signal.ts';
 export { outliveReaders } from './outlive-readers.ts';
 export { prettyLine } from './pretty-lines.ts';
 export { createRateLimitedLog, type RateLimitedLog, type RateLimitedLogOptions } from './rate-limited-log.ts';
