@@ -7,7 +7,8 @@ import { projectDir } from '../bootstrap/project-paths.mjs';
 import { capture } from '../bootstrap/run-program.mjs';
 import { guideFile } from './guide.mjs';
 
-const COMMAND_MS = 60_000;
+/** An installation fetches some two hundred packages. */
+const COMMAND_MS = 180_000;
 const READY_MS = 60_000;
 const END_MS = 60_000;
 
@@ -31,7 +32,10 @@ export class UserProject {
     for (const tarball of tarballs) cpSync(tarball, join(folder, 'vendor', basename(tarball)));
     this.write('package.json', '{ "name": "users-own", "private": true, "type": "module" }\n');
     this.write('tsconfig.json', guideFile('compilerOptions'));
-    const own = Object.entries(process.env).filter(([name]) => !/^(FLOTILLA_|REDIS_URL|NODE_|npm_)/.test(name));
+    // Who signs for the registry is the machine's to say, as it is of a person's terminal there.
+    const own = Object.entries(process.env).filter(
+      ([name]) => !/^(FLOTILLA_|REDIS_URL|NODE_(?!EXTRA_CA_CERTS)|npm_)/.test(name),
+    );
     this.#env = {
       ...Object.fromEntries(own),
       PATH: [nodeFolder, process.env.PATH].join(delimiter),
