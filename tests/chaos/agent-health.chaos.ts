@@ -20,7 +20,7 @@ const HANDLERS = fileURLToPath(new URL('fixtures/health-handlers.ts', import.met
 const QUIET_MS = process.env['FLOTILLA_CHAOS'] === 'full' ? 600_000 : 60_000;
 /** G11. */
 const LOST_WITHIN_MS = 10_000;
-/** A sign of life, a judgement, and the sign with which the worker hears of it. */
+/** A heartbeat, a judgement, and the sign with which the worker hears of it. */
 const TAKEN_OUT_WITHIN_MS = 10_000;
 /** Its attempts take 15 s where others take a moment: the threshold of 10 s, and then as for failures. */
 const SLOW_WITHIN_MS = 20_000;

@@ -87,7 +87,7 @@ const chargedSteps = (records: readonly RunRecord[]) =>
       .map(({ stepId }) => `${run.runId} ${stepId}`),
   );
 
-/** Asks a node for a sign of life; the connection ends by itself when it has come. */
+/** Asks a node for a heartbeat; the connection ends by itself when it has come. */
 function answerOf(url: string): { isThere: boolean } {
   const answer = { isThere: false };
   const connection = connectRedis(url, 'commands');

@@ -93,7 +93,7 @@ describe('why', () => {
     const runId = await start({ late: sleep(1), later: sleep(1) });
     const queue = await gateOf(runId, 'queue', 'late');
     expect(queue).toMatchObject({ subject: 'default', message: expect.stringMatching(/as the next one|behind \d+/) });
-    // The worker tells its load with its sign of life.
+    // The worker tells its load with its heartbeat.
     expect(await gateOf(runId, 'concurrency', 'late')).toMatchObject({
       message: expect.stringContaining('all 2 slots'),
     });

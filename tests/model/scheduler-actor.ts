@@ -52,7 +52,7 @@ export function relayEntry(world: World, entry: OutboxEntry, chance: number): Re
     else if (letter === 'F')
       relayed.calls.push(runCalls.finishRun(world, run, decideOnce(world, run, 'output', chance) % 5 > 0));
     else if (letter === 'A')
-      relayed.calls.push(runCalls.reopenRun(world, run, Number(fourth), () => startWhatCan(world, run, chance)));
+      relayed.calls.push(runCalls.reopenRun(world, run, Number(fourth), () => startReadySteps(world, run, chance)));
     else if (letter === 'C') relayed.calls.push(runCalls.sweepRun(world, run));
     else assert.fail(`an unknown line ${line}`);
   }
@@ -60,7 +60,7 @@ export function relayEntry(world: World, entry: OutboxEntry, chance: number): Re
 }
 
 /** What a scheduler starts of a run that it has reopened: whatever can be and has not begun. */
-function startWhatCan(world: World, run: ReferenceRun, chance: number): Call[] {
+function startReadySteps(world: World, run: ReferenceRun, chance: number): Call[] {
   const relayed: Relayed = { calls: [], timers: [] };
   for (const { index, group } of run.plan.steps) {
     if (run.steps.has(String(index)) || !run.hasFired(group)) continue;

@@ -21,7 +21,7 @@ const CLOSE_MS = 2000;
  * by themselves.
  */
 export async function startDashboard(config: DashboardConfig, logger: Logger): Promise<RunningDashboard> {
-  const onError = (report: object) => logger.warn(report, 'trouble with the connection to Redis');
+  const onError = (report: object) => logger.warn(report, 'Redis connection error');
   const commands = connectRedis(config.redisUrl, 'commands', { name: 'dashboard', onError });
   const queues = connectRedis(config.redisUrl, 'queue', { name: 'dashboard', onError });
   const board = new QueueBoard({ client: queues.client, namespace: config.namespace, logger });

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
       .then(
         () => process.exit(0),
         (error: unknown) => {
-          logger.error({ error }, 'stopping failed');
+          logger.error({ error }, 'stop failed');
           process.exit(EXIT.failed);
         },
       );

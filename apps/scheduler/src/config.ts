@@ -1,4 +1,12 @@
-import { type Flags, FlotillaError, flagsZ, isLoopbackHost, type Problem, parseApiKey } from '@flotilla/contracts';
+import {
+  type Flags,
+  FlotillaError,
+  flagsZ,
+  isLoopbackHost,
+  type Problem,
+  parseApiKey,
+  withCurrentNames,
+} from '@flotilla/contracts';
 import { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from '@flotilla/engine';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from '@flotilla/telemetry';
@@ -75,7 +83,7 @@ export const environmentZ = z.object({
   FLOTILLA_HEALTH_LOST_MS: wholeNumber(5000, 60_000, DEFAULT_HEALTH_THRESHOLDS.lostAfterMs),
   FLOTILLA_HEALTH_COOL_DOWN_MS: wholeNumber(100, 60_000, DEFAULT_HEALTH_THRESHOLDS.coolDownMs),
   FLOTILLA_HEALTH_PROBATION_SUCCESSES: wholeNumber(1, 1000, DEFAULT_HEALTH_THRESHOLDS.probationSuccesses),
-  FLOTILLA_HEALTH_MOST_OUT_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.largestShareOut * 100),
+  FLOTILLA_HEALTH_MAX_UNHEALTHY_PERCENT: wholeNumber(0, 100, DEFAULT_HEALTH_THRESHOLDS.maxUnhealthyShare * 100),
   FLOTILLA_TELEMETRY: z.enum(TELEMETRY_LEVELS).prefault(DEFAULT_TELEMETRY_LEVEL),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
@@ -159,7 +167,7 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
       lostAfterMs: data.FLOTILLA_HEALTH_LOST_MS,
       coolDownMs: data.FLOTILLA_HEALTH_COOL_DOWN_MS,
       probationSuccesses: data.FLOTILLA_HEALTH_PROBATION_SUCCESSES,
-      largestShareOut: data.FLOTILLA_HEALTH_MOST_OUT_PERCENT / 100,
+      maxUnhealthyShare: data.FLOTILLA_HEALTH_MAX_UNHEALTHY_PERCENT / 100,
     },
     healthCheckMs: data.FLOTILLA_HEALTH_CHECK_MS,
     logLevel: data.FLOTILLA_LOG_LEVEL,
@@ -168,7 +176,9 @@ export function readSchedulerConfig(environment: Readonly<Record<string, string 
 
 /** A variable that is set to nothing is not set. */
 function withoutEmpty(environment: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  return Object.fromEntries(
+    Object.entries(withCurrentNames(environment)).filter(([, value]) => value !== undefined && value !== ''),
+  );
 }
 
 /** What goes wrong between variables that are fine by themselves; told beside what is wrong with others. */

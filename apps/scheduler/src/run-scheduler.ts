@@ -33,7 +33,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => {
-      logger.error('stopping took too long');
+      logger.error('stop timed out');
       process.exit(EXIT.failed);
     }, STOP_LIMIT_MS).unref();
     starting
@@ -42,7 +42,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
       .then(
         () => process.exit(0),
         (error: unknown) => {
-          logger.error({ error }, 'stopping failed');
+          logger.error({ error }, 'stop failed');
           process.exit(EXIT.failed);
         },
       );

@@ -77,7 +77,7 @@ export async function startScheduler(
   const connect = (role: ConnectionRole) => {
     const connection = connectRedis(config.redisUrl, role, {
       name: schedulerId,
-      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection trouble'),
+      onError: (report) => logger.warn({ ...report, target: connection.target }, 'Redis connection error'),
     });
     connections.push(connection);
     return connection;
@@ -105,7 +105,7 @@ export async function startScheduler(
     const queues = new TaskQueues({
       client: connect('queue').client,
       namespace: config.namespace,
-      onError: (error) => logger.warn({ error: error.message }, 'task queue trouble'),
+      onError: (error) => logger.warn({ error: error.message }, 'task queue error'),
     });
     const { client } = commands;
     const directory = new AgentDirectory({ client, namespace, lostAfterMs: config.health.lostAfterMs });
@@ -177,7 +177,7 @@ export async function startScheduler(
       ...{ directory, client, namespace, metrics, logger },
       ...{ thresholds: config.health, intervalMs: config.healthCheckMs },
     });
-    const unhurriedLoops = [watchRedisLoop, monitorLoop];
+    const slowLoops = [watchRedisLoop, monitorLoop];
     for (const loop of [...loops, monitorLoop]) {
       loop.onTurn = () => metrics.count('flotilla_loop_turns_total', 'Turns of the loops', { loop: loop.name });
     }
@@ -226,13 +226,13 @@ export async function startScheduler(
       refusesRuns: () => storage.refuses,
     });
     const url = await listen(server, config);
-    for (const loop of [...loops, ...unhurriedLoops]) loop.start();
+    for (const loop of [...loops, ...slowLoops]) loop.start();
     logger.info({ url, schedulerId, host: hostname(), pid: process.pid }, 'ready');
     let stopping: Promise<void> | undefined;
     const stop = async () => {
       await server.close();
       // A blocked read would hold the relay: its connection is closed first.
-      const relayEnds = Promise.all([...loops, ...unhurriedLoops].map((loop) => loop.stop()));
+      const relayEnds = Promise.all([...loops, ...slowLoops].map((loop) => loop.stop()));
       await Promise.race([relayEnds, new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
       await queues.close();
       await closeAll();

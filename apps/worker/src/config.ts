@@ -1,5 +1,5 @@
 import type { BreakerSettings } from '@flotilla/breakers';
-import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem } from '@flotilla/contracts';
+import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem, withCurrentNames } from '@flotilla/contracts';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from '@flotilla/telemetry';
 import { z } from 'zod';
@@ -58,7 +58,7 @@ export const environmentZ = z.object({
   FLOTILLA_QUEUES: list.pipe(z.array(z.string().refine(isLegalId, 'expected queue names'))).prefault('default'),
   FLOTILLA_CONCURRENCY: wholeNumber(1, 10_000, 64),
   FLOTILLA_PROBATION_SLOTS: wholeNumber(1, 10_000, 2),
-  FLOTILLA_OWN_PROCESSES: wholeNumber(0, 64, 2),
+  FLOTILLA_ISOLATED_PROCESSES: wholeNumber(0, 64, 2),
   FLOTILLA_STORAGE_WATERMARKS: z
     .string()
     .refine((text) => parseWatermarks(text) !== undefined, 'expected three ascending percents such as 70,80,90')
@@ -89,7 +89,7 @@ export interface WorkerConfig {
   /** Attempts at once while the agent is on probation. */
   probationSlots: number;
   /** Processes at once for steps that may be what ends workers; with 0 they are made beside the others. */
-  ownProcesses: number;
+  isolatedProcesses: number;
   /** Percents of Redis' maxmemory; at the last one no attempt begins. */
   watermarks: Watermarks;
   /** How long attempts may go on after SIGTERM before they are handed back. */
@@ -104,7 +104,7 @@ export interface WorkerConfig {
 /** CONFIG_INVALID with one problem for each variable that is wrong; `path` is `/` and the variable's name. */
 export function readWorkerConfig(environment: Readonly<Record<string, string | undefined>>): WorkerConfig {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+    Object.entries(withCurrentNames(environment)).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = environmentZ.safeParse(given);
   if (!parsed.success) {
@@ -128,7 +128,7 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
     queues: data.FLOTILLA_QUEUES,
     concurrency: data.FLOTILLA_CONCURRENCY,
     probationSlots: data.FLOTILLA_PROBATION_SLOTS,
-    ownProcesses: data.FLOTILLA_OWN_PROCESSES,
+    isolatedProcesses: data.FLOTILLA_ISOLATED_PROCESSES,
     watermarks: parseWatermarks(data.FLOTILLA_STORAGE_WATERMARKS)!,
     drainMs: data.FLOTILLA_DRAIN_MS,
     flags: data.FLOTILLA_FLAGS,

@@ -40,7 +40,7 @@ export class ForgottenAttempts {
       await this.#giveBack();
       this.#lineage = lineage;
     } catch (error) {
-      this.#options.logger.warn({ error }, 'attempts could not be compared with what Redis has after a failover');
+      this.#options.logger.warn({ error }, 'could not reconcile running attempts with Redis after a failover');
     } finally {
       this.#underWay = false;
     }

@@ -11,7 +11,7 @@ export interface IntakeOptions {
 }
 
 /** Failures in a row of which the schedulers should hear at once; a probation ends with fewer. */
-const NEWS_FAILURES = 3;
+const MIN_FAILURES_TO_REPORT = 3;
 const PROBATION_FAILURES = 2;
 
 /** How much work this worker takes, as its agent is judged. */
@@ -20,7 +20,7 @@ export class Intake {
   /** Failures since it went on probation; undefined when it is not. */
   #probationFailures: number | undefined;
   /** Called when the schedulers should hear of the work soon. */
-  onNews: () => void = () => undefined;
+  onHealthRelevantChange: () => void = () => undefined;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -36,18 +36,18 @@ export class Intake {
     if (status === 'probation') meter.forgetDurations();
     this.#probationFailures = intake === 'few' ? 0 : undefined;
     slots.limitTo('health', intake === 'all' ? Number.POSITIVE_INFINITY : intake === 'few' ? probationSlots : 0);
-    logger.info({ status, reason, intake }, 'health was judged');
+    logger.info({ status, reason, intake }, 'agent health changed');
   }
 
   /** A broken agent fails quickly: on probation it would fail hundreds of attempts until it hears its judgement. */
   #onFailure(consecutive: number): void {
     if (this.#probationFailures === undefined) {
-      if (consecutive >= NEWS_FAILURES) this.onNews();
+      if (consecutive >= MIN_FAILURES_TO_REPORT) this.onHealthRelevantChange();
       return;
     }
     this.#probationFailures += 1;
     if (this.#probationFailures < PROBATION_FAILURES) return;
     this.#options.slots.limitTo('health', 0);
-    this.onNews();
+    this.onHealthRelevantChange();
   }
 }

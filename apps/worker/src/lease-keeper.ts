@@ -1,4 +1,4 @@
-import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from '@flotilla/agents';
+import { type AgentIdentity, deregisterAgent, type Heartbeat, sendHeartbeat } from '@flotilla/agents';
 import type { Breakers } from '@flotilla/breakers';
 import type { Plan } from '@flotilla/engine';
 import type { Executor } from '@flotilla/executor';
@@ -17,28 +17,28 @@ const BUSY_RENEWAL_MS = 1750;
 const MOST_ENDING = 1000;
 /** Changed durations are told sooner: the relay sizes its tasks by them. */
 const TELL_DURATIONS_MS = 200;
-/** News that must be told soon is told with a sign of life of its own, no more often than this. */
-const TELL_NEWS_MS = 1000;
-/** A loop comes around each second; one that has not for this long ages the sign of life. */
+/** News that must be told soon is told with a heartbeat of its own, no more often than this. */
+const MIN_HEARTBEAT_INTERVAL_MS = 1000;
+/** A loop comes around each second; one that has not for this long ages the heartbeat. */
 const LATE_LOOP_MS = 2500;
 
 export interface LeaseKeeperOptions {
   state: State<Plan>;
-  /** What signs of life are given over. */
+  /** What heartbeats are given over. */
   client: RedisClient;
   executor: Executor;
   breakers: Breakers;
   logger: Logger;
   identity: AgentIdentity;
   /** How the worker is doing now. */
-  describe: () => Omit<AgentSign, 'ageMs'>;
+  describe: () => Omit<Heartbeat, 'ageMs'>;
   /** Told the worker's judgement (JSON, '' for none) when it has changed. */
   onHealth: (healthText: string) => void;
 }
 
 /**
  * Keeps the worker's lease and its record in the fleet. It has no timer of its own: the loops that take work call `turn`,
- * so a worker that takes none soon stops to look alive.
+ * so a worker that takes none soon stops looking alive.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -48,8 +48,8 @@ export class LeaseKeeper {
   /** Runs that began to end since this time (Redis' clock) have not been heard of. */
   #endingSince = 0;
   #isIntroduced = false;
-  #signedAt = 0;
-  #hasNews = false;
+  #lastHeartbeatAt = 0;
+  #isHeartbeatWanted = false;
   #healthText = '';
   /** When each loop last came around, monotonic. */
   readonly #turnedAt = new Map<string, number>();
@@ -70,15 +70,15 @@ export class LeaseKeeper {
     if (this.#renewal !== undefined) return;
     const intervalMs = this.#options.executor.live.size > 0 ? BUSY_RENEWAL_MS : RENEWAL_MS;
     const isDue = now - this.#renewedAt >= intervalMs;
-    if (!isDue && !(this.#hasNews && now - this.#signedAt >= TELL_NEWS_MS)) return;
-    this.#renewal = (isDue ? this.renew() : this.#tellNews()).finally(() => {
+    if (!isDue && !(this.#isHeartbeatWanted && now - this.#lastHeartbeatAt >= MIN_HEARTBEAT_INTERVAL_MS)) return;
+    this.#renewal = (isDue ? this.renew() : this.#sendHeartbeatSoon()).finally(() => {
       this.#renewal = undefined;
     });
   }
 
   /** The schedulers should hear soon how this worker is doing: the next turn tells them. */
-  hasNews(): void {
-    this.#hasNews = true;
+  requestHeartbeat(): void {
+    this.#isHeartbeatWanted = true;
   }
 
   /** Renews the lease in every partition and hears which runs are ending. Errors are logged: the next turn tries again. */
@@ -94,14 +94,14 @@ export class LeaseKeeper {
       if (replies.some(({ ending }) => ending.length >= MOST_ENDING)) await executor.live.abortEnding();
       // A little overlap: entries of the same millisecond, and clocks of several Cluster nodes.
       this.#endingSince = Math.max(0, Math.min(...replies.map(({ now }) => now)) - DEFAULT_LEASE_DURATION_MS);
-      await this.#giveSign();
+      await this.#sendHeartbeat();
       // Its own troubles are none of the lease's: it never rejects, and waits for Redis no longer than a second.
       void breakers.refresh();
       this.#renewedAt = startedAt;
       // Only Redis knows that: how long a renewal was on its way cannot be seen from here.
       if (replies.some(({ hadEnded }) => hadEnded)) await executor.live.abortSuperseded();
     } catch (error) {
-      logger.warn({ error }, 'the lease could not be renewed');
+      logger.warn({ error }, 'could not renew the lease');
     }
   }
 
@@ -110,24 +110,24 @@ export class LeaseKeeper {
     const { state, client, identity } = this.#options;
     const { workerId } = identity;
     await Promise.all(state.tags.map((tag) => state.transitions.leave(tag, workerId)));
-    await sayGoodbye(client, state.namespace, workerId);
+    await deregisterAgent(client, state.namespace, workerId);
   }
 
-  async #tellNews(): Promise<void> {
+  async #sendHeartbeatSoon(): Promise<void> {
     try {
-      await this.#giveSign();
+      await this.#sendHeartbeat();
     } catch (error) {
-      this.#options.logger.debug({ error }, 'a sign of life could not be given');
+      this.#options.logger.debug({ error }, 'could not send a heartbeat');
     }
   }
 
-  async #giveSign(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const { state, client, identity, describe, onHealth } = this.#options;
-    this.#hasNews = false;
-    this.#signedAt = performance.now();
+    this.#isHeartbeatWanted = false;
+    this.#lastHeartbeatAt = performance.now();
     const introduced = this.#isIntroduced ? undefined : identity;
     const sign = { ...describe(), ageMs: this.#ageMs() };
-    const reply = await signOfLife(client, state.namespace, identity.workerId, introduced, sign);
+    const reply = await sendHeartbeat(client, state.namespace, identity.workerId, introduced, sign);
     // Who was not heard of for an hour has been forgotten, and so may a Redis have that lost its data.
     this.#isIntroduced = !reply.isUnknown;
     if (reply.healthText === this.#healthText) return;
@@ -148,7 +148,7 @@ export class LeaseKeeper {
     try {
       await state.publishDurations(Object.fromEntries(changed));
     } catch (error) {
-      logger.debug({ error }, 'step durations could not be told');
+      logger.debug({ error }, 'could not publish step durations');
     }
   }
 }

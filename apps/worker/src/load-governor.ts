@@ -123,7 +123,7 @@ export class LoadGovernor {
     this.#slots.limitTo(REASON, limit);
     if (limit < before) void this.#log.write('shedding', 'warn', { limit, slots, why }, 'taking less work');
     else this.#onMoreRoom();
-    if (limit === slots) this.#logger.info({ slots }, 'taking as much work as configured again');
+    if (limit === slots) this.#logger.info({ slots }, 'back to the configured concurrency');
   }
 
   #measure(): { resources: Resources; isLate: boolean } {

@@ -50,7 +50,7 @@ export class ProgressReporter {
       await state.reportProgress(workerId, { reported, ended });
       for (const { attemptId } of reported) this.#shown.add(attemptId);
     } catch (error) {
-      logger.debug({ error }, 'progress could not be reported');
+      logger.debug({ error }, 'could not report progress');
     }
   }
 
@@ -66,7 +66,10 @@ export class ProgressReporter {
     if (problem === undefined) return true;
     if (!this.#refused.has(attemptId)) {
       this.#refused.add(attemptId);
-      this.#options.logger.warn({ attemptId, problem: problem.message }, 'the progress of a heartbeat cannot be shown');
+      this.#options.logger.warn(
+        { attemptId, problem: problem.message },
+        'the progress of a heartbeat cannot be stored',
+      );
     }
     return false;
   }

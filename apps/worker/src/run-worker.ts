@@ -39,7 +39,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
   const starting = startWorker(config, logger, { onStuck, onDataLoss, tracing });
   const drain = (exitCode: number, graceMs = config.drainMs) => {
     setTimeout(() => {
-      logger.error('draining took too long; what is held is left to its lease');
+      logger.error('drain timed out; remaining attempts are reclaimed when the lease expires');
       process.exit(EXIT.failed);
     }, graceMs + DRAIN_SLACK_MS).unref();
     starting
@@ -48,7 +48,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
       .then(
         () => process.exit(exitCode),
         (error: unknown) => {
-          logger.error({ error }, 'draining failed');
+          logger.error({ error }, 'drain failed');
           process.exit(EXIT.failed);
         },
       );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { expect, test } from '@jest/globals';
-import { describeExit } from './alone/own-process.ts';
+import { describeExit } from './isolation/isolated-process.ts';
 import { BLOCKED_SIGNAL } from './watchdog.ts';
 
 test('a process of a step that blocks its event loop ends by a signal of its own, which says why', async () => {

@@ -26,7 +26,7 @@ export interface WorkerParts {
   watchdog: Watchdog;
   breakers: Breakers;
   createExecutor: (
-    own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'makeAlone' | 'meter' | 'onExhausted'>,
+    own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'runIsolated' | 'meter' | 'onExhausted'>,
   ) => Executor;
   close: () => Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function createWorkerParts(
     const connection = connectRedis(config.redisUrl, role, {
       name,
       onError: (report) => {
-        logger.warn({ ...report, target: connection.target }, 'Redis connection trouble');
+        logger.warn({ ...report, target: connection.target }, 'Redis connection error');
         onTrouble(report.error);
       },
     });

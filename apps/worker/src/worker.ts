@@ -6,10 +6,10 @@ import { TaskConsumer } from '@flotilla/queue';
 import { REDIS_RECHECK_MS, RedisWatch, requireRedis, StorageWatch } from '@flotilla/redis';
 import { listenForHints, randomToken } from '@flotilla/state';
 import { createRateLimitedLog, type Logger, type Tracing } from '@flotilla/telemetry';
-import { OwnProcesses } from './alone/own-processes.ts';
 import type { WorkerConfig } from './config.ts';
 import { ForgottenAttempts } from './forgotten-attempts.ts';
 import { Intake } from './intake.ts';
+import { IsolatedProcessPool } from './isolation/isolated-process-pool.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { LoadGovernor } from './load-governor.ts';
 import { OutageWatch } from './outage-watch.ts';
@@ -52,7 +52,9 @@ export async function startWorker(
     const { namespace, partitions, allowVolatile } = config;
     const { deployment, servers } = await requireRedis(commands.client, { namespace, partitions, allowVolatile });
     const own =
-      config.ownProcesses === 0 ? undefined : new OwnProcesses({ workerId, most: config.ownProcesses, logger });
+      config.isolatedProcesses === 0
+        ? undefined
+        : new IsolatedProcessPool({ workerId, most: config.isolatedProcesses, logger });
     const meter = new WorkMeter();
     const limited = createRateLimitedLog({ logger });
     const executor = parts.createExecutor({
@@ -60,14 +62,14 @@ export async function startWorker(
       workerId,
       slots: config.concurrency,
       onExhausted: (code) => governor?.exhausted(code),
-      ...(own === undefined ? {} : { makeAlone: (attempt, control) => own.make(attempt, control) }),
+      ...(own === undefined ? {} : { runIsolated: (attempt, control) => own.make(attempt, control) }),
     });
     const outages = new OutageWatch(() => commands.client.ping());
     const startsSlowly = config.flags['slow-start'] > 0;
     if (config.flags['adaptive-concurrency'] > 0) {
       governor = new LoadGovernor({
         ...{ executor, logger, isRedisAway: () => startsSlowly && outages.isAway },
-        onMoreRoom: () => keeper.hasNews(),
+        onMoreRoom: () => keeper.requestHeartbeat(),
       });
     }
     const startedAt = Date.now();
@@ -92,7 +94,7 @@ export async function startWorker(
       describe,
       onHealth,
     });
-    intake.onNews = () => keeper.hasNews();
+    intake.onHealthRelevantChange = () => keeper.requestHeartbeat();
     await keeper.renew();
     const subscriber = connect('subscriber').client;
     await listenForHints(subscriber, namespace, 'breakers', (hint) => breakers.hear(hint));
@@ -117,7 +119,7 @@ export async function startWorker(
           describe: (task) => executor.live.describe(task),
           onStuck: () => onStuck(queue),
           onError: (error) => {
-            void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue trouble');
+            void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue error');
             onTrouble(error);
           },
         }),
@@ -193,7 +195,7 @@ async function holdBack(storage: StorageWatch, slots: Slots, logger: Logger): Pr
   try {
     slots.limitTo('storage', (await storage.look()) === 'holding' ? 0 : Number.POSITIVE_INFINITY);
   } catch (error) {
-    logger.debug({ error }, 'the memory of Redis could not be looked at');
+    logger.debug({ error }, 'could not read Redis memory usage');
   }
 }
 
@@ -205,7 +207,7 @@ async function look(watch: RedisWatch, logger: Logger, onDataLoss: (message: str
       if (code === 'DATA_LOSS') onDataLoss(message);
     }
   } catch (error) {
-    logger.warn({ error }, 'Redis could not be checked');
+    logger.warn({ error }, 'could not check Redis');
   }
 }
 

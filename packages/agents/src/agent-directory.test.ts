@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { AgentDirectory } from './agent-directory.ts';
 import { agentKeys } from './agent-keys.ts';
 import { listAgentEvents, setHealth } from './health-record.ts';
-import { type AgentIdentity, type AgentSign, sayGoodbye, signOfLife } from './sign-of-life.ts';
+import { type AgentIdentity, deregisterAgent, type Heartbeat, sendHeartbeat } from './heartbeat.ts';
 import { WorkMeter } from './work-meter.ts';
 
 let connection: RedisConnection;
@@ -27,7 +27,7 @@ function identityOf(workerId: string, startedAt = 1000): AgentIdentity {
   };
 }
 
-const SIGN: AgentSign = {
+const SIGN: Heartbeat = {
   load: { running: 0, slots: 4, loopLagMs: 0 },
   draining: false,
   ageMs: 0,
@@ -36,10 +36,10 @@ const SIGN: AgentSign = {
 
 function sign(
   workerId: string,
-  change: Partial<AgentSign> = {},
+  change: Partial<Heartbeat> = {},
   identity: AgentIdentity | undefined = identityOf(workerId),
 ) {
-  return signOfLife(connection.client, namespace, workerId, identity, { ...SIGN, ...change });
+  return sendHeartbeat(connection.client, namespace, workerId, identity, { ...SIGN, ...change });
 }
 
 /** As if the worker had given its last sign so long ago; the directory has not been looking meanwhile. */
@@ -105,10 +105,10 @@ describe('the directory of agents', () => {
 
   test('tells a draining worker from a healthy one, and forgets it when it leaves', async () => {
     await sign('w1', { draining: true });
-    expect(await directory.list()).toMatchObject([{ status: 'draining', reason: 'told-to-end', intake: 'none' }]);
+    expect(await directory.list()).toMatchObject([{ status: 'draining', reason: 'drain-requested', intake: 'none' }]);
     await silentFor('w1', 20_000);
     expect(await statuses()).toEqual({ w1: 'lost' });
-    await sayGoodbye(connection.client, namespace, 'w1');
+    await deregisterAgent(connection.client, namespace, 'w1');
     expect(await statuses()).toEqual({});
   });
 
@@ -118,7 +118,7 @@ describe('the directory of agents', () => {
     await sign('new');
     expect(await statuses()).toEqual({ new: 'healthy' });
     expect(await connection.client.hexists(agentKeys(namespace).agents, 'old')).toBe(0);
-    const reply = await signOfLife(connection.client, namespace, 'old', undefined, SIGN);
+    const reply = await sendHeartbeat(connection.client, namespace, 'old', undefined, SIGN);
     expect(reply.isUnknown).toBe(true);
     expect(await statuses()).toEqual({ new: 'healthy' });
   });
@@ -136,7 +136,7 @@ describe('the directory of agents', () => {
     ]);
     expect((await sign('w1')).healthText).toBe(afterText);
     // Of who has left nothing is kept.
-    await sayGoodbye(connection.client, namespace, 'w1');
+    await deregisterAgent(connection.client, namespace, 'w1');
     expect(await setHealth(connection.client, namespace, { ...change, beforeText: '' })).toBe(false);
   });
 
@@ -160,13 +160,13 @@ describe('the directory of agents', () => {
       await untilReady(own, 60_000);
       const { client } = own;
       const ids = Array.from({ length: 200 }, (_, index) => `w${index}`);
-      await Promise.all(ids.map((id) => signOfLife(client, namespace, id, identityOf(id), SIGN)));
+      await Promise.all(ids.map((id) => sendHeartbeat(client, namespace, id, identityOf(id), SIGN)));
       const looks = new AgentDirectory({ client, namespace, lostAfterMs: 9000 });
       await looks.look();
       const stat = async (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(await client.info('stats'))![1]);
       // A sign of the same millisecond as a look is seen twice.
       await eventually(async () => Number((await client.time())[0]) * 1000 > looks.now);
-      for (const id of ids.slice(0, 20)) await signOfLife(client, namespace, id, undefined, SIGN);
+      for (const id of ids.slice(0, 20)) await sendHeartbeat(client, namespace, id, undefined, SIGN);
       const [commandsBefore, bytesBefore] = [
         await stat('total_commands_processed'),
         await stat('total_net_output_bytes'),

@@ -1,7 +1,7 @@
 import type { AgentIntake, AgentView } from '@flotilla/contracts';
 import { defineScript, type RedisClient, runScript } from '@flotilla/redis';
 import { agentKeys } from './agent-keys.ts';
-import type { AgentIdentity, AgentSign } from './sign-of-life.ts';
+import type { AgentIdentity, Heartbeat } from './heartbeat.ts';
 import { viewOf } from './view-of-agent.ts';
 
 // KEYS: seen, signs, health, revision. ARGV: signs since (Redis ms), revision that is known.
@@ -49,7 +49,7 @@ export interface KeptHealth {
 
 export interface KnownAgent {
   identity: AgentIdentity;
-  sign: AgentSign;
+  sign: Heartbeat;
   /** Redis' clock, ms. */
   lastSeenAt: number;
   health: KeptHealth | undefined;
@@ -159,7 +159,7 @@ export class AgentDirectory {
     const { id, signedAt, signText, healthText } = row;
     const identity = this.#identities.get(id);
     if (identity === undefined || signText === '') return;
-    const sign = JSON.parse(signText) as AgentSign;
+    const sign = JSON.parse(signText) as Heartbeat;
     const known = this.#agents.get(id);
     const health =
       known?.healthText === healthText

@@ -4,7 +4,7 @@
  * | key               | type   | lives                                  | holds |
  * |-------------------|--------|----------------------------------------|-------|
  * | `agents`          | HASH   | until left, or lost for an hour        | worker id -> who it is (JSON), told once |
- * | `agents:seen`     | ZSET   | likewise                               | worker id by its last sign of life (Redis ms) |
+ * | `agents:seen`     | ZSET   | likewise                               | worker id by its last heartbeat (Redis ms) |
  * | `agents:signs`    | HASH   | likewise                               | worker id -> how it is doing (JSON), told with each sign |
  * | `agents:health`   | HASH   | likewise; none of who always was well  | worker id -> judgement (JSON), written by schedulers |
  * | `agents:revision` | STRING | for ever                               | grows when agents come, go or are judged anew |

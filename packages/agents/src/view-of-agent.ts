@@ -25,7 +25,7 @@ function standingOf(
     return { status: 'lost', reason: 'unseen', since: lastSeenAt + lostAfterMs, intake: 'none' };
   }
   if (sign.draining) {
-    return { status: 'draining', reason: 'told-to-end', since: drainingSince ?? lastSeenAt, intake: 'none' };
+    return { status: 'draining', reason: 'drain-requested', since: drainingSince ?? lastSeenAt, intake: 'none' };
   }
   if (health === undefined) return { status: 'healthy', since: identity.startedAt, intake: 'all' };
   const { status, reason, since, intake } = health;

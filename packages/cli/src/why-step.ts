@@ -11,7 +11,7 @@ import { cutTo } from './plain-text.ts';
 const LONGEST_PROGRESS = 120;
 
 /** What is known beside a step when its state is explained. */
-export interface Surroundings {
+export interface WaitContext {
   run: RunView;
   /** All steps that are shown, by id. */
   steps: ReadonlyMap<string, StepView>;
@@ -20,7 +20,7 @@ export interface Surroundings {
 }
 
 /** Why a step is where it is, and what it waits for when that is a worker. */
-export function whyStep(step: StepView, surroundings: Surroundings): string {
+export function whyStep(step: StepView, surroundings: WaitContext): string {
   const { status, error, reason, use, capability, queue } = step;
   if (error !== undefined) return `${error.code}: ${error.message}`;
   if (status === 'parked' && reason === 'no-handler' && use !== undefined) {
@@ -45,12 +45,12 @@ function progressText({ progress }: StepView): string {
 }
 
 /** Whether any of the steps waits for a worker, so that it is worth knowing which workers there are. */
-export function anyWaitsForWorker({ run, steps }: Omit<Surroundings, 'agents'>): boolean {
+export function anyWaitsForWorker({ run, steps }: Omit<WaitContext, 'agents'>): boolean {
   return [...steps.values()].some((step) => waitsForWorker(step, { run, steps, agents: undefined }));
 }
 
 /** Ready, or handed out and not taken yet: then it is `waiting` although nothing that it needs is open. */
-function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }: Surroundings): boolean {
+function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }: WaitContext): boolean {
   if (queue === undefined || isTerminalRunStatus(run.status)) return false;
   if (status === 'ready') return true;
   // A step with more than a hundred needs has no list of them; a need beyond the rows shown is not known either.
@@ -61,7 +61,7 @@ function waitsForWorker({ status, needs = [], queue }: StepView, { run, steps }:
   });
 }
 
-function unserved(queue: string, { agents }: Surroundings): string {
+function unserved(queue: string, { agents }: WaitContext): string {
   if (agents === undefined) return '';
   const isServed = agents.some(
     ({ status, queues }) => status !== 'lost' && status !== 'draining' && queues.includes(queue),

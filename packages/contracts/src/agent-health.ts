@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * How an agent is. `lost`: no sign of life for longer than its lease. `draining`: it was told to end. The other three are
+ * How an agent is. `lost`: no heartbeat for longer than its lease. `draining`: it was told to end. The other three are
  * judged from how its attempts end; engine/transitions says how they follow.
  */
 export const AGENT_STATUSES = ['healthy', 'probation', 'unhealthy', 'lost', 'draining'] as const;
@@ -16,11 +16,11 @@ export const AGENT_HEALTH_REASONS = [
   'consecutive-failures',
   'error-rate',
   'response-time',
-  'cool-down-over',
-  'proven',
+  'cooldown-elapsed',
+  'probation-passed',
   'unseen',
-  'seen-again',
-  'told-to-end',
+  'heartbeat-resumed',
+  'drain-requested',
 ] as const;
 export type AgentHealthReason = (typeof AGENT_HEALTH_REASONS)[number];
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ENVIRONMENT_NAMES, warnOfUnknownVariables } from './environment-names.ts';
+import { ENVIRONMENT_NAMES, warnOfUnknownVariables, withCurrentNames } from './environment-names.ts';
 
 /** Parted, so that the test which looks for names in the sources does not find these. */
 const named = (rest: string) => `FLOTILLA_${rest}`;
@@ -32,5 +32,22 @@ describe('a variable of ours that no program reads', () => {
       [...ENVIRONMENT_NAMES, named('SECRET_PAYMENTS'), 'REDIS_URL', 'PATH'].map((name) => [name, '1']),
     );
     expect(warnOfUnknownVariables(known)).toEqual([]);
+  });
+});
+
+describe('a variable that was renamed', () => {
+  test.each([
+    [named('OWN_PROCESSES'), 'FLOTILLA_ISOLATED_PROCESSES'],
+    [named('HEALTH_MOST_OUT_PERCENT'), 'FLOTILLA_HEALTH_MAX_UNHEALTHY_PERCENT'],
+  ])('is read by its former name %s as %s, with a warning', (former, name) => {
+    expect(withCurrentNames({ [former]: '7', PATH: '/bin' })).toEqual({ [name]: '7', PATH: '/bin' });
+    expect(warnOfUnknownVariables({ [former]: '7' })).toEqual([
+      `${former} is now named ${name}; the former name is read for one more version`,
+    ]);
+  });
+
+  test('counts by its present name where both are set', () => {
+    const both = { [named('OWN_PROCESSES')]: '7', [named('ISOLATED_PROCESSES')]: '3' };
+    expect(withCurrentNames(both)).toEqual({ FLOTILLA_ISOLATED_PROCESSES: '3' });
   });
 });

@@ -28,12 +28,13 @@ export const ENVIRONMENT_NAMES: readonly string[] = [
   'FLOTILLA_HEALTH_FAILURES',
   'FLOTILLA_HEALTH_LOST_MS',
   'FLOTILLA_HEALTH_MIN_VOLUME',
-  'FLOTILLA_HEALTH_MOST_OUT_PERCENT',
+  'FLOTILLA_HEALTH_MAX_UNHEALTHY_PERCENT',
   'FLOTILLA_HEALTH_PROBATION_SUCCESSES',
   'FLOTILLA_HEALTH_RESPONSE_MS',
   'FLOTILLA_HOST',
   'FLOTILLA_HTTP_ALLOW',
   'FLOTILLA_IDEMPOTENCY_TTL_MS',
+  'FLOTILLA_ISOLATED_PROCESSES',
   'FLOTILLA_LOGS',
   'FLOTILLA_LOG_LEVEL',
   'FLOTILLA_MAX_BODY_BYTES',
@@ -44,7 +45,6 @@ export const ENVIRONMENT_NAMES: readonly string[] = [
   'FLOTILLA_MAX_IN_FLIGHT',
   'FLOTILLA_MAX_OUTPUT_BYTES',
   'FLOTILLA_NAMESPACE',
-  'FLOTILLA_OWN_PROCESSES',
   'FLOTILLA_PARTITIONS',
   'FLOTILLA_PORT',
   'FLOTILLA_PROBATION_SLOTS',
@@ -81,13 +81,37 @@ const KNOWN: ReadonlySet<string> = new Set(ENVIRONMENT_NAMES);
 const SERVICE_LINK = /^FLOTILLA_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP)(?:_\w+)?)$/;
 const MAX_SHOWN_LENGTH = 100;
 
-/** One text for each `FLOTILLA_*` variable that is set and that no program reads, in the order of their names. Never has values. */
-export function warnOfUnknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+/** By their former names. These are still read, with a warning, and go with the next version. */
+const RENAMED_VARIABLES: Readonly<Record<string, string>> = {
+  FLOTILLA_HEALTH_MOST_OUT_PERCENT: 'FLOTILLA_HEALTH_MAX_UNHEALTHY_PERCENT',
+  FLOTILLA_OWN_PROCESSES: 'FLOTILLA_ISOLATED_PROCESSES',
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const isSet = (value: string | undefined): boolean => value !== undefined && value !== '';
+
+/** The environment with values of former names under today's. Where both are set, today's name wins. */
+export function withCurrentNames(environment: Environment): Environment {
+  const current = { ...environment };
+  for (const [former, name] of Object.entries(RENAMED_VARIABLES)) {
+    if (!isSet(current[name])) current[name] = current[former];
+    delete current[former];
+  }
+  return current;
+}
+
+/** One text for each `FLOTILLA_*` variable that is set and unknown or renamed, in the order of their names. Never has values. */
+export function warnOfUnknownVariables(environment: Environment): string[] {
   return Object.entries(environment)
-    .filter(([name, value]) => value !== undefined && value !== '' && isUnknown(name))
+    .filter(([name, value]) => isSet(value) && isUnknown(name))
     .map(([name]) => name)
     .sort()
-    .map((name) => `${name.slice(0, MAX_SHOWN_LENGTH)} is set, but no program reads it${suggestionFor(name)}`);
+    .map((name) =>
+      Object.hasOwn(RENAMED_VARIABLES, name)
+        ? `${name} is now named ${RENAMED_VARIABLES[name]}; the former name is read for one more version`
+        : `${name.slice(0, MAX_SHOWN_LENGTH)} is set, but no program reads it${suggestionFor(name)}`,
+    );
 }
 
 function isUnknown(name: string): boolean {

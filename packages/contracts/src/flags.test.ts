@@ -23,6 +23,6 @@ describe('FLOTILLA_FLAGS', () => {
 
   test('is listed with what each does', () => {
     const { flags } = listFlags(DEFAULT_FLAGS);
-    expect(flags.every(({ says, percent }) => says.length > 20 && percent === 100)).toBe(true);
+    expect(flags.every(({ description, percent }) => description.length > 20 && percent === 100)).toBe(true);
   });
 });

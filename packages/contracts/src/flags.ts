@@ -6,18 +6,24 @@ import { nearestName } from './nearest-name.ts';
  * by a hash of their id, the same ones everywhere and always. `fleet`: on or off, as it is about the whole process.
  */
 export const FLAGS = {
-  'spread-retries': { scope: 'run', says: 'what failed together comes back evenly over half a minute' },
+  'spread-retries': { scope: 'run', description: 'what failed together comes back evenly over half a minute' },
   'isolate-suspects': {
     scope: 'run',
-    says: 'a step that was lost with its worker twice is made in a process of its own',
+    description: 'a step that was lost with its worker twice is made in a process of its own',
   },
-  breakers: { scope: 'run', says: 'steps with a `breaker` wait, uncharged, while their dependency is down' },
-  compensate: { scope: 'run', says: 'steps that have succeeded are compensated when their run does not succeed' },
-  'health-routing': { scope: 'fleet', says: 'agents whose steps fail or take too long are taken out of routing' },
-  'adaptive-concurrency': { scope: 'fleet', says: 'workers that run short of memory or handles take less work' },
-  'slow-start': { scope: 'fleet', says: 'after an outage of Redis workers begin with a tenth of their slots' },
-  'storage-watermarks': { scope: 'fleet', says: 'while Redis is nearly full, runs are refused and steps held' },
-} as const satisfies Record<string, { scope: 'run' | 'fleet'; says: string }>;
+  breakers: { scope: 'run', description: 'steps with a `breaker` wait, uncharged, while their dependency is down' },
+  compensate: {
+    scope: 'run',
+    description: 'steps that have succeeded are compensated when their run does not succeed',
+  },
+  'health-routing': {
+    scope: 'fleet',
+    description: 'agents whose steps fail or take too long are taken out of routing',
+  },
+  'adaptive-concurrency': { scope: 'fleet', description: 'workers that run short of memory or handles take less work' },
+  'slow-start': { scope: 'fleet', description: 'after an outage of Redis workers begin with a tenth of their slots' },
+  'storage-watermarks': { scope: 'fleet', description: 'while Redis is nearly full, runs are refused and steps held' },
+} as const satisfies Record<string, { scope: 'run' | 'fleet'; description: string }>;
 
 export type FlagName = keyof typeof FLAGS;
 export type RunFlagName = { [Name in FlagName]: (typeof FLAGS)[Name]['scope'] extends 'run' ? Name : never }[FlagName];
@@ -70,7 +76,7 @@ export const flagListZ = z.object({
       name: z.enum(FLAG_NAMES as [FlagName, ...FlagName[]]),
       scope: z.enum(['run', 'fleet']),
       percent: z.number(),
-      says: z.string(),
+      description: z.string(),
     }),
   ),
 });

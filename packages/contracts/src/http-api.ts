@@ -149,7 +149,7 @@ export const cancelReceiptZ = z.object({
     /** Steps whose attempt had not ended when the answer was due. */
     pending: z.array(z.string()),
     /** How many names these lists leave out: of each the first 10,000 are told. Absent when they are whole. */
-    leftOut: z.partialRecord(z.enum(RECEIPT_LISTS), z.number()).optional(),
+    omitted: z.partialRecord(z.enum(RECEIPT_LISTS), z.number()).optional(),
   }),
 });
 export type CancelReceipt = z.infer<typeof cancelReceiptZ>;

@@ -139,7 +139,10 @@ describe('the health of an agent', () => {
     const fleet = new JudgedFleet(4).does('a1', FAILING).after(1000);
     fleet.silence('a1').silence('a2').after(9001).speak('a1').speak('a2').after(1000);
     expect([fleet.status('a1'), fleet.status('a2')]).toEqual(['unhealthy none', 'healthy all']);
-    expect(fleet.events.slice(-2)).toEqual(['a1 agent-recovered seen-again', 'a2 agent-recovered seen-again']);
+    expect(fleet.events.slice(-2)).toEqual([
+      'a1 agent-recovered heartbeat-resumed',
+      'a2 agent-recovered heartbeat-resumed',
+    ]);
   });
 
   test('comes back through a probation with little work, and is healthy after three successes', () => {
@@ -154,7 +157,7 @@ describe('the health of an agent', () => {
     expect(fleet.after(1000).status('a1')).toBe('healthy all');
     expect(fleet.events).toEqual([
       'a1 agent-unhealthy consecutive-failures',
-      'a1 agent-probation cool-down-over',
+      'a1 agent-probation cooldown-elapsed',
       'a1 agent-recovered proven',
     ]);
   });
@@ -198,7 +201,7 @@ describe('the health of an agent', () => {
   });
 
   test('a fleet whose agents may all be taken out tries one after its rest', () => {
-    const fleet = new JudgedFleet(2, { largestShareOut: 1 }).does('a1', FAILING).does('a2', FAILING).after(1000);
+    const fleet = new JudgedFleet(2, { maxUnhealthyShare: 1 }).does('a1', FAILING).does('a2', FAILING).after(1000);
     expect([fleet.status('a1'), fleet.status('a2')]).toEqual(['unhealthy none', 'unhealthy none']);
     expect(fleet.after(5000).status('a1')).toBe('probation few');
   });

@@ -14,7 +14,7 @@ export interface HealthThresholds {
   responseTimeMs: number;
   /** Slow is who takes this many times as long as the other agents do for the same handler. Default 3. */
   slowFactor: number;
-  /** No sign of life for this long: lost. Default 9,000, the lease of a worker. */
+  /** No heartbeat for this long: lost. Default 9,000, the lease of a worker. */
   lostAfterMs: number;
   /** How long an agent rests before its probation; doubles each time, up to `longestCoolDownMs`. Default 5,000. */
   coolDownMs: number;
@@ -30,7 +30,7 @@ export interface HealthThresholds {
    * When a larger share of the living agents is unhealthy at once, it is hardly the agents: all of them take work.
    * Default 0.5; 1: never.
    */
-  largestShareOut: number;
+  maxUnhealthyShare: number;
   /** False: health is judged and shown, and everybody takes work. Default true. */
   routing: boolean;
 }
@@ -48,7 +48,7 @@ export const DEFAULT_HEALTH_THRESHOLDS: HealthThresholds = {
   probationSuccesses: 3,
   probationFailures: 2,
   forgiveAfterMs: 300_000,
-  largestShareOut: 0.5,
+  maxUnhealthyShare: 0.5,
   routing: true,
 };
 
@@ -108,9 +108,9 @@ export function judgeHealth(
   const judged = agents.map((agent) => ({ agent, ...judgeAgent(agent, now, thresholds, typical) }));
   const living = judged.filter(({ agent, health }) => health.lostAt === undefined && !agent.draining);
   const out = living.filter(({ health }) => health.status === 'unhealthy').length;
-  const everybodyTakes = !thresholds.routing || out > living.length * thresholds.largestShareOut;
+  const acceptsFromAll = !thresholds.routing || out > living.length * thresholds.maxUnhealthyShare;
   return judged.flatMap(({ agent: { agentId, health: before }, health, event }) => {
-    const intake = everybodyTakes ? 'all' : INTAKE_OF[health.status];
+    const intake = acceptsFromAll ? 'all' : INTAKE_OF[health.status];
     const after = { ...health, intake };
     const isSame =
       event === undefined && (before === undefined ? after.intake === 'all' : before.intake === after.intake);
@@ -144,7 +144,7 @@ function judgeAgent(
   }
   if (health.lostAt !== undefined) {
     const { lostAt: _, ...found } = health;
-    return { health: found, event: { type: 'agent-recovered', reason: 'seen-again' } };
+    return { health: found, event: { type: 'agent-recovered', reason: 'heartbeat-resumed' } };
   }
   const become = (
     status: JudgedAgentStatus,
@@ -171,7 +171,7 @@ function judgeAgent(
     case 'unhealthy': {
       const restMs = Math.min(thresholds.longestCoolDownMs, thresholds.coolDownMs * 2 ** (health.strikes - 1));
       if (now - health.since < restMs) return { health, event: undefined };
-      return become('probation', 'cool-down-over', 'agent-probation');
+      return become('probation', 'cooldown-elapsed', 'agent-probation');
     }
     default: {
       const failedAgain = failed >= thresholds.probationFailures;
@@ -180,13 +180,13 @@ function judgeAgent(
         return become('unhealthy', reason, 'agent-unhealthy', health.strikes + 1);
       }
       if (succeeded < thresholds.probationSuccesses) return { health, event: undefined };
-      return become('healthy', 'proven', 'agent-recovered');
+      return become('healthy', 'probation-passed', 'agent-recovered');
     }
   }
 }
 
 const ALWAYS_HEALTHY: AgentHealth = {
-  ...{ status: 'healthy', reason: 'proven', since: 0, intake: 'all', strikes: 0 },
+  ...{ status: 'healthy', reason: 'probation-passed', since: 0, intake: 'all', strikes: 0 },
   ...{ succeededBefore: 0, failedBefore: 0 },
 };
 

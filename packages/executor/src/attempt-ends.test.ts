@@ -88,7 +88,7 @@ describe('ORIGIN 4 S2: what is called off before it begins does not begin', () =
     const { state } = world;
     // The claim is answered when the drain time has ended.
     const claim: typeof state.transitions.claim = async (request) => {
-      await eventually(() => executor.live.handsBack);
+      await eventually(() => executor.live.mustHandBack);
       return state.transitions.claim(request);
     };
     const slow = overriding(state, { transitions: overriding(state.transitions, { claim }) });

@@ -4,7 +4,7 @@ import { type AttemptAddress, MICROS_PER_USD, type State, type Usage } from '@fl
 import type { StepUsage, UsedByStep } from '@flotilla/steps';
 import { z } from 'zod';
 import { runOutsideScope } from './attempt-scope.ts';
-import { untilAnswered } from './until-answered.ts';
+import { retryUntilAnswered } from './retry-until-answered.ts';
 
 const usedZ = z.strictObject({
   costUSD: z.number().min(0).max(1e6).default(0),
@@ -37,7 +37,7 @@ export class AttemptUsage implements StepUsage {
     const { state, address } = this.#options;
     const own = { costMicros: this.#costMicros, tokens: this.#tokens };
     const total = await runOutsideScope(() =>
-      untilAnswered(() => state.transitions.countUsage(address, own, this.#pauseEach())),
+      retryUntilAnswered(() => state.transitions.countUsage(address, own, this.#pauseEach())),
     );
     if (total !== undefined) this.#check(total.costMicros / MICROS_PER_USD, total.tokens);
   };

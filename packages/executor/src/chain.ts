@@ -13,7 +13,7 @@ import {
 import type { Handler } from '@flotilla/steps';
 
 /** What a worker can take: its handlers by `use`, and the queues it serves. */
-export interface Abilities {
+export interface WorkerHandlers {
   handlers: ReadonlyMap<string, Handler>;
   queues: ReadonlySet<string>;
 }
@@ -30,7 +30,11 @@ export interface Assignment {
 }
 
 /** The assignment behind a step key, or why this worker cannot make it. */
-export function assignmentOf(plan: Plan, key: string, { handlers }: Abilities): Assignment | 'no-work' | 'no-handler' {
+export function assignmentOf(
+  plan: Plan,
+  key: string,
+  { handlers }: WorkerHandlers,
+): Assignment | 'no-work' | 'no-handler' {
   const { step: index, item } = parseStepKey(key);
   const step = plan.steps[index];
   if (step?.work === undefined) return 'no-work';

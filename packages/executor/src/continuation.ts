@@ -1,7 +1,7 @@
 import { makesItems } from '@flotilla/contracts';
 import { countedEdges, type Plan, type PlanWork } from '@flotilla/engine';
 import { createAttemptId, type EdgeArgument } from '@flotilla/state';
-import { type Abilities, type Assignment, assignmentOf, type Chain } from './chain.ts';
+import { type Assignment, assignmentOf, type Chain, type WorkerHandlers } from './chain.ts';
 
 /** Edges of a success, computed once a plan and step: most steps of most runs succeed. */
 const successEdges = new WeakMap<Plan, Map<number, EdgeArgument[]>>();
@@ -27,9 +27,9 @@ interface Offer {
 }
 
 /** Computed once a plan and step, as what a worker is able to does not change. */
-const offers = new WeakMap<Abilities, WeakMap<Plan, Map<number, Offer>>>();
+const offers = new WeakMap<WorkerHandlers, WeakMap<Plan, Map<number, Offer>>>();
 
-function offerOf(plan: Plan, step: number, abilities: Abilities): Offer {
+function offerOf(plan: Plan, step: number, abilities: WorkerHandlers): Offer {
   let byPlan = offers.get(abilities);
   if (byPlan === undefined) {
     byPlan = new WeakMap();
@@ -69,7 +69,7 @@ export interface Continuation {
  * With whom the worker would go on after a step: a lone successor of one of its groups that it can make itself and
  * whose start needs no decision of the relay (no `when`, no branch, delay or map); of a map item the next item.
  */
-export function continuationOf(chain: Chain, assignment: Assignment, abilities: Abilities): Continuation {
+export function continuationOf(chain: Chain, assignment: Assignment, abilities: WorkerHandlers): Continuation {
   const { plan } = chain;
   const { step, item, work } = assignment;
   if (item !== undefined) {
@@ -102,7 +102,7 @@ function needsTimers({ timeouts: { queuedMs, totalMs } }: PlanWork): boolean {
   return queuedMs !== undefined || totalMs !== undefined;
 }
 
-function loneSuccessor(plan: Plan, group: number, abilities: Abilities): Assignment | undefined {
+function loneSuccessor(plan: Plan, group: number, abilities: WorkerHandlers): Assignment | undefined {
   const { members, branchTarget } = plan.groups[group]!;
   if (members.length !== 1 || branchTarget) return undefined;
   const step = plan.steps[members[0]!]!;

@@ -4,15 +4,15 @@ import type { ClassifyRule, Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { AttemptObserver } from './attempt/attempt-observer.ts';
-import type { BreakerGate } from './behind-breaker.ts';
-import type { Abilities } from './chain.ts';
+import type { WorkerHandlers } from './chain.ts';
+import type { BreakerGate } from './guarded-call.ts';
 import type { ChannelGate } from './inbound-messages.ts';
-import type { MakeAlone } from './isolation/make-alone.ts';
+import type { RunIsolated } from './isolation/run-isolated.ts';
 
 export interface ExecutorOptions {
   state: State<Plan>;
   workerId: string;
-  abilities: Abilities;
+  abilities: WorkerHandlers;
   /** Attempts at once. */
   slots: number;
   logger: Logger;
@@ -26,7 +26,7 @@ export interface ExecutorOptions {
   /** Told how each attempt ends, as far as that speaks of the agent. */
   meter?: WorkMeter;
   /** For steps that may be what ends workers. Default: they are made here, beside the others. */
-  makeAlone?: MakeAlone;
+  runIsolated?: RunIsolated;
   /** Of the whole fleet. Without them a step's `breaker` is ignored. */
   breakers?: BreakerGate;
   /** Of the whole fleet. Without them handlers can send messages and receive none. */

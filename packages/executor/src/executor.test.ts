@@ -8,7 +8,7 @@ import { createLogger } from '@flotilla/telemetry';
 import { eventually, sharedRedis, testNamespace, within } from '@flotilla/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Executor } from './executor.ts';
-import type { MakeAlone } from './isolation/make-alone.ts';
+import type { RunIsolated } from './isolation/run-isolated.ts';
 
 type Run = (input: Json, context: StepContext) => Json | Promise<Json>;
 
@@ -34,11 +34,11 @@ function compile(document: unknown): Plan {
   return compiled.plan;
 }
 
-function createExecutor(run: Run, slots = 4, makeAlone?: MakeAlone): Executor {
+function createExecutor(run: Run, slots = 4, runIsolated?: RunIsolated): Executor {
   const handler = defineStep({ name: 'work', run }) as Handler;
   const abilities = { handlers: new Map([[handler.use, handler]]), queues: new Set(['default']) };
   const logger = createLogger({ name: 'executor-test', level: 'silent' });
-  const own = makeAlone === undefined ? {} : { makeAlone };
+  const own = runIsolated === undefined ? {} : { runIsolated };
   return new Executor({ state, workerId: 'worker-1', abilities, slots, logger, random: () => 0.5, ...own });
 }
 
@@ -360,11 +360,11 @@ describe('an executor', () => {
       const header = (await connection.client.hget(run, field))!.split('|');
       await connection.client.hset(run, field, header.with(2, '11').join('|'));
       const alone: string[] = [];
-      const makeAlone = (attempt: { runId: string }) => {
+      const runIsolated = (attempt: { runId: string }) => {
         alone.push(attempt.runId);
         return Promise.resolve({ how: 'busy' } as const);
       };
-      const executor = createExecutor(() => 'made', 4, where === 'alone' ? makeAlone : undefined);
+      const executor = createExecutor(() => 'made', 4, where === 'alone' ? runIsolated : undefined);
       await executor.runTask({ v: 1, i: [step('a')] });
       const { steps } = await state.listSteps(runId, { limit: 1 });
       if (where === 'alone') {

@@ -5,9 +5,9 @@ import type { RateLimitedLog } from '@flotilla/telemetry';
 import { StepAttempt } from './attempt/step-attempt.ts';
 import { AttemptRuntime } from './attempt-runtime.ts';
 import { assignmentOf, Chain } from './chain.ts';
-import { makeCleanup } from './cleanup/make-cleanup.ts';
+import { runCleanup } from './cleanup/run-cleanup.ts';
 import type { ExecutorOptions } from './executor-options.ts';
-import type { AttemptToMake } from './isolation/make-alone.ts';
+import type { IsolatedAssignment } from './isolation/run-isolated.ts';
 import type { LiveAttempts } from './live-attempts.ts';
 import { NO_HANDLER_RETRY_MS } from './no-handler.ts';
 import { readPlan } from './read-plan.ts';
@@ -77,7 +77,7 @@ export class Executor {
   }
 
   /** Makes one attempt that another process has claimed, and goes on with nothing. Resolves when it has ended. */
-  async makeClaimed({ runId, definitionHash, key, attemptId, claimed }: AttemptToMake): Promise<void> {
+  async makeClaimed({ runId, definitionHash, key, attemptId, claimed }: IsolatedAssignment): Promise<void> {
     const { state, abilities } = this.#runtime.options;
     const taskStep: TaskStep = [runId, definitionHash, key];
     const plan = await readPlan(this.#runtime, taskStep);
@@ -106,7 +106,7 @@ export class Executor {
   #track(chain: Promise<void>): Promise<void> {
     const { logger } = this.#runtime.options;
     const tracked = chain
-      .catch((error: unknown) => logger.error({ error }, 'a chain of steps ended unexpectedly'))
+      .catch((error: unknown) => logger.error({ error }, 'unexpected error in a chain of steps'))
       .finally(() => this.#chains.delete(tracked));
     this.#chains.add(tracked);
     return tracked;
@@ -140,7 +140,7 @@ export class Executor {
       if (plan === undefined) return;
       const chain = new Chain(state, { tag, runId, plan, task });
       const { step, cleanup } = parseStepKey(key);
-      if (cleanup !== undefined) return await makeCleanup(this.#runtime, chain, key);
+      if (cleanup !== undefined) return await runCleanup(this.#runtime, chain, key);
       const assignment = assignmentOf(plan, key, abilities);
       if (assignment === 'no-work') return;
       if (assignment === 'no-handler') {

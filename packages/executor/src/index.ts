@@ -1,11 +1,11 @@
 export type { AttemptObservation, AttemptObserver, ObservedAttempt } from './attempt/attempt-observer.ts';
 export { type AbortCause, AttemptControl } from './attempt-control.ts';
 export { currentScope, type ScopeOwner } from './attempt-scope.ts';
-export type { BreakerGate } from './behind-breaker.ts';
-export type { Abilities } from './chain.ts';
+export type { WorkerHandlers } from './chain.ts';
 export { Executor } from './executor.ts';
 export type { ExecutorOptions } from './executor-options.ts';
-export type { AloneEnd, AttemptToMake, MakeAlone } from './isolation/make-alone.ts';
+export type { BreakerGate } from './guarded-call.ts';
+export type { IsolatedAssignment, IsolatedOutcome, RunIsolated } from './isolation/run-isolated.ts';
 export { ABORT_GRACE_MS } from './run-handler.ts';
 export type { Slots } from './slots.ts';
 export { StepDurations } from './step-durations.ts';

@@ -22,15 +22,15 @@ export interface LiveAttempt {
 export class LiveAttempts {
   readonly #state: Pick<State<never>, 'run'>;
   readonly #attempts = new Set<LiveAttempt>();
-  #handsBack = false;
+  #mustHandBack = false;
 
   constructor(state: Pick<State<never>, 'run'>) {
     this.#state = state;
   }
 
   /** The drain time is over: what is held goes back, what is still being claimed too. */
-  get handsBack(): boolean {
-    return this.#handsBack;
+  get mustHandBack(): boolean {
+    return this.#mustHandBack;
   }
 
   get size(): number {
@@ -40,7 +40,7 @@ export class LiveAttempts {
   /** Opens an attempt; one that comes when all are handed back is aborted at once. */
   open(attempt: LiveAttempt): void {
     this.#attempts.add(attempt);
-    if (this.#handsBack) attempt.control.abort('drain');
+    if (this.#mustHandBack) attempt.control.abort('drain');
   }
 
   close(attempt: LiveAttempt): void {
@@ -49,7 +49,7 @@ export class LiveAttempts {
   }
 
   handBack(): void {
-    this.#handsBack = true;
+    this.#mustHandBack = true;
     this.abortAll('drain');
   }
 

@@ -2,7 +2,7 @@ import { isFlotillaError } from '@flotilla/contracts';
 import type { Plan } from '@flotilla/engine';
 import type { TaskStep } from '@flotilla/queue';
 import type { AttemptRuntime } from './attempt-runtime.ts';
-import { untilAnswered } from './until-answered.ts';
+import { retryUntilAnswered } from './retry-until-answered.ts';
 
 /**
  * The plan of a run, or undefined: when it is damaged, the run, or the cleanup that is asked for, has been ended then; when it
@@ -19,9 +19,9 @@ export async function readPlan(
   } catch (error) {
     if (!isFlotillaError(error)) throw error;
     if (error.code === 'DEFINITION_NOT_UNDERSTOOD') {
-      logger.error({ error, runId, key }, 'a definition does not compile here: its step is left to others');
+      logger.error({ error, runId, key }, 'a definition does not compile here; leaving its step to other workers');
       meter?.couldNotBegin(`${runId}/${key}`);
-      await untilAnswered(() => state.transitions.refuseDefinition(tag, runId, definitionHash, key));
+      await retryUntilAnswered(() => state.transitions.refuseDefinition(tag, runId, definitionHash, key));
     } else if (error.code === 'DATA_CORRUPTION') await state.failCorrupt({ runId, key }, error.message);
     else throw error;
     return undefined;

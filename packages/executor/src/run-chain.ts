@@ -5,7 +5,7 @@ import { type ClaimedStep, StepAttempt } from './attempt/step-attempt.ts';
 import type { AttemptRuntime } from './attempt-runtime.ts';
 import { type Assignment, assignmentOf, type Chain } from './chain.ts';
 import { IsolatedAttempt } from './isolation/isolated-attempt.ts';
-import { untilAnswered } from './until-answered.ts';
+import { retryUntilAnswered } from './retry-until-answered.ts';
 
 /**
  * Claims a step, makes an attempt of it, and goes on with what its commit claims, for as long as `mayContinue`. Each attempt
@@ -21,7 +21,7 @@ export async function runChain(
   let attemptId = createAttemptId(chain.runId);
   owned.add(attemptId);
   try {
-    const claimed = await untilAnswered(() => claim(runtime, chain, first, attemptId));
+    const claimed = await retryUntilAnswered(() => claim(runtime, chain, first, attemptId));
     if (claimed === undefined) return;
     let step: ClaimedStep = { chain, assignment: first, attemptId, claimed };
     if (await isSuspectEnded(runtime, step)) return;
@@ -43,10 +43,10 @@ export async function runChain(
 async function isSuspectEnded(runtime: AttemptRuntime, step: ClaimedStep): Promise<boolean> {
   const { crashes } = step.claimed;
   if (!mustBeAlone(crashes)) return false;
-  const { makeAlone, flags = DEFAULT_FLAGS } = runtime.options;
+  const { runIsolated, flags = DEFAULT_FLAGS } = runtime.options;
   const isolated = new IsolatedAttempt(runtime, step);
-  if (makeAlone !== undefined && isOnForRun(flags, 'isolate-suspects', step.chain.runId)) {
-    if (await isolated.make(makeAlone)) return true;
+  if (runIsolated !== undefined && isOnForRun(flags, 'isolate-suspects', step.chain.runId)) {
+    if (await isolated.make(runIsolated)) return true;
   }
   if (!isTooRiskyBesideOthers(crashes)) return false;
   await isolated.quarantineUnjudged();

@@ -13,7 +13,7 @@ export class Slots {
   readonly #limits = new Map<string, number>();
   #limit: number;
   readonly #holders: Holder[] = [];
-  readonly #turnover: Turnover;
+  readonly #turnover: ReleaseRate;
   /** Of those who wait to fetch a task: how many steps it may have. */
   #room: { promise: Promise<void>; resolve: () => void; steps: number } | undefined;
 
@@ -23,7 +23,7 @@ export class Slots {
   constructor(size: number, nowMs: () => number = () => performance.now()) {
     this.#size = size;
     this.#limit = size;
-    this.#turnover = new Turnover(LOOK_BACK_MS, nowMs);
+    this.#turnover = new ReleaseRate(LOOK_BACK_MS, nowMs);
   }
 
   get size(): number {
@@ -141,7 +141,7 @@ interface Holder {
 }
 
 /** Counts, and tells how many there were of late: at least in the second half of the time that it looks back, at most in all of it. */
-class Turnover {
+class ReleaseRate {
   readonly #halfMs: number;
   readonly #nowMs: () => number;
   #startedAt = Number.NEGATIVE_INFINITY;

@@ -1,6 +1,6 @@
 /** Weight of the newest measurement. */
 const WEIGHT = 0.2;
-/** A change by this factor is told at once, not only with the next sign of life. */
+/** A change by this factor is told at once, not only with the next heartbeat. */
 const TELLING_FACTOR = 2;
 
 /**

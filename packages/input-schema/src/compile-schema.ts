@@ -17,7 +17,7 @@ export interface CompiledSchema {
   characters: number;
   costly: boolean;
   /** Refused for the time it took, by the clock on the wall. */
-  tookTooLong?: boolean;
+  timedOut?: boolean;
 }
 
 /**
@@ -46,7 +46,7 @@ export function compileSchema(schema: Record<string, Json>): CompiledSchema {
     }, COMPILE_LIMIT_MS);
   } catch (error) {
     if (!(error instanceof WorkTooCostly)) return refuse(schemaProblem('', (error as Error).message.slice(0, 300)));
-    return { ...refuse(schemaProblem('', 'the schema takes too long to compile')), tookTooLong: true };
+    return { ...refuse(schemaProblem('', 'the schema takes too long to compile')), timedOut: true };
   } finally {
     ajv.removeSchema(identified); // the validator remembers schemas by identity, for ever
   }

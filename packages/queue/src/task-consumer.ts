@@ -18,7 +18,7 @@ export interface TaskConsumerOptions {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: whoever has nothing to tell of a task need not say so
   handle: (task: Task) => Promise<TaskOutcome | void>;
-  /** Called each time the loop comes around: a worker's sign of life is given from here. */
+  /** Called each time the loop comes around: a worker's heartbeat is given from here. */
   onTurn: () => void;
   onError: (error: Error) => void;
   /** What of a task runs now, for the Bull dashboard; asked about tasks that take longer than a second. */
@@ -73,7 +73,7 @@ export class TaskConsumer {
   #rebuilds = 0;
   #wake: (() => void) | undefined;
   /** What has been asked for and not been used yet. */
-  #room: { isThere: boolean } | undefined;
+  #room: { isAvailable: boolean } | undefined;
 
   constructor(options: TaskConsumerOptions) {
     this.#options = options;
@@ -113,7 +113,7 @@ export class TaskConsumer {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      this.#comeAround();
+      this.#tick();
       await this.#whenRoomOrStopping();
       if (this.#stopping) return;
       const token = randomUUID();
@@ -139,7 +139,7 @@ export class TaskConsumer {
     while (!this.#stopping) {
       const wanted = Math.min(MOST_FETCHES, Math.floor(this.#options.free() / this.#steps));
       if (wanted < 2) return;
-      this.#comeAround();
+      this.#tick();
       const tokens = Array.from({ length: wanted }, () => randomUUID());
       const fetches = await Promise.allSettled(tokens.map((token) => this.#fetch(token, { block: false })));
       let failure: PromiseRejectedResult | undefined;
@@ -201,31 +201,31 @@ export class TaskConsumer {
     this.#active.set(job.id!, { job, token, done, since: performance.now(), told: '' });
   }
 
-  /** Room, or a short while: the loop must come around to give its sign of life even when all slots are taken. */
+  /** Room, or a short while: the loop must come around to give its heartbeat even when all slots are taken. */
   async #whenRoomOrStopping(): Promise<void> {
     for (;;) {
       // Asked once, not at each turn: who waits for hours would leave a reaction behind with every second.
       this.#room ??= this.#askForRoom();
-      if (!this.#room.isThere) await this.#pause(BLOCK_SECONDS * 1000);
+      if (!this.#room.isAvailable) await this.#pause(BLOCK_SECONDS * 1000);
       if (this.#stopping) return;
-      if (this.#room.isThere) {
+      if (this.#room.isAvailable) {
         this.#room = undefined;
         return;
       }
-      this.#comeAround();
+      this.#tick();
     }
   }
 
-  #askForRoom(): { isThere: boolean } {
-    const room = { isThere: false };
+  #askForRoom(): { isAvailable: boolean } {
+    const room = { isAvailable: false };
     void this.#options.whenRoom(this.#steps).then(() => {
-      room.isThere = true;
+      room.isAvailable = true;
       this.#wake?.();
     });
     return room;
   }
 
-  #comeAround(): void {
+  #tick(): void {
     this.#turns += 1;
     this.#options.onTurn();
   }

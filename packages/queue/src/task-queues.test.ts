@@ -202,7 +202,7 @@ describe('a consumer', () => {
     end.resolve();
   });
 
-  test('gives a sign of life at each turn, with nothing to do and with all slots taken', async () => {
+  test('gives a heartbeat at each turn, with nothing to do and with all slots taken', async () => {
     let turns = 0;
     consume({ onTurn: () => (turns += 1) });
     await eventually(() => turns >= 2);

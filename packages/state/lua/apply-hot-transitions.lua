@@ -1,4 +1,4 @@
--- needs: call, entry, gathered-writes, run, share-runs
+-- needs: call, entry, pending-writes, run, share-runs
 -- Applies a group of claims and commits.
 -- Arguments: lease duration ms, namespace, then per list of transitions that share arguments: name, tag, their count, the shared
 --       arguments, and the own ones of each
@@ -29,7 +29,7 @@ local function readLists()
 end
 
 local function decide(lists)
-  gatherAnew()
+  resetPendingWrites()
   -- Run ids name their partition, so they tell runs of several tags apart.
   local runs, replies, replied = {}, {}, 0
   for index = 1, #lists do

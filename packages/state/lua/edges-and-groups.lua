@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, taken-apart
+-- needs: call, pending-writes, run, memoized-parser
 -- What a settled step means for the groups that it leads to.
 
 -- Group counters: pending + succeeded * 2^17 + failed * 2^34 (see engine/join-counter).
@@ -6,7 +6,7 @@ local UNIT, UNIT2 = 131072, 17179869184
 
 -- Edges out of a settled step, as one text: `group|delta|start value|join (y: any)|key of a lone member the caller may
 -- continue with or ''|its attemptMs`, joined by ';'. Steps of one shape have the same text: it is taken apart once.
-local edgesOf = takenApart(function(text)
+local edgesOf = memoizedParser(function(text)
   local edges = {}
   for group, delta, start, join, key, attemptMs in string.gmatch(text, '(%d+)|(-?%d+)|(%d+)|(%a)|([^|;]*)|([^;]*)') do
     edges[#edges + 1] = { group = group, field = PREFIX.counter .. group, delta = tonumber(delta), start = tonumber(start),

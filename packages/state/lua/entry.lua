@@ -1,4 +1,4 @@
--- needs: call, gathered-writes
+-- needs: call, pending-writes
 -- How a function is entered, and what it answers for a transition that failed.
 
 -- Before anything of a call.
@@ -9,7 +9,7 @@ local function begin(arguments)
   nowText = format('%d', now)
   LEASE_END_TEXT = format('%d', now + C.leaseDurationMs)
   NAMESPACE = C.namespace
-  gatherAnew()
+  resetPendingWrites()
 end
 
 local function errorReply(failure)

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, pending-writes, run
 -- What stands about a step outside its run: entries of the due index, `kind|step key|run`, and of the outbox.
 
 local function startTimer(run, kind, key, inMs)

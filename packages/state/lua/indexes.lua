@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run
+-- needs: call, pending-writes, run
 -- Sets of runs that lists and counts read: by status, workflow and tag, by what a run waits for, and by when it changed last.
 -- They follow from the run's hash alone, and are written by the transition that changes it.
 --

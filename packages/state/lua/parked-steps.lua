@@ -1,4 +1,4 @@
--- needs: call, gathered-writes
+-- needs: call, pending-writes
 -- Steps that a breaker keeps parked are indexed by when they are looked at again, so that people can be told how many they
 -- are. An entry whose time has long passed counts for nothing: whatever ends the step need not take it away.
 local PARKED_INDEX_MS = 600000

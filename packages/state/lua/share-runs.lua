@@ -1,11 +1,11 @@
--- needs: run, taken-apart
+-- needs: run, memoized-parser
 -- What claims and commits have in common. They work on runs that the whole group shares: what a list of them will look at is
 -- wanted first (WANT; told where the own arguments of its first and of its last one stand), read with one call a run, changed
 -- in memory, and written with one call a run. What transitions of a list have in common is taken out of the arguments once
 -- (LIST): that answers where their own ones begin, and how many each has. All of a list are map items, or none is.
 local LIST, WANT = {}, {}
 
-local listOf = takenApart(function(text)
+local listOf = memoizedParser(function(text)
   local list = {}
   for key in string.gmatch(text, '[^,]+') do list[#list + 1] = key end
   return list

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, step-header
+-- needs: call, pending-writes, run, step-header
 -- Steps that wait for something from outside their run: a signal, a decision, a request, a child run.
 --
 -- The header's `answer` is '' while the step waits: then the number of the stored message, or a `WAIT_ANSWER`. Its `subject`

@@ -5,8 +5,8 @@ import { withLiterals } from './lua-names.ts';
 /** What transitions share. Each Lua file says in its first line which others it needs: those stand before it. */
 const SHARED_FILES: readonly string[] = [
   'call',
-  'taken-apart',
-  'gathered-writes',
+  'memoized-parser',
+  'pending-writes',
   'entry',
   'run',
   'indexes',
@@ -14,9 +14,9 @@ const SHARED_FILES: readonly string[] = [
   'step-header',
   'hand-out',
   'waits',
-  'how-runs-end',
+  'finish-run',
   'cleanups',
-  'when-runs-end',
+  'begin-ending',
   'edges-and-groups',
   'settle-step',
   'attempts',

@@ -35,27 +35,27 @@ export async function redriveDeadLetters(
   const { plan } = dependencies;
   const steps = indexesOf(plan, runId, stepIds);
   for (;;) {
-    const stands = await readStanding(dependencies, runId, steps);
+    const state = await readDeadLetterState(dependencies, runId, steps);
     const already = {
-      ...{ status: runStatusOf(stands.letter), opening: stands.opening, alreadyRedriven: true },
+      ...{ status: runStatusOf(state.letter), opening: state.opening, alreadyRedriven: true },
       redriven: steps.map(() => false),
     };
-    if (opening !== undefined && opening < stands.opening) return already;
-    if (opening !== undefined && opening > stands.opening) throw notOpened(runId, opening, stands.opening);
-    const listed = stands.isDead ? steps.filter((_, index) => stands.isListed[index]) : [];
+    if (opening !== undefined && opening < state.opening) return already;
+    if (opening !== undefined && opening > state.opening) throw notOpened(runId, opening, state.opening);
+    const listed = state.isDead ? steps.filter((_, index) => state.isListed[index]) : [];
     if (listed.length > 0) {
-      const redriven = await openAgain(dependencies, runId, listed, stands.opening);
+      const redriven = await openAgain(dependencies, runId, listed, state.opening);
       // Another look: some of them were discarded since this one.
       if (redriven === undefined) continue;
-      return { ...redriven, redriven: stands.isListed.map((isListed) => isListed && !redriven.alreadyRedriven) };
+      return { ...redriven, redriven: state.isListed.map((isListed) => isListed && !redriven.alreadyRedriven) };
     }
     // Whatever it failed with before has been taken up.
-    const others = steps.filter((_, index) => !stands.hasFailed[index]);
-    if (stands.opening > 1 && (await hasOneFailedBefore(dependencies, runId, stands.createdAt, others))) return already;
-    if (stands.isActive) {
+    const others = steps.filter((_, index) => !state.hasFailed[index]);
+    if (state.opening > 1 && (await hasOneFailedBefore(dependencies, runId, state.createdAt, others))) return already;
+    if (state.isActive) {
       throw new FlotillaError(
         'RUN_STILL_ACTIVE',
-        `run ${runId} is ${runStatusOf(stands.letter)}; its steps can be redriven when it has ended`,
+        `run ${runId} is ${runStatusOf(state.letter)}; its steps can be redriven when it has ended`,
       );
     }
     throw notFound(runId, stepIds);
@@ -113,7 +113,7 @@ export async function discardDeadLetters(
 ): Promise<boolean[]> {
   const { plan, transitions } = dependencies;
   const steps = indexesOf(plan, runId, stepIds);
-  const { isActive, hasFailed, opening: real } = await readStanding(dependencies, runId, steps);
+  const { isActive, hasFailed, opening: real } = await readDeadLetterState(dependencies, runId, steps);
   if (opening !== undefined && opening > real) throw notOpened(runId, opening, real);
   if (!isActive && hasFailed.includes(false)) throw notFound(runId, stepIds);
   const tag = tagOfRun(dependencies, runId);
@@ -134,8 +134,8 @@ const DISCARDED_AT_ONCE = 500;
 
 function refusalOf(runId: string, stepIds: readonly string[], refused: RunStatus): FlotillaError {
   if (refused === 'succeeded' || refused === 'cancelled') return notFound(runId, stepIds);
-  const stands = refused === 'failed' || refused === 'timed-out' ? 'was opened again since' : `is ${refused}`;
-  return new FlotillaError('RUN_STILL_ACTIVE', `run ${runId} ${stands}: nothing was discarded`);
+  const state = refused === 'failed' || refused === 'timed-out' ? 'was opened again since' : `is ${refused}`;
+  return new FlotillaError('RUN_STILL_ACTIVE', `run ${runId} ${state}: nothing was discarded`);
 }
 
 /** An item stands for its map. */
@@ -147,7 +147,7 @@ export function indexesOf(plan: PlanShape, runId: string, stepIds: readonly stri
   });
 }
 
-interface Standing {
+interface DeadLetterState {
   /** Of the run's status. */
   letter: string;
   createdAt: number;
@@ -160,11 +160,11 @@ interface Standing {
   hasFailed: boolean[];
 }
 
-async function readStanding(
+async function readDeadLetterState(
   dependencies: ReadDependencies,
   runId: string,
   steps: readonly number[],
-): Promise<Standing> {
+): Promise<DeadLetterState> {
   const { client } = dependencies;
   const tag = tagOfRun(dependencies, runId);
   const [[packed, reopened, ...headers], scores] = await Promise.all([

@@ -45,7 +45,7 @@ export class Pieces {
     return process.memoryUsage().heapUsed - this.#heapBefore > MAX_HEAP_BYTES;
   }
 
-  get tookTooLong(): boolean {
+  get timedOut(): boolean {
     return this.worstMs > MAX_PIECE_MS;
   }
 }

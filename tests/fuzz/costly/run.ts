@@ -110,7 +110,7 @@ for (let index = 0; performance.now() < endsAt; ) {
       heapMb: Math.max(known.heapMb, heapMb),
       cases: known.cases + 1,
     };
-    if (!pieces.tookTooLong && !pieces.holdsTooMuch) continue;
+    if (!pieces.timedOut && !pieces.holdsTooMuch) continue;
     violations += 1;
     console.log(
       `VIOLATION ${kind}, seed ${caseSeed}: ${Math.round(pieces.worstMs)} ms in one piece, heap ${heapMb} MB`,

@@ -17,11 +17,11 @@ const REASONS: Record<NonNullable<AgentView['reason']>, string> = {
   'consecutive-failures': 'different steps failed one after the other',
   'error-rate': 'too large a share of its attempts failed',
   'response-time': 'its attempts take much longer than elsewhere',
-  'cool-down-over': 'it has rested and is tried again',
-  proven: 'it has proved itself',
+  'cooldown-elapsed': 'it has rested and is tried again',
+  'probation-passed': 'it has proved itself',
   unseen: 'it has not been seen for too long',
-  'seen-again': 'it was seen again',
-  'told-to-end': 'it is ending',
+  'heartbeat-resumed': 'it was seen again',
+  'drain-requested': 'it is ending',
 };
 
 export function AgentsPage() {

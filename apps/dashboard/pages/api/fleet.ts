@@ -58,7 +58,7 @@ interface WorkflowList {
 }
 
 export interface FlagList {
-  flags: { name: string; scope: string; percent: number; says: string }[];
+  flags: { name: string; scope: string; percent: number; description: string }[];
 }
 export const useFlags = () => useLive<FlagList>(['flags'], '/v1/flags');
 

@@ -139,14 +139,14 @@ function FlagsCard() {
                 </tr>
               </thead>
               <tbody>
-                {data.flags.map(({ name, percent, scope, says }) => (
+                {data.flags.map(({ name, percent, scope, description }) => (
                   <tr key={name}>
                     <td>
                       <code>{name}</code>
                     </td>
                     <td className="number">{percent} %</td>
                     <td>{scope === 'run' ? 'runs' : 'the fleet'}</td>
-                    <td>{says}</td>
+                    <td>{description}</td>
                   </tr>
                 ))}
               </tbody>

@@ -31,7 +31,7 @@ export async function forwardApi(app: FastifyInstance, context: DashboardContext
       return reply.from(request.url, {
         rewriteRequestHeaders: (_request, headers) => apiHeaders(headers, key),
         onError: (answer, { error }) => {
-          logger.debug({ error }, 'the scheduler could not be reached');
+          logger.debug({ error }, 'could not reach the scheduler');
           const problem = new FlotillaError('SCHEDULER_UNREACHABLE', 'no scheduler answers; it may be starting');
           sendProblem(problem, answer as never, logger);
         },

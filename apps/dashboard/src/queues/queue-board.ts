@@ -37,7 +37,7 @@ export class QueueBoard {
   constructor(options: QueueBoardOptions) {
     this.#options = options;
     const { client, namespace, logger } = options;
-    const onError = (error: Error) => logger.debug({ error }, 'a queue could not be read');
+    const onError = (error: Error) => logger.debug({ error }, 'could not read a queue');
     this.#views = new TaskQueueViews({ client, namespace, onError });
     this.#adapter.setBasePath(QUEUES_PATH);
     this.#board = createBullBoard({ queues: [], serverAdapter: this.#adapter, options: { uiConfig: UI_CONFIG } });
@@ -55,7 +55,7 @@ export class QueueBoard {
     try {
       for (const name of await this.#views.names()) this.#show(name);
     } catch (error) {
-      this.#options.logger.debug({ error }, 'the queues could not be listed');
+      this.#options.logger.debug({ error }, 'could not list the queues');
     }
   }
 

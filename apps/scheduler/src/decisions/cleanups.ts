@@ -65,7 +65,7 @@ async function failCleanup(
 /** As workers do it. */
 function logFailure(logger: Logger, { runId, key }: { runId: string; key: string }, { type, code }: StepError): void {
   const { cleanup } = parseStepKey(key);
-  logger.error({ event: LOG_EVENTS.cleanupFailed, runId, cleanup, type, code }, 'a cleanup has failed for good');
+  logger.error({ event: LOG_EVENTS.cleanupFailed, runId, cleanup, type, code }, 'a cleanup failed permanently');
 }
 
 /** The time of a cleanup is over. */

@@ -17,10 +17,10 @@ export async function failDamaged(
 ): Promise<void> {
   try {
     await state.failCorrupt({ runId, key }, message, reason);
-    logger.error({ runId, key, reason, message }, 'a run cannot go on; it, or its cleanup, is failed');
+    logger.error({ runId, key, reason, message }, 'run (or cleanup) cannot continue; marking it failed');
   } catch (error) {
     const code = isFlotillaError(error) ? error.code : 'INTERNAL';
     if (code === 'REDIS_UNAVAILABLE' || code === 'STORAGE_FULL' || isTransientRedisError(error)) throw error;
-    logger.error({ runId, key, error }, 'a run is damaged beyond failing it');
+    logger.error({ runId, key, error }, 'run data is too corrupt to mark the run failed');
   }
 }

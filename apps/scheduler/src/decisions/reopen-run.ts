@@ -22,7 +22,7 @@ export async function reopenRun(
   const now = await state.run(runId).readOpening();
   // Whoever else works on it may have come further, or the run was cancelled meanwhile.
   if (now === undefined || now.opening !== opening || !now.goesOn) return [];
-  return startWhatCan(state, plan, runId, now);
+  return startReadySteps(state, plan, runId, now);
 }
 
 /** The first half: what is made anew is taken away, and the run may go on. Nothing happens when that was done before. */
@@ -96,7 +96,7 @@ async function failureOf(run: RunHandle, plan: Plan, [first]: readonly number[])
 }
 
 /** Steps whose needs have settled and that have not begun, and items of maps that go on. */
-async function startWhatCan(
+async function startReadySteps(
   state: State<Plan>,
   plan: Plan,
   runId: string,

@@ -33,11 +33,11 @@ export async function tryEntry(
   if ('done' in tried) return tried.done;
   const { error, code } = tried;
   if (code === 'DEFINITION_NOT_UNDERSTOOD') {
-    logger.error({ runId, error }, 'a definition does not compile here: an outbox entry is left to other schedulers');
+    logger.error({ runId, error }, 'a definition does not compile here; leaving its outbox entry to other schedulers');
     return NOT_UNDERSTOOD;
   }
   // A definition that is gone: its runs were pruned, or data was lost. Repeating the entry would not bring it back.
-  if (code === 'RUN_NOT_FOUND') logger.warn({ runId, code }, 'an outbox entry points at nothing; it is dropped');
+  if (code === 'RUN_NOT_FOUND') logger.warn({ runId, code }, 'dropping an outbox entry whose run no longer exists');
   else await giveUp(entry, error, { state, logger });
   return [];
 }
@@ -50,7 +50,7 @@ async function giveUp(
   const { runId, what } = entry;
   const key = entry.what === 'step' ? entry.key : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  logger.error({ runId, what, key, error }, 'an outbox entry cannot be carried out; its run, or cleanup, is failed');
+  logger.error({ runId, what, key, error }, 'an outbox entry cannot be processed; marking its run (or cleanup) failed');
   // Our own typed errors are what scripts and reads say of damaged data; anything else is a defect of ours.
   const reason = isFlotillaError(error) ? 'DATA_CORRUPTION' : 'INTERNAL';
   await failDamaged({ runId, key }, { state, logger }, message, reason);

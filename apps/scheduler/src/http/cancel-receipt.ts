@@ -57,15 +57,15 @@ export async function makeReceipt(api: Reads, run: RunView, cancelled: Cancelled
 
 /** Whoever reads a list must be able to tell that it is not whole. */
 function shortened(receipt: Receipt): Receipt {
-  const leftOut: Receipt['leftOut'] = {};
+  const omitted: Receipt['omitted'] = {};
   for (const name of RECEIPT_LISTS) {
     const list: unknown[] = receipt[name] ?? [];
     const surplus = list.length - MOST_LISTED_IN_RECEIPT;
     if (surplus <= 0) continue;
-    leftOut[name] = surplus;
+    omitted[name] = surplus;
     list.length = MOST_LISTED_IN_RECEIPT;
   }
-  return Object.keys(leftOut).length === 0 ? receipt : { ...receipt, leftOut };
+  return Object.keys(omitted).length === 0 ? receipt : { ...receipt, omitted };
 }
 
 function outcomeOf(run: RunView, decided: RunStatus): RunStatus {

@@ -21,7 +21,7 @@ export function registerHealthRoutes(
     method: 'GET',
     url: '/healthz',
     schema: {
-      summary: 'The process lives',
+      summary: 'The process is alive',
       tags: ['health'],
       response: { 200: z.object({ ok: z.literal(true) }) },
     },

@@ -78,7 +78,7 @@ describe('POST /v1/runs/{id}/cancel', () => {
       server.api.append('r1', { type: 'attempt-cancelled', stepId: `stopped-${index}` });
     server.api.finish('r1', 'cancelled');
     const { receipt } = (await answer).body as unknown as CancelReceipt;
-    expect(receipt.leftOut).toEqual({ stoppedSteps: 2000, released: 3 });
+    expect(receipt.omitted).toEqual({ stoppedSteps: 2000, released: 3 });
     expect([receipt.stoppedSteps.length, receipt.stoppedSteps.at(-1)]).toEqual([10_000, 'stopped-9999']);
     expect(receipt.released).toHaveLength(10_000);
     const again = await server.send('POST', '/v1/runs/r1/cancel');

@@ -46,7 +46,7 @@ export async function prepareRun(
   const request: CreateRun = {
     plan,
     inputJson,
-    bodyHash: sha256Hex(`${whatIsStarted(body, plan)}\n${tags.join(',')}\n${inputJson}`),
+    bodyHash: sha256Hex(`${submissionIdentity(body, plan)}\n${tags.join(',')}\n${inputJson}`),
     tags,
     durability: body.durability ?? 'fast',
     idempotencyTtlMs: context.idempotencyTtlMs,
@@ -61,7 +61,7 @@ export async function prepareRun(
  * What the caller named, not what the name meant at that moment: a repeated start must find its run also when another
  * version of the workflow was registered in between.
  */
-function whatIsStarted({ workflow }: StartRunBody, plan: Plan): string {
+function submissionIdentity({ workflow }: StartRunBody, plan: Plan): string {
   return workflow === undefined ? plan.hash : `workflow:${workflow}`;
 }
 

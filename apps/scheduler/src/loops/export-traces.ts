@@ -60,7 +60,7 @@ async function record({ state, tracing, logger }: ExportTracesDependencies, tag:
       : await readTracedHistory(state, runId).catch((error: unknown) => {
           // A damaged run has a span all the same.
           if (!isFlotillaError(error) || error.code === 'REDIS_UNAVAILABLE') throw error;
-          logger.warn({ runId, code: error.code }, 'the history of a run cannot be read for its trace');
+          logger.warn({ runId, code: error.code }, 'could not read the history of a run for its trace');
           return NOTHING_TO_TELL;
         });
   const { events, untold, openedAt = end.createdAt } = history;

@@ -57,8 +57,8 @@ describe('what is due', () => {
     expect(await meta(members[1]!)).toBe('damaged');
     expect(world.lines.map(({ msg }) => msg)).toEqual(
       expect.arrayContaining([
-        'a run cannot go on; it, or its cleanup, is failed',
-        'a run is damaged beyond failing it',
+        'run (or cleanup) cannot continue; marking it failed',
+        'run data is too corrupt to mark the run failed',
       ]),
     );
   });

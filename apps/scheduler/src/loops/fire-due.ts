@@ -11,7 +11,7 @@ import { EntryTrials, READERS_BEFORE_TRIAL } from '../decisions/entry-trials.ts'
 import { failDamaged } from '../decisions/fail-damaged.ts';
 import { QueuedTime } from '../decisions/queued-time.ts';
 import { settleDelay } from '../decisions/start-step.ts';
-import { workOffPartitions } from '../work-off-partitions.ts';
+import { drainPartitions } from '../drain-partitions.ts';
 import { Loop } from './loop.ts';
 
 export interface FireDueDependencies {
@@ -65,7 +65,7 @@ class DueTimers {
   async turn(): Promise<number> {
     const { state, calm } = this.#dependencies;
     const looks: CalmLook[] = [];
-    const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
+    const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
       const look = await state.transitions.takeDue(tag, limit);
       const { lookedAt, taken } = look;
       looks.push(look);
@@ -117,7 +117,7 @@ class DueTimers {
     }
     const step = plan.steps[parseStepKey(key).step];
     if (step === undefined) {
-      logger.error({ runId, key }, 'a timer of a step that the plan does not have; it is dropped');
+      logger.error({ runId, key }, 'dropping a timer whose step is not in the plan');
       await state.transitions.endTimer({ tag, runId, key }, letter);
       return;
     }
@@ -135,7 +135,8 @@ class DueTimers {
     } catch (error) {
       if (!isFlotillaError(error)) throw error;
       // Whoever takes it next may understand it: what was taken is there again in a few seconds.
-      if (error.code === 'DEFINITION_NOT_UNDERSTOOD') logger.error({ runId, key, error }, 'a timer is left to others');
+      if (error.code === 'DEFINITION_NOT_UNDERSTOOD')
+        logger.error({ runId, key, error }, 'leaving a timer to other schedulers');
       else if (error.code === 'DATA_CORRUPTION') await state.failCorrupt({ runId, key }, error.message);
       else throw error;
       return undefined;

@@ -1,4 +1,4 @@
-import { AgentDirectory, listAgentEvents, signOfLife, WorkMeter } from '@flotilla/agents';
+import { AgentDirectory, listAgentEvents, sendHeartbeat, WorkMeter } from '@flotilla/agents';
 import { DEFAULT_HEALTH_THRESHOLDS } from '@flotilla/engine';
 import { eventually, testNamespace } from '@flotilla/testing';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -25,7 +25,7 @@ async function sign(workerId: string, failures: number): Promise<string> {
   };
   const work = { ...new WorkMeter().report(), consecutiveFailures: failures, failed: failures, totalFailed: failures };
   const state = { load: { running: 0, slots: 4, loopLagMs: 0 }, draining: false, ageMs: 0, work };
-  return (await signOfLife(world.client, world.namespace, workerId, identity, state)).healthText;
+  return (await sendHeartbeat(world.client, world.namespace, workerId, identity, state)).healthText;
 }
 
 test('of several schedulers that judge, one tells of it; the worker hears it with its next sign', async () => {

@@ -48,8 +48,8 @@ describe('an attempt whose worker is gone', () => {
     expect(await headerOf(fields)).toBe('R');
     expect(world.lines.map(({ msg }) => msg)).toEqual(
       expect.arrayContaining([
-        'a run cannot go on; it, or its cleanup, is failed',
-        'a run is damaged beyond failing it',
+        'run (or cleanup) cannot continue; marking it failed',
+        'run data is too corrupt to mark the run failed',
       ]),
     );
   });

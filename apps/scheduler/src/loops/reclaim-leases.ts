@@ -6,7 +6,7 @@ import type { Calm } from '../calm.ts';
 import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
 import { endingOfOverdue } from '../decisions/overdue-attempt.ts';
-import { workOffPartitions } from '../work-off-partitions.ts';
+import { drainPartitions } from '../drain-partitions.ts';
 import { Loop } from './loop.ts';
 
 export interface ReclaimDependencies {
@@ -44,7 +44,7 @@ export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
 async function turn(dependencies: ReclaimDependencies): Promise<number> {
   const { state, calm, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
   let attempts = 0;
-  const hasMore = await workOffPartitions(state.tags, async (tag, limit) => {
+  const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
     const settings = { limit, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
     const { lost, undecided, lookedAt } = await state.transitions.reclaim(tag, settings);
     for (const attempt of undecided) await tryToEnd(dependencies, tag, attempt);
@@ -52,7 +52,7 @@ async function turn(dependencies: ReclaimDependencies): Promise<number> {
     // Entries of living workers count, too: a dead worker's may stand behind any number of them.
     return lookedAt;
   });
-  if (attempts > 0) logger.warn({ attempts }, 'attempts were lost with their worker and are made again');
+  if (attempts > 0) logger.warn({ attempts }, 'attempts were lost with their worker; retrying them');
   if (hasMore) return 0;
   return calm.isCalm ? CALM_INTERVAL_MS : INTERVAL_MS;
 }
@@ -69,7 +69,8 @@ async function tryToEnd(dependencies: ReclaimDependencies, tag: string, attempt:
   } catch (error) {
     if (!isFlotillaError(error)) throw error;
     // Its lease entry stays: another scheduler may understand the definition.
-    if (error.code === 'DEFINITION_NOT_UNDERSTOOD') logger.error({ ...attempt, error }, 'an attempt is left to others');
+    if (error.code === 'DEFINITION_NOT_UNDERSTOOD')
+      logger.error({ ...attempt, error }, 'leaving a lost attempt to other schedulers');
     else if (error.code === 'DATA_CORRUPTION') await failDamaged(attempt, { state, logger }, error.message);
     else throw error;
   }

@@ -54,7 +54,7 @@ const HAND_ON_AFTER_MS = TAKE_OVER_AFTER_MS / 2;
 
 /** What came of them: steps for workers, and, by entry, the lines that another scheduler must carry out. */
 interface Prepared {
-  toTask: StepToDispatch[];
+  dispatchable: StepToDispatch[];
   notUnderstood: Map<string, string[]>;
 }
 
@@ -119,7 +119,7 @@ class Relay {
       await this.#outbox.hold(partition);
     } catch (error) {
       // Another scheduler may repeat them then, which is harmless.
-      this.#dependencies.logger.debug({ error }, 'outbox entries could not be held');
+      this.#dependencies.logger.debug({ error }, 'could not extend the hold on outbox entries');
     }
   }
 
@@ -132,12 +132,12 @@ class Relay {
     const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
     const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
     const done = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    const toTask = done.flatMap((one) => one.toTask);
+    const dispatchable = done.flatMap((one) => one.dispatchable);
     const origin = oldestOf(partitions.flatMap(({ messages }) => messages.slice(0, 1)));
     const handedOut =
-      toTask.length === 0
+      dispatchable.length === 0
         ? []
-        : await withDeadline(dispatchSteps(state, queues, fleet, breakers, toTask, origin), DISPATCH_DEADLINE_MS);
+        : await withDeadline(dispatchSteps(state, queues, fleet, breakers, dispatchable, origin), DISPATCH_DEADLINE_MS);
     const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await allOrFirstError(
@@ -158,26 +158,26 @@ class Relay {
     const lines = messages
       .filter((message) => !suspects.includes(message))
       .flatMap(({ id, lines: own }) => own.map((line) => ({ id, line })));
-    const toTask: StepToDispatch[] = [];
+    const dispatchable: StepToDispatch[] = [];
     const notUnderstood = new Map<string, string[]>();
     for (let first = 0; first < lines.length; first += AT_ONCE) {
       const slice = lines.slice(first, first + AT_ONCE);
       const decided = await Promise.all(slice.map(({ line }) => this.#decide(tag, line)));
       for (const [index, steps] of decided.entries()) {
         const { id, line } = slice[index]!;
-        if (steps !== NOT_UNDERSTOOD) toTask.push(...steps);
+        if (steps !== NOT_UNDERSTOOD) dispatchable.push(...steps);
         else notUnderstood.set(id, [...(notUnderstood.get(id) ?? []), line]);
       }
     }
     for (const { id, lines: own } of suspects) {
       for (const line of own) {
         const steps = await this.#decideAlone(tag, line);
-        if (steps !== NOT_UNDERSTOOD) toTask.push(...steps);
+        if (steps !== NOT_UNDERSTOOD) dispatchable.push(...steps);
         else notUnderstood.set(id, [...(notUnderstood.get(id) ?? []), line]);
       }
     }
-    await this.#keepTimers(tag, [], limitTimersOf(toTask));
-    return { toTask, notUnderstood };
+    await this.#keepTimers(tag, [], limitTimersOf(dispatchable));
+    return { dispatchable, notUnderstood };
   }
 
   /** Its earlier readers may have died of it. */
@@ -203,9 +203,7 @@ class Relay {
         // Should it fail, the entry is taken over as that of a dead reader is.
         this.#outbox
           .handOn(tag, { id, lines })
-          .catch((error: unknown) =>
-            this.#dependencies.logger.warn({ error }, 'an outbox entry could not be handed on'),
-          );
+          .catch((error: unknown) => this.#dependencies.logger.warn({ error }, 'could not dispatch an outbox entry'));
       }, HAND_ON_AFTER_MS).unref();
     }
   }
@@ -232,7 +230,7 @@ class Relay {
     }
     const entry = parseOutboxLine(line);
     if (entry === undefined) {
-      if (line !== '') logger.error({ letter: line.slice(0, 1) }, 'an outbox entry is not understood; it is dropped');
+      if (line !== '') logger.error({ letter: line.slice(0, 1) }, 'dropping an unrecognized outbox entry');
       return [];
     }
     return tryEntry(entry, {

@@ -30,7 +30,7 @@ export function createBulkLoop(dependencies: BulkLoopDependencies): Loop {
 
 async function turn({ state, jobs, schedulerId, logger }: BulkLoopDependencies): Promise<number | undefined> {
   const onError = (error: unknown, runId: string) =>
-    logger.error({ error, runId }, 'an action of a bulk job failed unexpectedly');
+    logger.error({ error, runId }, 'unexpected error in one action of a bulk job');
   let worked = false;
   for (const bulkId of await jobs.listOpen()) {
     const slice = await jobs.claim(bulkId, { scheduler: schedulerId, leaseMs: LEASE_MS, limit: SLICE });

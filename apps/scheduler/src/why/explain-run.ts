@@ -11,7 +11,7 @@ import {
 import { cleanupWorkOf, type Plan } from '@flotilla/engine';
 import type { TaskQueues } from '@flotilla/queue';
 import type { State, Waits } from '@flotilla/state';
-import { type BreakerFacts, gatesOfStep, isDispatched, type QueueFacts, type Surroundings } from './gates-of-step.ts';
+import { type BreakerFacts, gatesOfStep, isDispatched, type QueueFacts, type WaitContext } from './gates-of-step.ts';
 
 export interface ExplainDependencies {
   state: State<Plan>;
@@ -207,7 +207,7 @@ async function readPlaces(
 function gatesOfSteps(plan: Plan, keyed: readonly KeyedStep[], around: AroundAll): Gate[] {
   const { waits, run, steps, agents, breakers, queues } = around;
   return keyed.flatMap(({ step, key, what }) => {
-    const surroundings: Surroundings = {
+    const surroundings: WaitContext = {
       ...{ now: waits.now, runCreatedAt: run.createdAt, isPaused: run.status === 'paused', steps, agents },
       timer: (letter) => waits.timers.get(`${letter}|${key}`),
       leaseEnd: (worker) => waits.leases.get(worker),

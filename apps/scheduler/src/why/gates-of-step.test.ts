@@ -1,6 +1,6 @@
 import type { AgentView, StepView } from '@flotilla/contracts';
 import { describe, expect, test } from '@jest/globals';
-import { gatesOfStep, type Surroundings } from './gates-of-step.ts';
+import { gatesOfStep, type WaitContext } from './gates-of-step.ts';
 
 const NOW = Date.UTC(2026, 0, 1, 12, 4, 20);
 
@@ -10,7 +10,7 @@ const step = (change: Partial<StepView>): StepView => ({
   ...change,
 });
 
-function around(change: Partial<Surroundings> = {}): Surroundings {
+function around(change: Partial<WaitContext> = {}): WaitContext {
   return {
     ...{ now: NOW, runCreatedAt: NOW - 60_000, isPaused: false, steps: new Map(), agents: [], queue: undefined },
     ...{ mapConcurrency: undefined, timer: () => undefined, leaseEnd: () => undefined, breaker: () => undefined },

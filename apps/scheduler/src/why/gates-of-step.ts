@@ -21,7 +21,7 @@ export interface QueueFacts {
 }
 
 /** What is known around a step that has not settled. */
-export interface Surroundings {
+export interface WaitContext {
   /** Redis' clock. */
   now: number;
   runCreatedAt: number;
@@ -43,16 +43,16 @@ export interface Surroundings {
 const MOST_NEEDS = 20;
 
 /** Every gate that holds a step, from state alone; none when it has settled. */
-export function gatesOfStep(step: StepView, around: Surroundings): Gate[] {
+export function gatesOfStep(step: StepView, around: WaitContext): Gate[] {
   switch (step.status) {
     case 'waiting':
       return isDispatched(step, around) ? waitsForStart(step, around) : waitsForNeeds(step, around);
     case 'ready':
       return waitsForStart(step, around);
     case 'parked':
-      return [whyParked(step, around)];
+      return [explainParked(step, around)];
     case 'backing-off':
-      return [backsOff(step, around)];
+      return [explainBackoff(step, around)];
     case 'running':
       return runs(step, around);
     default:
@@ -61,7 +61,7 @@ export function gatesOfStep(step: StepView, around: Surroundings): Gate[] {
 }
 
 /** Handed out and not taken yet: it is `waiting` although nothing that it needs is open. */
-export function isDispatched({ status, needs, queue }: StepView, { steps }: Pick<Surroundings, 'steps'>): boolean {
+export function isDispatched({ status, needs, queue }: StepView, { steps }: Pick<WaitContext, 'steps'>): boolean {
   if (status !== 'waiting' || queue === undefined) return false;
   return (needs ?? []).every((need) => {
     const needed = steps.get(need);
@@ -69,7 +69,7 @@ export function isDispatched({ status, needs, queue }: StepView, { steps }: Pick
   });
 }
 
-function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }: Surroundings): Gate[] {
+function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }: WaitContext): Gate[] {
   const open = needs.filter((need) => {
     const needed = steps.get(need);
     return needed === undefined || !isSettledStepStatus(needed.status);
@@ -86,12 +86,12 @@ function waitsForNeeds({ stepId, needs = [] }: StepView, { steps, runCreatedAt }
 }
 
 /** A map is started by a scheduler, at once, whatever workers do: only its items wait for them. */
-function waitsForStart(step: StepView, around: Surroundings): Gate[] {
+function waitsForStart(step: StepView, around: WaitContext): Gate[] {
   return makesItems(step) && !step.stepId.endsWith(']') ? [] : waitsForWorker(step, around);
 }
 
 /** Of a paused run it waits for nothing but the end of the pause, which is a gate of the run. */
-function waitsForWorker(step: StepView, around: Surroundings): Gate[] {
+function waitsForWorker(step: StepView, around: WaitContext): Gate[] {
   if (around.isPaused) return [];
   const { stepId, queue = 'default', use = '' } = step;
   const { agents } = around;
@@ -154,11 +154,11 @@ function placeText(queue: QueueFacts | undefined): string {
 }
 
 /** The last of its needs to settle, else the run's creation. */
-function settledNeeds({ needs = [] }: StepView, { steps, runCreatedAt }: Surroundings): number {
+function settledNeeds({ needs = [] }: StepView, { steps, runCreatedAt }: WaitContext): number {
   return Math.max(runCreatedAt, ...needs.map((need) => steps.get(need)?.endedAt ?? 0));
 }
 
-function whyParked(step: StepView, around: Surroundings): Gate {
+function explainParked(step: StepView, around: WaitContext): Gate {
   const { stepId, reason = '' } = step;
   const since = step.since ?? around.runCreatedAt;
   const [kind, name = ''] = splitReason(reason);
@@ -190,11 +190,7 @@ function splitReason(reason: string): [kind: string, name?: string] {
   return colon < 0 ? [reason] : [reason.slice(0, colon), reason.slice(colon + 1)];
 }
 
-function behindBreaker(
-  base: Pick<Gate, 'stepId' | 'since'>,
-  name: string,
-  { now, breaker, timer }: Surroundings,
-): Gate {
+function behindBreaker(base: Pick<Gate, 'stepId' | 'since'>, name: string, { now, breaker, timer }: WaitContext): Gate {
   const facts = breaker(name);
   if (facts === undefined || facts.state === 'closed') {
     const message = `waits for ${name}: its breaker has closed, the step is on its way back`;
@@ -211,7 +207,7 @@ function behindBreaker(
 function wayBack(
   { state, openUntil }: BreakerFacts,
   now: number,
-  timer: Surroundings['timer'],
+  timer: WaitContext['timer'],
 ): { next: string; until: number | undefined } {
   if (state === 'half-open') return { next: 'a few calls test the way back', until: timer('p') };
   if (openUntil === undefined) return { next: 'until somebody closes it', until: timer('w') };
@@ -224,7 +220,7 @@ function clockText(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)} UTC`;
 }
 
-function backsOff(step: StepView, around: Surroundings): Gate {
+function explainBackoff(step: StepView, around: WaitContext): Gate {
   const until = step.nextAttemptAt ?? around.timer('b');
   const { stepId, attempts, error } = step;
   const why = error === undefined ? '' : ` after ${error.code}`;
@@ -233,7 +229,7 @@ function backsOff(step: StepView, around: Surroundings): Gate {
   return { stepId, gate: 'timer', subject: 'retry', since, ...(until === undefined ? {} : { until }), message };
 }
 
-function runs(step: StepView, around: Surroundings): Gate[] {
+function runs(step: StepView, around: WaitContext): Gate[] {
   const { stepId, kind, worker = '', attempts } = step;
   const since = step.since ?? step.startedAt ?? around.runCreatedAt;
   if (kind === 'delay') {
@@ -275,7 +271,7 @@ function lastSeen(agent: AgentView | undefined): string {
   return agent === undefined ? '' : ` since ${clockText(agent.lastSeenAt)}`;
 }
 
-function itemsOfMap({ stepId }: StepView, since: number, { steps, mapConcurrency }: Surroundings): Gate[] {
+function itemsOfMap({ stepId }: StepView, since: number, { steps, mapConcurrency }: WaitContext): Gate[] {
   const items = [...steps.values()].filter((other) => other.stepId.startsWith(`${stepId}[`));
   const open = items.filter(({ status }) => !isSettledStepStatus(status)).length;
   if (mapConcurrency === undefined || open < mapConcurrency) return [];

@@ -70,7 +70,8 @@ function row(agent: AgentView, now: number): string[] {
 
 /** A status that is not the usual one says why, and for how long it has been that. */
 function standing({ status, reason, since }: AgentView, now: number): string {
-  if (status === 'lost' || reason === undefined || reason === 'proven' || reason === 'seen-again') return status;
+  if (status === 'lost' || reason === undefined || reason === 'probation-passed' || reason === 'heartbeat-resumed')
+    return status;
   return `${status}: ${reason} (${formatDuration(Math.max(0, now - since))})`;
 }
 

@@ -35,7 +35,7 @@ describe('cancel', () => {
   });
 
   test('says how many names the receipt leaves out', async () => {
-    const body = { status: 'cancelled', receipt: { ...nothing, released: ['a', 'b'], leftOut: { released: 7 } } };
+    const body = { status: 'cancelled', receipt: { ...nothing, released: ['a', 'b'], omitted: { released: 7 } } };
     await shell.serve({ [path]: { body } });
     const { stdout } = await shell.run(['cancel', '00-r1']);
     expect(stdout).toContain('released: a, b and 7 more\n');

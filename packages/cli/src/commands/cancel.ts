@@ -61,8 +61,8 @@ function tell(terminal: Terminal, runId: string, { receipt, status }: CancelRece
   else if (hasEnded) printLine(terminal, `${runId} had ended before: ${status}`);
   else printLine(terminal, `${runId} was ending before, and will be ${receipt.outcome}`);
   const list = (what: string, field: (typeof RECEIPT_LISTS)[number], names: readonly string[]) => {
-    const leftOut = receipt.leftOut?.[field];
-    const more = leftOut === undefined ? '' : ` and ${leftOut} more`;
+    const omitted = receipt.omitted?.[field];
+    const more = omitted === undefined ? '' : ` and ${omitted} more`;
     if (names.length > 0) printLine(terminal, plainText(`${what}: ${names.join(', ')}${more}`));
   };
   const nameOf = ({ stepId, use }: { stepId: string; use: string }) => `${stepId} (${use})`;

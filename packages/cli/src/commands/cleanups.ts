@@ -19,7 +19,7 @@ export function cleanupsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('cleanups'))
     .enablePositionalOptions()
     .description('list the ended runs of which compensations or cleanups failed for good; make one of them again')
-    .option('--limit <count>', 'at most so many runs', wholeNumber(1, 500), 50)
+    .option('--limit <count>', 'maximum number of runs to list', wholeNumber(1, 500), 50)
     .option('--cursor <cursor>', 'go on where the last list ended')
     .action((options: ListOptions) => list(terminal, options))
     .addCommand(retryOne(terminal));

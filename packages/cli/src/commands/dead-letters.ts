@@ -50,7 +50,7 @@ export function deadLettersCommand(terminal: Terminal, setExit: Action): Command
       // What stands behind `show`, `redrive` and `discard` is theirs.
       .enablePositionalOptions()
       .description('list the steps that failed for good; show, redrive and discard them, one or all that fit a filter')
-      .option('--limit <count>', 'at most so many', wholeNumber(1, 500), 50)
+      .option('--limit <count>', 'maximum number to list', wholeNumber(1, 500), 50)
       .option('--cursor <cursor>', 'go on where the last list ended')
       .action((options: ListOptions) => list(terminal, options))
       .addCommand(showCommand(terminal))
@@ -127,7 +127,7 @@ function showCommand(terminal: Terminal): Command {
     .argument('<run>', 'id of the run, or run/step')
     .argument('[step]', 'id of the step')
     .action(async (run: string, step: string | undefined, options: RemoteOptions) => {
-      const { runId, stepId } = letterOf(run, step);
+      const { runId, stepId } = parseDeadLetterId(run, step);
       const letter = await connectScheduler(terminal, options).deadLetter(runId, stepId);
       if (options.json) printJson(terminal, letter);
       else for (const line of linesOf(letter)) printLine(terminal, line);
@@ -187,11 +187,14 @@ function actCommand(what: 'redrive' | 'discard', terminal: Terminal, setExit: Ac
     .argument('[run]', 'id of the run, or run/step')
     .argument('[step]', 'id of the step')
     .option('--all', 'all that there are: needed where there is no other filter')
-    .option('--limit <count>', 'at most so many (default: 100)', wholeNumber(1, MAX_BULK_DEAD_LETTERS))
-    .option('--dry-run', what === 'redrive' ? 'only say which, and what is made again' : 'only say which')
+    .option('--limit <count>', 'maximum number to list (default: 100)', wholeNumber(1, MAX_BULK_DEAD_LETTERS))
+    .option(
+      '--dry-run',
+      what === 'redrive' ? 'list what would be affected, and what is run again' : 'list what would be affected',
+    )
     .action(async (run: string | undefined, step: string | undefined, options: ActOptions) => {
       if (run === undefined) await actInBulk(what, terminal, options, setExit);
-      else await actOnOne(what, terminal, options, letterOf(run, step));
+      else await actOnOne(what, terminal, options, parseDeadLetterId(run, step));
     });
 }
 
@@ -308,7 +311,7 @@ function printUndone(terminal: Terminal, items: BulkDeadLettersDone['items']): v
 }
 
 /** Both words, or the id that lists show in `--json`. */
-function letterOf(run: string, step: string | undefined): { runId: string; stepId: string } {
+function parseDeadLetterId(run: string, step: string | undefined): { runId: string; stepId: string } {
   const slash = run.indexOf('/');
   if (step !== undefined) return { runId: run, stepId: step };
   if (slash > 0 && slash < run.length - 1) return { runId: run.slice(0, slash), stepId: run.slice(slash + 1) };

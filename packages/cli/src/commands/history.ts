@@ -19,7 +19,7 @@ export function historyCommand(terminal: Terminal, _exit: Action): Command {
     .description('print the events of a run, in order')
     .argument('<run>', 'id of the run')
     .option('--after <seq>', 'only events after this one', wholeNumber(0, MOST_EVENTS))
-    .option('--limit <count>', 'at most so many', wholeNumber(1, MOST_EVENTS))
+    .option('--limit <count>', 'maximum number to list', wholeNumber(1, MOST_EVENTS))
     .action(async (runId: string, options: HistoryOptions) => {
       const { after, limit: atMost = MOST_EVENTS } = options;
       const client = connectScheduler(terminal, options);

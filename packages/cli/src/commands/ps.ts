@@ -27,7 +27,7 @@ export function psCommand(terminal: Terminal, _exit: Action): Command {
     .option('--waiting <reason>', 'that wait for this only: `queued`, `breaker:payments`')
     .option('--error <fingerprint>', 'that met an error of this group only')
     .option('--id <id>', 'the run of any id: of the run, of an attempt, an idempotency key')
-    .option('--limit <count>', 'at most so many', wholeNumber(1, 500), 20)
+    .option('--limit <count>', 'maximum number to list', wholeNumber(1, 500), 20)
     .option('--cursor <cursor>', 'go on where the last list ended')
     .action(async (options: PsOptions) => {
       const { workflow, status, tag, waiting, error, id, cursor, limit } = options;

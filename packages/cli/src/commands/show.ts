@@ -8,7 +8,7 @@ import { formatDuration, formatMoment } from '../format-time.ts';
 import { printJson, printLine, printTable } from '../print-table.ts';
 import type { Action } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
-import { anyWaitsForWorker, type Surroundings, whyStep } from '../why-step.ts';
+import { anyWaitsForWorker, type WaitContext, whyStep } from '../why-step.ts';
 import { type RemoteOptions, withRemote } from './common-options.ts';
 import { printOutcome } from './run.ts';
 
@@ -45,7 +45,7 @@ export function showCommand(terminal: Terminal, _exit: Action): Command {
 }
 
 /** The agents are asked for when a step waits for one of them; without an answer the rest is shown all the same. */
-async function surroundingsOf(client: FlotillaClient, run: RunView, all: readonly StepView[]): Promise<Surroundings> {
+async function surroundingsOf(client: FlotillaClient, run: RunView, all: readonly StepView[]): Promise<WaitContext> {
   const steps = new Map(all.map((step) => [step.stepId, step]));
   if (!anyWaitsForWorker({ run, steps })) return { run, steps, agents: undefined };
   try {
@@ -56,7 +56,7 @@ async function surroundingsOf(client: FlotillaClient, run: RunView, all: readonl
   }
 }
 
-function tell(terminal: Terminal, surroundings: Surroundings, mostRows: number): void {
+function tell(terminal: Terminal, surroundings: WaitContext, mostRows: number): void {
   const { run } = surroundings;
   const steps = [...surroundings.steps.values()];
   const workflow = run.version === undefined ? run.workflow : `${run.workflow}@${run.version}`;
@@ -100,7 +100,7 @@ function cleanupLines({ runId, cleanups }: RunView): string[] {
   ];
 }
 
-function row(step: StepView, surroundings: Surroundings): string[] {
+function row(step: StepView, surroundings: WaitContext): string[] {
   const { stepId, kind, status, attempts, lost, startedAt, endedAt } = step;
   const took = startedAt !== undefined && endedAt !== undefined ? formatDuration(endedAt - startedAt) : '';
   const made = lost === undefined || lost === 0 ? String(attempts) : `${attempts} (${lost} lost)`;

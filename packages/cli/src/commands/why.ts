@@ -17,7 +17,7 @@ export function whyCommand(terminal: Terminal, _exit: Action): Command {
     .description('say what holds a run or a step: every gate, since when, and until when')
     .argument('<run>', 'id of the run')
     .argument('[step]', 'only this step, or item of a map (`notify[3]`)')
-    .option('--limit <count>', 'at most so many gates', wholeNumber(1, 1000), 100)
+    .option('--limit <count>', 'maximum number of gates to list', wholeNumber(1, 1000), 100)
     .action(async (runId: string, stepId: string | undefined, { limit, ...options }: WhyCommandOptions) => {
       const client = connectScheduler(terminal, options);
       const why = await client.why(runId, { limit, ...(stepId === undefined ? {} : { stepId }) });

@@ -10,12 +10,12 @@ import {
 import type { AttemptAddress, ClaimedAttempt } from '@flotilla/state';
 import type { AttemptControl } from '../attempt-control.ts';
 import type { AttemptRuntime } from '../attempt-runtime.ts';
-import { BehindBreaker } from '../behind-breaker.ts';
 import type { Assignment, Chain } from '../chain.ts';
+import { GuardedCall } from '../guarded-call.ts';
 import type { LiveAttempt } from '../live-attempts.ts';
+import { isRedisOutage } from '../retry-until-answered.ts';
 import { type HandlerEnd, runHandler } from '../run-handler.ts';
 import type { AttemptContext } from '../step-context.ts';
-import { isRedisTrouble } from '../until-answered.ts';
 import type { AttemptObservation, AttemptObserver, ObservedEnd } from './attempt-observer.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
 import { spreadKeyOf } from './step-input.ts';
@@ -65,7 +65,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   protected readonly control: AttemptControl;
   protected readonly context: Context;
   /** Of a step whose calls stand behind one, and of what undoes it. */
-  protected readonly breaker: BehindBreaker | undefined;
+  protected readonly breaker: GuardedCall | undefined;
   /** Monotonic time of the claim. */
   protected readonly startedAt = performance.now();
   /** What it shares with others that may fail with it: see `spreadKeyOf`. */
@@ -101,7 +101,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     } catch (error) {
       this.control.stop();
       this.#settleBreaker('ignored');
-      await this.#endTroubled(error);
+      await this.#endAfterInternalError(error);
       return undefined;
     } finally {
       await this.close();
@@ -147,7 +147,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     try {
       input = await this.resolveInput();
     } catch (error) {
-      if (isRedisTrouble(error)) throw error;
+      if (isRedisOutage(error)) throw error;
       return { kind: 'threw', error };
     }
     // What has none pays no turn of the loop for it.
@@ -183,7 +183,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   }
 
   /** Right before the call: a breaker may open at any moment. Undefined when the call may be made. */
-  #enterBreaker(breaker: BehindBreaker): Promise<number | undefined> {
+  #enterBreaker(breaker: GuardedCall): Promise<number | undefined> {
     return breaker.enter(this.address, this.claimed.failures + this.claimed.crashes === 0);
   }
 
@@ -251,18 +251,18 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
    * Something other than the handler went wrong. Redis out of reach is nobody's failure: the step goes back uncharged. What
    * else it may be would come again, so it counts as a failed attempt. Tries until state has answered.
    */
-  async #endTroubled(error: unknown): Promise<void> {
+  async #endAfterInternalError(error: unknown): Promise<void> {
     const { runId } = this.address;
     const { stepId } = this.assignment;
-    this.runtime.options.logger.error({ error, runId, stepId }, 'an attempt could not be ended in order');
-    let releases = isRedisTrouble(error);
+    this.runtime.options.logger.error({ error, runId, stepId }, 'could not end an attempt cleanly');
+    let releases = isRedisOutage(error);
     for (;;) {
       try {
         if (releases) await this.release('worker-trouble');
         else await this.#end({ kind: 'threw', error });
         return;
       } catch (again) {
-        if (!isRedisTrouble(again)) releases = true;
+        if (!isRedisOutage(again)) releases = true;
         await new Promise((resolve) => setTimeout(resolve, TROUBLE_PAUSE_MS).unref());
       }
     }
@@ -276,10 +276,10 @@ function observedEndOf(end: AttemptEnd, failure: Failure | undefined, endedAt: n
 }
 
 /** The breaker that the calls of a step, and of what undoes it, stand behind; undefined when there is none. */
-function breakerOf({ options }: AttemptRuntime, { address, assignment }: AttemptParts): BehindBreaker | undefined {
+function breakerOf({ options }: AttemptRuntime, { address, assignment }: AttemptParts): GuardedCall | undefined {
   const { breakers, flags = DEFAULT_FLAGS } = options;
   const { breaker } = assignment.work;
   if (breaker === undefined || breakers === undefined || !isOnForRun(flags, 'breakers', address.runId))
     return undefined;
-  return new BehindBreaker(breakers, breaker);
+  return new GuardedCall(breakers, breaker);
 }

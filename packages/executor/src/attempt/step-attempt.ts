@@ -7,8 +7,8 @@ import { AttemptControl } from '../attempt-control.ts';
 import type { AttemptRuntime } from '../attempt-runtime.ts';
 import type { Assignment, Chain } from '../chain.ts';
 import { continuationOf, edgesOfSuccess } from '../continuation.ts';
+import { retryUntilAnswered } from '../retry-until-answered.ts';
 import { AttemptContext } from '../step-context.ts';
-import { untilAnswered } from '../until-answered.ts';
 import { Attempt, type FailedCall, type NextAttempt, type SettledAttempt } from './attempt.ts';
 import type { Failure } from './failure.ts';
 import { owningNext } from './owning-next.ts';
@@ -70,7 +70,7 @@ export class StepAttempt extends Attempt {
   protected override rateLimitedBefore(): Promise<number> {
     const { address, claimed, runtime } = this;
     if (claimed.failures === 0) return Promise.resolve(0);
-    return untilAnswered(() => runtime.options.state.readRateLimited(address, claimed.firstAt));
+    return retryUntilAnswered(() => runtime.options.state.readRateLimited(address, claimed.firstAt));
   }
 
   protected override noteFailure({ classification, thrown }: Failure): void {
@@ -122,7 +122,7 @@ export class StepAttempt extends Attempt {
     };
     // It may have claimed the next step: whether it has only its answer tells.
     const reply = await owningNext(runtime, request.nextAttemptId, () =>
-      untilAnswered(() => state.transitions.commit(request)),
+      retryUntilAnswered(() => state.transitions.commit(request)),
     );
     if (reply.outcome === 'rejected') {
       const about = { runId: address.runId, stepId: assignment.stepId, reason: reply.reason };

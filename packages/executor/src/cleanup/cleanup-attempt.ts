@@ -5,7 +5,7 @@ import { LOG_EVENTS } from '@flotilla/telemetry';
 import { Attempt, type SettledAttempt } from '../attempt/attempt.ts';
 import { AttemptControl } from '../attempt-control.ts';
 import type { AttemptRuntime } from '../attempt-runtime.ts';
-import { untilAnswered } from '../until-answered.ts';
+import { retryUntilAnswered } from '../retry-until-answered.ts';
 import { CleanupContext } from './cleanup-context.ts';
 import { type CleanupToResolve, resolveCleanupInput } from './cleanup-input.ts';
 
@@ -39,7 +39,7 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
     if (isTooRiskyBesideOthers(crashes)) {
       throw new FlotillaError('CRASH_LIMIT', `the cleanup was lost with its worker ${crashes} times`);
     }
-    return untilAnswered(() => resolveCleanupInput(this.runtime.options, this.#toMake));
+    return retryUntilAnswered(() => resolveCleanupInput(this.runtime.options, this.#toMake));
   }
 
   protected override async release(reason: string): Promise<void> {
@@ -57,7 +57,7 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
   #apply(change: Change): Promise<boolean> {
     const { address, assignment, runtime } = this;
     const end = { attempt: address, handler: assignment.work.use, ...change };
-    return untilAnswered(() => runtime.options.state.transitions.endCleanup(address, end));
+    return retryUntilAnswered(() => runtime.options.state.transitions.endCleanup(address, end));
   }
 
   #about() {
@@ -67,7 +67,7 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
   #noteRefusal(): void {
     this.noteRefusal();
     const about = { ...this.#about(), cause: this.control.cause };
-    this.runtime.options.logger.warn(about, 'the end of a cleanup was refused');
+    this.runtime.options.logger.warn(about, 'cleanup result refused: the attempt was superseded');
   }
 
   /** Not its message: what a handler says may hold what it was given. */
@@ -78,7 +78,7 @@ export class CleanupAttempt extends Attempt<CleanupContext> {
       const event = LOG_EVENTS.attemptFailed;
       failures.write(`cleanup ${code}`, 'warn', { event, ...about }, 'an attempt of a cleanup failed');
     } else if (becomes === 'failed') {
-      options.logger.error({ event: LOG_EVENTS.cleanupFailed, ...about }, 'a cleanup has failed for good');
+      options.logger.error({ event: LOG_EVENTS.cleanupFailed, ...about }, 'a cleanup failed permanently');
     }
   }
 }

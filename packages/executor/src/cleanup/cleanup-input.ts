@@ -3,7 +3,7 @@ import type { Plan } from '@flotilla/engine';
 import { type ClaimedCleanup, SourceReading, type State, type StoredCleanup } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
 import type { Assignment, Chain } from '../chain.ts';
-import { isRedisTrouble } from '../until-answered.ts';
+import { isRedisOutage } from '../retry-until-answered.ts';
 
 /** What a compensation is given, as `input`. */
 interface CompensationInput {
@@ -47,9 +47,9 @@ export async function resolveCleanupInput(
   try {
     given.input = (await chain.resolveInput(assignment, claimed)).input;
   } catch (error) {
-    if (!(error instanceof FlotillaError) || isRedisTrouble(error)) throw error;
+    if (!(error instanceof FlotillaError) || isRedisOutage(error)) throw error;
     const about = { error, runId: chain.runId, stepId: assignment.stepId };
-    logger.warn(about, 'a compensation is made without the input of its step');
+    logger.warn(about, 'running a compensation without the input of its step');
   }
   return { ...given };
 }

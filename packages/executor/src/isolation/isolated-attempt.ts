@@ -3,8 +3,8 @@ import type { AttemptAddress, Loss } from '@flotilla/state';
 import { addressOf, type ClaimedStep } from '../attempt/step-attempt.ts';
 import { AttemptControl } from '../attempt-control.ts';
 import type { AttemptRuntime } from '../attempt-runtime.ts';
-import { untilAnswered } from '../until-answered.ts';
-import type { AloneEnd, MakeAlone } from './make-alone.ts';
+import { retryUntilAnswered } from '../retry-until-answered.ts';
+import type { IsolatedOutcome, RunIsolated } from './run-isolated.ts';
 
 /** A step that waits for a process of its own is looked at again after this long. */
 const BUSY_MS = 2000;
@@ -34,7 +34,7 @@ export class IsolatedAttempt {
    * Has the attempt made in a process of its own, and charges the step when that process ends by it. Answers whether the
    * attempt is over; if not, it has yet to be made.
    */
-  async make(makeAlone: MakeAlone): Promise<boolean> {
+  async make(runIsolated: RunIsolated): Promise<boolean> {
     const { chain, assignment, attemptId, claimed } = this.#step;
     const { tag, runId, key } = this.#address;
     // The process that makes the attempt keeps its limits; here it is only aborted.
@@ -43,10 +43,10 @@ export class IsolatedAttempt {
     this.#runtime.live.open(entry);
     try {
       const toMake = { runId, definitionHash: chain.plan.hash, key, attemptId, claimed };
-      const how = await makeAlone(toMake, control);
+      const how = await runIsolated(toMake, control);
       if (how.how === 'impossible') return false;
       if (how.how === 'busy') await this.#write(await decideEnd({ happened: 'kept-out', forMs: BUSY_MS }));
-      else if (how.how === 'died') await untilAnswered(() => this.#charge(how));
+      else if (how.how === 'died') await retryUntilAnswered(() => this.#charge(how));
       return true;
     } finally {
       this.#runtime.live.close(entry);
@@ -59,12 +59,12 @@ export class IsolatedAttempt {
     const { crashes } = claimed;
     const message = `the step was lost with its worker ${crashes} times, and no process of its own can be had to find out why`;
     const about = { runId: this.#address.runId, stepId: assignment.stepId, crashes };
-    this.#runtime.options.logger.error(about, 'a step was lost too often');
+    this.#runtime.options.logger.error(about, 'a step was lost too many times');
     await this.#end({ isPoison: true, alone: false, message });
   }
 
   /** The step has ended the process that it had to itself: again in a moment, or never. */
-  async #charge({ message: how, alone }: Extract<AloneEnd, { how: 'died' }>): Promise<void> {
+  async #charge({ message: how, alone }: Extract<IsolatedOutcome, { how: 'died' }>): Promise<void> {
     const { state, workerId, logger } = this.#runtime.options;
     const losses: Loss[] = [...(await state.readLosses(this.#address)), { worker: workerId, alone }];
     const poison = isPoison(losses);
@@ -73,7 +73,7 @@ export class IsolatedAttempt {
       ? `the step ends its process (${how}): lost ${losses.length} times, with the workers ${workers}`
       : `the process that the step had to itself ended (${how})`;
     const about = { runId: this.#address.runId, stepId: this.#step.assignment.stepId, how, quarantined: poison };
-    logger.warn(about, 'a step has ended its own process');
+    logger.warn(about, 'a step ended its isolated process');
     await this.#end({ isPoison: poison, alone, message });
   }
 
@@ -84,7 +84,7 @@ export class IsolatedAttempt {
   async #write(end: AttemptEnd, lost?: LostProcess): Promise<void> {
     const { transitions } = this.#runtime.options.state;
     if (end.end === 'park') {
-      await untilAnswered(() => transitions.parkAttempt(this.#address, 'own-process', end.forMs));
+      await retryUntilAnswered(() => transitions.parkAttempt(this.#address, 'own-process', end.forMs));
     } else if (lost !== undefined) {
       const { chain, assignment } = this.#step;
       const error = { type: 'crash', code: lost.isPoison ? 'CRASH_LIMIT' : 'WORKER_LOST', message: lost.message };
@@ -95,7 +95,7 @@ export class IsolatedAttempt {
         ...{ quarantine: lost.isPoison, alone: lost.alone },
         ...failureOfStep(chain.plan, assignment, error),
       };
-      await untilAnswered(() => transitions.fail(failure));
+      await retryUntilAnswered(() => transitions.fail(failure));
     }
   }
 }

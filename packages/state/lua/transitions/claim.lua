@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, gathered-writes, parked-steps, run, share-runs, step-header, taken-apart
+-- needs: attempts, call, edges-and-groups, pending-writes, parked-steps, run, share-runs, step-header, memoized-parser
 -- Gives a worker the right to one attempt, or the reason to leave the step.
 -- Shared: wantsInput: 1|0; group: `group|join|the group's start value|attemptMs|traits`; sources: step keys to read,
 --         joined by ','
@@ -6,7 +6,7 @@
 -- Reply: {'claimed|fence|now|createdAt|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what nobody
 --        asked for is left out
 --      | {'refused', gone|cancelled|paused|leased|settled|not-due}
-local groupOf = takenApart(function(text)
+local groupOf = memoizedParser(function(text)
   local number, join, start, attemptMs, letters = match(text, '^(%d+)|(%a)|(%d+)|(-?%d+)|(%a*)$')
   return { field = PREFIX.counter .. number, any = join == JOIN.any, start = start, attemptMs = attemptMs,
     hasQueuedTimer = find(letters, CLAIM_TRAIT.queuedLimit, 1, true) ~= nil,

@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, error-groups, gathered-writes, hand-out, parked-steps, run, step-header
+-- needs: attempts, call, cleanups, error-groups, pending-writes, hand-out, parked-steps, run, step-header
 -- Compensations and registered cleanups: what is made when a run ends without success, in reverse order, one at a time. Each
 -- attempt is claimed, leased and fenced like that of a step, under a key of its own: `3!2` is the third cleanup of step 3.
 
@@ -14,7 +14,7 @@ local function cleanupInTurn(run)
 end
 
 -- Whether a step may become ready, and so be claimed; of a cleanup, whether it is its turn.
-local function mayGoOn(run, key)
+local function canBecomeReady(run, key)
   if not isCleanup(key) then return isActive(run.status) end
   return string.match(key, '!(%d+)$') == cleanupInTurn(run)
 end
@@ -61,7 +61,7 @@ T['claim-cleanup'] = function(tag, a)
   end
   local header = headerOf(run, key)
   if not isRunningAs(header, attemptId) then
-    if not mayGoOn(run, key) then
+    if not canBecomeReady(run, key) then
       unschedule(tag .. K.due, hint)
       return { 'refused', 'settled' }
     end
@@ -190,9 +190,9 @@ T['end-cleanup'] = function(tag, a)
   if not run then return { 'rejected', 'gone' } end
   local header, isForced = headerOf(run, key), A.fence == ''
   if isForced then
-    if not mayGoOn(run, key) then return { 'rejected', 'settled' } end
+    if not canBecomeReady(run, key) then return { 'rejected', 'settled' } end
     header = wholeHeader(run, key, header)
-  elseif not mayGoOn(run, key) or not holds(header, A.fence, A.attemptId) then
+  elseif not canBecomeReady(run, key) or not holds(header, A.fence, A.attemptId) then
     local isOwn = isLastAttempt(header, A.fence, A.attemptId)
     if isOwn and header[H.state] == becomes then return { 'ended' } end
     return rejectCleanup(run, key, header, { fence = A.fence, id = A.attemptId })

@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, edges-and-groups, gathered-writes, hand-out, run, settle-step, share-runs, step-header, taken-apart, waits, when-runs-end
+-- needs: attempts, call, cleanups, edges-and-groups, pending-writes, hand-out, run, settle-step, share-runs, step-header, memoized-parser, waits, begin-ending
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
 -- Shared: traits: letters of the step; nextItemAttemptMs: of a map item or ''; edges: text; sources: step keys to read, joined
@@ -8,7 +8,7 @@
 -- Reply: {'committed'} or {'continued|key|fence|now|failures|crashes|first[|redoneIn]', input, item, header, output, …}; what
 --        nobody asked for is left out
 --      | {'rejected', reason}
-local lettersOf = takenApart(function(text)
+local lettersOf = memoizedParser(function(text)
   local function has(letter) return find(text, letter, 1, true) ~= nil end
   return { hasTotalTimer = has(COMMIT_TRAIT.totalLimit), isEndStep = has(COMMIT_TRAIT.endStep),
     wantsInput = has(COMMIT_TRAIT.wantsInput), isCompensated = has(COMMIT_TRAIT.compensated),

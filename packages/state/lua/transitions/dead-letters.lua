@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, transitions/retry-run
+-- needs: call, pending-writes, run, transitions/retry-run
 -- Dead letters: steps that failed for good, of runs that ended failed or timed out. The transitions that fail a step, end a
 -- run, reopen and prune it keep the index; making one anew is a retry of its run.
 

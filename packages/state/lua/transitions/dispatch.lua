@@ -1,4 +1,4 @@
--- needs: call, gathered-writes
+-- needs: call, pending-writes
 -- The relay's side of the outbox.
 
 -- Args: stream entry ids; then timers. Acknowledges the entries and keeps

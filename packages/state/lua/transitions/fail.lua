@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, error-groups, gathered-writes, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
+-- needs: attempts, call, edges-and-groups, error-groups, pending-writes, hand-out, finish-run, parked-steps, run, settle-step, step-header, waits, begin-ending
 -- Attempts that did not succeed, and steps that the scheduler ends.
 
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes
+-- needs: call, pending-writes
 -- A worker's lease: one renewal for all its attempts in this partition.
 
 -- Args: endingSince: score of the last cancellation that the worker knows. Reply: {now, the lease had run out before (1|0), run

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, error-groups, hand-out, how-runs-end, parked-steps, run, settle-step, step-header, waits, when-runs-end
+-- needs: call, edges-and-groups, error-groups, hand-out, finish-run, parked-steps, run, settle-step, step-header, waits, begin-ending
 -- Steps that settle without an attempt.
 
 local SETTLE_EVENT = {

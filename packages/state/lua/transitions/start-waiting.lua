@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, gathered-writes, hand-out, parked-steps, run, step-header, transitions/clean-up
+-- needs: call, edges-and-groups, pending-writes, hand-out, parked-steps, run, step-header, transitions/clean-up
 -- Steps that wait without a worker: delays, maps, parked steps.
 
 -- What may begin to wait: the header's parts or nil, or the refusal.

@@ -1,4 +1,4 @@
--- needs: attempts, call, gathered-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, waits, when-runs-end
+-- needs: attempts, call, pending-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, waits, begin-ending
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
@@ -47,8 +47,8 @@ T['take-due'] = function(tag, a)
     end
     lookedAt = lookedAt + 1
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
-    local done = (letter == DUE.backoff or letter == DUE.parked) and gatherApart(makeReadyAgain, tag, member, letter, key, id)
-      or letter == DUE.waitLimit and gatherApart(endWaitTime, tag, member, key, id)
+    local done = (letter == DUE.backoff or letter == DUE.parked) and withSeparateWrites(makeReadyAgain, tag, member, letter, key, id)
+      or letter == DUE.waitLimit and withSeparateWrites(endWaitTime, tag, member, key, id)
     if not letter then
       -- Nobody could tell what it was for.
       unschedule(due, member)
@@ -151,7 +151,7 @@ T['reclaim'] = function(tag, a)
     local id, head = string.match(member, '^(.*)|([^|]*)$')
     local ok, found = true, nil
     if id then
-      ok, found = gatherApart(reclaimEntry, tag, member, id, head, tonumber(A.crashLimit), leaseEnds)
+      ok, found = withSeparateWrites(reclaimEntry, tag, member, id, head, tonumber(A.crashLimit), leaseEnds)
     else
       unschedule(lease, member)
     end

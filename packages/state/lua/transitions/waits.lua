@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, step-header, transitions/start-waiting, waits
+-- needs: call, pending-writes, run, step-header, transitions/start-waiting, waits
 -- Waits for something from outside a run: see waits.lua for how they are stored.
 
 local MAX_UNCLAIMED_SIGNALS = 1000

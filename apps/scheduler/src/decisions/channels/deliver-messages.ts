@@ -37,7 +37,7 @@ async function tellStep({ state, logger }: DeliverDependencies, delivery: Delive
   const { step } = delivery;
   const tried = await tryOften(() => answerStep(state, step, contentOf(delivery)));
   if ('done' in tried) return tried.done;
-  logger.error({ ...step, error: tried.error }, 'a step cannot be told what it has got from a channel');
+  logger.error({ ...step, error: tried.error }, 'could not deliver channel messages to a step');
   await failDamaged({ runId: step.runId }, { state, logger });
   return false;
 }

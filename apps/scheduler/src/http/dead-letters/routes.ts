@@ -110,7 +110,7 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
 function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: HttpContext): void {
   const pace = new Pace(REDRIVEN_RUNS_A_SECOND);
   const onError = (error: unknown, runId: string) =>
-    logger.error({ error, runId }, 'a dead letter of a bulk action failed unexpectedly');
+    logger.error({ error, runId }, 'unexpected error on one dead letter of a bulk action');
   const act = async (what: 'redrive' | 'discard', request: BulkRequest, signal: AbortSignal) => {
     const done = await inBulk(what, { api, pace, signal, onError }, request);
     count(metrics, what, done.counts[what === 'redrive' ? 'redriven' : 'discarded'] ?? 0);

@@ -37,7 +37,7 @@ export class InputSchemas {
       const result = compileSchema(schema);
       compiled = result;
       // A slow moment of the machine is not the schema's fault for ever.
-      if (remember && !result.tookTooLong) this.#compiled.set(plan.hash, result);
+      if (remember && !result.timedOut) this.#compiled.set(plan.hash, result);
     }
     return compiled;
   }

@@ -91,7 +91,7 @@ interface AgentsApi {
   agents(): Promise<readonly { workerId: string; lastSeenAt: number }[]>;
 }
 
-/** How long after `endAt` the worker gave a sign of life again; Infinity when it did not. */
+/** How long after `endAt` the worker gave a heartbeat again; Infinity when it did not. */
 export async function untilSeen(api: AgentsApi, member: FleetMember, endAt: number): Promise<number> {
   const seen = async () => {
     if (!member.process.running()) return Number.POSITIVE_INFINITY;

@@ -11,7 +11,7 @@ const MOST_ROUNDS = 16;
  * Looks at the entries of all partitions, and goes on at once with those that have more than one look takes.
  * `lookAt` answers how many entries it looked at, whatever became of them. Answers whether there may be more.
  */
-export async function workOffPartitions(
+export async function drainPartitions(
   tags: readonly string[],
   lookAt: (tag: string, limit: number) => Promise<number>,
 ): Promise<boolean> {

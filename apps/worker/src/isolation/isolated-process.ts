@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { AloneEnd, AttemptControl, AttemptToMake } from '@flotilla/executor';
+import type { AttemptControl, IsolatedAssignment, IsolatedOutcome } from '@flotilla/executor';
 import { BLOCKED_REASON, BLOCKED_SIGNAL } from '../watchdog.ts';
 import type { FromProcess, ToProcess } from './messages.ts';
 
@@ -23,7 +23,7 @@ export function describeExit(code: number | null, signal: NodeJS.Signals | null)
 }
 
 /** A child process of the worker that makes attempts for it, one at a time. */
-export class OwnProcess {
+export class IsolatedProcess {
   readonly #child: ChildProcess;
   readonly #events: OwnProcessEvents;
   readonly #starting: NodeJS.Timeout;
@@ -31,7 +31,7 @@ export class OwnProcess {
   /** False once an attempt has come through it: what that has left behind may end it later. */
   #fresh = true;
   #freeSince = performance.now();
-  #attempt: { began: boolean; settle: (end: AloneEnd) => void } | undefined;
+  #attempt: { began: boolean; settle: (end: IsolatedOutcome) => void } | undefined;
 
   constructor(events: OwnProcessEvents) {
     this.#events = events;
@@ -56,7 +56,7 @@ export class OwnProcess {
   }
 
   /** Call `reserve` first. */
-  make(workerId: string, attempt: AttemptToMake, control: AttemptControl): Promise<AloneEnd> {
+  make(workerId: string, attempt: IsolatedAssignment, control: AttemptControl): Promise<IsolatedOutcome> {
     if (this.#state === 'ended') return Promise.resolve({ how: 'busy' });
     return new Promise((resolve) => {
       const abort = () => this.#tell({ what: 'abort', cause: control.cause ?? 'superseded' });

@@ -2,8 +2,8 @@ import { DEFAULT_FLAGS, type Json } from '@flotilla/contracts';
 import { createLogger } from '@flotilla/telemetry';
 import { testNamespace } from '@flotilla/testing';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { BreakerGate } from './behind-breaker.ts';
 import type { ExecutorOptions } from './executor-options.ts';
+import type { BreakerGate } from './guarded-call.ts';
 import { createExecutorWorld, type ExecutorWorld } from './testing/executor-world.ts';
 
 let world: ExecutorWorld;

@@ -5,7 +5,7 @@
 -- transitions' own writes did, in the same atomic script.
 
 local sortedSets, outboxes, messages
-local function gatherAnew()
+local function resetPendingWrites()
   sortedSets = {}   -- key -> member -> score | false
   outboxes = {}     -- tag -> list of entries
   messages = {}     -- list of {channel, text}
@@ -30,9 +30,9 @@ local function announce(channel, text) messages[#messages + 1] = { NAMESPACE .. 
 
 -- Calls `change` with gathered writes of its own: they join the others when it succeeds and are forgotten when it fails,
 -- as on a run with damaged fields. Returns what `pcall` does.
-local function gatherApart(change, ...)
+local function withSeparateWrites(change, ...)
   local outerSets, outerOutboxes, outerMessages = sortedSets, outboxes, messages
-  gatherAnew()
+  resetPendingWrites()
   local ok, reply = pcall(change, ...)
   local ownSets, ownOutboxes, ownMessages = sortedSets, outboxes, messages
   sortedSets, outboxes, messages = outerSets, outerOutboxes, outerMessages

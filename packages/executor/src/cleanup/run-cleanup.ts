@@ -4,11 +4,11 @@ import type { Handler } from '@flotilla/steps';
 import type { AttemptRuntime } from '../attempt-runtime.ts';
 import type { Assignment, Chain } from '../chain.ts';
 import { NO_HANDLER_RETRY_MS } from '../no-handler.ts';
-import { untilAnswered } from '../until-answered.ts';
+import { retryUntilAnswered } from '../retry-until-answered.ts';
 import { CleanupAttempt } from './cleanup-attempt.ts';
 
 /** Claims a compensation or registered cleanup whose turn it is, and makes one attempt of it. */
-export async function makeCleanup(runtime: AttemptRuntime, chain: Chain, key: string): Promise<void> {
+export async function runCleanup(runtime: AttemptRuntime, chain: Chain, key: string): Promise<void> {
   const { state, abilities, workerId } = runtime.options;
   const { tag, runId, plan } = chain;
   const { step: index, cleanup: number } = parseStepKey(key);
@@ -24,7 +24,7 @@ export async function makeCleanup(runtime: AttemptRuntime, chain: Chain, key: st
   }
   const attemptId = createAttemptId(runId);
   const { attemptMs } = work.timeouts;
-  const reply = await untilAnswered(() =>
+  const reply = await retryUntilAnswered(() =>
     state.transitions.claimCleanup({ tag, runId, key }, { attemptId, worker: workerId, attemptMs }),
   );
   if ('refused' in reply) return;

@@ -1,6 +1,6 @@
-import type { AloneEnd, AttemptControl, AttemptToMake } from '@flotilla/executor';
+import type { AttemptControl, IsolatedAssignment, IsolatedOutcome } from '@flotilla/executor';
 import type { Logger } from '@flotilla/telemetry';
-import { OwnProcess } from './own-process.ts';
+import { IsolatedProcess } from './isolated-process.ts';
 
 export interface OwnProcessesOptions {
   workerId: string;
@@ -18,16 +18,16 @@ const IDLE_CHECK_MS = 5000;
 const MOST_FALSE_STARTS = 3;
 
 interface Waiting {
-  take: (process: OwnProcess | undefined) => void;
+  take: (process: IsolatedProcess | undefined) => void;
 }
 
 /**
  * Processes for steps that may be what ends workers, one attempt at a time in each, so that nobody else is struck and
  * nobody waits for a lease to run out to hear of it. A process that came through an attempt is used again.
  */
-export class OwnProcesses {
+export class IsolatedProcessPool {
   readonly #options: OwnProcessesOptions;
-  readonly #all = new Set<OwnProcess>();
+  readonly #all = new Set<IsolatedProcess>();
   readonly #waiting: Waiting[] = [];
   readonly #idleCheck: NodeJS.Timeout;
   #falseStarts = 0;
@@ -39,7 +39,7 @@ export class OwnProcesses {
   }
 
   /** Resolves when the attempt is over or its process has ended, or soon when there is no process for it. */
-  async make(attempt: AttemptToMake, control: AttemptControl): Promise<AloneEnd> {
+  async make(attempt: IsolatedAssignment, control: AttemptControl): Promise<IsolatedOutcome> {
     if (this.#falseStarts >= MOST_FALSE_STARTS) return { how: 'impossible' };
     const process = await this.#acquire(control.signal);
     if (process === undefined) return { how: 'busy' };
@@ -55,7 +55,7 @@ export class OwnProcesses {
     for (const process of this.#all) process.end();
   }
 
-  #acquire(signal: AbortSignal): Promise<OwnProcess | undefined> {
+  #acquire(signal: AbortSignal): Promise<IsolatedProcess | undefined> {
     return new Promise((resolve) => {
       const giveUp = () => waiting.take(undefined);
       const timer = setTimeout(giveUp, PATIENCE_MS);
@@ -89,7 +89,7 @@ export class OwnProcesses {
 
   #start(): void {
     const { logger } = this.#options;
-    const process = new OwnProcess({
+    const process = new IsolatedProcess({
       onReady: () => {
         this.#falseStarts = 0;
         this.#serve();
@@ -98,7 +98,7 @@ export class OwnProcesses {
         this.#all.delete(process);
         if (!wasReady && !this.#closed) {
           this.#falseStarts += 1;
-          logger.error({ how }, 'a process for one step ended before it could begin');
+          logger.error({ how }, 'an isolated process exited before its attempt began');
         }
         if (!this.#closed) this.#serve();
       },

@@ -1,8 +1,8 @@
-import type { AbortCause, AttemptToMake } from '@flotilla/executor';
+import type { AbortCause, IsolatedAssignment } from '@flotilla/executor';
 
 /** What a worker tells a process that makes one attempt. */
 export type ToProcess =
-  | { what: 'make'; workerId: string; attempt: AttemptToMake }
+  | { what: 'make'; workerId: string; attempt: IsolatedAssignment }
   | { what: 'abort'; cause: AbortCause };
 
 /**

@@ -9,7 +9,7 @@ export type BreakerGate = Pick<Breakers, 'admit' | 'parkMsIfOpen' | 'parkMsOfFai
 type Caller = Pick<AttemptAddress, 'attemptId' | 'runId' | 'key'>;
 
 /** One call of a step behind the breaker of its dependency. */
-export class BehindBreaker {
+export class GuardedCall {
   readonly name: string;
   readonly #gate: BreakerGate;
   #pass: CallPass | undefined;

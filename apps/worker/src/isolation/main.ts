@@ -6,5 +6,5 @@ const tracing = await startTracing({
   environment: process.env,
   logger: createLogger({ name: 'worker', level: 'warn' }),
 });
-const { runAlone } = await import('./run-alone.ts');
-runAlone(tracing);
+const { serveAttempts } = await import('./serve-attempts.ts');
+serveAttempts(tracing);

@@ -2,7 +2,7 @@ import type { ClaimedAttempt } from '@flotilla/state';
 import type { AttemptControl } from '../attempt-control.ts';
 
 /** A claimed attempt, as the process that is to make it must be told. Plain data. */
-export interface AttemptToMake {
+export interface IsolatedAssignment {
   runId: string;
   definitionHash: string;
   key: string;
@@ -15,7 +15,9 @@ export interface AttemptToMake {
  * process ended before that; `alone` when no other attempt had been made in it. `busy`: there is no process for it now.
  * `impossible`: none can be had.
  */
-export type AloneEnd = { how: 'ended' | 'busy' | 'impossible' } | { how: 'died'; message: string; alone: boolean };
+export type IsolatedOutcome =
+  | { how: 'ended' | 'busy' | 'impossible' }
+  | { how: 'died'; message: string; alone: boolean };
 
 /** Makes attempts in processes of their own, one attempt at a time in each. Never rejects. */
-export type MakeAlone = (attempt: AttemptToMake, control: AttemptControl) => Promise<AloneEnd>;
+export type RunIsolated = (attempt: IsolatedAssignment, control: AttemptControl) => Promise<IsolatedOutcome>;

@@ -2,7 +2,7 @@
 
 -- Keeps what `take` makes of a text, for steps of one shape have the same. Nobody may change what it returns.
 local MOST_CHARACTERS_KEPT = 200000
-local function takenApart(take)
+local function memoizedParser(take)
   local kept, characters = {}, 0
   return function(text)
     local found = kept[text]

@@ -1,4 +1,4 @@
--- needs: call, gathered-writes, run, waits
+-- needs: call, pending-writes, run, waits
 -- How a run ends: its status, its dead letters, what hears of it.
 
 -- A step of the definition has failed for good: it is a dead letter once its run has ended failed or timed out.

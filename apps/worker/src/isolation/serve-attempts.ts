@@ -1,4 +1,4 @@
-import type { AttemptToMake, Executor } from '@flotilla/executor';
+import type { Executor, IsolatedAssignment } from '@flotilla/executor';
 import { createLogger, outliveReaders, type Tracing } from '@flotilla/telemetry';
 import { readWorkerConfig } from '../config.ts';
 import { ProgressReporter } from '../progress-reporter.ts';
@@ -56,14 +56,14 @@ async function main(tracing: Tracing | undefined): Promise<void> {
       aborting ??= setInterval(() => executor?.live.abortAll(cause), ABORT_MS);
     }
   });
-  const make = async (by: Executor, attempt: AttemptToMake) => {
+  const make = async (by: Executor, attempt: IsolatedAssignment) => {
     isMaking = true;
     await tell('began');
     let end: FromProcess = 'ended';
     try {
       await by.makeClaimed(attempt);
     } catch (error) {
-      logger.error({ error }, 'a process for one step could not make it');
+      logger.error({ error }, 'an isolated process could not run its attempt');
       end = 'refused';
     }
     clearInterval(aborting);
@@ -78,7 +78,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
 }
 
 /** Runs until the process ends. */
-export function runAlone(tracing: Tracing | undefined): void {
+export function serveAttempts(tracing: Tracing | undefined): void {
   main(tracing).catch((error: unknown) => {
     process.stderr.write(`worker: a process for one step cannot start: ${String(error)}\n`);
     process.exit(1);

@@ -12,8 +12,8 @@ export type AgentIdentity = Pick<
   'agentId' | 'workerId' | 'host' | 'pid' | 'version' | 'capabilities' | 'queues' | 'handlers' | 'startedAt'
 >;
 
-/** How an agent is doing: said with each sign of life. */
-export interface AgentSign {
+/** How an agent is doing: said with each heartbeat. */
+export interface Heartbeat {
   load: AgentView['load'];
   draining: boolean;
   /** How long ago the slowest of the loops that take work came around: the sign is as old as that. */
@@ -22,7 +22,7 @@ export interface AgentSign {
 }
 
 /** What an agent is told in return. */
-export interface SignReply {
+export interface HeartbeatReply {
   /** Redis' clock, ms. */
   now: number;
   /** Its judgement as it is kept (JSON), '' when there is none. */
@@ -33,8 +33,8 @@ export interface SignReply {
 
 // KEYS: agents, seen, signs, health, revision. ARGV: worker id, identity or '', sign, forget after ms.
 // Returns Redis' clock in ms, the judgement, and 1 when the identity is wanted.
-const SIGN_OF_LIFE = defineScript({
-  name: 'sign-of-life',
+const HEARTBEAT = defineScript({
+  name: 'heartbeat',
   numberOfKeys: 5,
   lua: `#!lua flags=allow-oom
 local clock = redis.call('TIME')
@@ -57,8 +57,8 @@ return { string.format('%.0f', now), redis.call('HGET', KEYS[4], id) or '', 0 }`
 });
 
 // KEYS: agents, seen, signs, health, revision. ARGV: worker id.
-const GOODBYE = defineScript({
-  name: 'goodbye',
+const DEREGISTER = defineScript({
+  name: 'deregister',
   numberOfKeys: 5,
   lua: `#!lua flags=allow-oom
 redis.call('ZREM', KEYS[2], ARGV[1])
@@ -73,23 +73,23 @@ const keysOf = (namespace: string): string[] => {
 };
 
 /** Says that the worker lives. Called from the loops that take work, never from a timer of its own. */
-export async function signOfLife(
+export async function sendHeartbeat(
   client: RedisClient,
   namespace: string,
   workerId: string,
   identity: AgentIdentity | undefined,
-  sign: AgentSign,
-): Promise<SignReply> {
-  const [now, healthText, isUnknown] = await runScript<[string, string, number]>(
-    client,
-    SIGN_OF_LIFE,
-    keysOf(namespace),
-    [workerId, identity === undefined ? '' : JSON.stringify(identity), JSON.stringify(sign), FORGET_AFTER_MS],
-  );
+  sign: Heartbeat,
+): Promise<HeartbeatReply> {
+  const [now, healthText, isUnknown] = await runScript<[string, string, number]>(client, HEARTBEAT, keysOf(namespace), [
+    workerId,
+    identity === undefined ? '' : JSON.stringify(identity),
+    JSON.stringify(sign),
+    FORGET_AFTER_MS,
+  ]);
   return { now: Number(now), healthText, isUnknown: isUnknown === 1 };
 }
 
 /** A clean exit: the worker leaves the list. */
-export async function sayGoodbye(client: RedisClient, namespace: string, workerId: string): Promise<void> {
-  await runScript(client, GOODBYE, keysOf(namespace), [workerId]);
+export async function deregisterAgent(client: RedisClient, namespace: string, workerId: string): Promise<void> {
+  await runScript(client, DEREGISTER, keysOf(namespace), [workerId]);
 }
