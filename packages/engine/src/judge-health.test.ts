@@ -158,7 +158,7 @@ describe('the health of an agent', () => {
     expect(fleet.events).toEqual([
       'a1 agent-unhealthy consecutive-failures',
       'a1 agent-probation cooldown-elapsed',
-      'a1 agent-recovered proven',
+      'a1 agent-recovered probation-passed',
     ]);
   });
 

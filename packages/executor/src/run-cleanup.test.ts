@@ -131,7 +131,7 @@ test('the log of a cleanup that has failed for good names its error and holds no
   await make();
   expect(await view()).toMatchObject({
     status: 'failed',
-    error: { message: 'card 4000 0000', stack: expect.stringContaining('make-cleanup.test.ts') },
+    error: { message: 'card 4000 0000', stack: expect.stringContaining('run-cleanup.test.ts') },
   });
   expect(text).toContain('CARD_REFUSED');
   expect(text).not.toContain('4000');

@@ -1,4 +1,4 @@
--- needs: call, pending-writes, indexes, run, step-header
+-- needs: call, indexes, pending-writes, run, step-header
 -- Attempts: their start, their leases, and who holds them.
 
 -- The first attempt of a step when this call has started others of the run: what they have in common is put together once.

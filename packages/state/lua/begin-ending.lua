@@ -1,4 +1,4 @@
--- needs: call, cleanups, pending-writes, finish-run, run, waits
+-- needs: call, cleanups, finish-run, pending-writes, run, waits
 -- When a run begins to end, and when it has ended.
 
 -- After any change: the run ends when nothing is live and either it is ending or every end step has settled.

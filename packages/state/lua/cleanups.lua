@@ -1,4 +1,4 @@
--- needs: call, pending-writes, hand-out, finish-run, run
+-- needs: call, finish-run, hand-out, pending-writes, run
 -- Cleanups: compensations of steps that have succeeded, and what attempts have registered. `u` of a run that has any is
 -- `registered|left|failed|begun`; `u0`, `u1`, … are they, in the order of registration: `step key|handler|input`, of a
 -- compensation the step key alone. They are made last first, one after the other. The key of the third of step 3 is `3!2`.

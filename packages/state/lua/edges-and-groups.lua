@@ -1,4 +1,4 @@
--- needs: call, pending-writes, run, memoized-parser
+-- needs: call, memoized-parser, pending-writes, run
 -- What a settled step means for the groups that it leads to.
 
 -- Group counters: pending + succeeded * 2^17 + failed * 2^34 (see engine/join-counter).

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, pending-writes, run, step-header, begin-ending
+-- needs: begin-ending, call, edges-and-groups, pending-writes, run, step-header
 -- What settling means, for every transition that settles: counters, the map a map item belongs to, the run's end.
 
 -- Ends a step's part in the run: counts down its groups and the end counter. Returns the fired groups.

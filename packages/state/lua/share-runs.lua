@@ -1,4 +1,4 @@
--- needs: run, memoized-parser
+-- needs: memoized-parser, run
 -- What claims and commits have in common. They work on runs that the whole group shares: what a list of them will look at is
 -- wanted first (WANT; told where the own arguments of its first and of its last one stand), read with one call a run, changed
 -- in memory, and written with one call a run. What transitions of a list have in common is taken out of the arguments once

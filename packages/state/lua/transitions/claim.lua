@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, pending-writes, parked-steps, run, share-runs, step-header, memoized-parser
+-- needs: attempts, call, edges-and-groups, memoized-parser, parked-steps, pending-writes, run, share-runs, step-header
 -- Gives a worker the right to one attempt, or the reason to leave the step.
 -- Shared: wantsInput: 1|0; group: `group|join|the group's start value|attemptMs|traits`; sources: step keys to read,
 --         joined by ','

@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, error-groups, pending-writes, hand-out, parked-steps, run, step-header
+-- needs: attempts, call, cleanups, error-groups, hand-out, parked-steps, pending-writes, run, step-header
 -- Compensations and registered cleanups: what is made when a run ends without success, in reverse order, one at a time. Each
 -- attempt is claimed, leased and fenced like that of a step, under a key of its own: `3!2` is the third cleanup of step 3.
 

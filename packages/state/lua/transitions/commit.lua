@@ -1,4 +1,4 @@
--- needs: attempts, call, cleanups, edges-and-groups, pending-writes, hand-out, run, settle-step, share-runs, step-header, memoized-parser, waits, begin-ending
+-- needs: attempts, begin-ending, call, cleanups, edges-and-groups, hand-out, memoized-parser, pending-writes, run, settle-step, share-runs, step-header, waits
 -- Commits an attempt's result as the step's checkpoint and, where exactly one successor became ready that the caller
 -- named, claims that for it in the same breath.
 -- Shared: traits: letters of the step; nextItemAttemptMs: of a map item or ''; edges: text; sources: step keys to read, joined

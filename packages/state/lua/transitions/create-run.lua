@@ -1,4 +1,4 @@
--- needs: call, pending-writes, indexes
+-- needs: call, indexes, pending-writes
 -- Runs are created, and found again by the idempotency key or the run id that made them.
 --
 -- A key's record: runId|bodyHash of a run that was made beside it, in the key's partition. For a run of another partition

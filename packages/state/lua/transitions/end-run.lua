@@ -1,4 +1,4 @@
--- needs: call, error-groups, pending-writes, finish-run, run, begin-ending
+-- needs: begin-ending, call, error-groups, finish-run, pending-writes, run
 -- What ends a run that its steps do not end, and the end whose output is an expression.
 
 -- What every cancellation of a run is told: `y` is when the one that took effect came, and the seq of its event.

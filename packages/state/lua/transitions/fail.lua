@@ -1,4 +1,4 @@
--- needs: attempts, call, edges-and-groups, error-groups, pending-writes, hand-out, finish-run, parked-steps, run, settle-step, step-header, waits, begin-ending
+-- needs: attempts, begin-ending, call, edges-and-groups, error-groups, finish-run, hand-out, parked-steps, pending-writes, run, settle-step, step-header, waits
 -- Attempts that did not succeed, and steps that the scheduler ends.
 
 -- Who a step was lost with, the last at the end: worker ids joined by ',', with '!' behind one whose process lived on, so

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, hand-out, run, settle-step, step-header, transitions/start-waiting, begin-ending
+-- needs: begin-ending, call, edges-and-groups, hand-out, run, settle-step, step-header, transitions/start-waiting
 -- A loop is a map whose items are made one after the other. When one has succeeded a scheduler decides what follows.
 
 -- The loop's header when it waits for the decision after this many iterations; or nil and the refusal.

@@ -1,4 +1,4 @@
--- needs: call, pending-writes, hand-out, run
+-- needs: call, hand-out, pending-writes, run
 -- A paused run starts no step; what it holds back is sent when it is resumed.
 
 -- Reply: {'paused'} | {'refused', status} | {'gone'}

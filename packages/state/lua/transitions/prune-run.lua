@@ -1,4 +1,4 @@
--- needs: call, pending-writes, indexes, run, transitions/append-logs
+-- needs: call, indexes, pending-writes, run, transitions/append-logs
 -- What is left of a run that has ended, or is gone, is taken away.
 
 -- Takes the timers of a run that has ended, or is gone, away; one that was reopened since has timers of its own.

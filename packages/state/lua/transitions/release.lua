@@ -1,4 +1,4 @@
--- needs: attempts, call, hand-out, parked-steps, run, step-header, begin-ending
+-- needs: attempts, begin-ending, call, hand-out, parked-steps, run, step-header
 -- Attempts that end without being charged: handed back to the fleet, or parked until a time.
 
 -- Ends the attempt that the caller holds. `waiting` is what the step becomes when its run goes on: Y ready again, P parked.

@@ -1,4 +1,4 @@
--- needs: call, cleanups, pending-writes, hand-out, run, waits, begin-ending
+-- needs: begin-ending, call, cleanups, hand-out, pending-writes, run, waits
 -- A run that ended and is to go on. It is reopened in slices: while its status is `a` nothing of it starts, and the relay
 -- takes away what is to be made anew; then one transition lets it run. Repeating any of them changes nothing.
 

@@ -1,4 +1,4 @@
--- needs: call, edges-and-groups, error-groups, hand-out, finish-run, parked-steps, run, settle-step, step-header, waits, begin-ending
+-- needs: begin-ending, call, edges-and-groups, error-groups, finish-run, hand-out, parked-steps, run, settle-step, step-header, waits
 -- Steps that settle without an attempt.
 
 local SETTLE_EVENT = {

@@ -1,11 +1,11 @@
--- needs: call, edges-and-groups, pending-writes, hand-out, parked-steps, run, step-header, transitions/clean-up
+-- needs: call, edges-and-groups, hand-out, parked-steps, pending-writes, run, step-header, transitions/clean-up
 -- Steps that wait without a worker: delays, maps, parked steps.
 
 -- What may begin to wait: the header's parts or nil, or the refusal.
 local function openWaiting(tag, a, opening)
   local run = openRun(tag, A.runId, PREFIX.header .. A.key, FIELD.opening)
   if not run then return nil, nil, { 'refused', 'gone' } end
-  if not mayGoOn(run, A.key) then return nil, nil, { 'refused', 'cancelled' } end
+  if not canBecomeReady(run, A.key) then return nil, nil, { 'refused', 'cancelled' } end
   if not isOfOpening(run, opening) then return nil, nil, { 'refused', 'reopened' } end
   local found = stored(run, PREFIX.header .. A.key)
   return run, found and parts(found), nil

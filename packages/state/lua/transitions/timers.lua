@@ -1,4 +1,4 @@
--- needs: attempts, call, pending-writes, hand-out, run, step-header, transitions/clean-up, transitions/fail, waits, begin-ending
+-- needs: attempts, begin-ending, call, hand-out, pending-writes, run, step-header, transitions/clean-up, transitions/fail, waits
 -- The due index and the in-flight entries: what must happen at a time, on Redis' clock.
 
 -- A due entry that a scheduler has taken is out of the others' sight for this long; then another takes it.
@@ -9,7 +9,7 @@ local function makeReadyAgain(tag, member, letter, key, id)
   unschedule(tag .. K.due, member)
   local run = openRun(tag, id, PREFIX.header .. key)
   local header = run and headerOf(run, key)
-  if not header or not mayGoOn(run, key) then return end
+  if not header or not canBecomeReady(run, key) then return end
   if letter == DUE.backoff and header[H.state] == STEP.backingOff then
     putHeader(run, key, { STEP.ready, header[H.failures], header[H.crashes], header[H.fence], '', '', header[H.firstAt],
       header[H.startedAt] })
@@ -47,7 +47,8 @@ T['take-due'] = function(tag, a)
     end
     lookedAt = lookedAt + 1
     local letter, key, id = string.match(member, '^(.)|([^|]*)|(.*)$')
-    local done = (letter == DUE.backoff or letter == DUE.parked) and withSeparateWrites(makeReadyAgain, tag, member, letter, key, id)
+    local isParked = letter == DUE.backoff or letter == DUE.parked
+    local done = isParked and withSeparateWrites(makeReadyAgain, tag, member, letter, key, id)
       or letter == DUE.waitLimit and withSeparateWrites(endWaitTime, tag, member, key, id)
     if not letter then
       -- Nobody could tell what it was for.
@@ -70,7 +71,7 @@ T['recheck'] = function(tag, a)
   local run = openRun(tag, id, PREFIX.header .. key)
   local found = run and stored(run, PREFIX.header .. key)
   local state = found and string.sub(found, 1, 1) or NO_HEADER
-  if not run or not mayGoOn(run, key) or not string.find(STATES.unclaimed, state, 1, true) then
+  if not run or not canBecomeReady(run, key) or not string.find(STATES.unclaimed, state, 1, true) then
     unschedule(tag .. K.due, member)
     return { 'done' }
   end
@@ -109,7 +110,7 @@ local function reclaimEntry(tag, member, id, head, crashLimit, leaseEnds)
   if crashes + 1 > crashLimit then
     return { 'crashes', key, id, header[H.fence], header[H.attemptId], definitionOf(run) or '' }
   end
-  local again = mayGoOn(run, key)
+  local again = canBecomeReady(run, key)
   run.live = run.live - 1
   putHeader(run, key, { again and STEP.ready or STEP.cancelled, failures, crashes + 1, header[H.fence], '', '', header[H.firstAt],
     header[H.startedAt], run.atText, again and '' or 'run-ending' })
