@@ -29,11 +29,14 @@ afterAll(async () => {
   expect(ends).toEqual([]);
 });
 
-/** All keys of the deployment's state with the number of their entries. Agents and queue hints come and go by themselves. */
+/**
+ * All keys of the deployment's state with the number of their entries. Agents and queue hints come and go by themselves, and
+ * the names of reasons that runs have waited for are tidied up some time after the last of them.
+ */
 async function keyspace(): Promise<Record<string, number>> {
   const sizes: Record<string, number> = {};
   for (const key of await scanKeys(redis.client, `{${fleet.namespace}`)) {
-    if (/:(?:agents(?::[a-z]+)?|workers|reclaim|lease|durations)$/.test(key)) continue;
+    if (/:(?:agents(?::[a-z]+)?|workers|reclaim|lease|durations|waits)$/.test(key)) continue;
     const type = await redis.client.type(key);
     // A hint that has gone since the scan.
     if (type === 'none') continue;

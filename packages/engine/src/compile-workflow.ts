@@ -100,15 +100,17 @@ function* compileDefinition(
   const stepCount = Object.keys(steps).length;
   checkStepCount(stepCount, budget['maxSteps'], problems);
   if (stepCount > MAX_STEPS) return { ok: false, problems: problems.all() };
-  const asRead = readStepGraph(steps, problems);
+  const asRead = yield* readStepGraph(steps, problems);
   yield;
   const order = orderSteps(asRead);
+  yield;
   const cycles = findCycles(asRead, order);
   for (const cycle of cycles) reportCycle(cycle, asRead, problems);
   const depth = order.depths.reduce((longest, next) => Math.max(longest, next), 0);
   if (depth > maxDepth) reportDepth(depth, maxDepth, asRead, order, problems);
 
-  const graph = cycles.length === 0 ? renumberByDepth(asRead, order.depths) : asRead;
+  yield;
+  const graph = cycles.length === 0 ? yield* renumberByDepth(asRead, order.depths) : asRead;
   // By depth, each step comes after its parents.
   const sorted = [...graph.ids.keys()];
   const definition = copy as unknown as WorkflowDefinition;

@@ -4,6 +4,8 @@ import { compileWorkflow } from './compile-workflow.ts';
 import { findCycles } from './find-cycles.ts';
 import { childrenOf, orderSteps } from './order-steps.ts';
 import { PlanCache } from './plan-cache.ts';
+import { ProblemList } from './problem-list.ts';
+import { readStepGraph, renumberByDepth } from './step-graph.ts';
 
 /** A graph without circles: each step needs some of those before it. */
 const dag = fc
@@ -114,4 +116,21 @@ describe('ordering steps', () => {
       }),
     );
   });
+});
+
+test('a graph of half a million edges is read and renumbered with a turn for others after every fifty thousand', () => {
+  const steps = Object.fromEntries(
+    Array.from({ length: 1000 }, (_, index) => [
+      `s${index}`,
+      { kind: 'task', use: 'x', needs: Array.from({ length: index }, (_need, need) => `s${need}`) },
+    ]),
+  );
+  const reading = readStepGraph(steps, new ProblemList());
+  let turns = 0;
+  let read = reading.next();
+  for (; read.done !== true; read = reading.next()) turns += 1;
+  const { depths } = orderSteps(read.value);
+  for (const _ of renumberByDepth(read.value, depths)) turns += 1;
+  // Needs and parents, each read and each renumbered: nine times fifty thousand edges.
+  expect(turns).toBeGreaterThanOrEqual(4 * 9);
 });

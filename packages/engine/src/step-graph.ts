@@ -20,13 +20,20 @@ export interface StepGraph {
 
 type Fields = { [key: string]: Json };
 
-export function readStepGraph(steps: Fields, problems: ProblemList): StepGraph {
+/** Edges after which the event loop gets its turn: a definition within its limits may have a million of them. */
+const EDGES_PER_PIECE = 50_000;
+
+export function* readStepGraph(steps: Fields, problems: ProblemList): Generator<void, StepGraph> {
   const ids = Object.keys(steps);
   const stepIndex = new Map(ids.map((id, index) => [id, index] as const));
   const branches: number[][] = ids.map(() => []);
   for (const [index, id] of ids.entries()) readTargets(index, id, fieldsOf(steps[id]), stepIndex, branches, problems);
-  const needs = ids.map((id, index) => readNeeds(id, fieldsOf(steps[id]), stepIndex, branches[index]!, problems));
-  const parents = ids.map((_, index) => {
+  yield;
+  const needs = yield* mapInPieces([...ids.keys()], (index) => {
+    const id = ids[index]!;
+    return readNeeds(id, fieldsOf(steps[id]), stepIndex, branches[index]!, problems);
+  });
+  const parents = yield* mapInPieces([...ids.keys()], (index) => {
     const all = [...needs[index]!, ...branches[index]!];
     return all.length < 2 ? all : all.sort((left, right) => left - right);
   });
@@ -37,23 +44,37 @@ export function readStepGraph(steps: Fields, problems: ProblemList): StepGraph {
  * The same graph with its steps numbered by depth, then id: a function of the content alone. Two documents that differ
  * in the order of their keys have one hash, so they must have one numbering: stored runs speak in these numbers.
  */
-export function renumberByDepth(graph: StepGraph, depths: readonly number[]): StepGraph {
+export function* renumberByDepth(graph: StepGraph, depths: readonly number[]): Generator<void, StepGraph> {
   const { ids } = graph;
   const inOrder = [...ids.keys()].sort(
     (left, right) => depths[left]! - depths[right]! || (ids[left]! < ids[right]! ? -1 : 1),
   );
   const numberOf = new Int32Array(ids.length);
   for (const [number, step] of inOrder.entries()) numberOf[step] = number;
-  const renumber = (lists: StepGraph['parents']): number[][] =>
-    inOrder.map((step) => lists[step]!.map((other) => numberOf[other]!).sort((left, right) => left - right));
+  const renumber = (lists: StepGraph['parents']) =>
+    mapInPieces(inOrder, (step) => lists[step]!.map((other) => numberOf[other]!).sort((left, right) => left - right));
   const newIds = inOrder.map((step) => ids[step]!);
   return {
     ids: newIds,
     stepIndex: new Map(newIds.map((id, index) => [id, index] as const)),
-    needs: renumber(graph.needs),
-    branches: renumber(graph.branches),
-    parents: renumber(graph.parents),
+    needs: yield* renumber(graph.needs),
+    branches: yield* renumber(graph.branches),
+    parents: yield* renumber(graph.parents),
   };
+}
+
+function* mapInPieces(steps: readonly number[], edgesOf: (step: number) => number[]): Generator<void, number[][]> {
+  const lists: number[][] = [];
+  let edges = 0;
+  for (const step of steps) {
+    const list = edgesOf(step);
+    lists.push(list);
+    edges += list.length;
+    if (edges < EDGES_PER_PIECE) continue;
+    edges = 0;
+    yield;
+  }
+  return lists;
 }
 
 function readNeeds(
@@ -68,10 +89,10 @@ function readNeeds(
   const named = new Set<string>();
   for (const [position, need] of listOf(step['needs']).entries()) {
     if (typeof need !== 'string') continue;
-    const path = `${stepPointer(id)}/needs/${position}`;
+    const pathOf = () => `${stepPointer(id)}/needs/${position}`;
     const index = stepIndex.get(need);
-    if (named.has(need)) problems.error('DUPLICATE_NEED', path, `the step needs ${shorten(need)} twice`);
-    else if (index === undefined) problems.error('UNKNOWN_STEP', path, explainUnknownStep(need, stepIndex));
+    if (named.has(need)) problems.error('DUPLICATE_NEED', pathOf(), `the step needs ${shorten(need)} twice`);
+    else if (index === undefined) problems.error('UNKNOWN_STEP', pathOf(), explainUnknownStep(need, stepIndex));
     // A branch that names the step is waited for anyway, and its choice is what counts.
     else if (!choosers.has(index)) needs.add(index);
     named.add(need);
