@@ -27,8 +27,11 @@ import { runCommand } from './commands/run.ts';
 import { dashboardCommand, schedulerCommand, workerCommand } from './commands/serve.ts';
 import { showCommand } from './commands/show.ts';
 import { signalCommand } from './commands/signal.ts';
+import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
+import { usageCommand } from './commands/usage.ts';
 import { validateCommand } from './commands/validate.ts';
+import { watchCommand } from './commands/watch.ts';
 import { whyCommand } from './commands/why.ts';
 import { workflowsCommand } from './commands/workflows.ts';
 import { EXIT } from './exit-codes.ts';
@@ -103,10 +106,12 @@ const COMMANDS = [
   importCommand,
   psCommand,
   showCommand,
+  watchCommand,
   whyCommand,
   historyCommand,
   logsCommand,
   checkpointsCommand,
+  usageCommand,
   cancelCommand,
   retryCommand,
   deadLettersCommand,
@@ -122,6 +127,7 @@ const COMMANDS = [
   breakersCommand,
   workflowsCommand,
   reportCommand,
+  topCommand,
   doctorCommand,
   benchCommand,
   chaosCommand,

@@ -7,6 +7,7 @@ export interface Terminal {
   /** Whether stdout is a terminal on which lines can be drawn again. */
   readonly interactive: boolean;
   columns(): number;
+  rows(): number;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP; its reason is `Interrupted`. */
@@ -19,6 +20,7 @@ export interface Terminal {
 
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 /** A signal to a whole process group comes twice, from who sent it and from the launcher: that is one request to end. */
 const SAME_REQUEST_MS = 500;
 
@@ -45,6 +47,7 @@ export function processTerminal(): Terminal {
     writeError: (text) => process.stderr.write(text),
     interactive: process.stdout.isTTY === true && process.env['TERM'] !== 'dumb' && process.env['CI'] === undefined,
     columns: () => process.stdout.columns || DEFAULT_COLUMNS,
+    rows: () => process.stdout.rows || DEFAULT_ROWS,
     env: process.env,
     cwd: process.cwd(),
     signal: controller.signal,

@@ -9,7 +9,7 @@ export interface FakeTerminal extends Terminal {
 
 /** A terminal that remembers what was written to it. */
 export function fakeTerminal(
-  options: { cwd?: string; env?: Record<string, string>; interactive?: boolean; columns?: number } = {},
+  options: { cwd?: string; env?: Record<string, string>; interactive?: boolean; columns?: number; rows?: number } = {},
 ): FakeTerminal {
   const controller = new AbortController();
   let stdout = '';
@@ -23,6 +23,7 @@ export function fakeTerminal(
     },
     interactive: options.interactive ?? false,
     columns: () => options.columns ?? 80,
+    rows: () => options.rows ?? 24,
     env: options.env ?? {},
     cwd: options.cwd ?? process.cwd(),
     signal: controller.signal,
