@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { idZ } from './ids.ts';
-import type { WaitKind } from './wait-kinds.ts';
+import type { ItemStepKind, WaitKind } from './wait-kinds.ts';
 
 /** Longest time limit or delay: a year. Numbers are milliseconds. */
 export const MAX_DURATION_MS = 31_536_000_000;
@@ -196,6 +196,41 @@ const loopStepZ = z.strictObject({
   ...common,
   ...tolerable,
 });
+/** How many agents or participants a step that takes turns may have, and how many turns. */
+export const MAX_TURN_TAKERS = 100;
+export const MAX_HOPS = 100;
+export const MAX_TURNS = 500;
+
+/** Agents take turns; each turn's output says which agent is next (`handoff`), or answers. */
+const handoffStepZ = z.strictObject({
+  kind: z.literal('handoff'),
+  /** By name: to whom it may hand over. */
+  agents: z.record(idZ, z.strictObject({ targets: z.array(idZ).max(MAX_TURN_TAKERS).optional() })),
+  /** Who has the first turn. */
+  start: idZ,
+  /** Hand-offs, not turns: there is one turn more. */
+  maxHops: z.int().min(1).max(MAX_HOPS),
+  /** One turn, with `turn.agent`, `turn.from`, `turn.context`, `turn.output`, `turn.handoffs` and `turn.index`. */
+  each: eachZ,
+  ...common,
+  ...tolerable,
+});
+/** Participants take turns; each sees what was said before. */
+const conversationStepZ = z.strictObject({
+  kind: z.literal('conversation'),
+  participants: z.array(idZ).min(2).max(MAX_TURN_TAKERS),
+  /** CEL over `turn` that names who is next. Absent: one after the other, in their order. */
+  next: expressionZ.optional(),
+  maxTurns: z.int().min(1).max(MAX_TURNS),
+  /** CEL over `turn`, evaluated after each turn. */
+  until: expressionZ.optional(),
+  /** What a turn sees of the conversation, as JSON; the oldest turns are left out beyond it. Default 16384. */
+  maxTranscriptBytes: z.int().min(256).max(262_144).optional(),
+  /** One turn, with `turn.index`, `turn.speaker`, `turn.output`, `turn.transcript`, `turn.omitted` and `turn.speakers`. */
+  each: eachZ,
+  ...common,
+  ...tolerable,
+});
 /** Waits until somebody sends the signal to the run; its output is what was sent. Holds no slot. */
 const signalStepZ = z.strictObject({
   kind: z.literal('signal'),
@@ -277,6 +312,8 @@ export const stepZ = z.discriminatedUnion('kind', [
   mapStepZ,
   broadcastStepZ,
   loopStepZ,
+  handoffStepZ,
+  conversationStepZ,
   signalStepZ,
   approvalStepZ,
   webhookStepZ,
@@ -289,7 +326,7 @@ export type DelayStepDefinition = z.infer<typeof delayStepZ>;
 /** Steps that attempts of workers make. */
 export type WorkStepDefinition = Extract<StepDefinition, { kind: 'task' | 'agent' | 'http' }>;
 /** Steps that make items: several attempts of one kind. */
-export type ItemStepDefinition = Extract<StepDefinition, { kind: 'map' | 'broadcast' | 'loop' }>;
+export type ItemStepDefinition = Extract<StepDefinition, { kind: ItemStepKind }>;
 /** Steps that wait for something from outside their run, without a worker. */
 export type WaitStepDefinition = Extract<StepDefinition, { kind: WaitKind }>;
 export type MapEachDefinition = z.infer<typeof eachZ>;
@@ -304,6 +341,8 @@ export const STEP_KINDS = [
   'map',
   'broadcast',
   'loop',
+  'handoff',
+  'conversation',
   'signal',
   'approval',
   'webhook',

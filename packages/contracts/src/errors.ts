@@ -100,6 +100,7 @@ export const ERROR_CODES = {
   BUDGET_EXCEEDED: { status: 500, title: 'The run exceeded its budget' },
   HTTP_STEP_FAILED: { status: 500, title: 'The server of an http step answered with an error' },
   QUORUM_UNREACHABLE: { status: 500, title: 'Too few branches of a broadcast succeeded to reach its quorum' },
+  TURN_REFUSED: { status: 500, title: 'A turn named somebody who may not be next' },
   WAIT_TIMEOUT: { status: 500, title: 'What the step waited for did not come in time' },
   CHILD_RUN_FAILED: { status: 500, title: 'The child run did not succeed' },
   APPROVAL_REJECTED: { status: 500, title: 'The action of the step was not approved' },

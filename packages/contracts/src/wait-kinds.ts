@@ -5,7 +5,8 @@ export const WAIT_KINDS = ['signal', 'approval', 'webhook', 'workflow', 'send', 
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
 /** Kinds of steps whose work is done by items: attempts are of `step[0]`, `step[1]` …, never of the step itself. */
-export const ITEM_STEP_KINDS = ['map', 'broadcast', 'loop'] as const;
+export const ITEM_STEP_KINDS = ['map', 'broadcast', 'loop', 'handoff', 'conversation'] as const;
+export type ItemStepKind = (typeof ITEM_STEP_KINDS)[number];
 
 export function makesItems({ kind }: { kind: string }): boolean {
   return (ITEM_STEP_KINDS as readonly string[]).includes(kind);

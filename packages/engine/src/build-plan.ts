@@ -13,9 +13,10 @@ import {
 } from '@flotilla/contracts';
 import { buildGroups, type Groups } from './build-groups.ts';
 import type { CanonicalCopy } from './canonical-copy.ts';
-import { type CompiledStep, LOOP_ITEM_NAME } from './compile-step.ts';
+import { type CompiledStep, LOOP_ITEM_NAME, TURN_ITEM_NAME } from './compile-step.ts';
 import type { CleanupWork, Plan, PlanMap, PlanStep, PlanWork, Template } from './plan.ts';
 import { estimatePlanBytes } from './plan-bytes.ts';
+import { mostTurns, planTurns } from './plan-turns.ts';
 import type { StepGraph } from './step-graph.ts';
 import { workOf } from './work-of-step.ts';
 
@@ -97,7 +98,10 @@ function buildStep(
 }
 
 function buildMap(step: StepDefinition, compiled: CompiledStep): PlanMap | undefined {
-  const items = { mode: step.kind, over: compiled.over, count: undefined, until: compiled.until, maxIterations: 1 };
+  const items = {
+    ...{ mode: step.kind, over: compiled.over, count: undefined, until: compiled.until },
+    ...{ maxIterations: 1, turns: undefined },
+  };
   const plain = { as: 'item', concurrency: 1, toleratedFailures: 0, decide: 'all' as const };
   switch (step.kind) {
     case 'map':
@@ -113,6 +117,11 @@ function buildMap(step: StepDefinition, compiled: CompiledStep): PlanMap | undef
       };
     case 'loop':
       return { ...items, ...plain, mode: 'loop', as: LOOP_ITEM_NAME, maxIterations: step.maxIterations };
+    case 'handoff':
+    case 'conversation': {
+      const turns = planTurns(step, compiled.next);
+      return { ...items, ...plain, mode: 'loop', as: TURN_ITEM_NAME, maxIterations: mostTurns(step), turns };
+    }
     default:
       return undefined;
   }

@@ -13,6 +13,7 @@ import { isTakenName } from './cel-environment.ts';
 import { checkBroadcast } from './check-broadcast.ts';
 import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
+import { checkConversation, checkHandoff } from './check-turns.ts';
 import type { StepRead } from './check-upstream-reads.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
 import type { Expression, PlanChannel, PlanDelay, PlanWait, Template } from './plan.ts';
@@ -25,6 +26,8 @@ import { workOf } from './work-of-step.ts';
 
 /** What expressions of a loop call the iteration. */
 export const LOOP_ITEM_NAME = 'iteration';
+/** What expressions of a handoff and of a conversation call the turn. */
+export const TURN_ITEM_NAME = 'turn';
 
 /** For templates without expressions. */
 const NOTHING = { run: { id: '', input: null }, step: () => ({ status: 'waiting', output: null }) };
@@ -36,6 +39,8 @@ export interface CompiledStep {
   cases: readonly Expression[];
   over: Expression | undefined;
   until: Expression | undefined;
+  /** Of a conversation: names who speaks next. */
+  next: Expression | undefined;
   input: Template | undefined;
   request: Template | undefined;
   wait: PlanWait | undefined;
@@ -76,6 +81,7 @@ export class StepCompiler {
       cases: [],
       over: undefined,
       until: undefined,
+      next: undefined,
       input: undefined,
       request: undefined,
       wait: undefined,
@@ -101,6 +107,11 @@ export class StepCompiler {
         step.until === undefined ? undefined : this.#condition(step.until, `${path}/until`, index, LOOP_ITEM_NAME);
       return { ...compiled, until, ...(yield* this.#work(step.each, `${path}/each`, index, LOOP_ITEM_NAME)) };
     }
+    if (step.kind === 'handoff') {
+      checkHandoff(step, path, this.#problems);
+      return { ...compiled, ...(yield* this.#work(step.each, `${path}/each`, index, TURN_ITEM_NAME)) };
+    }
+    if (step.kind === 'conversation') return { ...compiled, ...(yield* this.#conversation(step, path, index)) };
     if (step.kind === 'delay') return { ...compiled, delay: yield* this.#delay(step, path, index) };
     return { ...compiled, ...(yield* this.#work(step, path, index, undefined)) };
   }
@@ -137,6 +148,19 @@ export class StepCompiler {
     const work = workOf(step);
     const workPath = step.each === undefined ? path : `${path}/each`;
     return { over, ...(work !== undefined && (yield* this.#work(work, workPath, index, itemName))) };
+  }
+
+  *#conversation(
+    step: Extract<StepDefinition, { kind: 'conversation' }>,
+    path: string,
+    index: number,
+  ): Generator<void, Partial<CompiledStep>> {
+    checkConversation(step, path, this.#problems);
+    const { until: condition, next: speaker } = step;
+    const until =
+      condition === undefined ? undefined : this.#condition(condition, `${path}/until`, index, TURN_ITEM_NAME);
+    const next = speaker === undefined ? undefined : this.#name(speaker, `${path}/next`, index, TURN_ITEM_NAME);
+    return { until, next, ...(yield* this.#work(step.each, `${path}/each`, index, TURN_ITEM_NAME)) };
   }
 
   /** What an attempt is given must be what was approved. */
@@ -236,6 +260,18 @@ export class StepCompiler {
     if (compiled.resultType === 'bool' || compiled.resultType === 'dyn') return compiled.expression;
     const message = `a condition is true or false; this gives ${compiled.resultType}`;
     this.#problems.error('EXPRESSION_NOT_BOOLEAN', path, message);
+    return undefined;
+  }
+
+  #name(source: string, path: string, index: number, itemName: string): Expression | undefined {
+    const compiled = this.#expression(source, path, index, itemName);
+    if (compiled === undefined) return undefined;
+    if (compiled.resultType === 'string' || compiled.resultType === 'dyn') return compiled.expression;
+    this.#problems.error(
+      'EXPRESSION_INVALID',
+      path,
+      `a participant is named by text; this gives ${compiled.resultType}`,
+    );
     return undefined;
   }
 

@@ -67,7 +67,14 @@ describe('what follows an evaluation is bounded', () => {
     if (!compiled.ok) throw new Error('does not compile');
     const map = {
       over: compiled.expression,
-      ...{ mode: 'map' as const, count: undefined, decide: 'all' as const, until: undefined, maxIterations: 1 },
+      ...{
+        mode: 'map' as const,
+        count: undefined,
+        decide: 'all' as const,
+        until: undefined,
+        turns: undefined,
+        maxIterations: 1,
+      },
       as: 'item',
       concurrency: 1,
       toleratedFailures: 0,

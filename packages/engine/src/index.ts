@@ -20,6 +20,7 @@ export {
 } from './decide-end.ts';
 export * from './decide-join.ts';
 export { decideLoop, type LoopEnd, neededSuccesses, toleratedFailures } from './decide-loop.ts';
+export { assertHandoff } from './decide-turn.ts';
 export * from './decide-wait-end.ts';
 export { compileExpression, evaluateCondition, prepareInPieces } from './evaluate-expression.ts';
 export { type FailureOfStep, failureOfStep } from './failure-of-step.ts';

@@ -166,7 +166,7 @@ export interface PlanDelay {
 
 /** The items of a map, broadcast or loop. */
 export interface PlanMap {
-  /** `map`: all items, failures as tolerated. `broadcast`: until `decide` is reached. `loop`: one after the other until `until`. */
+  /** `map`: all items, failures as tolerated. `broadcast`: until `decide` is reached. `loop`: one after the other until `until`, or as `turns` says. */
   mode: 'map' | 'broadcast' | 'loop';
   /** Gives the items; undefined: `count` of them, or those of a loop. */
   over: Expression | undefined;
@@ -178,7 +178,20 @@ export interface PlanMap {
   decide: Quorum;
   until: Expression | undefined;
   maxIterations: number;
+  /** Of a loop whose iterations are turns: who takes them. */
+  turns: PlanTurns | undefined;
 }
+
+/** Who takes the turns of a `handoff` or a `conversation`. */
+export type PlanTurns =
+  | { form: 'handoff'; start: string; targets: ReadonlyMap<string, readonly string[]> }
+  | {
+      form: 'conversation';
+      participants: readonly string[];
+      /** Names who is next; undefined: one after the other. */
+      next: Expression | undefined;
+      maxTranscriptBytes: number;
+    };
 
 /** A compiled CEL expression. */
 export interface Expression {

@@ -7,7 +7,7 @@ import type { Expression, PlanMap, Scope } from './plan.ts';
  * `MAP_TOO_LARGE`, `QUORUM_UNREACHABLE`; none is retried.
  */
 export function resolveMapItems(map: PlanMap, scope: Scope): Json[] {
-  if (map.mode === 'loop') return [firstIteration()];
+  if (map.mode === 'loop') return [firstIteration(map)];
   const items = map.over === undefined ? numbersBelow(map.count ?? 0) : evaluateList(map.over, scope);
   const needed = neededSuccesses(map, items.length);
   if (map.mode === 'broadcast' && needed > items.length) {

@@ -17,7 +17,7 @@ export function runErrorOf(step: PlanStep, item: number | undefined, error: Step
 }
 
 function failureOfItems({ map }: PlanStep, last: string): Pick<StepError, 'code' | 'message'> {
-  const [code, what] = FAILURES[map?.mode ?? 'map'];
+  const [code, what] = FAILURES[map?.turns === undefined ? (map?.mode ?? 'map') : 'turns'];
   return { code, message: `${what}; ${last}`.slice(0, MOST_MESSAGE) };
 }
 
@@ -25,6 +25,7 @@ const FAILURES = {
   map: ['MAP_ITEMS_FAILED', 'more items failed than the map tolerates'],
   broadcast: ['QUORUM_UNREACHABLE', 'too few can still succeed'],
   loop: ['MAP_ITEMS_FAILED', 'an iteration of the loop failed'],
+  turns: ['MAP_ITEMS_FAILED', 'a turn failed'],
 } as const;
 
 const MOST_MESSAGE = 1000;

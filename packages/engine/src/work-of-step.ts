@@ -7,6 +7,8 @@ export function workOf(step: StepDefinition): MapEachDefinition | undefined {
   switch (step.kind) {
     case 'map':
     case 'loop':
+    case 'handoff':
+    case 'conversation':
       return step.each;
     case 'broadcast':
       return step.each ?? agentOf(step.capability, step.input);

@@ -2,9 +2,10 @@ import { FlotillaError, type Json } from '@flotilla/contracts';
 import { type RedisClient, retryTransient } from '@flotilla/redis';
 import { chainChecksums } from './checkpoint.ts';
 import type { CheckpointSeal } from './checkpoint-seal.ts';
-import { STEP } from './format.ts';
+import { PREFIX, STEP } from './format.ts';
 import { stateKey } from './keys.ts';
 import { loopTurns } from './loop-turns.ts';
+import { outputOfItems, takesTurns } from './output-of-items.ts';
 import { type PlanShape, stepIdOf } from './plan-shape.ts';
 import { headerAndOutput, headerField } from './run-fields.ts';
 import type { SourceReading } from './source-reading.ts';
@@ -166,15 +167,26 @@ async function readMapOutput(run: SourceRun, key: string, map: StoredMap): Promi
   const isComplete = kind === 'broadcast' || without === failed;
   if (!isComplete || following != null) throw corrupt(run, key, 'has other items than it has succeeded with');
   const checksum = chainChecksums(checksums);
-  return { status: 'succeeded', output: outputOfItems(kind, output, map, items - without), failures, checksum };
+  const lastTurn = await readLastTurn(run, key, kind, items);
+  const made = { outputs: output, succeeded: items - without, endedBy: map.endedBy ?? 'limit', lastTurn };
+  return { status: 'succeeded', output: outputOfItems(kind, made), failures, checksum };
 }
 
-/** What a map, broadcast or loop gives, by the outputs of its items. */
-function outputOfItems(kind: string | undefined, outputs: Json[], map: StoredMap, succeeded: number): Json {
-  if (kind === 'loop') {
-    return { iterations: outputs.length, last: outputs.at(-1) ?? null, endedBy: map.endedBy ?? 'limit' };
+/** What the expressions of an item saw. */
+export function parseItem(run: SourceRun, key: string, itemJson: string | null | undefined): Json {
+  try {
+    return JSON.parse(itemJson ?? 'null') as Json;
+  } catch {
+    throw corrupt(run, key, 'has an item that cannot be read');
   }
-  return kind === 'broadcast' ? { succeeded, outputs } : outputs;
+}
+
+/** What the last turn of a step whose items take turns saw: it knows who had the turns before. */
+async function readLastTurn(run: SourceRun, key: string, kind: string | undefined, items: number): Promise<Json> {
+  if (kind === undefined || !takesTurns(kind)) return null;
+  const last = `${key}.${items - 1}`;
+  const [itemJson] = await readFields(run, [PREFIX.item + last]);
+  return parseItem(run, last, itemJson);
 }
 
 /** How long a read is tried through a Redis outage; then REDIS_UNAVAILABLE, which is nobody's failed attempt. */

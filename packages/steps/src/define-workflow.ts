@@ -36,6 +36,8 @@ export type WorkflowStep<StepId extends string = string> =
   | WithNeeds<OfKind<StepDefinition, 'delay'>, StepId>
   | (Omit<WithNeeds<OfKind<StepDefinition, 'broadcast'>, StepId>, 'each'> & { each?: WorkflowEach })
   | (Omit<WithNeeds<OfKind<StepDefinition, 'loop'>, StepId>, 'each'> & { each: WorkflowEach })
+  | (Omit<WithNeeds<OfKind<StepDefinition, 'handoff'>, StepId>, 'each'> & { each: WorkflowEach })
+  | (Omit<WithNeeds<OfKind<StepDefinition, 'conversation'>, StepId>, 'each'> & { each: WorkflowEach })
   | WithNeeds<OfKind<StepDefinition, 'signal'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'approval'>, StepId>
   | WithNeeds<OfKind<StepDefinition, 'webhook'>, StepId>

@@ -1,4 +1,4 @@
-import { countedEdges, decideLoop, type LoopEnd, type Plan, type PlanStep } from '@flotilla/engine';
+import { countedEdges, decideLoop, type LoopEnd, type Plan, type PlanMap, type PlanStep } from '@flotilla/engine';
 import { type LoopPosition, STEP, type State } from '@flotilla/state';
 import { withScope } from './run-scope.ts';
 import { failStep } from './start-step.ts';
@@ -39,19 +39,27 @@ async function decide(
 ): Promise<{ next: string } | { end: LoopEnd } | undefined> {
   const { map } = step;
   if (map === undefined) return undefined;
-  const { iterations, output } = position;
+  const { iterations, item, output } = position;
   const index = iterations - 1;
-  const reads = map.until?.reads ?? [];
+  const reads = readsOfLoop(map);
   try {
     return await withScope(state, plan, { runId, reads }, ({ scope }) => {
-      const decided = decideLoop(map, scope, { index, output });
+      const decided = decideLoop(map, scope, { index, item, output });
       return 'next' in decided ? { next: JSON.stringify(decided.next) } : decided;
     });
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    if (code !== 'EXPRESSION_FAILED' && code !== 'DATA_CORRUPTION') throw error;
+    if (code === undefined || !FAILURES.has(code)) throw error;
     const failure = { type: 'non_retryable', code, message };
     await failStep(state, plan, runId, { step, opening: undefined }, failure, STEP.waiting);
     return undefined;
   }
+}
+
+/** What the run's data is to blame for: the decision comes out the same each time. */
+const FAILURES: ReadonlySet<string> = new Set(['EXPRESSION_FAILED', 'DATA_CORRUPTION', 'TURN_REFUSED']);
+
+function readsOfLoop({ until, turns }: PlanMap): number[] {
+  const next = turns?.form === 'conversation' ? turns.next : undefined;
+  return [...new Set([...(until?.reads ?? []), ...(next?.reads ?? [])])].sort((left, right) => left - right);
 }

@@ -117,6 +117,8 @@ export async function startStep(
       case 'map':
       case 'broadcast':
       case 'loop':
+      case 'handoff':
+      case 'conversation':
         await startMap(state, plan, runId, step, opening);
         return undefined;
       case 'signal':

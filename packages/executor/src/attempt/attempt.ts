@@ -156,7 +156,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     const { outputLimits } = this.runtime.options;
     const call = () =>
       runHandler(this.assignment.handler, input, { context: this.context, control: this.control }, outputLimits);
-    return this.#observation === undefined ? call() : this.#observation.within(call);
+    return this.accepted(await (this.#observation === undefined ? call() : this.#observation.within(call)));
   }
 
   async #observe(observer: AttemptObserver): Promise<void> {
@@ -170,6 +170,11 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
       },
     });
     this.context.logFields = this.logFields;
+  }
+
+  /** What a call came to: an output that the step cannot have makes it a failed one. */
+  protected accepted(result: CallResult): CallResult {
+    return result;
   }
 
   /** What log lines about it have besides. */

@@ -1,6 +1,6 @@
 import type { AttemptOutcome } from '@flotilla/agents';
 import { DEFAULT_FLAGS, isFlotillaError, type Json, type StepError } from '@flotilla/contracts';
-import { countsAgainstAgent, failureOfStep, isOnForRun } from '@flotilla/engine';
+import { assertHandoff, countsAgainstAgent, failureOfStep, isOnForRun } from '@flotilla/engine';
 import type { ClaimedAttempt, StoredCheckpoint } from '@flotilla/state';
 import { LOG_EVENTS } from '@flotilla/telemetry';
 import { AttemptControl } from '../attempt-control.ts';
@@ -9,7 +9,7 @@ import type { Assignment, Chain } from '../chain.ts';
 import { continuationOf, edgesOfSuccess } from '../continuation.ts';
 import { retryUntilAnswered } from '../retry-until-answered.ts';
 import { AttemptContext } from '../step-context.ts';
-import { Attempt, type FailedCall, type NextAttempt, type SettledAttempt } from './attempt.ts';
+import { Attempt, type CallResult, type FailedCall, type NextAttempt, type SettledAttempt } from './attempt.ts';
 import type { Failure } from './failure.ts';
 import { owningNext } from './owning-next.ts';
 import { resolveStepInput, spreadKeyOf } from './step-input.ts';
@@ -64,6 +64,18 @@ export class StepAttempt extends Attempt {
         await this.runtime.options.state.transitions.reportCorruption(this.address, data);
       }
       throw error;
+    }
+  }
+
+  /** Of a handoff: whom a turn hands over to is looked at while it can still be made again. */
+  protected override accepted(result: CallResult): CallResult {
+    const turns = this.assignment.step.map?.turns;
+    if (result.kind !== 'returned' || turns?.form !== 'handoff') return result;
+    try {
+      assertHandoff(turns, JSON.parse(this.claimed.itemJson || 'null'), JSON.parse(result.outputJson));
+      return result;
+    } catch (error) {
+      return { kind: 'threw', error };
     }
   }
 

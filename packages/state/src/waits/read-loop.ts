@@ -2,7 +2,7 @@ import type { Json } from '@flotilla/contracts';
 import { retryTransient } from '@flotilla/redis';
 import { FIELD, HEADER, LOOP_WAIT, PREFIX, STEP } from '../format.ts';
 import { stateKey } from '../keys.ts';
-import { decodeSources, type SourceRun } from '../read-sources.ts';
+import { decodeSources, parseItem, type SourceRun } from '../read-sources.ts';
 import { parseRunMeta } from '../run-record.ts';
 
 const READ_DEADLINE_MS = 30_000;
@@ -11,6 +11,8 @@ const READ_DEADLINE_MS = 30_000;
 export interface LoopPosition {
   /** That have ended. */
   iterations: number;
+  /** What the expressions of the last one saw. */
+  item: Json;
   /** Of the last one. */
   output: Json;
 }
@@ -28,10 +30,12 @@ export async function readLoopPosition(
   const parts = stored?.split('|') ?? [];
   if (packed == null || parts[HEADER.state] !== STEP.waiting || parts[HEADER.waitKind] !== LOOP_WAIT) return undefined;
   const iterations = Number(parts[HEADER.subject]);
-  const item = `${key}.${iterations - 1}`;
-  const [header, output] = await read(PREFIX.header + item, PREFIX.output + item);
+  const itemKey = `${key}.${iterations - 1}`;
+  const fields = [PREFIX.header, PREFIX.output, PREFIX.item].map((prefix) => prefix + itemKey);
+  const [header, output, itemJson] = await read(...fields);
   const { createdAt } = parseRunMeta(packed);
-  const last = { key: item, header: header ?? '', output: output ?? '' };
-  const [source] = (await decodeSources({ ...run, createdAt }, [last])).values();
-  return { iterations, output: source?.output ?? null };
+  const last = { key: itemKey, header: header ?? '', output: output ?? '' };
+  const sourceRun = { ...run, createdAt };
+  const [source] = (await decodeSources(sourceRun, [last])).values();
+  return { iterations, item: parseItem(sourceRun, itemKey, itemJson), output: source?.output ?? null };
 }
