@@ -153,6 +153,20 @@ describe('a conversation', () => {
   });
 });
 
+test('a broadcast asks so many agents with a capability, and warns when nobody has it', async () => {
+  const ask = (capability: string) => ({
+    ask: { kind: 'broadcast', capability, count: 3, input: { question: 'why', number: '${{ index }}' } },
+  });
+  const { run: ended } = await run(ask('judging'), { output: '${{ steps.ask.output }}' });
+  expect(ended.output).toEqual({ succeeded: 3, outputs: [0, 1, 2].map((number) => ({ question: 'why', number })) });
+  const definition = { flotilla: 1, name: 'turns', steps: ask('jugding') };
+  const { body } = await fleet.api.request<{ runId: string; warnings: object[] }>('POST', '/v1/runs', { definition });
+  expect(body.warnings).toEqual([
+    expect.objectContaining({ code: 'CAPABILITY_NOT_AVAILABLE', path: '/steps/ask/capability' }),
+  ]);
+  await fleet.api.post(`/v1/runs/${body.runId}/cancel`);
+});
+
 test('turns whose workers are killed in their midst give the same answer, each committed once', async () => {
   const turn = (says: string) => ({ kind: 'task', use: 'take-turn', input: { says, dies: '${{ turn.index == 1 }}' } });
   const steps = {

@@ -4,6 +4,6 @@ import * as agents from './agents.ts';
 
 test('the module has an agent for each capability that the workflow asks for', () => {
   expect(handlersOf(agents).map(({ capability }) => capability)).toEqual(
-    expect.arrayContaining(['planning', 'reading', 'recalling', 'writing']),
+    expect.arrayContaining(['planning', 'reading', 'recalling', 'reviewing', 'writing']),
   );
 });

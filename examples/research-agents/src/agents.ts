@@ -59,3 +59,23 @@ export const writer = defineAgent({
     return { answer: [background, ...cited].join(' ') };
   },
 });
+
+const turnZ = z.object({ text: z.string(), accepted: z.boolean() });
+const CAUTION = 'As far as we know:';
+
+/** Both sides of the review: who has the turn is in the input. The critic accepts no text that claims to be certain. */
+export const reviewer = defineAgent({
+  capability: 'reviewing',
+  name: 'reviewer',
+  input: z.object({
+    who: z.enum(['critic', 'writer']),
+    draft: z.string(),
+    said: z.array(z.object({ speaker: z.string(), output: turnZ })),
+  }),
+  output: turnZ,
+  run: ({ who, draft, said }) => {
+    const text = said.at(-1)?.output.text ?? draft;
+    if (who === 'critic') return { text, accepted: text.startsWith(CAUTION) };
+    return { text: `${CAUTION} ${text}`, accepted: false };
+  },
+});
