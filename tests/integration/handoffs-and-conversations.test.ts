@@ -43,9 +43,11 @@ describe('a handoff', () => {
       last: { answer: 3, from: 'triage', note: 'wet' },
       endedBy: 'answer',
     });
-    expect(steps.map(({ stepId, status }) => `${stepId} ${status}`)).toEqual(
-      ['desk', 'desk[0]', 'desk[1]'].map((id) => `${id} succeeded`),
-    );
+    expect(steps.map(({ stepId, status, turnOf }) => [stepId, status, turnOf])).toEqual([
+      ['desk', 'succeeded', undefined],
+      ['desk[0]', 'succeeded', 'triage'],
+      ['desk[1]', 'succeeded', 'repairs'],
+    ]);
   });
 
   test('ends by its limit, by ping-pong and by the budget of steps', async () => {
@@ -106,7 +108,8 @@ describe('a conversation', () => {
 
   test('goes round, and each turn sees what was said before', async () => {
     const each = echo("${{ turn.speaker + ' heard ' + string(size(turn.transcript)) }}");
-    const { run: ended } = await run({ debate: talk({ each }) }, output);
+    const { run: ended, steps } = await run({ debate: talk({ each }) }, output);
+    expect(steps.map(({ turnOf }) => turnOf)).toEqual([undefined, 'ada', 'bob', 'cy', 'ada']);
     const transcript = ['ada', 'bob', 'cy', 'ada'].map((speaker, turn) => {
       return { speaker, output: `${speaker} heard ${turn}` };
     });

@@ -72,6 +72,8 @@ export const stepViewZ = z.object({
   /** The task queue that it waits in for a worker. */
   queue: z.string().optional(),
   needs: z.array(z.string()).optional(),
+  /** Of a turn of a handoff or conversation: the agent or participant that has it. */
+  turnOf: z.string().optional(),
   output: z.json().optional(),
   error: stepErrorZ.optional(),
   /** Why it is skipped, parked, cancelled …: `when-false`, `not-chosen`, `upstream-skipped`, `upstream-failed`, `no-handler`, `definition-not-understood`, `agent-health`, `storage` … */

@@ -22,9 +22,9 @@ export function outputOfItems(kind: string | undefined, ended: EndedItems): Json
     case 'loop':
       return { iterations: outputs.length, last, endedBy };
     case 'handoff':
-      return { hops: outputs.length - 1, path: namesOf(lastTurn, 'handoffs', 'from', 'agent'), last, endedBy };
+      return { hops: outputs.length - 1, path: turnTakers(kind, lastTurn), last, endedBy };
     case 'conversation': {
-      const speakers = namesOf(lastTurn, 'speakers', undefined, 'speaker');
+      const speakers = turnTakers(kind, lastTurn);
       const transcript = outputs.map((output, turn) => ({ speaker: speakers[turn] ?? '', output }));
       return { turns: outputs.length, transcript, last, endedBy };
     }
@@ -35,7 +35,14 @@ export function outputOfItems(kind: string | undefined, ended: EndedItems): Json
   }
 }
 
-/** Who had the turns: those of a list of the last one, each a name or a record with it, and who had that one. */
+/** Who had the turns up to one of which is given what its expressions saw; empty when that is not known. */
+export function turnTakers(kind: string, turn: Json): string[] {
+  return kind === 'handoff'
+    ? namesOf(turn, 'handoffs', 'from', 'agent')
+    : namesOf(turn, 'speakers', undefined, 'speaker');
+}
+
+/** Those of a list of the last one, each a name or a record with it, and who had that one. */
 function namesOf(turn: Json, list: string, field: string | undefined, own: string): string[] {
   if (typeof turn !== 'object' || turn === null || Array.isArray(turn)) return [];
   const before = turn[list];

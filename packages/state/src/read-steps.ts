@@ -25,6 +25,7 @@ import {
   type StepPageDependencies,
   stepKeys,
 } from './step-pages.ts';
+import { nameTurnTakers } from './turn-takers.ts';
 
 /** A page ends when the outputs and errors in it are this long together, however many more were asked for. */
 export const MAX_PAGE_BYTES = 8_388_608;
@@ -117,6 +118,7 @@ async function readItems(
         header?.state === STEP.failed || (header?.state === STEP.mapSucceeded && step.kind === 'broadcast');
       steps.push(isOver ? withoutProspects(view) : view);
     });
+    bytes += await nameTurnTakers(client, run.key, { step, first, steps });
   }
   const next = last < count ? { step: step.index, item: last } : { step: step.index + 1, item: undefined };
   return { steps, next, bytes };

@@ -75,6 +75,7 @@ function Facts({ view }: { view: RunSteps['list'][number]['view'] | undefined })
   const rows = [
     ['Step', view.stepId],
     ['Kind', view.kind],
+    ['Turn of', view.turnOf],
     ['Handler', view.use],
     ['Queue', view.queue],
     ['Needs', view.needs?.join(', ')],

@@ -101,8 +101,9 @@ function cleanupLines({ runId, cleanups }: RunView): string[] {
 }
 
 function row(step: StepView, surroundings: WaitContext): string[] {
-  const { stepId, kind, status, attempts, lost, startedAt, endedAt } = step;
+  const { stepId, kind, turnOf, status, attempts, lost, startedAt, endedAt } = step;
   const took = startedAt !== undefined && endedAt !== undefined ? formatDuration(endedAt - startedAt) : '';
   const made = lost === undefined || lost === 0 ? String(attempts) : `${attempts} (${lost} lost)`;
-  return [stepId, kind, status, made, took, whyStep(step, surroundings)];
+  const what = turnOf === undefined ? kind : `${kind}: ${turnOf}`;
+  return [stepId, what, status, made, took, whyStep(step, surroundings)];
 }
