@@ -41,9 +41,18 @@ interface OtlpRequest {
   }[];
 }
 
-/** Takes spans over OTLP, as any backend does: JSON is understood, Protobuf is kept as it came. */
+interface OtlpMetrics {
+  resourceMetrics: {
+    resource: { attributes: OtlpAttributes };
+    scopeMetrics: { metrics: { name: string; unit?: string }[] }[];
+  }[];
+}
+
+/** Takes spans and metrics over OTLP, as any backend does: JSON is understood, Protobuf is kept as it came. */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
+  /** `SERVICE NAME` of the metrics that have come. */
+  readonly metrics = new Set<string>();
   /** Bodies as they came, and the paths that they were sent to. */
   readonly bodies: Buffer[] = [];
   readonly paths = new Set<string>();
@@ -58,11 +67,22 @@ export class OtlpReceiver {
         const body = Buffer.concat(chunks);
         this.bodies.push(body);
         const isJson = request.headers['content-type'] === 'application/json';
-        if (isJson) this.spans.push(...spansOf(JSON.parse(body.toString()) as OtlpRequest));
+        if (isJson) this.#take(JSON.parse(body.toString()) as OtlpRequest | OtlpMetrics);
         response.writeHead(200, { 'content-type': request.headers['content-type'] ?? '' });
         response.end(isJson ? '{}' : '');
       });
     });
+  }
+
+  #take(request: OtlpRequest | OtlpMetrics): void {
+    if ('resourceSpans' in request) {
+      this.spans.push(...spansOf(request));
+      return;
+    }
+    for (const { resource, scopeMetrics } of request.resourceMetrics) {
+      const service = String(valuesOf(resource.attributes)['service.name']);
+      for (const { name } of scopeMetrics.flatMap(({ metrics }) => metrics)) this.metrics.add(`${service} ${name}`);
+    }
   }
 
   static async start(): Promise<OtlpReceiver> {

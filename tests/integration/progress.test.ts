@@ -55,7 +55,7 @@ test('what a heartbeat reports is shown with its step and by why, until the atte
 
 test('progress that is too large to be shown is left out, with a line in the log, and costs the step nothing', async () => {
   const { runId } = await fleet.api.start(workflow({ long: task('reports-much') }));
-  await fleet.workers[0]!.process.waitForLine(/progress of a heartbeat cannot be shown/, 20_000);
+  await fleet.workers[0]!.process.waitForLine(/progress of a heartbeat cannot be stored/, 20_000);
   expect(await stepOf(runId, 'long')).toMatchObject({ status: 'running' });
   expect(await stepOf(runId, 'long')).not.toHaveProperty('progress');
   await fleet.api.post(`/v1/runs/${runId}/cancel`);

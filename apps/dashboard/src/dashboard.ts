@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/contracts';
 import { closeConnection, connectRedis } from '@flotilla/redis';
-import type { Logger } from '@flotilla/telemetry';
+import { type Logger, type Meters, NO_METERS } from '@flotilla/telemetry';
 import type { DashboardConfig } from './config.ts';
 import { createDashboardServer } from './http/create-dashboard-server.ts';
 import { QueueBoard } from './queues/queue-board.ts';
@@ -20,7 +20,11 @@ const CLOSE_MS = 2000;
  * Starts the dashboard. It needs neither Redis nor a scheduler to start: pages say what cannot be reached, and come back
  * by themselves.
  */
-export async function startDashboard(config: DashboardConfig, logger: Logger): Promise<RunningDashboard> {
+export async function startDashboard(
+  config: DashboardConfig,
+  logger: Logger,
+  meters: Meters = NO_METERS,
+): Promise<RunningDashboard> {
   const onError = (report: object) => logger.warn(report, 'Redis connection error');
   const commands = connectRedis(config.redisUrl, 'commands', { name: 'dashboard', onError });
   const queues = connectRedis(config.redisUrl, 'queue', { name: 'dashboard', onError });
@@ -28,6 +32,7 @@ export async function startDashboard(config: DashboardConfig, logger: Logger): P
   const server = await createDashboardServer({
     config,
     logger,
+    meters,
     board,
     access: new SchedulerAccess(config.schedulerUrl),
     sessions: new SessionStore({

@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, onStopSignal } from '@flotilla/telemetry';
+import { createLogger, observeProcess, onStopSignal, startMeters } from '@flotilla/telemetry';
 import { readDashboardConfig } from './config.ts';
 import { startDashboard } from './dashboard.ts';
 
@@ -13,12 +13,15 @@ async function main(): Promise<void> {
   const config = readDashboardConfig(process.env);
   const logger = createLogger({ name: 'dashboard', level: config.logLevel });
   for (const warning of warnOfUnknownVariables(process.env)) logger.warn(warning);
-  const starting = startDashboard(config, logger);
+  const meters = await startMeters({ service: 'flotilla-dashboard', environment: process.env, logger });
+  observeProcess(meters);
+  const starting = startDashboard(config, logger, meters);
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(EXIT.failed), STOP_LIMIT_MS).unref();
     starting
       .then((dashboard) => dashboard.stop())
+      .then(() => meters.shutdown())
       .then(
         () => process.exit(0),
         (error: unknown) => {

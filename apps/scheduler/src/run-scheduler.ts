@@ -1,14 +1,14 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, onStopSignal, outliveReaders, type Tracing } from '@flotilla/telemetry';
+import { createLogger, onStopSignal, outliveReaders, type Telemetry } from '@flotilla/telemetry';
 import { readSchedulerConfig } from './config.ts';
 import { startScheduler } from './scheduler.ts';
 
 /** 2: the configuration is wrong. 3: Redis cannot be reached or used. 74: data loss. 1: anything else. */
 const EXIT = { failed: 1, badConfig: 2, unreachable: 3, dataLoss: 74 } as const;
 
-/** For spans of runs that have just ended. */
-const TRACES_MS = 2000;
+/** For what has been measured and not sent. */
+const TELEMETRY_MS = 2000;
 /** Longest stop; whatever hangs then is left alone: every duty survives it. */
 const STOP_LIMIT_MS = 15_000;
 
@@ -20,7 +20,7 @@ function exitCodeOf(error: unknown): number {
   return error.code === 'DATA_LOSS' ? EXIT.dataLoss : EXIT.failed;
 }
 
-async function main(tracing: Tracing | undefined): Promise<void> {
+async function main(telemetry: Telemetry): Promise<void> {
   outliveReaders();
   const config = readSchedulerConfig(process.env);
   const logger = createLogger({ name: 'scheduler', level: config.logLevel });
@@ -29,7 +29,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
     process.stderr.write(`${message}\n`);
     process.exit(EXIT.dataLoss);
   };
-  const starting = startScheduler(config, logger, { onDataLoss, tracing });
+  const starting = startScheduler(config, logger, { onDataLoss, telemetry });
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => {
@@ -38,7 +38,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
     }, STOP_LIMIT_MS).unref();
     starting
       .then((scheduler) => scheduler.stop())
-      .then(() => tracing?.shutdown(TRACES_MS))
+      .then(() => telemetry.shutdown(TELEMETRY_MS))
       .then(
         () => process.exit(0),
         (error: unknown) => {
@@ -55,8 +55,8 @@ async function main(tracing: Tracing | undefined): Promise<void> {
 }
 
 /** Runs until the process ends. */
-export function runScheduler(tracing: Tracing | undefined): void {
-  main(tracing).catch((error: unknown) => {
+export function runScheduler(telemetry: Telemetry): void {
+  main(telemetry).catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`scheduler: ${message}\n`);
     process.exit(exitCodeOf(error));

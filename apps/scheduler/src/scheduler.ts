@@ -18,7 +18,7 @@ import {
   watchEpoch,
 } from '@flotilla/redis';
 import { BulkJobs, breakerKeys, loopTurns, randomToken, State } from '@flotilla/state';
-import type { Logger, Tracing } from '@flotilla/telemetry';
+import type { Logger, Telemetry } from '@flotilla/telemetry';
 import { createBulkApi } from './bulk/bulk-api.ts';
 import { Calm } from './calm.ts';
 import type { SchedulerConfig } from './config.ts';
@@ -28,10 +28,9 @@ import { planReopening } from './decisions/plan-reopening.ts';
 import { ChildRuns } from './decisions/waits/child-runs.ts';
 import { createHttpServer } from './http/create-http-server.ts';
 import { InputSchemas } from './http/input/input-schemas.ts';
-import { createMetrics } from './http/metrics.ts';
 import { PlanSource } from './http/plan-source.ts';
 import { createInsight } from './insight/create-insight.ts';
-import { createCountFailedCleanupsLoop } from './loops/count-failed-cleanups.ts';
+import { observeFleet } from './insight/observe-fleet.ts';
 import { createExportTracesLoop } from './loops/export-traces.ts';
 import { createFireDueLoop } from './loops/fire-due.ts';
 import { Loop } from './loops/loop.ts';
@@ -63,14 +62,14 @@ const CLOSE_MS = 2000;
 export interface StartSchedulerOptions {
   /** The deployment's data have vanished. */
   onDataLoss: (message: string) => void;
-  tracing?: Tracing | undefined;
+  telemetry: Telemetry;
 }
 
 /** Starts a scheduler: the HTTP API and the loops. */
 export async function startScheduler(
   config: SchedulerConfig,
   logger: Logger,
-  { onDataLoss, tracing }: StartSchedulerOptions,
+  { onDataLoss, telemetry: { tracing, meters } }: StartSchedulerOptions,
 ): Promise<RunningScheduler> {
   const schedulerId = `s-${randomToken(8)}`;
   const connections: RedisConnection[] = [];
@@ -146,8 +145,7 @@ export async function startScheduler(
       commands.client,
       config.flags['storage-watermarks'] > 0 ? config.watermarks : undefined,
     );
-    const metrics = createMetrics();
-    metrics.gauge('flotilla_storage_used_ratio', 'Memory of Redis, of its maxmemory', () => storage.share);
+    observeFleet(meters, { state, directory, breakers, storage });
     const inputs = new InputSchemas();
     const plans = new PlanSource({ api: state, compile: compileInPieces, maxDepth: config.maxDepth, inputs });
     const channels = new Channels(commands.client, {
@@ -162,11 +160,12 @@ export async function startScheduler(
     const { retentionMs } = config;
     const loops = [
       bulkLoop,
-      createRelayLoop({ state, queues, fleet, breakers, children, channels, blocking, schedulerId, calm, logger }),
+      createRelayLoop({
+        ...{ state, queues, fleet, breakers, children, channels, blocking, schedulerId, calm, meters, logger },
+      }),
       fireDueLoop,
-      createReclaimLoop({ state, calm, logger }),
+      createReclaimLoop({ state, calm, meters, logger }),
       createPruneLoop({ state, channels, retentionMs: () => retentionAt(storage.level, config.retentionMs), logger }),
-      createCountFailedCleanupsLoop({ state, metrics, logger }),
       createWatchStorageLoop({ storage, fleet, state, logger }),
       createWatchFleetLoop({ fleet, breakers, state, logger }),
       watchEpochLoop,
@@ -174,12 +173,12 @@ export async function startScheduler(
     ];
     // Its turns may be configured to be further apart than those of a loop that counts as stalled.
     const monitorLoop = createMonitorAgentsLoop({
-      ...{ directory, client, namespace, metrics, logger },
+      ...{ directory, client, namespace, meters, logger },
       ...{ thresholds: config.health, intervalMs: config.healthCheckMs },
     });
     const slowLoops = [watchRedisLoop, monitorLoop];
     for (const loop of [...loops, monitorLoop]) {
-      loop.onTurn = () => metrics.count('flotilla_loop_turns_total', 'Turns of the loops', { loop: loop.name });
+      loop.onTurn = () => meters.add('flotilla_loop_turns_total', { loop: loop.name });
     }
     const insight = createInsight({
       state,
@@ -192,7 +191,7 @@ export async function startScheduler(
       ],
     });
     const server = await createHttpServer({
-      metrics,
+      meters,
       api: state,
       agentApi: {
         // The fleet is looked at all the time: a request looks itself only when that has stopped.

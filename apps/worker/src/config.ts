@@ -1,5 +1,13 @@
 import type { BreakerSettings } from '@flotilla/breakers';
-import { type Flags, FlotillaError, flagsZ, isLegalId, type Problem, withCurrentNames } from '@flotilla/contracts';
+import {
+  type Flags,
+  FlotillaError,
+  flagsZ,
+  isLegalId,
+  isLoopbackHost,
+  type Problem,
+  withCurrentNames,
+} from '@flotilla/contracts';
 import { parseWatermarks, type Watermarks } from '@flotilla/redis';
 import { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from '@flotilla/telemetry';
 import { z } from 'zod';
@@ -43,6 +51,18 @@ const checkpointKeysZ = z
   .transform((text) => text.split(',').flatMap((key) => (key.trim() === '' ? [] : [key.trim()])))
   .pipe(z.array(z.string().min(32, 'expected keys of at least 32 characters').max(256)).max(16));
 
+/** Empty: none. */
+const portZ = z
+  .string()
+  .refine((text) => /^\d{0,5}$/.test(text) && Number(text) <= 65_535, 'expected a port, 0 to 65535')
+  .transform((text) => (text === '' ? undefined : Number(text)));
+
+/** Empty: none. */
+const tokenZ = z
+  .string()
+  .refine((text) => text === '' || (text.length >= 16 && text.length <= 256), 'expected 16 to 256 characters')
+  .transform((text) => (text === '' ? undefined : text));
+
 /** One field a variable; each takes text. */
 export const environmentZ = z.object({
   REDIS_URL: z.string().min(1).prefault('redis://127.0.0.1:6379'),
@@ -68,6 +88,9 @@ export const environmentZ = z.object({
   FLOTILLA_MAX_OUTPUT_BYTES: wholeNumber(64, 16 * 1024 * 1024, 262_144),
   FLOTILLA_BREAKER_PROBE_INTERVAL_MS: wholeNumber(100, 3_600_000, 10_000),
   FLOTILLA_BREAKER_PROBE_TIMEOUT_MS: wholeNumber(100, 3_600_000, 30_000),
+  FLOTILLA_METRICS_PORT: portZ.prefault(''),
+  FLOTILLA_METRICS_HOST: z.string().min(1).max(253).prefault('127.0.0.1'),
+  FLOTILLA_METRICS_TOKEN: tokenZ.prefault(''),
   FLOTILLA_TELEMETRY: z.enum(TELEMETRY_LEVELS).prefault(DEFAULT_TELEMETRY_LEVEL),
   FLOTILLA_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).prefault('info'),
 });
@@ -98,6 +121,8 @@ export interface WorkerConfig {
   flags: Flags;
   maxOutputBytes: number;
   breakers: Pick<BreakerSettings, 'probeIntervalMs' | 'probeTimeoutMs'>;
+  /** Where `/metrics` is served; undefined: nowhere. */
+  metrics: { host: string; port: number; token: string | undefined } | undefined;
   logLevel: z.infer<typeof environmentZ>['FLOTILLA_LOG_LEVEL'];
 }
 
@@ -137,6 +162,18 @@ export function readWorkerConfig(environment: Readonly<Record<string, string | u
       probeIntervalMs: data.FLOTILLA_BREAKER_PROBE_INTERVAL_MS,
       probeTimeoutMs: data.FLOTILLA_BREAKER_PROBE_TIMEOUT_MS,
     },
+    metrics: readMetrics(data),
     logLevel: data.FLOTILLA_LOG_LEVEL,
   };
+}
+
+/** Beyond loopback a token is needed. CONFIG_INVALID. */
+function readMetrics(data: z.infer<typeof environmentZ>): WorkerConfig['metrics'] {
+  const { FLOTILLA_METRICS_HOST: host, FLOTILLA_METRICS_PORT: port, FLOTILLA_METRICS_TOKEN: token } = data;
+  if (port === undefined) return undefined;
+  if (token !== undefined || isLoopbackHost(host)) return { host, port, token };
+  const message = `${host} can be reached by other machines: FLOTILLA_METRICS_TOKEN is needed`;
+  throw new FlotillaError('CONFIG_INVALID', message, {
+    problems: [{ code: 'ILLEGAL_VALUE', path: '/FLOTILLA_METRICS_HOST', message }],
+  });
 }

@@ -1,10 +1,10 @@
-import { createLogger, startTracing } from '@flotilla/telemetry';
+import { createLogger, startTelemetry } from '@flotilla/telemetry';
 
 // OpenTelemetry's SDK must be there before ioredis is imported.
-const tracing = await startTracing({
+const telemetry = await startTelemetry({
   service: 'flotilla-worker',
   environment: process.env,
   logger: createLogger({ name: 'worker', level: 'info' }),
 });
 const { runWorker } = await import('./run-worker.ts');
-runWorker(tracing);
+runWorker(telemetry);

@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { isFlotillaError, warnOfUnknownVariables } from '@flotilla/contracts';
-import { createLogger, onStopSignal, outliveReaders, type Tracing } from '@flotilla/telemetry';
+import { createLogger, onStopSignal, outliveReaders, type Telemetry } from '@flotilla/telemetry';
 import { readWorkerConfig } from './config.ts';
 import { followParent } from './follow-parent.ts';
 import { containStrayErrors } from './stray-errors.ts';
@@ -10,8 +10,8 @@ import { startWorker } from './worker.ts';
 const EXIT = { drained: 0, failed: 1, badConfig: 2, unreachable: 3, untrusted: 70, dataLoss: 74, stuck: 75 } as const;
 /** How long attempts may go on in a worker that another one, with changed handlers, has replaced. */
 const LEAVE_MS = 86_400_000;
-/** For spans of attempts that have just ended. */
-const TRACES_MS = 2000;
+/** For what has been measured and not sent. */
+const TELEMETRY_MS = 2000;
 /** Beyond the drain time: for a handler that ignores its abort, and connections that hang. */
 const DRAIN_SLACK_MS = 8000;
 
@@ -21,7 +21,7 @@ function exitCodeOf(error: unknown): number {
   return error.code.startsWith('REDIS_') || error.code === 'PARTITION_MISMATCH' ? EXIT.unreachable : EXIT.failed;
 }
 
-async function main(tracing: Tracing | undefined): Promise<void> {
+async function main(telemetry: Telemetry): Promise<void> {
   outliveReaders();
   const config = readWorkerConfig(process.env);
   const logger = createLogger({ name: 'worker', level: config.logLevel });
@@ -36,7 +36,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
     process.stderr.write(`worker: DATA_LOSS: ${message}\n`);
     process.exit(EXIT.dataLoss);
   };
-  const starting = startWorker(config, logger, { onStuck, onDataLoss, tracing });
+  const starting = startWorker(config, logger, { onStuck, onDataLoss, telemetry });
   const drain = (exitCode: number, graceMs = config.drainMs) => {
     setTimeout(() => {
       logger.error('drain timed out; remaining attempts are reclaimed when the lease expires');
@@ -44,7 +44,7 @@ async function main(tracing: Tracing | undefined): Promise<void> {
     }, graceMs + DRAIN_SLACK_MS).unref();
     starting
       .then((worker) => worker.drain(graceMs))
-      .then(() => tracing?.shutdown(TRACES_MS))
+      .then(() => telemetry.shutdown(TELEMETRY_MS))
       .then(
         () => process.exit(exitCode),
         (error: unknown) => {
@@ -68,8 +68,8 @@ async function main(tracing: Tracing | undefined): Promise<void> {
 }
 
 /** Runs until the process ends. */
-export function runWorker(tracing: Tracing | undefined): void {
-  main(tracing).catch((error: unknown) => {
+export function runWorker(telemetry: Telemetry): void {
+  main(telemetry).catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`worker: ${message}\n`);
     process.exit(exitCodeOf(error));

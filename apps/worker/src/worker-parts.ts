@@ -26,7 +26,7 @@ export interface WorkerParts {
   watchdog: Watchdog;
   breakers: Breakers;
   createExecutor: (
-    own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'runIsolated' | 'meter' | 'onExhausted'>,
+    own: Pick<ExecutorOptions, 'workerId' | 'slots' | 'runIsolated' | 'meter' | 'onExhausted' | 'onAttemptEnd'>,
   ) => Executor;
   close: () => Promise<void>;
 }

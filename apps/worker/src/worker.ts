@@ -5,13 +5,16 @@ import type { Slots } from '@flotilla/executor';
 import { TaskConsumer } from '@flotilla/queue';
 import { REDIS_RECHECK_MS, RedisWatch, requireRedis, StorageWatch } from '@flotilla/redis';
 import { listenForHints, randomToken } from '@flotilla/state';
-import { createRateLimitedLog, type Logger, type Tracing } from '@flotilla/telemetry';
+import { createRateLimitedLog, type Logger, NO_METERS, type Telemetry } from '@flotilla/telemetry';
 import type { WorkerConfig } from './config.ts';
 import { ForgottenAttempts } from './forgotten-attempts.ts';
 import { Intake } from './intake.ts';
 import { IsolatedProcessPool } from './isolation/isolated-process-pool.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { LoadGovernor } from './load-governor.ts';
+import { measureAttempts } from './measure-attempts.ts';
+import { type MetricsServer, startMetricsServer } from './metrics-server.ts';
+import { observeWorker } from './observe-worker.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { CLOSE_MS, createWorkerParts } from './worker-parts.ts';
@@ -33,20 +36,21 @@ export interface StartWorkerOptions {
   /** Tasks wait in a queue, and none can be fetched. */
   onStuck: (queue: string) => void;
   onDataLoss: (message: string) => void;
-  tracing?: Tracing | undefined;
+  telemetry: Telemetry;
 }
 
 /** Starts a worker: loads the handlers, takes tasks from its queues, keeps its lease. */
 export async function startWorker(
   config: WorkerConfig,
   logger: Logger,
-  { onStuck, onDataLoss, tracing }: StartWorkerOptions,
+  { onStuck, onDataLoss, telemetry }: StartWorkerOptions,
 ): Promise<RunningWorker> {
   // A new id for each process: a restarted worker never takes over what a former one held.
   const workerId = `w-${randomToken(8)}`;
   let governor: LoadGovernor | undefined;
   const onTrouble = (error: unknown) => governor?.noteTrouble(error);
-  const parts = await createWorkerParts(config, logger, workerId, { onTrouble, tracing });
+  const { meters } = telemetry;
+  const parts = await createWorkerParts(config, logger, workerId, { onTrouble, tracing: telemetry.tracing });
   const { connect, commands, state, capabilities, queues, watchdog, breakers } = parts;
   try {
     const { namespace, partitions, allowVolatile } = config;
@@ -62,6 +66,7 @@ export async function startWorker(
       workerId,
       slots: config.concurrency,
       onExhausted: (code) => governor?.exhausted(code),
+      ...(meters === NO_METERS ? {} : { onAttemptEnd: measureAttempts(meters) }),
       ...(own === undefined ? {} : { runIsolated: (attempt, control) => own.make(attempt, control) }),
     });
     const outages = new OutageWatch(() => commands.client.ping());
@@ -118,6 +123,7 @@ export async function startWorker(
           onTurn: () => keeper.turn(queue),
           describe: (task) => executor.live.describe(task),
           onStuck: () => onStuck(queue),
+          onFetch: (readyAt) => meters.record('flotilla_queue_wait_ms', Math.max(0, Date.now() - readyAt), { queue }),
           onError: (error) => {
             void limited.write(`task-queue-${queue}`, 'warn', { queue, error: error.message }, 'task queue error');
             onTrouble(error);
@@ -144,12 +150,15 @@ export async function startWorker(
       void look(watch, logger, onDataLoss).then(() => forgotten.afterLook(watch.lineage));
     }, REDIS_RECHECK_MS).unref();
     const progress = new ProgressReporter({ executor, state, workerId, logger });
+    observeWorker(meters, executor.slots);
+    const served = await serveMetrics(config, telemetry);
     watchdog.start();
     outages.start();
     progress.start();
     governor?.start();
     for (const consumer of consumers) consumer.start();
-    logger.info({ workerId, queues, handlers: parts.handlerNames.length, pid: process.pid }, 'ready');
+    const about = { workerId, queues, handlers: parts.handlerNames.length, pid: process.pid };
+    logger.info({ ...about, ...(served && { metricsUrl: served.url }) }, 'ready');
     let draining: Promise<void> | undefined;
     const drain = async (graceMs: number) => {
       clearInterval(watching);
@@ -165,6 +174,7 @@ export async function startWorker(
       }
       await within(Promise.all(consumers.map((consumer) => consumer.close())), CLOSE_MS);
       await within(keeper.leave(), CLOSE_MS);
+      served?.close();
       own?.close();
       governor?.stop();
       outages.stop();
@@ -184,6 +194,10 @@ export async function startWorker(
     await parts.close();
     throw error;
   }
+}
+
+function serveMetrics({ metrics }: WorkerConfig, { meters }: Telemetry): Promise<MetricsServer | undefined> {
+  return metrics === undefined ? Promise.resolve(undefined) : startMetricsServer({ ...metrics, meters });
 }
 
 function loadOf({ taken, size, limit }: Slots, loopLagMs: number): AgentView['load'] {

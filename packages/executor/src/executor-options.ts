@@ -3,7 +3,7 @@ import type { Flags, JsonLimits } from '@flotilla/contracts';
 import type { ClassifyRule, Plan } from '@flotilla/engine';
 import type { State } from '@flotilla/state';
 import type { Logger } from '@flotilla/telemetry';
-import type { AttemptObserver } from './attempt/attempt-observer.ts';
+import type { AttemptObserver, ObservedAttempt, ObservedEnd } from './attempt/attempt-observer.ts';
 import type { WorkerHandlers } from './chain.ts';
 import type { BreakerGate } from './guarded-call.ts';
 import type { ChannelGate } from './inbound-messages.ts';
@@ -33,5 +33,7 @@ export interface ExecutorOptions {
   channels?: ChannelGate;
   /** Watches attempts, for traces. Those in a process of their own are watched here, too. */
   observer?: AttemptObserver | undefined;
+  /** Told of each attempt that was made here, when it has ended. Must not throw. */
+  onAttemptEnd?: ((attempt: ObservedAttempt, end: ObservedEnd) => void) | undefined;
   random?: () => number;
 }

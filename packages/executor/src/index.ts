@@ -1,4 +1,4 @@
-export type { AttemptObservation, AttemptObserver, ObservedAttempt } from './attempt/attempt-observer.ts';
+export type { AttemptObservation, AttemptObserver, ObservedAttempt, ObservedEnd } from './attempt/attempt-observer.ts';
 export { type AbortCause, AttemptControl } from './attempt-control.ts';
 export { currentScope, type ScopeOwner } from './attempt-scope.ts';
 export type { WorkerHandlers } from './chain.ts';

@@ -21,6 +21,8 @@ export interface TaskConsumerOptions {
   /** Called each time the loop comes around: a worker's heartbeat is given from here. */
   onTurn: () => void;
   onError: (error: Error) => void;
+  /** Told when the oldest step of a fetched task was ready, ms by Redis' clock. */
+  onFetch?: (readyAt: number) => void;
   /** What of a task runs now, for the Bull dashboard; asked about tasks that take longer than a second. */
   describe: (task: Task) => string[];
   /** Tasks wait, slots are free, and even fresh connections fetch nothing, or the loop hangs: the process should end. */
@@ -192,6 +194,7 @@ export class TaskConsumer {
   }
 
   #begin(job: Job<Task>, token: string): void {
+    this.#options.onFetch?.(job.timestamp);
     this.#steps = Math.max(1, job.data.i.length);
     const done = this.#options
       .handle(job.data)

@@ -4,7 +4,7 @@ import { closeConnection, connectRedis, type RedisConnection, untilReady } from 
 import {
   DEFAULT_WATERMARKS,
   parseWatermarks,
-  readMemoryShare,
+  readMemory,
   type StorageLevel,
   StorageWatch,
   storageLevel,
@@ -65,7 +65,7 @@ describe('the memory of a Redis', () => {
   test('is watched: what has to be done is told, and is over when there is room', async () => {
     const watch = new StorageWatch(connection.client, DEFAULT_WATERMARKS);
     expect(await watch.look()).toBe('normal');
-    expect(await readMemoryShare(connection.client)).toBe(0);
+    expect(await readMemory(connection.client)).toMatchObject({ share: 0, usedBytes: expect.any(Number) });
     await limitTo(0.75);
     expect(await watch.look()).toBe('tight');
     expect([watch.refuses, watch.problems[0]?.code]).toEqual([false, 'STORAGE_TIGHT']);

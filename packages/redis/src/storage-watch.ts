@@ -28,22 +28,30 @@ export function storageLevel(share: number, former: StorageLevel, marks: Waterma
   return level;
 }
 
-/**
- * The fullest master's used share of its maxmemory, as Redis counts it when it refuses; 0 when there is no limit, undefined
- * when we may not ask.
- */
-export async function readMemoryShare(client: RedisClient): Promise<number | undefined> {
-  const shares = await Promise.all(mastersOf(client).map(shareOf));
-  const known = shares.filter((share) => share !== undefined);
-  return known.length === 0 ? undefined : Math.max(...known);
+export interface RedisMemory {
+  /** Used share of maxmemory, as Redis counts it when it refuses; 0 when there is no limit. */
+  share: number;
+  usedBytes: number;
 }
 
-async function shareOf(server: Redis): Promise<number | undefined> {
+/** The memory of the fullest master; undefined when we may not ask. */
+export async function readMemory(client: RedisClient): Promise<RedisMemory | undefined> {
+  const all = await Promise.all(mastersOf(client).map(memoryOf));
+  const known = all.filter((memory) => memory !== undefined);
+  if (known.length === 0) return undefined;
+  return {
+    share: Math.max(...known.map(({ share }) => share)),
+    usedBytes: Math.max(...known.map(({ usedBytes }) => usedBytes)),
+  };
+}
+
+async function memoryOf(server: Redis): Promise<RedisMemory | undefined> {
   try {
     const fields = parseInfo(await server.info('memory'));
     const numberOf = (name: string) => Number(fields.get(name) ?? 0);
-    const most = numberOf('maxmemory');
-    return most === 0 ? 0 : (numberOf('used_memory') - numberOf('mem_not_counted_for_evict')) / most;
+    const max = numberOf('maxmemory');
+    const usedBytes = numberOf('used_memory');
+    return { usedBytes, share: max === 0 ? 0 : (usedBytes - numberOf('mem_not_counted_for_evict')) / max };
   } catch (error) {
     // A managed service without INFO, or an ACL: as if there were no limit.
     if (isCommandDenied(error)) return undefined;
@@ -62,7 +70,7 @@ export class StorageWatch {
   readonly #client: RedisClient;
   readonly #marks: Watermarks | undefined;
   #level: StorageLevel = 'normal';
-  #share = 0;
+  #memory: RedisMemory = { share: 0, usedBytes: 0 };
 
   constructor(client: RedisClient, marks: Watermarks | undefined) {
     this.#client = client;
@@ -75,7 +83,12 @@ export class StorageWatch {
 
   /** Of maxmemory, at the last look. */
   get share(): number {
-    return this.#share;
+    return this.#memory.share;
+  }
+
+  /** At the last look. */
+  get usedBytes(): number {
+    return this.#memory.usedBytes;
   }
 
   /** True when new runs are refused. */
@@ -87,15 +100,15 @@ export class StorageWatch {
   get problems(): readonly Problem[] {
     if (this.#level === 'normal') return [];
     const [code, what] = MESSAGES[this.#level];
-    const message = `Redis uses ${Math.round(this.#share * 100)} % of its maxmemory: ${what}`;
+    const message = `Redis uses ${Math.round(this.share * 100)} % of its maxmemory: ${what}`;
     return [{ code, path: '/storage', message, severity: 'warning' }];
   }
 
   /** Looks now; answers the level. */
   async look(): Promise<StorageLevel> {
     if (this.#marks === undefined) return this.#level;
-    this.#share = (await readMemoryShare(this.#client)) ?? 0;
-    this.#level = storageLevel(this.#share, this.#level, this.#marks);
+    this.#memory = (await readMemory(this.#client)) ?? { share: 0, usedBytes: 0 };
+    this.#level = storageLevel(this.share, this.#level, this.#marks);
     return this.#level;
   }
 }

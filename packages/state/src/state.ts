@@ -49,6 +49,7 @@ import { listCheckpoints } from './read-checkpoints.ts';
 import { listCleanups, parseStoredCleanup, type StoredCleanup } from './read-cleanups.ts';
 import { readDeadLetter } from './read-dead-letter.ts';
 import { readHistory } from './read-history.ts';
+import { type Lag, readLag } from './read-lag.ts';
 import { type Loss, readLosses } from './read-losses.ts';
 import { readRateLimited } from './read-rate-limited.ts';
 import { allTags, readRun, tagOfRun } from './read-runs.ts';
@@ -434,6 +435,10 @@ export class State<P extends PlanShape> {
   /** Which steps have lines. RUN_NOT_FOUND. */
   async readLogIndex(runId: string): Promise<LogIndex> {
     return readLogIndex({ client: this.#client, tag: this.tagOf(runId), runId }, await this.#planOfRun(runId));
+  }
+
+  readLag(): Promise<Lag> {
+    return readLag(this.#reads());
   }
 
   readBacklog(since: { deadSince: number }): Promise<Backlog> {

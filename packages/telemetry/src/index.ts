@@ -1,4 +1,9 @@
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './create-logger.ts';
+export { type Meters, NO_METERS, observeValue, type Reading } from './metrics/meters.ts';
+export { APPS, type App, METRICS, type MetricDefinition, type MetricName } from './metrics/metric-table.ts';
+export { observeProcess } from './metrics/process-readings.ts';
+export { renderMetricsReference } from './metrics/render-reference.ts';
+export { startMeters } from './metrics/start-meters.ts';
 export { LOG_EVENTS, type LogEvent, SPAN_ATTRIBUTES, SPANS } from './names.ts';
 export { onStopSignal } from './on-stop-signal.ts';
 export { outliveReaders } from './outlive-readers.ts';
@@ -6,7 +11,9 @@ export { prettyLine } from './pretty-lines.ts';
 export { createRateLimitedLog, type RateLimitedLog, type RateLimitedLogOptions } from './rate-limited-log.ts';
 export { describeError, redactFields } from './redact.ts';
 export { redactText } from './redact-text.ts';
-export { DEFAULT_TELEMETRY_LEVEL, startTracing, TELEMETRY_LEVELS } from './tracing/start-tracing.ts';
+export { startTelemetry, type Telemetry } from './start-telemetry.ts';
+export { DEFAULT_TELEMETRY_LEVEL, TELEMETRY_LEVELS } from './telemetry-environment.ts';
+export { startTracing } from './tracing/start-tracing.ts';
 export {
   attemptSpanIdOf,
   formatTraceparent,

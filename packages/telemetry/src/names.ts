@@ -59,3 +59,5 @@ export const SPAN_ATTRIBUTES = {
   memoryBytes: 'resource.memory.bytes',
   cpuUtilization: 'resource.cpu.utilization',
 } as const;
+
+export { METRICS } from './metrics/metric-table.ts';

@@ -5,6 +5,7 @@ import { checkCaller } from './check-caller.ts';
 import type { DashboardContext } from './dashboard-context.ts';
 import { registerDeploymentRoutes } from './deployment-routes.ts';
 import { forwardApi } from './forward-api.ts';
+import { countRequests, METRICS_PATH, registerMetricsRoute } from './metrics-routes.ts';
 import { registerPages } from './pages.ts';
 import { sendProblem } from './problem-answer.ts';
 import { registerQueueBoard } from './queue-board-routes.ts';
@@ -13,7 +14,7 @@ import { registerSessionRoutes } from './session-routes.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 /** Asked by machinery that knows no session and names the machine as it likes. They show nothing of runs. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz']);
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/healthz', METRICS_PATH]);
 
 /** The dashboard's server, which does not listen yet. */
 export async function createDashboardServer(context: DashboardContext): Promise<FastifyInstance> {
@@ -38,7 +39,9 @@ export async function createDashboardServer(context: DashboardContext): Promise<
   });
   app.setErrorHandler((error, _request, reply) => sendProblem(error, reply, logger));
   await app.register(cookie);
+  countRequests(app, context.meters);
   app.get('/healthz', async () => ({ ok: true }));
+  await app.register(async (scope) => registerMetricsRoute(scope, context));
   registerSessionRoutes(app, context);
   await app.register(async (scope) => registerDeploymentRoutes(scope, context));
   await app.register(async (scope) => forwardApi(scope, context));

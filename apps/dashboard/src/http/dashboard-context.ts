@@ -1,4 +1,4 @@
-import type { Logger } from '@flotilla/telemetry';
+import type { Logger, Meters } from '@flotilla/telemetry';
 import type { FastifyRequest } from 'fastify';
 import type { DashboardConfig } from '../config.ts';
 import type { QueueBoard } from '../queues/queue-board.ts';
@@ -8,6 +8,7 @@ import type { SessionStore } from '../sessions/session-store.ts';
 export interface DashboardContext {
   config: DashboardConfig;
   logger: Logger;
+  meters: Meters;
   access: SchedulerAccess;
   sessions: SessionStore;
   board: QueueBoard;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SCOPES, type Scope } from '@flotilla/contracts';
 import { closeConnection, connectRedis, type RedisConnection, untilReady } from '@flotilla/redis';
-import { createLogger } from '@flotilla/telemetry';
+import { createLogger, NO_METERS } from '@flotilla/telemetry';
 import { sharedRedis, testNamespace } from '@flotilla/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
@@ -65,7 +65,7 @@ async function serve(environment: Record<string, string> = {}): Promise<FastifyI
   const { client, target } = connection;
   const board = new QueueBoard({ client, namespace, logger });
   const app = await createDashboardServer({
-    ...{ config, logger, board, redisTarget: target, redisIsReady: () => true },
+    ...{ config, logger, meters: NO_METERS, board, redisTarget: target, redisIsReady: () => true },
     access: new SchedulerAccess(config.schedulerUrl),
     sessions: new SessionStore({ client, namespace, lifetimeMs: config.sessionMs }),
   });

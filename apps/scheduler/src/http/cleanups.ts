@@ -6,7 +6,7 @@ import { runParamsZ } from './runs.ts';
 
 const paramsZ = runParamsZ.extend({ number: z.coerce.number().int().min(0).max(9_999_999) });
 
-export function registerCleanupRoutes(app: HttpApp, { api, metrics }: HttpContext): void {
+export function registerCleanupRoutes(app: HttpApp, { api, meters }: HttpContext): void {
   app.route({
     method: 'GET',
     url: '/v1/cleanups/failed',
@@ -36,7 +36,7 @@ export function registerCleanupRoutes(app: HttpApp, { api, metrics }: HttpContex
     handler: async (request) => {
       const { runId, number } = request.params;
       const alreadyRetried = await api.retryCleanup(runId, number);
-      if (!alreadyRetried) metrics.count('flotilla_cleanup_retries_total', 'Failed cleanups that were made again');
+      if (!alreadyRetried) meters.add('flotilla_cleanup_retries_total', {});
       return { runId, number, alreadyRetried };
     },
   });

@@ -1,5 +1,6 @@
 import { FlotillaError, isFlotillaError, isLoopbackHost, SCOPES } from '@flotilla/contracts';
 import { prepareValidators } from '@flotilla/input-schema';
+import { type Meters, NO_METERS, observeValue } from '@flotilla/telemetry';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
@@ -34,7 +35,6 @@ import { registerRunListRoute } from './insight/list-runs.ts';
 import { registerRunInsightRoutes } from './insight/run-insight.ts';
 import { registerStepLogRoutes } from './insight/step-logs.ts';
 import { LiveAgents } from './live-agents.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
 import { collectOpenApi, registerOpenApiRoute } from './openapi.ts';
 import { PlanSource } from './plan-source.ts';
 import { PROBLEM_TYPE, retryAfterSeconds, toFlotillaError, toProblemDocument } from './problem-document.ts';
@@ -67,7 +67,7 @@ export interface HttpServerOptions {
   config: HttpConfig;
   logger: HttpLogger;
   /** Default: counters of its own. */
-  metrics?: Metrics;
+  meters?: Meters;
   /** For /readyz. Default: none. */
   findLoopProblems?: FindLoopProblems;
   /** What is wrong with how Redis is set up; told by /readyz. */
@@ -127,9 +127,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   readJsonBodies(app);
   const connections = new ConnectionLimit(app.server, maxConnections);
-  context.metrics.gauge('flotilla_http_connections', 'Open connections', () => connections.connections);
-  addGuards(app, config, context.metrics);
-  countRequests(app, context.metrics);
+  observeValue(context.meters, 'flotilla_http_connections', () => connections.connections);
+  addGuards(app, config, context.meters);
+  countRequests(app, context.meters);
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply, logger));
   const routes = new RouteTable();
   routes.observe(app);
@@ -157,12 +157,12 @@ function endOnClose(app: FastifyInstance, context: HttpContext, closing: AbortCo
 }
 
 function createContext(options: HttpServerOptions, closing: AbortSignal, maxConnections: number): HttpContext {
-  const { config, compile, logger, metrics = createMetrics() } = options;
+  const { config, compile, logger, meters = NO_METERS } = options;
   const api = boundApi(options.api, options.agentApi, options.whyApi, config.requestDeadlineMs);
   const inputs = new InputSchemas();
   // Half of the connections stay for those who want an answer.
   const streams = new StreamLimit(Math.min(config.maxEventStreams, Math.ceil(maxConnections / 2)));
-  metrics.gauge('flotilla_http_event_streams', 'Open event streams', () => streams.streams);
+  observeValue(meters, 'flotilla_http_event_streams', () => streams.streams);
   return {
     api,
     breakers: boundBreakers(options.breakers, config.requestDeadlineMs),
@@ -172,7 +172,7 @@ function createContext(options: HttpServerOptions, closing: AbortSignal, maxConn
     bulk: boundBulk(options.bulkApi, config.requestDeadlineMs),
     config,
     logger,
-    metrics,
+    meters,
     inputs,
     plans: new PlanSource({ api, compile, maxDepth: config.maxDepth, inputs }),
     agents: new LiveAgents(api),
@@ -217,7 +217,7 @@ function registerRoutes(
 }
 
 /** Before anything of the body is read: who asks, and whether there is room. */
-function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): void {
+function addGuards(app: FastifyInstance, config: HttpConfig, meters: Meters): void {
   const onLoopback = isLoopbackHost(config.host);
   const checkKey = config.apiKeys.length > 0 ? createKeyCheck(config.apiKeys) : undefined;
   if (!onLoopback && checkKey === undefined) {
@@ -228,7 +228,7 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
   app.addHook('preSerialization', async (request, _reply, payload) =>
     request.scopes.includes('payloads') ? payload : hidePayloads(payload, request.routeOptions.url),
   );
-  metrics.gauge('flotilla_http_requests_in_flight', 'Requests that are being worked on', () => inFlight.requests);
+  observeValue(meters, 'flotilla_http_requests_in_flight', () => inFlight.requests);
   app.addHook('onRequest', (request, reply, done) => {
     try {
       if (onLoopback) checkHost(request);
@@ -245,15 +245,12 @@ function addGuards(app: FastifyInstance, config: HttpConfig, metrics: Metrics): 
   });
 }
 
-function countRequests(app: FastifyInstance, metrics: Metrics): void {
+function countRequests(app: FastifyInstance, meters: Meters): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    metrics.count('flotilla_http_requests_total', 'Requests by route and status', {
-      method: request.method,
-      route,
-      status: reply.statusCode,
-    });
-    metrics.observe('flotilla_http_request_seconds', 'Time to answer', reply.elapsedTime / 1000, { route });
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    meters.add('flotilla_http_requests_total', labels);
+    meters.record('flotilla_http_request_seconds', reply.elapsedTime / 1000, { route });
     done();
   });
 }

@@ -69,7 +69,7 @@ export function registerHealthRoutes(
     },
     handler: async (_request, reply) => {
       reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
-      return reply.send(context.metrics.render());
+      return reply.send(await context.meters.render());
     },
   });
 }

@@ -1,3 +1,4 @@
+import type { Meters } from '@flotilla/telemetry';
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -14,7 +15,6 @@ import type { StreamLimit } from './guards/stream-limit.ts';
 import type { InputSchemas } from './input/input-schemas.ts';
 import type { InsightApi } from './insight/insight-api.ts';
 import type { LiveAgents } from './live-agents.ts';
-import type { Metrics } from './metrics.ts';
 import type { PlanSource } from './plan-source.ts';
 import type { RunApi } from './run-api.ts';
 import type { RunWatch } from './run-watch.ts';
@@ -62,7 +62,7 @@ export interface HttpContext {
   bulk: BulkApi;
   config: HttpConfig;
   logger: HttpLogger;
-  metrics: Metrics;
+  meters: Meters;
   plans: PlanSource;
   inputs: InputSchemas;
   agents: LiveAgents;

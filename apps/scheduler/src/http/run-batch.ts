@@ -62,8 +62,7 @@ async function startRuns(
   });
   for (const run of runs) {
     if ('error' in run) continue;
-    const labels = { deduplicated: String(run.deduplicated) };
-    context.metrics.count('flotilla_runs_started_total', 'Runs that were accepted, repetitions apart', labels);
+    context.meters.add('flotilla_runs_started_total', { deduplicated: String(run.deduplicated) });
   }
   return { runs };
 }

@@ -50,7 +50,7 @@ export function registerRunRoutes(app: HttpApp, context: HttpContext): void {
 }
 
 function registerStart(app: HttpApp, context: HttpContext): void {
-  const { api, metrics } = context;
+  const { api, meters } = context;
   const starting = startRunContext(context);
   app.route({
     method: 'POST',
@@ -70,9 +70,7 @@ function registerStart(app: HttpApp, context: HttpContext): void {
       context.admit();
       const { request: create, warnings } = await prepareRun(request.body, starting);
       const created = await api.createRun({ ...create, traceparent: traceparentOf(request) });
-      metrics.count('flotilla_runs_started_total', 'Runs that were accepted, repetitions apart', {
-        deduplicated: String(created.deduplicated),
-      });
+      meters.add('flotilla_runs_started_total', { deduplicated: String(created.deduplicated) });
       reply.code(created.deduplicated ? 200 : 201);
       return startedRun(created, warnings);
     },

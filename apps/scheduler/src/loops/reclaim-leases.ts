@@ -1,7 +1,7 @@
 import { isFlotillaError } from '@flotilla/contracts';
 import { decideEnd, failureOfStep, type Plan } from '@flotilla/engine';
 import { parseStepKey, type State, type UndecidedAttempt } from '@flotilla/state';
-import type { Logger } from '@flotilla/telemetry';
+import { type Logger, type Meters, NO_METERS } from '@flotilla/telemetry';
 import type { Calm } from '../calm.ts';
 import { endOverdueCleanup, isCleanup } from '../decisions/cleanups.ts';
 import { failDamaged } from '../decisions/fail-damaged.ts';
@@ -13,6 +13,7 @@ export interface ReclaimDependencies {
   state: State<Plan>;
   calm: Calm;
   logger: Logger;
+  meters?: Meters;
   /** Lost attempts after which a step is quarantined, whatever it was lost with. Default 99. */
   crashLimit?: number;
   random?: () => number;
@@ -42,7 +43,7 @@ export function createReclaimLoop(dependencies: ReclaimDependencies): Loop {
 }
 
 async function turn(dependencies: ReclaimDependencies): Promise<number> {
-  const { state, calm, logger, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
+  const { state, calm, logger, meters = NO_METERS, crashLimit = DEFAULT_CRASH_LIMIT } = dependencies;
   let attempts = 0;
   const hasMore = await drainPartitions(state.tags, async (tag, limit) => {
     const settings = { limit, pauseMs: PAUSE_MS, suspensionMs: SUSPENSION_MS, crashLimit };
@@ -52,7 +53,10 @@ async function turn(dependencies: ReclaimDependencies): Promise<number> {
     // Entries of living workers count, too: a dead worker's may stand behind any number of them.
     return lookedAt;
   });
-  if (attempts > 0) logger.warn({ attempts }, 'attempts were lost with their worker; retrying them');
+  if (attempts > 0) {
+    logger.warn({ attempts }, 'attempts were lost with their worker; retrying them');
+    meters.add('flotilla_lease_losses_total', {}, attempts);
+  }
   if (hasMore) return 0;
   return calm.isCalm ? CALM_INTERVAL_MS : INTERVAL_MS;
 }

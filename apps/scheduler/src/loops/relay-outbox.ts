@@ -8,6 +8,7 @@ import {
   parseChannelLine,
   parseOutboxLine,
 } from '@flotilla/state';
+import { type Meters, NO_METERS } from '@flotilla/telemetry';
 import type { Calm } from '../calm.ts';
 import type { BreakerView } from '../decisions/breaker-view.ts';
 import { carryOutEntry, type EntryDependencies } from '../decisions/carry-out-entry.ts';
@@ -28,6 +29,7 @@ export interface RelayDependencies extends EntryDependencies {
   blocking: RedisClient;
   schedulerId: string;
   calm: Calm;
+  meters?: Meters;
 }
 
 const ENTRIES_A_TURN = 128;
@@ -128,7 +130,7 @@ class Relay {
    * to be taken over, and takes nothing from the others.
    */
   async #dispatch(found: readonly PartitionMessages[]): Promise<void> {
-    const { state, queues, fleet, breakers } = this.#dependencies;
+    const { state, queues, fleet, breakers, meters = NO_METERS } = this.#dependencies;
     const prepared = await Promise.allSettled(found.map((partition) => this.#prepare(partition)));
     const partitions = found.filter((_, index) => prepared[index]!.status === 'fulfilled');
     const done = prepared.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -138,6 +140,9 @@ class Relay {
       dispatchable.length === 0
         ? []
         : await withDeadline(dispatchSteps(state, queues, fleet, breakers, dispatchable, origin), DISPATCH_DEADLINE_MS);
+    // By Redis' clock, which wrote the entries, and this one's: never below nothing.
+    if (handedOut.length > 0)
+      meters.record('flotilla_schedule_lag_ms', Math.max(0, Date.now() - parseInt(origin, 10)), {});
     const byTag = Map.groupBy(handedOut, ({ runId }) => state.tagOf(runId));
     // Timers in slices, and the acknowledgement with the last: then everything that must follow from the entries is kept.
     await allOrFirstError(

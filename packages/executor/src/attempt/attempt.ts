@@ -16,7 +16,7 @@ import type { LiveAttempt } from '../live-attempts.ts';
 import { isRedisOutage } from '../retry-until-answered.ts';
 import { type HandlerEnd, runHandler } from '../run-handler.ts';
 import type { AttemptContext } from '../step-context.ts';
-import type { AttemptObservation, AttemptObserver, ObservedEnd } from './attempt-observer.ts';
+import type { AttemptObservation, AttemptObserver, ObservedAttempt, ObservedEnd } from './attempt-observer.ts';
 import { errorOf, type Failure, failureOf } from './failure.ts';
 import { spreadKeyOf } from './step-input.ts';
 
@@ -133,7 +133,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     // Where nothing has told what became of the call.
     this.#settleBreaker('ignored');
     this.runtime.live.close(this.#entry);
-    this.#observation?.end(this.#observedEnd ?? { outcome: 'release', endedAt: this.redisNow() });
+    this.#tellEnd();
     await this.context.cleanUp();
   }
 
@@ -160,21 +160,34 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
   }
 
   async #observe(observer: AttemptObserver): Promise<void> {
-    const { address, assignment, claimed, chain } = this;
-    this.#observation = await observer.begin({
-      ...{ address, stepId: assignment.stepId, use: assignment.work.use, attempt: claimed.failures + 1 },
-      ...{
-        workflow: chain.plan.definition.name,
-        isCleanup: this.#entry.isCleanup === true,
-        startedAt: claimed.claimedAt,
-      },
-    });
+    this.#observation = await observer.begin(this.#observed());
     this.context.logFields = this.logFields;
   }
 
   /** What a call came to: an output that the step cannot have makes it a failed one. */
   protected accepted(result: CallResult): CallResult {
     return result;
+  }
+
+  #observed(): ObservedAttempt {
+    const { address, assignment, claimed, chain } = this;
+    return {
+      ...{ address, stepId: assignment.stepId, use: assignment.work.use, attempt: claimed.failures + 1 },
+      workflow: chain.plan.definition.name,
+      isCleanup: this.#entry.isCleanup === true,
+      startedAt: claimed.claimedAt,
+    };
+  }
+
+  get #isWatched(): boolean {
+    return this.#observation !== undefined || this.runtime.options.onAttemptEnd !== undefined;
+  }
+
+  #tellEnd(): void {
+    if (!this.#isWatched) return;
+    const end: ObservedEnd = this.#observedEnd ?? { outcome: 'release', endedAt: this.redisNow() };
+    this.#observation?.end(end);
+    this.runtime.options.onAttemptEnd?.(this.#observed(), end);
   }
 
   /** What log lines about it have besides. */
@@ -198,7 +211,7 @@ export abstract class Attempt<Context extends AttemptContext = AttemptContext> {
     if (end.end === 'commit') this.#settleBreaker('success');
     if (end.end === 'release') this.#settleBreaker('ignored');
     else if (failure !== undefined) this.noteFailure(failure);
-    if (this.#observation !== undefined) this.#observedEnd = observedEndOf(end, failure, this.redisNow());
+    if (this.#isWatched) this.#observedEnd = observedEndOf(end, failure, this.redisNow());
     return this.write({ end, result, failure: failure && { ...failure, error: errorOf(failure) } });
   }
 

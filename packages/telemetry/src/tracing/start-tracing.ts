@@ -1,12 +1,8 @@
 import type { Instrumentation } from '@opentelemetry/instrumentation';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import type { Logger } from '../create-logger.ts';
+import { OTLP_PROTOCOLS, protocolOf, type TelemetryLevel, telemetryLevelOf } from '../telemetry-environment.ts';
 import type { Tracing } from './tracing.ts';
-
-export const TELEMETRY_LEVELS = ['off', 'basic', 'full'] as const;
-type TelemetryLevel = (typeof TELEMETRY_LEVELS)[number];
-/** Nothing is exported until the environment names where to. */
-export const DEFAULT_TELEMETRY_LEVEL = 'basic';
 
 export interface TracingOptions {
   /** `service.name`, where OTEL_SERVICE_NAME says no other. */
@@ -15,32 +11,21 @@ export interface TracingOptions {
   logger: Logger;
 }
 
-const PROTOCOLS = ['http/protobuf', 'http/json'] as const;
-
 /**
  * Starts OpenTelemetry's SDK, when the level is not `off` and the environment names where spans go; else nothing of it is even
  * loaded. Must be called before ioredis is imported: at `full` its commands are spans, too.
  */
 export async function startTracing(options: TracingOptions): Promise<Tracing | undefined> {
   const { environment, logger } = options;
-  const level = levelOf(environment);
+  const level = telemetryLevelOf(environment);
   if (level === 'off' || !isExporting(environment)) return undefined;
-  const protocol =
-    environment['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'] ?? environment['OTEL_EXPORTER_OTLP_PROTOCOL'] ?? PROTOCOLS[0];
-  if (!PROTOCOLS.some((known) => known === protocol)) {
-    logger.error(
-      { protocol, known: PROTOCOLS },
-      'spans are not exported: OTEL_EXPORTER_OTLP_PROTOCOL is none of those known',
-    );
+  const protocol = protocolOf(environment, 'TRACES');
+  if (protocol === undefined) {
+    const message = 'spans are not exported: OTEL_EXPORTER_OTLP_PROTOCOL is none of those known';
+    logger.error({ known: OTLP_PROTOCOLS }, message);
     return undefined;
   }
   return start(options, level, protocol);
-}
-
-/** FLOTILLA_TELEMETRY, before anybody has checked it: what it may not be is off, and the configuration's check tells it. */
-function levelOf({ FLOTILLA_TELEMETRY: level = '' }: NodeJS.ProcessEnv): TelemetryLevel {
-  if (level === '') return DEFAULT_TELEMETRY_LEVEL;
-  return TELEMETRY_LEVELS.find((known) => known === level) ?? 'off';
 }
 
 function isExporting(environment: NodeJS.ProcessEnv): boolean {

@@ -58,7 +58,7 @@ function registerReads(app: HttpApp, { api }: HttpContext): void {
   });
 }
 
-function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
+function registerActions(app: HttpApp, { api, meters }: HttpContext): void {
   app.route({
     method: 'POST',
     url: '/v1/dead-letters/:runId/:stepId/redrive',
@@ -81,7 +81,7 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
       const planned = await planOfCompensated(api, runId, { steps: [stepId], opening });
       const { alreadyRedriven, redriven: _, ...run } = await api.redriveDeadLetters(runId, [stepId], opening);
       if (alreadyRedriven) return { ...name, outcome: 'already-redriven' as const, ...run };
-      count(metrics, 'redrive', 1);
+      count(meters, 'redrive', 1);
       return { ...name, outcome: 'redriven' as const, ...run, ...planned };
     },
   });
@@ -100,20 +100,20 @@ function registerActions(app: HttpApp, { api, metrics }: HttpContext): void {
     handler: async (request) => {
       const { runId, stepId } = request.params;
       const [wasListed] = await api.discardDeadLetters(runId, [stepId], request.body?.opening);
-      if (wasListed === true) count(metrics, 'discard', 1);
+      if (wasListed === true) count(meters, 'discard', 1);
       const outcome = wasListed === true ? ('discarded' as const) : ('already-discarded' as const);
       return { id: idOf(runId, stepId), runId, stepId, outcome };
     },
   });
 }
 
-function registerBulkActions(app: HttpApp, { api, metrics, closing, logger }: HttpContext): void {
+function registerBulkActions(app: HttpApp, { api, meters, closing, logger }: HttpContext): void {
   const pace = new Pace(REDRIVEN_RUNS_A_SECOND);
   const onError = (error: unknown, runId: string) =>
     logger.error({ error, runId }, 'unexpected error on one dead letter of a bulk action');
   const act = async (what: 'redrive' | 'discard', request: BulkRequest, signal: AbortSignal) => {
     const done = await inBulk(what, { api, pace, signal, onError }, request);
-    count(metrics, what, done.counts[what === 'redrive' ? 'redriven' : 'discarded'] ?? 0);
+    count(meters, what, done.counts[what === 'redrive' ? 'redriven' : 'discarded'] ?? 0);
     return done;
   };
   const schema = {
@@ -149,7 +149,6 @@ function filterOf({ all: _, ...request }: z.infer<typeof bulkDeadLettersZ>): Bul
   return request;
 }
 
-function count(metrics: HttpContext['metrics'], action: 'redrive' | 'discard', letters: number): void {
-  if (letters > 0)
-    metrics.count('flotilla_dead_letters_total', 'Dead letters that were redriven or discarded', { action }, letters);
+function count(meters: HttpContext['meters'], action: 'redrive' | 'discard', letters: number): void {
+  if (letters > 0) meters.add('flotilla_dead_letters_total', { action }, letters);
 }

@@ -4,7 +4,7 @@ import { startTestServer } from '../testing/start-test-server.ts';
 import { renderReferencePages } from './reference-pages.ts';
 
 describe('docs/reference', () => {
-  test.each(['errors.md', 'http-api.md'])('%s is what the code says', async (name) => {
+  test.each(['errors.md', 'http-api.md', 'metrics.md'])('%s is what the code says', async (name) => {
     const pages = await renderReferencePages();
     const written = readFileSync(new URL(`../../../../../docs/reference/${name}`, import.meta.url), 'utf8');
     expect(written).toBe(pages[name]);

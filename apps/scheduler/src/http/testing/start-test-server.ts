@@ -1,5 +1,6 @@
 import { type AgentView, type BreakerView, FlotillaError, type ProblemDocument } from '@flotilla/contracts';
 import { compileInPieces } from '@flotilla/engine';
+import { createLogger, startMeters } from '@flotilla/telemetry';
 import { agentViewWith } from '@flotilla/testing';
 import type { FastifyInstance } from 'fastify';
 import type { BulkApi } from '../../bulk/bulk-api.ts';
@@ -66,7 +67,13 @@ export async function startTestServer(
     warn: (details: object): void => void logged.push(details),
   };
   const breakers = { listBreakers: async () => [], openBreaker: noBreaker, closeBreaker: noBreaker };
+  const meters = await startMeters({
+    service: 'test',
+    environment: {},
+    logger: createLogger({ name: 'test', level: 'silent' }),
+  });
   const app = await createHttpServer({
+    meters,
     api,
     agentApi: api,
     whyApi: api,

@@ -7,7 +7,7 @@ const MAX_SIGNAL_BYTES = 262_144;
 const paramsZ = z.strictObject({ runId: idZ, name: idZ });
 const headersZ = z.looseObject({ 'idempotency-key': z.string().min(1).max(256).optional() });
 
-export function registerSignalRoutes(app: HttpApp, { waits, metrics }: HttpContext): void {
+export function registerSignalRoutes(app: HttpApp, { waits, meters }: HttpContext): void {
   app.route({
     method: 'POST',
     url: '/v1/runs/:runId/signals/:name',
@@ -28,7 +28,7 @@ export function registerSignalRoutes(app: HttpApp, { waits, metrics }: HttpConte
       const body = (request.body ?? null) as Json;
       const idempotencyKey = request.headers['idempotency-key'];
       const sent = await waits.sendSignal(runId, { name, body, idempotencyKey });
-      if (!sent.deduplicated) metrics.count('flotilla_signals_total', 'Signals that were accepted', {});
+      if (!sent.deduplicated) meters.add('flotilla_signals_total', {});
       reply.code(sent.deduplicated ? 200 : 202);
       return sent;
     },
