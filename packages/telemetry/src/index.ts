@@ -1,10 +1,10 @@
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './create-logger.ts';
 export { type Meters, NO_METERS, observeValue, type Reading } from './metrics/meters.ts';
-export { APPS, type App, METRICS, type MetricDefinition, type MetricName } from './metrics/metric-table.ts';
+export { APPS, type App, type MetricDefinition, type MetricName } from './metrics/metric-table.ts';
 export { observeProcess } from './metrics/process-readings.ts';
 export { renderMetricsReference } from './metrics/render-reference.ts';
 export { startMeters } from './metrics/start-meters.ts';
-export { LOG_EVENTS, type LogEvent, SPAN_ATTRIBUTES, SPANS } from './names.ts';
+export { LOG_EVENTS, type LogEvent, METRICS, SPAN_ATTRIBUTES, SPANS } from './names.ts';
 export { onStopSignal } from './on-stop-signal.ts';
 export { outliveReaders } from './outlive-readers.ts';
 export { prettyLine } from './pretty-lines.ts';
