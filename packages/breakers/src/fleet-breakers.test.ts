@@ -6,6 +6,8 @@ import { judgeBreaker } from './breaker-record.ts';
 import { FleetBreakers } from './fleet-breakers.ts';
 
 const settings = { probeIntervalMs: 40, probeTimeoutMs: 60, rampCalls: 2 };
+/** Trials that come soon, and whose time does not run out on a busy machine. */
+const patient = { ...settings, probeTimeoutMs: 20_000 };
 /** Where a test is not about time running out. */
 const calm = { ...settings, probeIntervalMs: 20_000, probeTimeoutMs: 20_000 };
 
@@ -82,10 +84,10 @@ describe('the breaker of the fleet', () => {
   test('ORIGIN 4: hung probes do not wedge it half-open: their time ends, and another tests the way back', async () => {
     await fleet.trip(name, 0, 'failed', settings);
     expect(await untilAdmitted('hangs')).toBe('trial');
-    expect(await untilAdmitted('next')).toBe('trial');
+    expect(await untilAdmitted('next', patient)).toBe('trial');
     // What the hung one brings now does not count.
     expect((await fleet.end(name, trialOf('hangs'), 'success', settings)).answer).toBe('stale');
-    expect((await fleet.end(name, trialOf('next'), 'success', settings)).record.ramp).toBe(2);
+    expect((await fleet.end(name, trialOf('next'), 'success', patient)).record.ramp).toBe(2);
   });
 
   test('ORIGIN 4: one success does not close it while other trials are out', async () => {
@@ -121,8 +123,8 @@ describe('the breaker of the fleet', () => {
 
   test('blames a step that fails before and after another succeeds, and is not opened by it', async () => {
     await fleet.trip(name, 0, 'failed', settings);
-    await untilAdmitted('bad', settings);
-    expect((await fleet.end(name, trialOf('bad'), 'failure', settings)).answer).toBe('opened');
+    await untilAdmitted('bad', patient);
+    expect((await fleet.end(name, trialOf('bad'), 'failure', patient)).answer).toBe('opened');
     await untilAdmitted('good', calm);
     await fleet.end(name, trialOf('good'), 'success', calm);
     await untilAdmitted('bad', calm);
@@ -133,20 +135,20 @@ describe('the breaker of the fleet', () => {
     await fleet.close(name);
     await fleet.trip(name, record.generation + 1, 'failed', settings);
     await fleet.trip(name, (await fleet.readOne(name)).record!.generation, 'failed', settings);
-    await untilAdmitted('bad', settings);
-    expect((await fleet.end(name, trialOf('bad'), 'failure', settings)).answer).toBe('blamed');
+    await untilAdmitted('bad', patient);
+    expect((await fleet.end(name, trialOf('bad'), 'failure', patient)).answer).toBe('blamed');
   });
 
   test('blames nobody while nobody succeeds', async () => {
     await fleet.trip(name, 0, 'failed', settings);
     for (const owner of ['a', 'b', 'a', 'b', 'a']) {
-      await untilAdmitted(owner, settings);
-      expect((await fleet.end(name, trialOf(owner), 'failure', settings)).answer).toBe('opened');
+      await untilAdmitted(owner, patient);
+      expect((await fleet.end(name, trialOf(owner), 'failure', patient)).answer).toBe('opened');
     }
   });
 
   test('remembers a bounded number of steps that have failed', async () => {
-    const brief = { ...settings, probeIntervalMs: 1 };
+    const brief = { ...patient, probeIntervalMs: 1 };
     await fleet.trip(name, 0, 'failed', brief);
     for (let n = 0; n < 210; n += 1) {
       await untilAdmitted(`step-${n}`, brief);
