@@ -76,6 +76,18 @@ describe('a handoff', () => {
     });
   });
 
+  test('that failed goes on with the same turn when the run is retried', async () => {
+    const input = { says: { handoff: { to: 'repairs' } }, fails: "${{ turn.agent == 'repairs' }}" };
+    const each = { kind: 'task', use: 'take-turn', input, retry: { maxAttempts: 1 } };
+    const { run: failed } = await run({ desk: handoff('', { each }) });
+    expect(failed).toMatchObject({ status: 'failed', error: { code: 'MAP_ITEMS_FAILED', stepId: 'desk' } });
+    await fleet.api.post(`/v1/runs/${failed.runId}/retry`);
+    await fleet.api.waitForEnd([failed.runId]);
+    const events = await fleet.api.history(failed.runId);
+    const started = events.flatMap(({ type, stepId }) => (type === 'attempt-started' ? [stepId] : []));
+    expect(started).toEqual(['desk[0]', 'desk[1]', 'desk[1]']);
+  });
+
   test.each([
     [{ start: 'triag' }, ['/steps/desk/start'], 'did you mean triage?'],
     [
@@ -92,6 +104,7 @@ describe('a handoff', () => {
       '2 hand-offs',
     ],
     [{ maxHops: undefined }, ['/steps/desk/maxHops']],
+    [{ each: echo({ who: '${{ turn.agnet }}' }) }, ['/steps/desk/each/input/who'], 'did you mean agent?'],
   ])('with %j is refused', async (change, paths, message = '') => {
     const definition = { flotilla: 1, name: 'turns', steps: { desk: handoff('1', change) } };
     const { body } = await fleet.api.request<{ problems: { path: string; message: string }[] }>('POST', '/v1/runs', {
@@ -149,6 +162,7 @@ describe('a conversation', () => {
     [{ maxTurns: 2 }, '/steps/debate/participants/2'],
     [{ next: '1 + 1' }, '/steps/debate/next'],
     [{ until: 'tur.index == 1' }, '/steps/debate/until'],
+    [{ until: 'turn.agent == "ada"' }, '/steps/debate/until'],
   ])('with %j is refused', async (change, path) => {
     const definition = { flotilla: 1, name: 'turns', steps: { debate: talk({ each: echo(1), ...change }) } };
     const { body } = await fleet.api.request<{ problems: { path: string }[] }>('POST', '/v1/runs', { definition });

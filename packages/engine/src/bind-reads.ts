@@ -1,4 +1,4 @@
-import type { Json } from '@flotilla/contracts';
+import { didYouMean, type Json } from '@flotilla/contracts';
 import { MAX_EXPRESSION_DEPTH, ROOT_NAMES } from './cel-environment.ts';
 import {
   accessedOf,
@@ -26,6 +26,16 @@ export interface ExpressionProblem {
   unknownStep?: string;
 }
 
+/** What an expression may name. */
+export interface ReadableNames {
+  /** The steps of the workflow by id. */
+  stepIndex: ReadonlyMap<string, number>;
+  /** In the `each` of a map: the name of the item. */
+  itemName?: string | undefined;
+  /** What the item has, when that is known. */
+  itemFields?: readonly string[] | undefined;
+}
+
 /** What the source of an expression says about what it reads. */
 export interface ExpressionReads {
   steps: Set<number>;
@@ -41,11 +51,7 @@ const STEP_FIELDS: ReadonlySet<string> = new Set(['output', 'status', 'error', '
  * `run.input` and `steps.<id>.output` are asked for when they are evaluated, and nothing else is. Runs before the
  * library checks the tree.
  */
-export function bindReads(
-  root: CelNode,
-  stepIndex: ReadonlyMap<string, number>,
-  itemName: string | undefined,
-): ExpressionReads {
+export function bindReads(root: CelNode, { stepIndex, itemName, itemFields }: ReadableNames): ExpressionReads {
   const reads: ExpressionReads = { steps: new Set(), runInput: false, problems: [] };
   const taken = new Set<string>([...ROOT_NAMES, ...(itemName === undefined ? [] : [itemName, 'index'])]);
   const explained = new Set<CelNode>();
@@ -60,6 +66,9 @@ export function bindReads(
       explained.add(variable);
       const message = `the variable cannot be named ${variableName}, which means something else here`;
       reads.problems.push({ code: 'EXPRESSION_INVALID', message, position: variable.start });
+    }
+    if (itemFields !== undefined && isAccess(node) && identifierOf(accessedOf(node)) === itemName) {
+      checkItemField(node, itemFields, reads);
     }
     if (isAccess(node)) bindAccess(node, stepIndex, reads, explained);
     else if (calledNameOf(node) === 'has') bindHas(node);
@@ -100,6 +109,13 @@ function bindAccess(
   } else if (isAccess(accessed) && identifierOf(accessedOf(accessed)) === 'steps') {
     bindStepField(node, key, literalKeyOf(accessed), stepIndex, reads);
   }
+}
+
+function checkItemField(node: CelNode, fields: readonly string[], reads: ExpressionReads): void {
+  const key = literalKeyOf(node);
+  if (key === undefined || fields.includes(key)) return;
+  const message = `there is no ${shorten(key)}, only ${fields.join(', ')}${didYouMean(key, fields)}`;
+  reads.problems.push({ code: 'EXPRESSION_INVALID', message, position: node.start });
 }
 
 function bindRun(node: CelNode, key: string | undefined, reads: ExpressionReads): void {

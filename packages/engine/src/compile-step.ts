@@ -15,6 +15,7 @@ import { type CompileChild, checkChild } from './check-child.ts';
 import { stepPointer } from './check-form.ts';
 import { checkConversation, checkHandoff } from './check-turns.ts';
 import type { StepRead } from './check-upstream-reads.ts';
+import { TURN_FIELDS } from './decide-turn.ts';
 import { compileExpression, type ExpressionCompilation, type ExpressionNames } from './evaluate-expression.ts';
 import type { Expression, PlanChannel, PlanDelay, PlanWait, Template } from './plan.ts';
 import { planChannel } from './plan-channel.ts';
@@ -64,6 +65,8 @@ export class StepCompiler {
   readonly #compileChild: CompileChild;
   readonly #channels: Readonly<Record<string, ChannelDefinition>>;
   readonly #known = new Map<string, ExpressionCompilation>();
+  /** What the item of the step that is being compiled has, when that is known. */
+  #itemFields: readonly string[] | undefined;
 
   constructor(graph: StepGraph, problems: ProblemList, { approvals, channels, compileChild }: CompilerSurroundings) {
     this.#graph = graph;
@@ -76,6 +79,7 @@ export class StepCompiler {
   /** In pieces: a step may have ten thousand expressions. */
   *compile(index: number, step: StepDefinition): Generator<void, CompiledStep> {
     const path = stepPointer(this.#graph.ids[index]!);
+    this.#itemFields = step.kind === 'handoff' || step.kind === 'conversation' ? TURN_FIELDS[step.kind] : undefined;
     const compiled: CompiledStep = {
       when: step.when === undefined ? undefined : this.#condition(step.when, `${path}/when`, index),
       cases: [],
@@ -289,7 +293,7 @@ export class StepCompiler {
     index: number,
     itemName?: string,
   ): (ExpressionCompilation & { ok: true }) | undefined {
-    const compiled = this.#compileSource(source, { stepIndex: this.#graph.stepIndex, itemName });
+    const compiled = this.#compileSource(source, this.#namesWith(itemName));
     if (compiled.ok) {
       this.#noteReads(compiled.expression.reads, path, index);
       return compiled;
@@ -308,7 +312,7 @@ export class StepCompiler {
     itemName: string | undefined,
     secrets = false,
   ): Generator<void, Template | undefined> {
-    const names = { stepIndex: this.#graph.stepIndex, itemName, secrets };
+    const names = { ...this.#namesWith(itemName), secrets };
     const compiled = yield* compileTemplateInPieces(value, names, this.#compileSource);
     if (!compiled.ok) {
       for (const problem of compiled.problems) this.#problems.error(problem.code, path + problem.path, problem.message);
@@ -318,13 +322,18 @@ export class StepCompiler {
     return compiled.template;
   }
 
+  #namesWith(itemName: string | undefined): ExpressionNames {
+    const itemFields = itemName === undefined ? undefined : this.#itemFields;
+    return { stepIndex: this.#graph.stepIndex, itemName, itemFields };
+  }
+
   #noteReads(reads: readonly number[], path: string, reader: number): void {
     for (const read of reads) this.reads.push({ reader, read, path });
   }
 
   /** Large workflows repeat the same few expressions. */
   readonly #compileSource: CompileSource = (source: string, names: ExpressionNames) => {
-    const key = `${names.itemName ?? ''}\n${source}`;
+    const key = `${names.itemName ?? ''} ${names.itemFields?.join() ?? ''}\n${source}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const compiled = compileExpression(source, names);

@@ -13,6 +13,12 @@ type Conversation = Extract<PlanTurns, { form: 'conversation' }>;
 type Fields = { [key: string]: Json };
 type Decision = { next: Json } | { end: 'condition' | 'limit' | TurnEnd };
 
+/** What expressions find in `turn`. */
+export const TURN_FIELDS = {
+  handoff: ['index', 'agent', 'from', 'context', 'output', 'handoffs'],
+  conversation: ['index', 'speaker', 'output', 'transcript', 'omitted', 'speakers'],
+} as const;
+
 export function firstTurn(turns: PlanTurns): Json {
   if (turns.form === 'handoff') {
     return { index: 0, agent: turns.start, from: null, context: null, output: null, handoffs: [] };

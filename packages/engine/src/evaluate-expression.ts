@@ -2,7 +2,13 @@ import { FlotillaError, type Json } from '@flotilla/contracts';
 import type { ParseResult } from '@marcbachmann/cel-js';
 import { LRUCache } from 'lru-cache';
 import { bindCosts } from './bind-costs.ts';
-import { bindReads, type ExpressionProblem, type ExpressionReads, isPlainRead } from './bind-reads.ts';
+import {
+  bindReads,
+  type ExpressionProblem,
+  type ExpressionReads,
+  isPlainRead,
+  type ReadableNames,
+} from './bind-reads.ts';
 import { celEnvironment, MAX_EXPRESSION_CHARACTERS } from './cel-environment.ts';
 import { rootOf } from './cel-nodes.ts';
 import { withEvaluation } from './current-evaluation.ts';
@@ -15,12 +21,7 @@ import { shielded } from './look-up.ts';
 import type { Expression, Scope } from './plan.ts';
 import { shorten } from './problem-list.ts';
 
-export interface ExpressionNames {
-  /** The steps of the workflow by id. */
-  stepIndex: ReadonlyMap<string, number>;
-  /** In the `each` of a map: the name of the item. */
-  itemName?: string | undefined;
-}
+export type ExpressionNames = ReadableNames;
 
 export type ExpressionCompilation =
   | { ok: true; expression: Expression /** What CEL knows of the result: `bool`, `int`, `dyn` … */; resultType: string }
@@ -68,7 +69,7 @@ function prepare(source: string, names: ExpressionNames): Prepared | (Expression
     return { ok: false, problems: [problemOfParsing(error)] };
   }
   const root = rootOf(parsed);
-  const reads = bindReads(root, names.stepIndex, names.itemName);
+  const reads = bindReads(root, names);
   if (reads.problems.length > 0)
     return { ok: false, problems: reads.problems.map((problem) => explained(problem, source, names.stepIndex)) };
   const checked = parsed.check();
