@@ -22,7 +22,8 @@ export async function judgeTarballs(tarballs, { node, work }) {
     const manifest = JSON.parse(readFileSync(join(folder, 'package', 'package.json'), 'utf8'));
     judgeManifest(manifest);
     assert.ok(files.includes('LICENSE'), `${manifest.name} has no LICENSE`);
-    const sources = files.filter((file) => /(^|\/)src\/|\.test\.|\.tsbuildinfo$/.test(file));
+    const own = files.filter((file) => !file.startsWith('templates/'));
+    const sources = own.filter((file) => /(^|\/)src\/|\.test\.|\.tsbuildinfo$/.test(file));
     assert.deepEqual(sources, [], `${manifest.name} has files that are for checkouts`);
     await must(node, [join(toolsFolder, '..', 'publint', 'src', 'cli.js'), '--strict', tarball]);
     // The program is run and not imported.

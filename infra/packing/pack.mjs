@@ -10,7 +10,7 @@ import { capture } from '../bootstrap/run-program.mjs';
 import { runAndExit, SetupProblem } from '../bootstrap/setup-problem.mjs';
 import { prepareToolchain } from '../bootstrap/toolchain.mjs';
 import { packDocs } from './pack-docs.mjs';
-import { LIBRARIES, libraryManifest, PROGRAM, programManifest } from './public-packages.mjs';
+import { CREATOR, creatorManifest, LIBRARIES, libraryManifest, PROGRAM, programManifest } from './public-packages.mjs';
 import { vendorCode } from './vendor-code.mjs';
 import { closureOf, workspacePackages } from './workspace.mjs';
 
@@ -30,7 +30,7 @@ await runAndExit(async () => {
   rmSync(tarballsDir, { recursive: true, force: true });
   mkdirSync(tarballsDir, { recursive: true });
   const packages = workspacePackages();
-  const staged = [stageProgram(packages)];
+  const staged = [stageProgram(packages), stageCreator(packages)];
   for (const library of LIBRARIES) staged.push(await stageLibrary(library, packages));
   for (const folder of staged) await makeTarball(folder);
   return 0;
@@ -52,6 +52,18 @@ function stageProgram(packages) {
   }
   packDocs(folder);
   return finish(folder, programManifest(outside));
+}
+
+/** Needs nothing of others, so that `npm create` has nothing else to fetch. */
+function stageCreator(packages) {
+  const folder = stage(CREATOR.name);
+  const { inside, outside } = closureOf([CREATOR.from], packages);
+  if (inside.length > 1 || Object.keys(outside).length > 0) throw new Error(`${CREATOR.from} has dependencies`);
+  for (const each of inside) {
+    vendorCode(each, { to: folder, placeOf: (name) => (name === each.name ? 'dist' : undefined) });
+    cpSync(join(projectDir, each.folder, 'templates'), join(folder, 'templates'), { recursive: true });
+  }
+  return finish(folder, creatorManifest());
 }
 
 async function stageLibrary(library, packages) {

@@ -37,6 +37,26 @@ export const PROGRAM = Object.freeze({
   command: 'infra/bootstrap/installed.mjs',
 });
 
+/** What `npm create flotilla` runs. */
+export const CREATOR = Object.freeze({
+  name: 'create-flotilla',
+  description: 'Makes a Flotilla project, or adds to one: npm create flotilla.',
+  from: '@flotilla/create',
+});
+
+export function creatorManifest() {
+  const { name, description } = CREATOR;
+  return {
+    name,
+    description,
+    ...shared,
+    bin: { 'create-flotilla': 'dist/main.js' },
+    exports: { './package.json': './package.json' },
+    // It starts on older ones, to say that the project needs a newer.
+    engines: { node: ENGINES.client },
+  };
+}
+
 /** @param {Record<string, string>} outside exact versions */
 export function programManifest(outside) {
   return {

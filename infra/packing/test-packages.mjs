@@ -1,7 +1,7 @@
 /**
  * Behind `npm run test:packages`: makes the packages, installs them as users do, in empty folders outside of the
  * repository, and does there what the guide "In your own project" says, on every Node that is promised. Names of parts
- * (npm, pnpm, yarn, old) choose among them.
+ * (npm, create, pnpm, yarn, old) choose among them.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { projectDir } from '../bootstrap/project-paths.mjs';
 import { capture } from '../bootstrap/run-program.mjs';
 import { runAndExit } from '../bootstrap/setup-problem.mjs';
 import { prepareToolchain } from '../bootstrap/toolchain.mjs';
+import { addsToAProject, createdPassItsTests, createsAndFinishesARun } from './create-in-project.mjs';
 import { fetchNode } from './fetch-node.mjs';
 import { guideCommand, guideFile } from './guide.mjs';
 import { judgeTarballs } from './judge-tarballs.mjs';
@@ -34,6 +35,12 @@ const parts = {
       await project.run('npx tsc');
     });
     await step('a run finishes although its worker is killed', () => finishesUnderAKilledWorker(project));
+  },
+  create: async (tarballs, ownNodeFolder) => {
+    const project = projectFor('create', tarballs, ownNodeFolder);
+    await step('a project is created, installed, and finishes a run', () => createsAndFinishesARun(project));
+    await step('created projects pass their own tests', () => createdPassItsTests(project));
+    await step('what is added to a project passes its tests', () => addsToAProject(project));
   },
   pnpm: async (tarballs, ownNodeFolder) => {
     const project = projectFor('pnpm', tarballs, (await nodeFolder(NODES.oldest)) ?? ownNodeFolder);

@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 /** The project's folder. */
 export const project = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
-const SKIPPED = new Set(['node_modules', 'dist', 'coverage']);
+const SKIPPED = new Set(['node_modules', 'dist', 'coverage', 'templates']);
 
-/** All documents of the project, by their path in it. */
+/** All documents of the project, by their path in it; those of created projects speak of other scripts and files. */
 export function documents(): string[] {
   const found: string[] = [];
   const visit = (folder: string) => {

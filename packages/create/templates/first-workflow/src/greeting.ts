@@ -1,0 +1,3 @@
+export function greetingFor(name: string): string {
+  return `Welcome aboard, ${name}!`;
+}
