@@ -438,7 +438,7 @@ describe('looking', () => {
     expect((await cli(['show', '00-r1', '--all'])).stdout).toContain('each[1999]');
   });
 
-  test('show says how many cleanups have failed and are still to be made', async () => {
+  test('show says how many cleanups have failed and are still to run', async () => {
     const cleanups = { registered: 3, left: 1, failed: 2, outcome: 'cancelled' };
     await serve({
       'GET /v1/runs/00-r1': { body: { ...RUN, status: 'cancelling', cleanups } },
@@ -446,7 +446,7 @@ describe('looking', () => {
     });
     const { stdout } = await cli(['show', '00-r1']);
     expect(stdout).toContain('2 of 3 cleanups FAILED: ./flotilla history 00-r1 says why\n');
-    expect(stdout).toContain('1 of 3 cleanups still to be made\n');
+    expect(stdout).toContain('1 of 3 cleanups still to run\n');
   });
 
   test('show says which handler and queue a step waits for, and that no worker serves the queue', async () => {

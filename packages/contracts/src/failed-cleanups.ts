@@ -22,7 +22,7 @@ export type FailedCleanupList = z.infer<typeof failedCleanupListZ>;
 export const cleanupRetriedZ = z.object({
   runId: z.string(),
   number: z.number(),
-  /** True when it was being made again already. */
+  /** True when it was already being retried. */
   alreadyRetried: z.boolean(),
 });
 export type CleanupRetried = z.infer<typeof cleanupRetriedZ>;

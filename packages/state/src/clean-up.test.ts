@@ -203,7 +203,7 @@ describe('a cleanup that has failed for good', () => {
   const listed = async () => (await state.listFailedCleanups({ limit: 10 })).runs;
   const outcome = { runId: '', workflow: 'undone', status: 'cancelled' };
 
-  test('is listed with its run, and is no longer once it is made again; the run stays as it ended', async () => {
+  test('is listed with its run, and is no longer once it is being retried; the run itself stays ended', async () => {
     await failBoth();
     expect(await listed()).toMatchObject([
       {

@@ -58,7 +58,7 @@ export interface StateApi {
   listCleanups(runId: string, page: Page): Promise<{ cleanups: CleanupView[]; cursor?: string }>;
   /** Ended runs of which cleanups have failed for good, the newest first. */
   listFailedCleanups(page: Page): Promise<{ runs: FailedCleanups[]; cursor?: string }>;
-  /** True when it was being made again already. RUN_NOT_FOUND, RUN_STILL_ACTIVE, CLEANUP_NOT_FOUND, NOTHING_TO_RETRY. */
+  /** True when it was already being retried. RUN_NOT_FOUND, RUN_STILL_ACTIVE, CLEANUP_NOT_FOUND, NOTHING_TO_RETRY. */
   retryCleanup(runId: string, number: number): Promise<boolean>;
   listCheckpoints(runId: string, page: Page): Promise<{ checkpoints: CheckpointView[]; cursor?: string }>;
 

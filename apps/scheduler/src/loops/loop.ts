@@ -64,7 +64,7 @@ export class Loop {
         this.onTurn?.();
       } catch (error) {
         if (signal.aborted) return;
-        this.#log.write(`loop-${name}`, 'warn', { loop: name, error }, 'a turn failed; it is repeated');
+        this.#log.write(`loop-${name}`, 'warn', { loop: name, error }, 'loop iteration failed; retrying');
         waitMs = AFTER_ERROR_MS;
       }
       await this.#wait(waitMs);

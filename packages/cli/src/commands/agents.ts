@@ -18,8 +18,8 @@ const SHOWN_WHEN_LOST_MS = 60_000;
 
 export function agentsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('agents'))
-    .description('list the agents, how they are and since when, and what they can do')
-    .option('--all', 'those too that have been lost for longer than a minute')
+    .description('list the agents with their health and handlers')
+    .option('--all', 'include agents that have been lost for longer than a minute')
     .option('--events', "what happened to the agents' health lately, newest first")
     .action(async (options: AgentsOptions) => {
       if (options.events === true) {
@@ -56,7 +56,7 @@ function latestSign(agents: readonly AgentView[]): number {
   return living.length === 0 ? Date.now() : Math.max(...living.map(({ lastSeenAt }) => lastSeenAt));
 }
 
-const HEADINGS = ['AGENT', 'STATUS', 'LAST SEEN', 'HOST', 'PID', 'LOAD', 'UP', 'CAN DO'];
+const HEADINGS = ['AGENT', 'STATUS', 'LAST SEEN', 'HOST', 'PID', 'LOAD', 'UPTIME', 'HANDLERS'];
 
 function row(agent: AgentView, now: number): string[] {
   const { agentId, status, host, pid, load, startedAt, lastSeenAt, capabilities, handlers } = agent;

@@ -20,8 +20,8 @@ interface DecideCommandOptions extends RemoteOptions {
 export function approvalsCommand(terminal: Terminal, _exit: Action): Command {
   const approvals = withRemote(new Command('approvals'))
     .enablePositionalOptions()
-    .description('list what waits for a decision; show, approve and reject')
-    .option('--decided', 'list those that have been decided, the latest first')
+    .description('list pending approvals; show, approve and reject them')
+    .option('--decided', 'list decided approvals, latest first')
     .action(async (options: ListOptions) => {
       const status = options.decided === true ? 'decided' : 'pending';
       const list = await connectScheduler(terminal, options).approvals({ status, limit: 500 });
@@ -31,7 +31,7 @@ export function approvalsCommand(terminal: Terminal, _exit: Action): Command {
     });
   approvals.addCommand(
     withRemote(new Command('show').argument('<id>', 'runId.stepId'))
-      .description('show the action that is to be decided on')
+      .description('show the action awaiting a decision')
       .action(async (id: string, options: RemoteOptions) => {
         printJson(terminal, await connectScheduler(terminal, options).approval(id));
       }),

@@ -8,7 +8,7 @@ import { runProgram } from '../up/run-program.ts';
 
 export function benchCommand(terminal: Terminal, setExit: Action): Command {
   return withBenchOptions(new Command('bench'))
-    .description('measure this machine: Flotilla beside BullMQ plain and the limit, on a Redis of its own')
+    .description('benchmark this machine: Flotilla, plain BullMQ and the bare limit, on a Redis of its own')
     .action(async (_options: unknown, command: Command) => {
       setExit((await runProgram(terminal, benchProgram, [JSON.stringify(benchRequest(command))])) ?? EXIT.failed);
     });

@@ -12,7 +12,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 export function breakersCommand(terminal: Terminal, _exit: Action): Command {
   const breakers = withRemote(new Command('breakers'))
     .enablePositionalOptions()
-    .description('list the breakers of dependencies; open and close them by hand')
+    .description('list circuit breakers; open and close them manually')
     .action(async (options: RemoteOptions) => {
       const list = await connectScheduler(terminal, options).breakers();
       if (options.json) {
@@ -24,14 +24,14 @@ export function breakersCommand(terminal: Terminal, _exit: Action): Command {
     });
   breakers.addCommand(
     withRemote(new Command('open').argument('<name>'))
-      .description('keep the steps behind this breaker waiting until it is closed')
+      .description('hold the steps behind this breaker until it is closed')
       .action(async (name: string, options: RemoteOptions) => {
         await act(terminal, options, name, (client) => client.openBreaker(name));
       }),
   );
   breakers.addCommand(
     withRemote(new Command('close').argument('<name>'))
-      .description('let the steps behind this breaker go on, whatever opened it')
+      .description('release the steps behind this breaker, whatever opened it')
       .action(async (name: string, options: RemoteOptions) => {
         await act(terminal, options, name, (client) => client.closeBreaker(name));
       }),

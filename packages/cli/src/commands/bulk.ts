@@ -26,7 +26,7 @@ interface ActOptions extends RemoteOptions {
 export function bulkCommand(terminal: Terminal, setExit: Action): Command {
   const bulk = withRemote(new Command('bulk'))
     .enablePositionalOptions()
-    .description('act on many runs at once, as a job: cancel, retry, redrive, pause, resume; list and abort jobs')
+    .description('cancel, retry, redrive, pause or resume many runs at once, as a job; list and abort jobs')
     .action(async (options: RemoteOptions) => {
       const bulks = await connectScheduler(terminal, options).bulkJobs();
       if (options.json) printJson(terminal, { bulks });
@@ -44,15 +44,15 @@ function row({ bulkId, action, state, done, failed, total, createdAt }: BulkView
 function actCommand(action: BulkAction, terminal: Terminal): Command {
   return withRemote(new Command(action))
     .description(`${action} the named runs, or all that fit a filter`)
-    .argument('[runs...]', 'ids of runs, in place of a filter')
-    .addOption(new Option('--status <status>', 'in this status only').choices([...RUN_STATUSES]))
-    .option('--workflow <name>', 'of this workflow only')
-    .option('--tag <tag>', 'with this tag only')
-    .option('--waiting <reason>', 'that wait for this only: `queued`, `breaker:payments`')
-    .option('--error <fingerprint>', 'that met an error of this group only')
-    .option('--reason <text>', 'kept with the job and told of cancelled runs')
+    .argument('[runs...]', 'run ids, instead of a filter')
+    .addOption(new Option('--status <status>', 'only runs in this status').choices([...RUN_STATUSES]))
+    .option('--workflow <name>', 'only of this workflow')
+    .option('--tag <tag>', 'only runs with this tag')
+    .option('--waiting <reason>', 'only runs waiting for this: `queued`, `breaker:payments`')
+    .option('--error <fingerprint>', 'only runs with an error of this group')
+    .option('--reason <text>', 'recorded with the job and with each cancelled run')
     .option('--dry-run', 'only count')
-    .option('--yes', 'do it: without, the runs are counted and nothing is done')
+    .option('--yes', 'do it; without this, runs are only counted')
     .action((runs: string[], options: ActOptions) => act(action, terminal, runs, options));
 }
 
@@ -93,7 +93,7 @@ async function act(action: BulkAction, terminal: Terminal, ids: string[], option
 
 function statusCommand(terminal: Terminal, setExit: Action): Command {
   return withRemote(new Command('status').argument('<job>', 'id of the job'))
-    .description('how far a bulk job is, and what failed; exit code 1 when something has')
+    .description('show the progress of a bulk job and what failed; exit code 1 when something did')
     .action(async (bulkId: string, options: RemoteOptions) => {
       const client = connectScheduler(terminal, options);
       const job = await client.bulkJob(bulkId);
@@ -117,7 +117,7 @@ function statusCommand(terminal: Terminal, setExit: Action): Command {
 
 function abortCommand(terminal: Terminal): Command {
   return withRemote(new Command('abort').argument('<job>', 'id of the job'))
-    .description('stop a bulk job: no further run is touched')
+    .description('abort a bulk job; runs it has not reached are left alone')
     .action(async (bulkId: string, options: RemoteOptions) => {
       const job = await connectScheduler(terminal, options).abortBulk(bulkId);
       if (options.json) printJson(terminal, job);

@@ -20,7 +20,7 @@ const LONGEST_WAIT_S = 86_400;
 
 export function cancelCommand(terminal: Terminal, exit: Action): Command {
   return withRemote(new Command('cancel'))
-    .description('cancel a run; the answer says what was stopped, and what is still pending')
+    .description('cancel a run, and say what was stopped and what is still pending')
     .argument('<run>', 'id of the run')
     .option('--wait', 'wait until the run has ended; exit code 1 when it has not by the deadline')
     .option('--timeout <seconds>', 'deadline of --wait', wholeNumber(1, LONGEST_WAIT_S), 60)

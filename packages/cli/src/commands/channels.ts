@@ -9,7 +9,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 
 export function channelsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('channels'))
-    .description('list channels, with how many messages wait in each')
+    .description('list channels with the number of messages waiting in each')
     .action(async (options: RemoteOptions) => {
       const channels = await connectScheduler(terminal, options).channels({ signal: terminal.signal });
       if (options.json) printJson(terminal, { channels });
@@ -35,7 +35,7 @@ export function sendCommand(terminal: Terminal, _exit: Action): Command {
     .argument('<channel>', 'name of the channel')
     .argument('<message>', 'JSON, or @file')
     .option('--key <text>', 'messages of one key are received in order')
-    .option('--id <text>', 'the same id sends once, within a day')
+    .option('--id <text>', 'messages with the same id are sent once, within a day')
     .action(async (channel: string, message: string, options: SendCommandOptions) => {
       const body = await readInput(message, terminal.cwd);
       const sent = await connectScheduler(terminal, options).send(channel, body, {

@@ -27,30 +27,32 @@ const SAFEGUARDS = ['lease', 'fence', 'reconciler'];
 
 export function chaosCommand(terminal: Terminal, setExit: Action): Command {
   return withCommon(new Command('chaos'))
-    .description('kill, freeze, cut off and fill up a fleet of its own while it works, and check that nothing is lost')
+    .description(
+      'start a fleet, kill, freeze, cut off and overfill its parts under load, and check that nothing is lost',
+    )
     .option(
       '--minutes <count>',
-      'how long faults are made; coming to rest and checking come on top (default: 3; with --runs at most, 30; with --soak 60)',
+      'how long to inject faults, not counting the time to settle and check (default: 3; with --runs at most 30; with --soak 60)',
       positiveNumber,
     )
-    .option('--runs <count>', 'make faults until so many short runs were accepted', wholeNumber(1, MOST_RUNS))
+    .option('--runs <count>', 'inject faults until this many short runs have been accepted', wholeNumber(1, MOST_RUNS))
     .addOption(
-      new Option('--without <safeguard>', 'switch it off and show what the checks then find').choices(SAFEGUARDS),
+      new Option('--without <safeguard>', 'disable this safeguard and show what the checks find').choices(SAFEGUARDS),
     )
-    .option('--soak', 'a long time at half load with a fault now and then: measure what grows')
-    .option('--seed <number>', 'repeats the plan of that seed (default: by chance)', wholeNumber(0, LARGEST_SEED))
+    .option('--soak', 'a long run at half load with occasional faults; measure what grows')
+    .option('--seed <number>', 'repeat the plan of this seed (default: random)', wholeNumber(0, LARGEST_SEED))
     .option(
       '--faults <list>',
-      'such as F1,F3,F6 or F27 (default: all that this machine can make; with --soak F1,F6,F12)',
+      'for example F1,F3,F6 or F27 (default: all that this machine supports; with --soak F1,F6,F12)',
     )
     .option('--workers <count>', 'worker processes', wholeNumber(2, 32), 3)
     .option('--schedulers <count>', 'scheduler processes', wholeNumber(1, 16), 2)
     .option(
       '--leak-bytes-a-run <bytes>',
-      'with --soak: every run makes its worker keep so much, which must be found',
+      'with --soak: leak this much per run, which the checks must detect',
       wholeNumber(0, 1_048_576),
     )
-    .option('--keep <folder>', 'keep recording, logs and report there (default: only when something is wrong)')
+    .option('--keep <folder>', 'save the recording, logs and report here (default: only when something is wrong)')
     .action(async (options: ChaosOptions) => {
       if (options.leakBytesARun !== undefined && !options.soak) {
         throw new CliProblem('USAGE', '--leak-bytes-a-run goes with --soak only');

@@ -45,7 +45,7 @@ describe('cleanups', () => {
     const { exitCode, stdout } = await shell.run(['cleanups', 'retry', '00-r1', '1']);
     expect([exitCode, stdout]).toEqual([
       0,
-      expect.stringMatching(/^cleanup 1 of 00-r1 is made again;.*\n.*history 00-r1\n$/),
+      expect.stringMatching(/^cleanup 1 of 00-r1 is being retried;.*\n.*history 00-r1\n$/),
     ]);
     expect((await shell.run(['cleanups', 'retry', '00-r1', '1', '--json'])).json()).toEqual(answer);
   });

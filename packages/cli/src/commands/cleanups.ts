@@ -18,9 +18,9 @@ interface ListOptions extends RemoteOptions {
 export function cleanupsCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('cleanups'))
     .enablePositionalOptions()
-    .description('list the ended runs of which compensations or cleanups failed for good; make one of them again')
+    .description('list ended runs with permanently failed compensations or cleanups; retry one of them')
     .option('--limit <count>', 'maximum number of runs to list', wholeNumber(1, 500), 50)
-    .option('--cursor <cursor>', 'go on where the last list ended')
+    .option('--cursor <cursor>', 'continue where the previous list ended')
     .action((options: ListOptions) => list(terminal, options))
     .addCommand(retryOne(terminal));
 }
@@ -51,14 +51,14 @@ function rowsOf({ runId, endedAt, cleanups }: FailedCleanups): string[][] {
 
 function retryOne(terminal: Terminal): Command {
   return withRemote(new Command('retry'))
-    .description('make a compensation or cleanup again that failed for good; the run stays as it ended')
+    .description('retry a permanently failed compensation or cleanup; the run itself stays ended')
     .argument('<run>', 'id of the run')
-    .argument('<number>', 'which of its cleanups', cleanupNumber)
+    .argument('<number>', 'number of the cleanup', cleanupNumber)
     .action(async (runId: string, number: number, options: RemoteOptions) => {
       const done = await connectScheduler(terminal, options).retryCleanup(runId, number, { signal: terminal.signal });
       if (options.json) printJson(terminal, done);
-      else if (done.alreadyRetried) printLine(terminal, `cleanup ${number} of ${runId} was being made again already`);
-      else printLine(terminal, `cleanup ${number} of ${runId} is made again; the run stays as it ended`);
+      else if (done.alreadyRetried) printLine(terminal, `cleanup ${number} of ${runId} was already being retried`);
+      else printLine(terminal, `cleanup ${number} of ${runId} is being retried; the run itself stays ended`);
       if (!options.json) printLine(terminal, `follow it with: ${COMMAND} history ${runId}`);
     });
 }

@@ -132,7 +132,7 @@ describe('dead-letters redrive', () => {
     });
     const { exitCode, stdout } = await shell.run(['dead-letters', 'redrive', '00-r1', 'pay']);
     expect([exitCode, sent]).toEqual([0, { opening: 1 }]);
-    expect(stdout).toMatch(/^00-r1\/pay is made again: the run is pending\n/);
+    expect(stdout).toMatch(/^00-r1\/pay is being rerun: the run is pending\n/);
   });
 
   test('a second time says how the run stands', async () => {

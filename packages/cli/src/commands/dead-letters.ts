@@ -49,9 +49,9 @@ export function deadLettersCommand(terminal: Terminal, setExit: Action): Command
     withFilter(withRemote(new Command('dead-letters')))
       // What stands behind `show`, `redrive` and `discard` is theirs.
       .enablePositionalOptions()
-      .description('list the steps that failed for good; show, redrive and discard them, one or all that fit a filter')
+      .description('list permanently failed steps; show, redrive or discard them, one at a time or by filter')
       .option('--limit <count>', 'maximum number to list', wholeNumber(1, 500), 50)
-      .option('--cursor <cursor>', 'go on where the last list ended')
+      .option('--cursor <cursor>', 'continue where the previous list ended')
       .action((options: ListOptions) => list(terminal, options))
       .addCommand(showCommand(terminal))
       .addCommand(actCommand('redrive', terminal, setExit))
@@ -61,14 +61,14 @@ export function deadLettersCommand(terminal: Terminal, setExit: Action): Command
 
 function withFilter(command: Command): Command {
   return command
-    .option('--workflow <name>', 'of this workflow only')
-    .option('--step <step>', 'of this step only')
-    .option('--use <handler>', 'that need this handler only')
-    .option('--error-code <code>', 'that failed with this code only')
-    .option('--error-type <type>', 'that failed with this type of error only')
-    .addOption(new Option('--reason <reason>', 'of this reason only').choices([...DEAD_LETTER_REASONS]))
-    .option('--since <when>', 'dead since then: a time, or how long ago (30m, 2h, 7d)', moment)
-    .option('--until <when>', 'dead until then, the same way', moment);
+    .option('--workflow <name>', 'only of this workflow')
+    .option('--step <step>', 'only of this step')
+    .option('--use <handler>', 'only of this handler')
+    .option('--error-code <code>', 'only with this error code')
+    .option('--error-type <type>', 'only with this error type')
+    .addOption(new Option('--reason <reason>', 'only with this reason').choices([...DEAD_LETTER_REASONS]))
+    .option('--since <when>', 'dead since this time, or for this long (30m, 2h, 7d)', moment)
+    .option('--until <when>', 'dead until this time, in the same format', moment);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -123,7 +123,7 @@ function row({ runId, stepId, workflow, deadSince, attempts, crashes = 0, reason
 
 function showCommand(terminal: Terminal): Command {
   return withRemote(new Command('show'))
-    .description('show what happened to a step that failed for good')
+    .description('show what happened to a permanently failed step')
     .argument('<run>', 'id of the run, or run/step')
     .argument('[step]', 'id of the step')
     .action(async (run: string, step: string | undefined, options: RemoteOptions) => {
@@ -186,11 +186,11 @@ function actCommand(what: 'redrive' | 'discard', terminal: Terminal, setExit: Ac
     .description(DESCRIPTIONS[what])
     .argument('[run]', 'id of the run, or run/step')
     .argument('[step]', 'id of the step')
-    .option('--all', 'all that there are: needed where there is no other filter')
+    .option('--all', 'every one; required when there is no other filter')
     .option('--limit <count>', 'maximum number to list (default: 100)', wholeNumber(1, MAX_BULK_DEAD_LETTERS))
     .option(
       '--dry-run',
-      what === 'redrive' ? 'list what would be affected, and what is run again' : 'list what would be affected',
+      what === 'redrive' ? 'list what would be affected and what would be rerun' : 'list what would be affected',
     )
     .action(async (run: string | undefined, step: string | undefined, options: ActOptions) => {
       if (run === undefined) await actInBulk(what, terminal, options, setExit);
@@ -230,7 +230,7 @@ function printRedriven(terminal: Terminal, { id, runId, outcome, status, opening
     if (plan !== undefined) printRetryPlan(terminal, runId, plan);
     return;
   }
-  if (outcome === 'redriven') printLine(terminal, `${id} is made again: the run is ${status}`);
+  if (outcome === 'redriven') printLine(terminal, `${id} is being rerun: the run is ${status}`);
   else printLine(terminal, `${id} had been redriven before: the run is ${status}`);
   if (plan !== undefined) printRetryPlan(terminal, runId, plan);
   printLine(terminal, `follow it with: ${COMMAND} show ${runId}`);

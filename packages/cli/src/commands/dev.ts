@@ -8,7 +8,7 @@ const MAX_WORKERS = 8;
 
 export function devCommand(terminal: Terminal, exit: Action): Command {
   const command = new Command('dev')
-    .description('like up, with one worker that reloads your handlers when a file of theirs is saved, and logs to read')
+    .description('like up, with one worker that reloads your handlers when you save them, and readable logs')
     .option('--workers <count>', 'worker processes', wholeNumber(1, MAX_WORKERS), 1);
   return withFleetOptions(command).action((options: UpOptions) => runUp({ ...options, reload: true }, terminal, exit));
 }

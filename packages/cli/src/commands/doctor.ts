@@ -12,7 +12,7 @@ import { type RemoteOptions, withRemote } from './common-options.ts';
 
 export function doctorCommand(terminal: Terminal, exit: Action): Command {
   return withRemote(new Command('doctor'))
-    .description('check what Flotilla needs, and say what to do about what is wrong')
+    .description('check the environment Flotilla needs, and say how to fix what is wrong')
     .action(async (options: RemoteOptions) => {
       const client = connectScheduler(terminal, options);
       const url = schedulerUrl(terminal, options.url);

@@ -15,8 +15,8 @@ export function importCommand(terminal: Terminal, _exit: Action): Command {
   const wfformat = withCommon(new Command('wfformat'))
     .description('a WfCommons task graph (WfFormat 1.4, 1.5) or an adjacency list { task: [children] }')
     .argument('<file>', 'JSON, plain or .gz')
-    .option('--time-scale <factor>', 'of the recorded times; 0 waits for nothing', positiveNumber, 1)
-    .option('--out <file>', 'write it there instead of to stdout; .yaml and .yml give YAML')
+    .option('--time-scale <factor>', 'scale of the recorded durations; 0 does not wait at all', positiveNumber, 1)
+    .option('--out <file>', 'write to this file instead of stdout; .yaml and .yml give YAML')
     .action(async (file: string, options: ImportOptions) => {
       const document = await readImportFile(file, terminal.cwd);
       const { timeScale } = options;

@@ -23,7 +23,7 @@ export function logsCommand(terminal: Terminal, _exit: Action): Command {
     .argument('<run>', 'id of the run')
     .argument('[step]', 'only this step, or item of a map (`notify[3]`)')
     .option('--attempt <number>', 'only this attempt', wholeNumber(1, 1_000_000))
-    .option('--follow', 'go on until the run has ended')
+    .option('--follow', 'keep printing until the run has ended')
     .action(async (runId: string, stepId: string | undefined, options: LogsOptions) => {
       const reader = new LogReader(connectScheduler(terminal, options), runId, stepId, options.attempt);
       const all: LogLine[] = [];

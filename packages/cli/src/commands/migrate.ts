@@ -10,9 +10,9 @@ import { type EmitOptions, emitDefinition } from './emit-definition.ts';
 
 export function migrateCommand(terminal: Terminal, _exit: Action): Command {
   return withCommon(new Command('migrate'))
-    .description('turn a legacy document into a workflow definition')
+    .description('convert a legacy document into a workflow definition')
     .argument('<file>', 'the legacy document: YAML or JSON')
-    .option('--out <file>', 'write it there instead of to stdout; .yaml and .yml give YAML')
+    .option('--out <file>', 'write to this file instead of stdout; .yaml and .yml give YAML')
     .action(async (file: string, options: EmitOptions) => {
       const definition = await migrate(await loadWorkflow(file, terminal.cwd), file, terminal);
       await emitDefinition(terminal, definition, options);

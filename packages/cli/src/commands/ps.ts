@@ -21,14 +21,14 @@ interface PsOptions extends RemoteOptions {
 export function psCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('ps'))
     .description('list runs, the newest first')
-    .option('--workflow <name>', 'of this workflow only')
-    .addOption(new Option('--status <status>', 'in this status only').choices([...RUN_STATUSES]))
-    .option('--tag <tag>', 'with this tag only')
-    .option('--waiting <reason>', 'that wait for this only: `queued`, `breaker:payments`')
-    .option('--error <fingerprint>', 'that met an error of this group only')
-    .option('--id <id>', 'the run of any id: of the run, of an attempt, an idempotency key')
+    .option('--workflow <name>', 'only of this workflow')
+    .addOption(new Option('--status <status>', 'only runs in this status').choices([...RUN_STATUSES]))
+    .option('--tag <tag>', 'only runs with this tag')
+    .option('--waiting <reason>', 'only runs waiting for this: `queued`, `breaker:payments`')
+    .option('--error <fingerprint>', 'only runs with an error of this group')
+    .option('--id <id>', 'find a run by any id: run id, attempt id or idempotency key')
     .option('--limit <count>', 'maximum number to list', wholeNumber(1, 500), 20)
-    .option('--cursor <cursor>', 'go on where the last list ended')
+    .option('--cursor <cursor>', 'continue where the previous list ended')
     .action(async (options: PsOptions) => {
       const { workflow, status, tag, waiting, error, id, cursor, limit } = options;
       const list = await connectScheduler(terminal, options).list({

@@ -14,10 +14,10 @@ interface RetryOptions extends RemoteOptions {
 
 export function retryCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('retry'))
-    .description('let a run that has ended go on from the steps that failed; finished work is kept')
+    .description('resume a finished run from its failed steps; completed work is kept')
     .argument('<run>', 'id of the run')
-    .option('--from <step>', 'make this step anew, too, with all that depends on it')
-    .option('--dry-run', 'only say what it would do')
+    .option('--from <step>', 'also rerun this step and everything that depends on it')
+    .option('--dry-run', 'only show what it would do')
     .action(async (runId: string, options: RetryOptions) => {
       const { from, dryRun } = options;
       const retried = await connectScheduler(terminal, options).retry(runId, {

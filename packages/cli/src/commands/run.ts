@@ -36,15 +36,12 @@ export function runCommand(terminal: Terminal, exit: Action): Command {
     )
     .option('--input <json>', 'JSON, or @file')
     .option('--wait', 'wait until the run has ended; exit code 1 when it did not succeed')
-    .option('--watch', 'wait, and show the progress')
-    .option('--idempotency-key <key>', 'the same key and content give the same run')
-    .option(
-      '--tag <tag>',
-      'can be given several times',
-      (tag: string, tags: string[]) => [...tags, tag],
-      [] as string[],
+    .option('--watch', 'wait and show progress')
+    .option('--idempotency-key <key>', 'repeating the same key and content returns the same run')
+    .option('--tag <tag>', 'may be repeated', (tag: string, tags: string[]) => [...tags, tag], [] as string[])
+    .addOption(
+      new Option('--durability <level>', 'durability of the submission').choices(['fast', 'replicated', 'fsynced']),
     )
-    .addOption(new Option('--durability <level>', 'of the submission').choices(['fast', 'replicated', 'fsynced']))
     .action(async (workflow: string, options: RunOptions) => {
       const { reference, name, totalSteps } = await referenceOf(workflow, terminal);
       const input = options.input === undefined ? undefined : await readInput(options.input, terminal.cwd);
@@ -114,7 +111,7 @@ async function sayThatItGoesOn(wait: Promise<RunView>, runId: string, terminal: 
   try {
     return await wait;
   } catch (error) {
-    terminal.writeError(`flotilla: ${runId} goes on without this command; see it with: ${COMMAND} show ${runId}\n`);
+    terminal.writeError(`flotilla: ${runId} keeps running in the background; see it with: ${COMMAND} show ${runId}\n`);
     terminal.signal.throwIfAborted();
     throw error;
   }

@@ -96,7 +96,7 @@ function cleanupLines({ runId, cleanups }: RunView): string[] {
   const of = `of ${counted(registered, 'cleanup')}`;
   return [
     ...(failed > 0 ? [`${failed} ${of} FAILED: ${COMMAND} history ${runId} says why`] : []),
-    ...(left > 0 ? [`${left} ${of} still to be made`] : []),
+    ...(left > 0 ? [`${left} ${of} still to run`] : []),
   ];
 }
 

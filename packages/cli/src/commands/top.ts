@@ -20,7 +20,7 @@ export function topCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('top'))
     .description('show the fleet live: its verdict, counts, open breakers, agents and the runs under way')
     .option('--once', 'print it once; the default where the output is not a terminal, and with --json')
-    .option('--every <seconds>', 'seconds between two looks', wholeNumber(1, 3600), 1)
+    .option('--every <seconds>', 'seconds between refreshes', wholeNumber(1, 3600), 1)
     .action(async (options: TopOptions) => {
       const client = connectScheduler(terminal, options);
       if (options.json) printJson(terminal, await readFleet(client));

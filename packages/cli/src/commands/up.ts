@@ -49,7 +49,7 @@ export function upCommand(terminal: Terminal, exit: Action): Command {
     .description('start a scheduler, workers and the dashboard, and serve until Ctrl-C')
     .option('--workers <count>', 'worker processes', wholeNumber(0, MOST_WORKERS), 3);
   return withFleetOptions(command)
-    .option('--demo', 'run a real workflow when everything is up')
+    .option('--demo', 'run a sample workflow once everything is up')
     .option('--once', 'end when everything is up, or with --demo when the run has ended')
     .action((options: UpOptions) => runUp(options, terminal, exit));
 }
@@ -59,14 +59,14 @@ export function withFleetOptions(command: Command): Command {
   return withCommon(command)
     .option(
       '--handlers <file>',
-      'module or package with your step handlers, or several with commas between (default: FLOTILLA_HANDLERS)',
+      'modules or packages with your step handlers, separated by commas (default: FLOTILLA_HANDLERS)',
     )
     .option(
       '--port <port>',
       `of the API; 0 takes any free one (default: FLOTILLA_PORT, else ${DEFAULT_PORT})`,
       wholeNumber(0, 65_535),
     )
-    .option('--no-dashboard', 'leave the dashboard out')
+    .option('--no-dashboard', 'do not start the dashboard')
     .option(
       '--dashboard-port <port>',
       `of the dashboard; 0 takes any free one (default: FLOTILLA_DASHBOARD_PORT, else ${DEFAULT_DASHBOARD_PORT} or, when that is in use, any)`,

@@ -18,9 +18,9 @@ interface ValidateOptions extends RemoteOptions {
 
 export function validateCommand(terminal: Terminal, exit: Action): Command {
   return withRemote(new Command('validate'))
-    .description('check a workflow and tell all problems at once')
+    .description('check a workflow and report all its problems at once')
     .argument('<file>', 'YAML, JSON, or a TypeScript or JavaScript module')
-    .option('--strict', 'ask the scheduler too: refuse handlers and capabilities that no worker has now')
+    .option('--strict', 'also ask the scheduler, and refuse handlers and capabilities that no worker has now')
     .action(async (file: string, options: ValidateOptions) => {
       const problems = await findProblems(file, options, terminal);
       const ok = problems.every(({ severity }) => severity === 'warning');

@@ -14,7 +14,7 @@ interface WhyCommandOptions extends RemoteOptions {
 
 export function whyCommand(terminal: Terminal, _exit: Action): Command {
   return withRemote(new Command('why'))
-    .description('say what holds a run or a step: every gate, since when, and until when')
+    .description('explain why a run or step is not running: every gate, since when, and until when')
     .argument('<run>', 'id of the run')
     .argument('[step]', 'only this step, or item of a map (`notify[3]`)')
     .option('--limit <count>', 'maximum number of gates to list', wholeNumber(1, 1000), 100)

@@ -20,12 +20,12 @@ export function workflowsCommand(terminal: Terminal, _exit: Action): Command {
   const workflows = withRemote(new Command('workflows'))
     .enablePositionalOptions()
     .description('list the registered workflows; delete them')
-    .option('--limit <count>', 'at most about so many', wholeNumber(1, 500), 100)
-    .option('--cursor <cursor>', 'go on where the last list ended')
+    .option('--limit <count>', 'approximate maximum number', wholeNumber(1, 500), 100)
+    .option('--cursor <cursor>', 'continue where the previous list ended')
     .action((options: ListOptions) => list(terminal, options));
   workflows.addCommand(
     withRemote(new Command('delete').argument('<workflow>', 'NAME for all of its versions, or NAME@VERSION'))
-      .description('forget a workflow; its runs go on, and new ones cannot be started by its name')
+      .description('delete a workflow; its runs continue, and no new run can be started by its name')
       .action((workflow: string, options: RemoteOptions) => remove(terminal, workflow, options)),
   );
   return workflows;
