@@ -3,7 +3,7 @@ import { join, posix, relative, resolve, sep } from 'node:path';
 import type { Problem } from './create-problem.ts';
 
 /** Those of Flotilla, and of what else a project needs; the latter as the workspace has them, within the major. */
-const FLOTILLA_PACKAGES = ['flotilla', '@flotilla/steps'] as const;
+const OWN_PACKAGES = ['flotilla', '@flotilla/steps'] as const;
 export const ZOD = { zod: '^4.6.7' } as const;
 export const COMPILER = { '@types/node': '^24.19.2', typescript: '^7.0.2' } as const;
 
@@ -17,7 +17,7 @@ export function dependenciesOf(
 ): { dependencies: Record<string, string>; problems: Problem[] } {
   const dependencies: Record<string, string> = {};
   const problems: Problem[] = [];
-  for (const name of FLOTILLA_PACKAGES) {
+  for (const name of OWN_PACKAGES) {
     const from = packages === undefined ? `^${ownVersion()}` : fileOf(name, resolve(cwd, packages), target);
     if (from !== undefined) dependencies[name] = from;
     else problems.push({ code: 'NO_PACKAGES', path: packages ?? '', message: `there is no tarball of ${name} in it` });
